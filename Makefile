@@ -1,0 +1,17 @@
+.PHONY: demo test bench fuzz
+
+# Builds examples/tiny for android and iphone, end to end.
+demo:
+	@scripts/demo.sh
+
+# Formatting, lints, licences, and every test.
+test:
+	@scripts/test.sh
+
+# The numbers of docs/performance.md.
+bench:
+	@scripts/bench.sh
+
+# Fuzz targets of the parsers of foreign bytes, a minute each.
+fuzz:
+	@scripts/fuzz.sh

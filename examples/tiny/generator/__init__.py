@@ -1,0 +1,1 @@
+"""Parts of generate_models.py."""

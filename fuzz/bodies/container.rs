@@ -1,0 +1,85 @@
+//! What the target `container` does with bytes. A test of the package runs the same over the
+//! corpus and over mutations of it, without a fuzzing engine.
+
+use std::io::Cursor;
+
+use camino::Utf8Path;
+use mlc_package::library::{
+    LibraryError, LibraryFile, Linked, ModelLibrary, Problem, Target, inspect, validate,
+    write_archive, write_inspection,
+};
+use mlc_package::model::{Device, LibraryName, MacabiArch};
+
+/// The file of a library: a tar, an archive or an object. Says whether it could be opened.
+pub(crate) fn run(bytes: &[u8]) -> bool {
+    open(bytes) | open(&with_true_checksums(bytes))
+}
+
+fn open(bytes: &[u8]) -> bool {
+    let path = Utf8Path::new("lib.tar");
+    let file = LibraryFile::parse(path, bytes);
+    let library = match file.as_ref().map(LibraryFile::open) {
+        Ok(Ok(library)) => library,
+        Ok(Err(error)) => return refused(&error),
+        Err(error) => return refused(error),
+    };
+    match inspect(&library, &|_, _| Some(7)) {
+        Ok(inspection) => {
+            let mut text = Vec::new();
+            write_inspection(&mut text, &inspection, true).expect("memory takes all");
+            String::from_utf8(text).expect("text").lines().for_each(harmless);
+        }
+        Err(error) => drop(refused(&error)),
+    }
+    let name: LibraryName = "one_layer".parse().expect("a name");
+    let linked = [Linked { name: &name, library: &library, expects: &[] }];
+    for device in Device::ALL {
+        let target = Target { device, macabi_arch: MacabiArch::Arm64 };
+        let found = validate(target, &linked);
+        assert_eq!(validate(target, &linked), found, "the same twice");
+        for problem in &found {
+            harmless(&problem.message);
+            harmless(&problem.help);
+        }
+    }
+    archive(&library, &linked);
+    true
+}
+
+fn refused(error: &LibraryError) -> bool {
+    harmless(&error.to_string());
+    harmless(&Problem::from(error).message);
+    false
+}
+
+/// A line that steers no terminal, begins no other line, and has an end.
+fn harmless(line: &str) {
+    assert!(!line.chars().any(char::is_control), "{line:?}");
+    assert!(line.len() < 1 << 20, "{} bytes", line.len());
+}
+
+/// What can be opened can be linked, and what was linked is all in the archive.
+fn archive(library: &ModelLibrary<'_>, linked: &[Linked<'_>]) {
+    let mut out = Cursor::new(Vec::new());
+    write_archive(linked, &mut out).expect("memory takes all");
+    let bytes = out.into_inner();
+    assert!(bytes.len() as u64 >= library.archive_bytes());
+    let file = LibraryFile::parse(Utf8Path::new("out.a"), &bytes).expect("our own archive");
+    let again = file.open().expect("the same objects");
+    let (before, after) = (library.sizes(), again.sizes());
+    assert_eq!((before.host_code, before.kernels), (after.host_code, after.kernels));
+    assert_eq!(library.blobs().count(), again.blobs().count());
+}
+
+/// The tar that `bytes` would be if its headers' checksums were right. No mutation finds those.
+fn with_true_checksums(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for header in bytes.chunks_exact_mut(512) {
+        if header[257..262] == *b"ustar" {
+            header[148..156].fill(b' ');
+            let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+            header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        }
+    }
+    bytes
+}

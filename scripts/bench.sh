@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The numbers of docs/performance.md: every benchmark, one after the other.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# A quiet machine measures best: nothing else is built while a benchmark runs.
+scripts/setup-tools.sh llvm
+scripts/setup-python.sh
+scripts/setup-python.sh target/test-venv tests/requirements.txt
+cargo bench --locked --no-run
+
+export MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python"
+failed=0
+for bench in benches/*.rs benches/*/main.rs; do
+  name=${bench#benches/} name=${name%/main.rs} name=${name%.rs}
+  printf '\n== %s\n' "$name"
+  cargo bench --locked --quiet --bench "$name" || failed=1
+done
+exit "$failed"

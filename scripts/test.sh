@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$1"; }
+
+scripts/setup-tools.sh
+scripts/setup-python.sh
+scripts/setup-python.sh target/test-venv tests/requirements.txt
+
+step "format"
+cargo fmt --check
+step "clippy"
+cargo clippy --all-targets --locked -- -D warnings
+step "licences, bans, sources"
+target/tools/bin/cargo-deny --log-level error check bans licenses sources
+step "unit, integration and documentation tests"
+cargo test --locked
+if unshare --mount true 2>/dev/null; then
+  step "mount points"
+  cargo test --locked --test it -- --ignored mount
+else
+  step "mount points: not tested, this user may not mount"
+fi
+step "real TVM"
+MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python" \
+  cargo test --locked --test real_tvm -- --ignored --test-threads=1
+step "real huggingface_hub"
+MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
+  cargo test --locked --test hub -- --ignored python

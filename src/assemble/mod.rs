@@ -1,0 +1,227 @@
+//! The tree under `dist/`: made beside it, swapped in whole.
+
+mod app_config;
+mod chat_config;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+pub use app_config::{AppModel, app_config};
+
+use crate::io::cancel::Cancel;
+use crate::io::{atomic, digest, files, link, swap};
+use crate::manifest::{self, OutputFile};
+use crate::model::{ChatConfig, Digest, LinkMode, ModelFile, ModelFiles, ModelId, Overrides};
+
+/// Why `dist/` could not be made. Exit 14.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// The file system said no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A file of the package.
+    #[error("`{path}` cannot be written: {}", reason(.source))]
+    Write {
+        /// The file, where it was to be.
+        path: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The overrides could not be written into a model's own config.
+    #[error("the overrides cannot be written into `{path}`: {why}")]
+    ChatConfig {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
+    /// A value that has no JSON.
+    #[error("a record of the package cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl AssembleError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<&'static str> {
+        let (Self::Io(source) | Self::Write { source, .. }) = self else { return None };
+        is_full(source.kind()).then_some("make room, or choose another place with `--output`")
+    }
+}
+
+/// The error without the names of our temporary files, where its kind says enough.
+fn reason(source: &io::Error) -> String {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+    let kind = source.kind();
+    let clear = is_full(kind) || matches!(kind, PermissionDenied | ReadOnlyFilesystem);
+    if clear { kind.to_string() } else { source.to_string() }
+}
+
+fn is_full(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// The next state of `dist/`, in the making. Dropped before [`finish`](Self::finish), it leaves
+/// `dist/` as it was.
+pub struct Assembly {
+    staging: swap::Staging,
+    output: Utf8PathBuf,
+    outputs: Vec<OutputFile>,
+    cancel: Cancel,
+    /// Files that are linked from a place that several models share are digested once.
+    digests: BTreeMap<Utf8PathBuf, Digest>,
+}
+
+impl Assembly {
+    /// Begins the next state of the directory `output`.
+    pub fn begin(output: &Utf8Path, cancel: &Cancel) -> Result<Self, AssembleError> {
+        let staging = swap::Staging::beside(output)?;
+        Ok(Self {
+            staging,
+            output: output.to_owned(),
+            outputs: Vec::new(),
+            cancel: cancel.clone(),
+            digests: BTreeMap::new(),
+        })
+    }
+
+    /// Writes a file of the package. `path` is relative to `dist/`.
+    pub fn write(&mut self, path: &Utf8Path, bytes: &[u8]) -> Result<(), AssembleError> {
+        self.write_with(path, |out| out.write_all(bytes))
+    }
+
+    /// Writes a file of the package through `write`, which may make it of many pieces.
+    pub fn write_with(
+        &mut self,
+        path: &Utf8Path,
+        write: impl FnOnce(&mut PackageFile) -> io::Result<()>,
+    ) -> Result<(), AssembleError> {
+        let written = self.place(path).and_then(|place| {
+            let file = atomic::AtomicFile::create(&place)?;
+            let file = io::BufWriter::with_capacity(1 << 20, file);
+            let mut file = PackageFile { file, hasher: blake3::Hasher::new(), bytes: 0 };
+            write(&mut file)?;
+            let PackageFile { file, hasher, bytes } = file;
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.commit()?;
+            Ok((bytes, hasher.finalize().into()))
+        });
+        let (bytes, digest) = written
+            .map_err(|source| AssembleError::Write { path: self.output.join(path), source })?;
+        self.note(path, bytes, digest);
+        Ok(())
+    }
+
+    /// Puts a model's directory into `bundle/<model_id>/`, its own config with the overrides
+    /// written into it. Everything else is linked, by `mode`.
+    pub fn bundle(
+        &mut self,
+        model_id: &ModelId,
+        model: &ModelFiles,
+        overrides: &Overrides,
+        mode: LinkMode,
+    ) -> Result<(), AssembleError> {
+        let root = Utf8Path::new("bundle").join(model_id.as_str());
+        for file in &model.files {
+            self.go_on()?;
+            let path = root.join(file.path.as_path());
+            if file.path.as_str() == ChatConfig::FILE_NAME
+                && let Some(text) = overridden(file, overrides)?
+            {
+                self.write(&path, &text)?;
+                continue;
+            }
+            link::place(&file.source, &self.place(&path)?, mode)?;
+            let digest = match self.digests.get(&file.source) {
+                Some(digest) => *digest,
+                None => digest::file(&file.source)?.0,
+            };
+            self.digests.insert(file.source.clone(), digest);
+            self.note(&path, file.bytes, digest);
+        }
+        Ok(())
+    }
+
+    /// Adds the manifest and swaps the new state in. `manifest` gets every file that was made,
+    /// sorted by path, and gives the manifest and its text. Files in `dist/` that no earlier build
+    /// made are left alone.
+    pub fn finish<T>(
+        mut self,
+        manifest: impl FnOnce(Vec<OutputFile>) -> Result<(String, T), serde_json::Error>,
+    ) -> Result<T, AssembleError> {
+        self.outputs.sort_by(|a, b| a.path.cmp(&b.path));
+        let (text, manifest) = manifest(std::mem::take(&mut self.outputs))?;
+        let path = self.place(Utf8Path::new(manifest::FILE_NAME))?;
+        atomic::write(&path, text.as_bytes())?;
+        let previous = match files::read_if_there(&self.output.join(manifest::FILE_NAME)) {
+            Ok(Some(text)) => manifest::outputs_of(&text),
+            _ => BTreeSet::new(),
+        };
+        self.go_on()?;
+        self.staging.publish(&previous)?;
+        Ok(manifest)
+    }
+
+    fn go_on(&self) -> Result<(), AssembleError> {
+        if self.cancel.is_cancelled() { Err(AssembleError::Interrupted) } else { Ok(()) }
+    }
+
+    /// Where a file of the package is built; its directory is made.
+    fn place(&self, path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+        let place = self.staging.path().join(path);
+        files::create_dir_all(files::parent(&place))?;
+        Ok(place)
+    }
+
+    fn note(&mut self, path: &Utf8Path, bytes: u64, digest: Digest) {
+        self.outputs.push(OutputFile { path: path.to_owned(), bytes, digest });
+    }
+}
+
+/// The model's own config with the overrides in it; none where they change nothing, so that the
+/// file itself can be linked.
+fn overridden(file: &ModelFile, overrides: &Overrides) -> Result<Option<Vec<u8>>, AssembleError> {
+    if overrides.effective().next().is_none() {
+        return Ok(None);
+    }
+    let text = files::read(&file.source)?;
+    chat_config::overridden(&text, overrides)
+        .map_err(|why| AssembleError::ChatConfig { path: file.source.clone(), why })
+}
+
+/// A file of the package while it is written; digests what passes through.
+pub struct PackageFile {
+    file: io::BufWriter<atomic::AtomicFile>,
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+impl Write for PackageFile {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buf)?;
+        if let Some(bytes) = buf.get(..written) {
+            self.hasher.update(bytes);
+            self.bytes += written as u64;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// For writers that ask where they are. The file is written from start to end: it cannot be
+/// moved in.
+impl io::Seek for PackageFile {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        match to {
+            io::SeekFrom::Current(0) => Ok(self.bytes),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}

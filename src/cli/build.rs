@@ -1,0 +1,118 @@
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::package::PackageArgs;
+use super::{Context, Format};
+use crate::compile::MlcCompiler;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::model::LinkMode;
+use crate::pipeline::{self, BuildRequest};
+use crate::report;
+
+const DEFAULT_TIMEOUT: NonZeroU64 = NonZeroU64::new(MlcCompiler::DEFAULT_LIMIT.as_secs()).unwrap();
+
+/// `mlc-package build`.
+#[derive(Debug, Args)]
+pub(super) struct BuildArgs {
+    #[command(flatten)]
+    package: PackageArgs,
+    /// Compile so many libraries at a time [default: the processors, at most 4]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        env = "MLC_PACKAGE_JOBS",
+        hide_env_values = true,
+        value_parser = at_least_one::<NonZeroUsize>
+    )]
+    jobs: Option<NonZeroUsize>,
+    /// How weights get into the package
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    link_mode: LinkModeArg,
+    /// Leave out the platform binding (mlc4j, or the Apple libraries)
+    #[arg(long)]
+    no_binding: bool,
+    /// End a compilation that takes longer
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MLC_PACKAGE_COMPILE_TIMEOUT",
+        hide_env_values = true,
+        default_value_t = DEFAULT_TIMEOUT,
+        value_parser = at_least_one::<NonZeroU64>
+    )]
+    compile_timeout: NonZeroU64,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// How to print the result
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LinkModeArg {
+    /// The first of the others that the file system can do
+    Auto,
+    /// Share the blocks, copy on write
+    Reflink,
+    /// Give the file a second name
+    Hardlink,
+    /// Copy the bytes
+    Copy,
+}
+
+impl From<LinkModeArg> for LinkMode {
+    fn from(mode: LinkModeArg) -> Self {
+        match mode {
+            LinkModeArg::Auto => Self::Auto,
+            LinkModeArg::Reflink => Self::Reflink,
+            LinkModeArg::Hardlink => Self::Hardlink,
+            LinkModeArg::Copy => Self::Copy,
+        }
+    }
+}
+
+fn at_least_one<T: std::str::FromStr>(text: &str) -> Result<T, &'static str> {
+    text.parse().map_err(|_| "expected a whole number, at least 1")
+}
+
+/// A compiler uses one processor most of the time, and a gigabyte or two of memory.
+fn default_jobs() -> NonZeroUsize {
+    const MOST: NonZeroUsize = NonZeroUsize::new(4).unwrap();
+    std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |n| n.min(MOST))
+}
+
+pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    let package = args.package.request(&context.ui)?;
+    if args.dry_run {
+        let plan = pipeline::plan(&package, &context.ui, &context.cancel)?;
+        super::plan::print(&plan, args.format, context)?;
+        return Ok(Exit::Ok);
+    }
+    if !args.no_binding {
+        return Err(Error::usage(
+            "this version does not build the platform binding yet (mlc4j for Android, the \
+             static libraries for Apple)",
+            "add --no-binding: dist/ then holds the model library, the bundled models and \
+             mlc-app-config.json",
+        ));
+    }
+    let request = BuildRequest {
+        package,
+        jobs: args.jobs.unwrap_or_else(default_jobs),
+        link_mode: args.link_mode.into(),
+        compile_limit: Duration::from_secs(args.compile_timeout.get()),
+    };
+    let manifest = pipeline::build(&request, &context.ui, &context.cancel)?;
+    match args.format {
+        Format::Human => {
+            report::write_summary(&mut context.out, &manifest, &request.package.output)?;
+        }
+        Format::Json => write!(context.out, "{}", manifest.to_json()?)?,
+    }
+    Ok(Exit::Ok)
+}

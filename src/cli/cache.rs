@@ -1,0 +1,285 @@
+//! `mlc-package cache`: arguments, and what was found as a person reads it.
+
+use std::io::{self, Write};
+
+use camino::Utf8PathBuf;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{Context, Format, package};
+use crate::compile::Environment;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::fetch::hub::HubOptions;
+use crate::model::{Age, ByteSize};
+use crate::pipeline::cache::{
+    self, CacheList, CacheRequest, CacheVerdict, CachedLibrary, CachedWeights, PruneRequest,
+    PruneResult, RemovedItem, RemovedKind,
+};
+use crate::report::{count, write_table};
+
+/// `mlc-package cache`.
+#[derive(Debug, Args)]
+pub(super) struct CacheArgs {
+    #[command(subcommand)]
+    verb: CacheVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum CacheVerb {
+    /// Say what is cached, the last used first
+    List(ListArgs),
+    /// Read every byte and hold it against its digest; exit code 13 if anything is damaged
+    Verify(ListArgs),
+    /// Remove what killed builds left, damaged libraries, logs, and what the options let go
+    ///
+    /// Of the Hugging Face cache, which other tools share, only what mlc-package itself
+    /// downloaded is ever removed. What a running build uses stays.
+    Prune(PruneArgs),
+    /// Print the directory of compiled libraries
+    Path(Place),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    place: Place,
+    /// Only one of the two caches
+    #[arg(long, value_name = "WHAT")]
+    only: Option<Only>,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct PruneArgs {
+    #[command(flatten)]
+    list: ListArgs,
+    /// Remove what no build has used for so long: 30d, 12h, 2w
+    #[arg(long, value_name = "AGE")]
+    older_than: Option<Age>,
+    /// Remove what was used longest ago, until the rest is no larger: 2GiB, 500MB
+    #[arg(long, value_name = "SIZE")]
+    max_size: Option<ByteSize>,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
+    #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
+    cache_dir: Option<Utf8PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Only {
+    /// Compiled libraries
+    Libraries,
+    /// Models in the Hugging Face cache
+    Weights,
+}
+
+pub(super) fn run(args: &CacheArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    match &args.verb {
+        CacheVerb::Path(place) => {
+            writeln!(context.out, "{}", place.cache_dir(&Environment::current()?)?)?;
+            Ok(Exit::Ok)
+        }
+        CacheVerb::List(args) => {
+            let list = cache::list(&args.request()?)?;
+            print(&list, args.format, context, |out| write_list(out, &list))?;
+            Ok(Exit::Ok)
+        }
+        CacheVerb::Verify(args) => {
+            let verdict = cache::verify(&args.request()?, &context.ui, &context.cancel)?;
+            print(&verdict, args.format, context, |out| write_verdict(out, &verdict))?;
+            Ok(if verdict.problems.is_empty() { Exit::Ok } else { Exit::Validation })
+        }
+        CacheVerb::Prune(args) => {
+            let what = PruneRequest {
+                older_than: args.older_than,
+                max_size: args.max_size,
+                dry_run: args.dry_run,
+            };
+            let result = cache::prune(&args.list.request()?, &what, &context.cancel)?;
+            print(&result, args.list.format, context, |out| write_pruned(out, &result))?;
+            Ok(Exit::Ok)
+        }
+    }
+}
+
+impl Place {
+    fn cache_dir(&self, environment: &Environment) -> Result<Utf8PathBuf, Error> {
+        match &self.cache_dir {
+            Some(dir) => Ok(environment.directory.join(dir)),
+            None => package::default_cache_dir(environment),
+        }
+    }
+}
+
+impl ListArgs {
+    fn request(&self) -> Result<CacheRequest, Error> {
+        let environment = Environment::current()?;
+        let get = |name: &str| environment.text(name).map(str::to_owned);
+        // Without a home there is no Hub's cache but one that a variable names.
+        let home = environment.directory.join(environment.text("HOME").unwrap_or_default());
+        let hub_cache = environment.directory.join(HubOptions::cache_dir(&get, &home));
+        Ok(CacheRequest {
+            cache_dir: self.place.cache_dir(&environment)?,
+            hub_cache: (self.only != Some(Only::Libraries)).then_some(hub_cache),
+            libraries: self.only != Some(Only::Weights),
+        })
+    }
+}
+
+fn print(
+    value: &impl serde::Serialize,
+    format: Format,
+    context: &mut Context<'_>,
+    human: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    match format {
+        Format::Human => human(&mut context.out)?,
+        Format::Json => writeln!(context.out, "{}", serde_json::to_string_pretty(value)?)?,
+    }
+    Ok(())
+}
+
+fn write_list(out: &mut dyn Write, list: &CacheList) -> io::Result<()> {
+    let ago = |then: u64| Age(list.now.saturating_sub(then)).to_string();
+    if let Some(libraries) = &list.libraries {
+        let bytes: ByteSize = libraries.iter().map(|library| library.bytes).sum();
+        let libraries_are = count(libraries.len(), "compiled library", "compiled libraries");
+        writeln!(out, "{}: {libraries_are}, {bytes}", list.cache_dir)?;
+        if !libraries.is_empty() {
+            writeln!(out)?;
+            let header = ["library", "device", ">size", "made", "last used", "compiler"];
+            write_table(out, &header, libraries.iter().map(|library| library_row(library, &ago)))?;
+        }
+        for (bytes, what) in
+            [(list.logs, "logs of failed compilations"), (list.leftovers, "left by killed builds")]
+        {
+            if bytes > ByteSize(0) {
+                writeln!(out, "\n  and {bytes} {what}")?;
+            }
+        }
+    }
+    let (Some(hub_cache), Some(models)) = (&list.hub_cache, &list.weights) else { return Ok(()) };
+    if list.libraries.is_some() {
+        writeln!(out)?;
+    }
+    let models_are = count(models.len(), "MLC model", "MLC models");
+    writeln!(out, "{hub_cache}: {models_are}, {}", list.weights_bytes)?;
+    if !models.is_empty() {
+        writeln!(out)?;
+        let header = ["model", "commit", ">size", ">files", "last used", "downloaded by"];
+        write_table(out, &header, models.iter().map(|model| weights_row(model, &ago)))?;
+    }
+    write_unreadable(out, &list.unreadable)
+}
+
+fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<String> {
+    let compiler = match (&library.damage, &library.compiler) {
+        (Some(why), _) => {
+            format!("damaged: {}", why.replace(&format!("{}/", library.path), ""))
+        }
+        (None, Some(compiler)) => format!("mlc_llm {}, tvm {}", compiler.mlc_llm, compiler.tvm),
+        (None, None) => String::new(),
+    };
+    let fingerprint = short(&library.fingerprint);
+    let name = library.model_lib.as_ref().map_or(fingerprint, |name| name.as_str());
+    vec![
+        name.to_owned(),
+        library.device.map_or_else(String::new, |device| device.to_string()),
+        library.bytes.to_string(),
+        library.created.map_or_else(String::new, ago),
+        ago(library.last_used),
+        compiler,
+    ]
+}
+
+fn weights_row(model: &CachedWeights, ago: &dyn Fn(u64) -> String) -> Vec<String> {
+    let commit = short(model.commit.as_str());
+    let commit = match model.refs.as_slice() {
+        [] => commit.to_owned(),
+        refs => format!("{commit} ({})", refs.join(", ")),
+    };
+    let by = match model.downloaded {
+        Some(bytes) if bytes >= model.bytes => "mlc-package".to_owned(),
+        Some(bytes) => format!("mlc-package ({bytes}) and others"),
+        None => "others".to_owned(),
+    };
+    vec![
+        model.repo.clone(),
+        commit,
+        model.bytes.to_string(),
+        model.files.to_string(),
+        model.last_used.map_or_else(|| "unknown".to_owned(), ago),
+        by,
+    ]
+}
+
+/// The first of many hex digits.
+fn short(hex: &str) -> &str {
+    hex.get(..12).unwrap_or(hex)
+}
+
+fn write_verdict(out: &mut dyn Write, verdict: &CacheVerdict) -> io::Result<()> {
+    for problem in &verdict.problems {
+        writeln!(out, "damaged: {} ({}): {}", problem.path, problem.of, problem.why)?;
+    }
+    write_unreadable(out, &verdict.unreadable)?;
+    if verdict.unnamed > 0 {
+        writeln!(
+            out,
+            "{} could not be checked: the Hugging Face cache has no digest of them",
+            count(verdict.unnamed, "file", "files")
+        )?;
+    }
+    let libraries = count(verdict.libraries, "library", "libraries");
+    let models = count(verdict.models, "model", "models");
+    let looked = format!("{libraries}, {models}, {}", verdict.bytes);
+    match verdict.problems.len() {
+        0 => writeln!(out, "ok: {looked}"),
+        n => {
+            writeln!(out, "{} damaged in {looked}", count(n, "thing is", "things are"))?;
+            writeln!(
+                out,
+                "help: remove what is named above; the next build compiles or downloads it again"
+            )
+        }
+    }
+}
+
+fn write_unreadable(out: &mut dyn Write, unreadable: &[String]) -> io::Result<()> {
+    unreadable.iter().try_for_each(|why| writeln!(out, "cannot be looked at: {why}"))
+}
+
+fn write_pruned(out: &mut dyn Write, result: &PruneResult) -> io::Result<()> {
+    let row = |item: &RemovedItem| {
+        let kind = match item.kind {
+            RemovedKind::Leftover => "left by a killed build",
+            RemovedKind::Log => "log",
+            RemovedKind::DamagedLibrary => "damaged library",
+            RemovedKind::Library => "library",
+            RemovedKind::Weights => "weights",
+        };
+        let used = item.last_used.map(|then| Age(result.now.saturating_sub(then)).to_string());
+        let used = used.unwrap_or_default();
+        vec![item.name.clone(), kind.to_owned(), item.bytes.to_string(), used]
+    };
+    let header = ["", "what", ">size", "last used"];
+    if !result.removed.is_empty() {
+        write_table(out, &header, result.removed.iter().map(row))?;
+        writeln!(out)?;
+    }
+    if !result.in_use.is_empty() {
+        writeln!(out, "in use by a running build, and kept:")?;
+        write_table(out, &header, result.in_use.iter().map(row))?;
+        writeln!(out)?;
+    }
+    let verb = if result.dry_run { "would free" } else { "freed" };
+    writeln!(out, "{verb} {}; {} left", result.freed, result.left)
+}

@@ -1,0 +1,42 @@
+use clap::Args;
+
+use super::Context;
+use super::package::ModelsArgs;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::pipeline::{self, Update};
+
+/// `mlc-package lock`.
+#[derive(Debug, Args)]
+pub(super) struct LockArgs {
+    #[command(flatten)]
+    models: ModelsArgs,
+    /// Move the pin of MODEL (its model_id, or user/repo), or every pin, to what it is now
+    #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "", conflicts_with = "locked")]
+    update: Option<String>,
+}
+
+pub(super) fn run(args: LockArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    let request = args.models.request()?;
+    let update = match args.update.as_deref() {
+        None => Update::Missing,
+        Some("") => Update::All,
+        Some(model) => Update::One(model.to_owned()),
+    };
+    let locked = pipeline::lock(&request, &update, &context.ui, &context.cancel)?;
+    for (model_id, old, new) in &locked.models {
+        match old {
+            Some(old) if old == new => writeln!(context.out, "{model_id}  {new}")?,
+            Some(old) => writeln!(context.out, "{model_id}  {old} -> {new}")?,
+            None => writeln!(context.out, "{model_id}  {new} (new)")?,
+        }
+    }
+    for name in &locked.dropped {
+        writeln!(context.out, "{name}  dropped: the config does not have it")?;
+    }
+    if locked.models.is_empty() {
+        writeln!(context.out, "no models of the Hub in {}", request.package_config)?;
+    }
+    context.ui.status("Locked", locked.path.as_str());
+    Ok(Exit::Ok)
+}

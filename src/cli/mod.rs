@@ -1,0 +1,165 @@
+//! The command line: arguments -> a request -> the result, printed. One file a verb.
+
+mod build;
+mod cache;
+mod check;
+mod completions;
+mod failure;
+mod inspect;
+mod lock;
+mod package;
+mod plan;
+mod schema;
+
+use std::io::Write;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::io::process::Cancel;
+use crate::ui::{Ui, Verbosity};
+
+/// Build the dist/ that an iOS or Android app needs to run LLMs on the phone with MLC LLM.
+#[derive(Debug, Parser)]
+#[command(name = "mlc-package", version, max_term_width = 100, subcommand_required = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Say more: details, and the compiler's logs
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Messages")]
+    verbose: bool,
+    /// Say nothing but errors and the result
+    #[arg(short, long, global = true, help_heading = "Messages")]
+    quiet: bool,
+    /// Colour the messages
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Messages"
+    )]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Build the package: the model library, the bundled models, the app's config
+    #[command(visible_alias = "package")]
+    Build(build::BuildArgs),
+    /// Check package configs: every problem at once
+    Check(check::CheckArgs),
+    /// Say what build would do, and why
+    Plan(plan::PlanArgs),
+    /// Pin every model of the Hub to a commit and digests, in mlc-package.lock
+    Lock(lock::LockArgs),
+    /// Show what is inside a model library or a package
+    Inspect(inspect::InspectArgs),
+    /// Look through, verify and clear the caches of libraries and weights
+    Cache(cache::CacheArgs),
+    /// Print the JSON schema of package configs, for editors
+    Schema,
+    /// Print a shell's completions
+    Completions(completions::CompletionsArgs),
+}
+
+/// What a verb gets beside its own arguments.
+pub struct Context<'a> {
+    /// For people.
+    pub ui: Ui,
+    /// Standard output, for data.
+    pub out: &'a mut dyn Write,
+    /// Set by Ctrl-C and SIGTERM.
+    pub cancel: Cancel,
+}
+
+/// Runs the command line of this process and gives its exit code.
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            // Help that nobody can read any more needs no complaint.
+            let _ = error.print();
+            return exit;
+        }
+    };
+    cli.global.color.apply();
+    let verbosity = match (cli.global.quiet, cli.global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    let github = crate::github::is_job(std::env::var("GITHUB_ACTIONS").ok().as_deref());
+    let mut out = std::io::BufWriter::new(anstream::stdout().lock());
+    let cancel = Cancel::default();
+    let asked = cancel.clone();
+    // Without a handler Ctrl-C ends us at once, and the store sweeps what is left behind.
+    let _ = ctrlc::set_handler(move || asked.cancel());
+    let mut context = Context { ui: Ui::new(verbosity, github), out: &mut out, cancel };
+    let result = run(cli.verb, &mut context);
+    let result = result.and_then(|exit| context.out.flush().map(|()| exit).map_err(Error::Io));
+    match result {
+        Ok(exit) => exit,
+        // `mlc-package plan | head` is no failure.
+        Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(error) => {
+            failure::tell(&error, &context.ui);
+            error.exit()
+        }
+    }
+}
+
+fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
+    match verb {
+        Verb::Build(args) => build::run(args, context),
+        Verb::Plan(args) => plan::run(args, context),
+        Verb::Lock(args) => lock::run(args, context),
+        Verb::Inspect(args) => inspect::run(&args, context),
+        Verb::Check(args) => check::run(&args, context),
+        Verb::Cache(args) => cache::run(&args, context),
+        Verb::Schema => schema::run(context),
+        Verb::Completions(args) => completions::run(&args, context),
+    }
+}
+
+impl Color {
+    fn apply(self) {
+        match self {
+            // anstream looks at the terminal, NO_COLOR and CLICOLOR itself.
+            Self::Auto => {}
+            Self::Always => anstream::ColorChoice::Always.write_global(),
+            Self::Never => anstream::ColorChoice::Never.write_global(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        super::Cli::command().debug_assert();
+    }
+}

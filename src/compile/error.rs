@@ -1,0 +1,226 @@
+use std::fmt;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{StoreError, ToolchainError};
+use crate::model::LibraryName;
+
+/// Why model libraries could not be had. Exit 12, but for [`Interrupted`](Self::Interrupted):
+/// 130.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// A compilation failed.
+    #[error("failed to compile `{}`: {}", .0.model_lib, .0.failure)]
+    Compilation(Box<FailedCompilation>),
+    /// `MLC_JIT_POLICY=OFF`.
+    #[error("`{model_lib}` would have to be compiled, and MLC_JIT_POLICY is OFF")]
+    PolicyOff {
+        /// The library.
+        model_lib: LibraryName,
+    },
+    /// `MLC_JIT_POLICY=READONLY`, and the store lacks a library.
+    #[error("`{model_lib}` is not in the cache ({reason}), and MLC_JIT_POLICY is READONLY")]
+    PolicyReadOnly {
+        /// The library.
+        model_lib: LibraryName,
+        /// Why it is a miss.
+        reason: String,
+    },
+    /// The compiler cannot be identified.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// The cache directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A compilation that failed.
+#[derive(Debug)]
+pub struct FailedCompilation {
+    /// The library.
+    pub model_lib: LibraryName,
+    /// What went wrong.
+    pub failure: Failure,
+    /// Where the compiler's log was kept; none if it could not be.
+    pub log: Option<Utf8PathBuf>,
+    /// The log's last lines.
+    pub last_lines: Vec<String>,
+}
+
+/// What a compiler did instead of writing a library.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It could not be started.
+    #[error("failed to start `{program}`: {source}")]
+    Start {
+        /// The program.
+        program: Utf8PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Its files could not be laid out.
+    #[error("failed to prepare its working directory: {0}")]
+    Prepare(std::io::Error),
+    /// It gave up.
+    #[error("the compiler exited with code {0}")]
+    Exit(i32),
+    /// It was ended by a signal.
+    #[error("the compiler was ended by {}", signal_name(*.0))]
+    Signal(i32),
+    /// It took too long.
+    #[error("the compiler did not finish within {}", Limit(*.0))]
+    TimedOut(Duration),
+    /// It says it was successful.
+    #[error("the compiler reported success but wrote no library")]
+    NoOutput,
+    /// It says it was successful.
+    #[error("the compiler reported success but wrote an empty library")]
+    EmptyOutput,
+    /// Its library cannot be used.
+    #[error("the compiler wrote a library that cannot be used: {0}")]
+    BadOutput(String),
+    /// Somebody asked to stop.
+    #[error("interrupted")]
+    Cancelled,
+}
+
+impl CompileError {
+    /// Whether this is the answer to Ctrl-C or SIGTERM.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
+    /// The library that could not be had, where it is about one.
+    pub fn model_lib(&self) -> Option<&LibraryName> {
+        match self {
+            Self::Compilation(failed) => Some(&failed.model_lib),
+            Self::PolicyOff { model_lib } | Self::PolicyReadOnly { model_lib, .. } => {
+                Some(model_lib)
+            }
+            Self::Toolchain(_) | Self::Store(_) | Self::Interrupted => None,
+        }
+    }
+
+    /// What a failed program printed last.
+    pub fn last_lines(&self) -> &[String] {
+        match self {
+            Self::Compilation(failed) => &failed.last_lines,
+            Self::Toolchain(error) => error.last_lines(),
+            _ => &[],
+        }
+    }
+
+    /// The log of a failed compilation.
+    pub fn log(&self) -> Option<&Utf8Path> {
+        match self {
+            Self::Compilation(failed) => failed.log.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Compilation(failed) => failed.help(),
+            Self::PolicyOff { .. } => Some(
+                "set MLC_JIT_POLICY to ON, or list compiled libraries in \
+                      `model_lib_path_for_prepare_libs`"
+                    .to_owned(),
+            ),
+            Self::PolicyReadOnly { .. } => Some(
+                "set MLC_JIT_POLICY to ON, or fill the cache on a machine that compiles".to_owned(),
+            ),
+            Self::Toolchain(error) => error.help(),
+            Self::Store(error) => error.help(),
+            Self::Interrupted => None,
+        }
+    }
+}
+
+impl FailedCompilation {
+    fn help(&self) -> Option<String> {
+        let full = ["No space left on device", "Disk quota exceeded", "File too large"];
+        if self.last_lines.iter().any(|line| full.iter().any(|full| line.contains(full))) {
+            return Some(
+                "the disk is full, or a limit is reached: make room, or choose other places with `--cache-dir` \
+                         and MLC_TEMP_DIR"
+                    .to_owned(),
+            );
+        }
+        match self.failure {
+            // 137 is how a shell reports SIGKILL.
+            Failure::Signal(9) | Failure::Exit(137) => {
+                Some("most likely the system ran out of memory: try `--jobs 1`".to_owned())
+            }
+            Failure::TimedOut(_) => {
+                Some("raise the limit with `--compile-timeout <seconds>`".to_owned())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Everything that went wrong in compiling several libraries: at least one error.
+#[derive(Debug)]
+pub struct CompileErrors(pub Vec<CompileError>);
+
+impl CompileErrors {
+    /// Whether the run ended because somebody asked to stop.
+    pub fn is_interrupted(&self) -> bool {
+        self.0.iter().any(CompileError::is_interrupted)
+    }
+}
+
+impl fmt::Display for CompileErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for CompileErrors {}
+
+impl From<CompileError> for CompileErrors {
+    fn from(error: CompileError) -> Self {
+        Self(vec![error])
+    }
+}
+
+/// A duration in the largest unit that says it exactly.
+pub(super) struct Limit(pub(super) Duration);
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            0 => write!(f, "{} ms", self.0.as_millis()),
+            seconds if seconds % 3600 == 0 => write!(f, "{} h", seconds / 3600),
+            seconds if seconds % 60 == 0 => write!(f, "{} min", seconds / 60),
+            seconds => write!(f, "{seconds} s"),
+        }
+    }
+}
+
+/// A signal as people know it; the numbers are those that all systems share.
+pub(super) fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL (a processor instruction this machine lacks)",
+        6 => "SIGABRT (an internal error)",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV (a crash)",
+        13 => "SIGPIPE",
+        15 => "SIGTERM",
+        _ => return format!("signal {signal}"),
+    };
+    name.to_owned()
+}

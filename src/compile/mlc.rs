@@ -1,0 +1,94 @@
+//! The compiler that people have: `python -m mlc_llm compile`.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+
+use super::probe;
+use super::{CompileJob, Compiler, Environment, Failure, Workspace};
+use crate::io::process::{self, Cancel, End, LogLimit, Program};
+use crate::io::{atomic, files};
+use crate::model::ChatConfig;
+
+/// `python -m mlc_llm compile`, in a scratch directory.
+#[derive(Clone, Debug)]
+pub struct MlcCompiler {
+    /// The interpreter, absolute.
+    pub python: Utf8PathBuf,
+    /// What the compiler inherits.
+    pub environment: Environment,
+    /// How long one compilation may take.
+    pub limit: Duration,
+}
+
+impl MlcCompiler {
+    /// How long one compilation may take unless the user says otherwise: real models take
+    /// minutes, on a loaded machine an hour.
+    pub const DEFAULT_LIMIT: Duration = Duration::from_secs(2 * 3600);
+
+    fn arguments(job: &CompileJob, config: &camino::Utf8Path, space: &Workspace) -> Vec<OsString> {
+        let inputs = &job.inputs;
+        let prefix = inputs.model_lib.system_lib_prefix();
+        [
+            "-m",
+            "mlc_llm",
+            "compile",
+            config.as_str(),
+            "--opt",
+            &inputs.opt,
+            "--overrides",
+            &inputs.overrides,
+            "--device",
+            inputs.device.as_str(),
+            "--output",
+            space.library.as_str(),
+            "--system-lib-prefix",
+            &prefix,
+        ]
+        .map(OsString::from)
+        .into()
+    }
+}
+
+impl Compiler for MlcCompiler {
+    fn compile(&self, job: &CompileJob, space: &Workspace, cancel: &Cancel) -> Result<(), Failure> {
+        // The compiler gets the bytes that were planned with, in a file of ours: whatever
+        // happens to the user's file meanwhile, the result is what the fingerprint says.
+        let config = space.work.join(ChatConfig::FILE_NAME);
+        atomic::write(&config, &job.chat_config).map_err(Failure::Prepare)?;
+        let scratch = space.work.join("empty");
+        files::create_dir_all(&scratch).map_err(Failure::Prepare)?;
+
+        let mut variables = probe::variables(&self.environment);
+        if let Some(arch) = job.inputs.macabi_arch {
+            variables.insert("MLC_MACABI_ARCH".into(), arch.as_str().into());
+        }
+        let program = Program {
+            path: &self.python,
+            args: &Self::arguments(job, &config, space),
+            variables: &variables,
+            directory: &scratch,
+            log: &space.log,
+            log_limit: LogLimit::default(),
+            limit: Some(self.limit),
+        };
+        let start = |source| Failure::Start { program: self.python.clone(), source };
+        match process::run(&program, cancel).map_err(start)?.how {
+            End::Exit(0) => {}
+            End::Exit(code) => return Err(Failure::Exit(code)),
+            End::Signal(signal) => return Err(Failure::Signal(signal)),
+            End::TimedOut => return Err(Failure::TimedOut(self.limit)),
+            End::Cancelled => return Err(Failure::Cancelled),
+        }
+        match files::size(&space.library) {
+            Ok(0) => Err(Failure::EmptyOutput),
+            Ok(_) if files::is_file(&space.library) => Ok(()),
+            _ => Err(Failure::NoOutput),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/mlc.rs"]
+mod tests;

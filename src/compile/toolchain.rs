@@ -1,0 +1,127 @@
+//! Which compiler there is: `mlc_llm`, `tvm` and `tvm_ffi` of one Python, none of them
+//! imported. What a Python answered is remembered with the stamps of all it depends on, so
+//! that the next run starts no Python at all.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::memory::Memory;
+use super::probe::{self, Answer, Module};
+use super::{CompileError, Environment, ToolchainError, python, sources, xcode};
+use crate::io::process::Cancel;
+use crate::io::stamp::Moment;
+use crate::model::{CompilerIdentity, Device, PackageIdentity};
+
+/// The question which compiler there is.
+#[derive(Debug)]
+pub struct ToolchainRequest<'a> {
+    /// `--python`.
+    pub python: Option<&'a str>,
+    /// Variables and working directory.
+    pub environment: &'a Environment,
+    /// Where answers are remembered. If it cannot be written to, they are not.
+    pub cache_dir: &'a Utf8Path,
+    /// Apple's devices are compiled for with Xcode's tools.
+    pub device: Device,
+    /// How long a Python may take to answer.
+    pub limit: Duration,
+    /// Asks to stop.
+    pub cancel: &'a Cancel,
+}
+
+/// A Python and the compiler it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Toolchain {
+    /// The interpreter, absolute, as it is to be started: a link in a virtual environment is
+    /// not resolved, since that would leave the environment.
+    pub python: Utf8PathBuf,
+    /// The compiler.
+    pub identity: CompilerIdentity,
+    /// Whether Python was started to find out.
+    pub probed: bool,
+}
+
+impl Toolchain {
+    /// How long a Python may take to answer unless the user says otherwise: it answers in a
+    /// fraction of a second, from a cold network file system in many.
+    pub const DEFAULT_LIMIT: Duration = Duration::from_secs(60);
+}
+
+/// Finds the Python and tells its compiler's identity.
+pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, CompileError> {
+    let python = python::find(request.python, request.environment)?;
+    let files = |source| ToolchainError::Files { python: python.clone(), source };
+    let key = Memory::key(&python, request.environment).map_err(files)?;
+    let mut memory = Memory::load(request.cache_dir, key);
+    let probed = memory.is_none();
+    let memory = match &mut memory {
+        Some(memory) => memory,
+        none => {
+            let asked = Moment::now();
+            let answer = probe::ask(&python, request.environment, request.limit, request.cancel)?
+                .ok_or(CompileError::Interrupted)?;
+            // An answer that is an error is not remembered: the remedy must be seen at once.
+            complain(&answer, &python)?;
+            none.insert(Memory::new(answer, &python, request.environment, asked).map_err(files)?)
+        }
+    };
+    let mut package = |name: &'static str| {
+        let module = module(memory.answer(), name, &python)?.clone();
+        let remembered = memory.sources(name);
+        let digested =
+            sources::digest(name, &module, request.environment, remembered).map_err(files)?;
+        let remember = digested.as_ref().and_then(|digested| digested.remember);
+        memory.remember_sources(name, remember);
+        Ok::<_, ToolchainError>(PackageIdentity {
+            distribution: module.distribution,
+            version: module.version,
+            files: digested.map(|digested| digested.files),
+        })
+    };
+    let (mlc_llm, tvm, tvm_ffi) = (package("mlc_llm")?, package("tvm")?, package("tvm_ffi")?);
+    memory.store(request.cache_dir, key);
+    let mut identity = CompilerIdentity { mlc_llm, tvm, tvm_ffi, tools: [].into() };
+    if request.device.is_apple() {
+        let xcode = xcode::version(request.environment);
+        identity.tools.extend(xcode.map(|version| ("xcode".to_owned(), version)));
+    }
+    Ok(Toolchain { python, identity, probed })
+}
+
+fn complain(answer: &Answer, python: &Utf8Path) -> Result<(), ToolchainError> {
+    for name in ["mlc_llm", "tvm", "tvm_ffi"] {
+        module(answer, name, python)?;
+    }
+    Ok(())
+}
+
+fn module<'a>(
+    answer: &'a Answer,
+    name: &'static str,
+    python: &Utf8Path,
+) -> Result<&'a Module, ToolchainError> {
+    if let Some(Some(module)) = answer.modules.get(name) {
+        return Ok(module);
+    }
+    let empty = match name {
+        "mlc_llm" => "mlc-llm",
+        "tvm" => "mlc-ai",
+        _ => "",
+    };
+    let placeholder = answer
+        .distributions
+        .iter()
+        .find(|(distribution, version)| distribution == empty && version.starts_with("0.1"))
+        .map(|(distribution, version)| format!("{distribution} {version}"));
+    Err(ToolchainError::ModuleMissing {
+        python: python.to_owned(),
+        version: answer.python.clone(),
+        module: name,
+        placeholder,
+    })
+}
+
+#[cfg(test)]
+#[path = "tests/toolchain.rs"]
+mod tests;

@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+
+use super::error::{Limit, signal_name};
+
+/// Why the compiler's identity cannot be told. Exit 12.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolchainError {
+    /// None at all.
+    #[error("found no Python: neither `python3` nor `python` is on PATH")]
+    NoPython,
+    /// The one that was asked for.
+    #[error("found no executable `{name}`, which {by} asks for")]
+    AskedPythonMissing {
+        /// `--python` or the variable.
+        by: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+    /// It could not be started.
+    #[error("failed to start the Python `{python}`: {source}")]
+    Start {
+        /// The Python.
+        python: Utf8PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It could not say which packages it has.
+    #[error("the Python `{python}` {how} when asked which compiler it has")]
+    Failed {
+        /// The Python.
+        python: Utf8PathBuf,
+        /// What it did.
+        how: ProbeEnd,
+        /// What it printed last.
+        last_lines: Vec<String>,
+    },
+    /// A package that the compiler consists of.
+    #[error("the Python `{python}` ({version}) has no module `{module}`{}", placeholder_note(.placeholder.as_deref()))]
+    ModuleMissing {
+        /// The Python.
+        python: Utf8PathBuf,
+        /// Its version.
+        version: String,
+        /// The module.
+        module: &'static str,
+        /// The distribution that has the module's name without holding it.
+        placeholder: Option<String>,
+    },
+    /// A file of the compiler, or of ours beside the question, could not be read or written.
+    #[error("failed to identify the compiler of `{python}`: {source}")]
+    Files {
+        /// The Python.
+        python: Utf8PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// How a Python ended that was to tell about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeEnd {
+    /// With an exit code other than 0.
+    Exit(i32),
+    /// By a signal.
+    Signal(i32),
+    /// Not within this time.
+    TimedOut(Duration),
+    /// With success and without an answer: it is no Python.
+    NoAnswer,
+}
+
+impl std::fmt::Display for ProbeEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match *self {
+            Self::Exit(code) => write!(f, "exited with code {code}"),
+            Self::Signal(signal) => write!(f, "was ended by {}", signal_name(signal)),
+            Self::TimedOut(limit) => write!(f, "did not answer within {}", Limit(limit)),
+            Self::NoAnswer => f.write_str("gave no answer that can be understood"),
+        }
+    }
+}
+
+fn placeholder_note(placeholder: Option<&str>) -> String {
+    placeholder.map_or_else(String::new, |name| {
+        format!("; its distribution {name} is a placeholder from PyPI that does not hold it")
+    })
+}
+
+impl ToolchainError {
+    /// What Python printed last.
+    pub fn last_lines(&self) -> &[String] {
+        match self {
+            Self::Failed { last_lines, .. } => last_lines,
+            _ => &[],
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::NoPython => "install Python 3.9 or newer with the wheels of MLC LLM, or name \
+                               one with `--python`"
+                .to_owned(),
+            Self::AskedPythonMissing { .. } => "give a path, or a name that is on PATH".to_owned(),
+            Self::Start { .. } => "is it built for this machine, and executable?".to_owned(),
+            Self::Failed { python, how: ProbeEnd::TimedOut(_), .. } => {
+                format!("see whether `{python} -c pass` ends")
+            }
+            Self::Failed { .. } => {
+                "it must be Python 3.9 or newer; another one is named with `--python`".to_owned()
+            }
+            Self::ModuleMissing { python, placeholder, module, .. } => {
+                let first = match placeholder.as_deref().and_then(|name| name.split(' ').next()) {
+                    Some(name) => format!("{python} -m pip uninstall {name} && "),
+                    None => String::new(),
+                };
+                let packages = match *module {
+                    "mlc_llm" => "mlc-llm-nightly-cpu mlc-ai-nightly-cpu",
+                    "tvm" => "mlc-ai-nightly-cpu",
+                    _ => "apache-tvm-ffi",
+                };
+                format!(
+                    "install it with `{first}{python} -m pip install --pre -U -f \
+                     https://mlc.ai/wheels {packages}`, or name another Python with `--python`"
+                )
+            }
+            Self::Files { .. } => return None,
+        })
+    }
+}

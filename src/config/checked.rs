@@ -1,0 +1,143 @@
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::diagnostic::Sink;
+use super::package::Checker;
+use super::quote::Count;
+use super::source::Source;
+use super::{
+    Code, Diagnostic, MAX_BYTES, Place, Severity, Surroundings, duplicate_keys, package, syntax,
+};
+use crate::model::{ByteSize, PackageConfig};
+
+/// One config after its check: what it says, if it can be used, and what is to be said of it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    path: Utf8PathBuf,
+    pub(super) source: Source,
+    diagnostics: Vec<Diagnostic>,
+    package: Option<PackageConfig>,
+}
+
+/// A config that nothing can be built from.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Exit 10. The diagnostics are for [`Checked`]'s renderers.
+    #[error("{} in {}", Count(.0.errors(), "error"), .0.path())]
+    Invalid(Box<Checked>),
+}
+
+/// Checks the bytes of a config. `path` is what the user called it; it is not opened.
+pub fn check(
+    path: &Utf8Path,
+    bytes: &[u8],
+    place: &Place,
+    surroundings: &dyn Surroundings,
+) -> Checked {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Checked::too_large(path);
+    }
+    let (source, fault) = Source::new(bytes);
+    let mut checker = Checker { sink: Sink::default(), place, surroundings };
+    let mut package = None;
+    // Spans of what is found in the text leave out the byte order mark; this one does not.
+    let mut skipped = source.skipped();
+    if let Some(span) = fault {
+        skipped = 0;
+        checker.sink.push(not_utf8(bytes, span));
+    } else {
+        match syntax::parse(source.text()) {
+            Ok(root) => {
+                duplicate_keys::check(&mut checker.sink, &root);
+                package = package::read(&mut checker, &root);
+            }
+            Err(found) => checker.sink.push(*found),
+        }
+    }
+    let diagnostics = checker.sink.finish(skipped);
+    Checked { path: path.to_owned(), source, diagnostics, package }.consistent()
+}
+
+fn not_utf8(bytes: &[u8], span: super::Span) -> Diagnostic {
+    if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
+        let message = "the file is UTF-16, not UTF-8";
+        let help = "save it as UTF-8 (PowerShell: `Out-File -Encoding utf8`)";
+        return Diagnostic::new(Code::InvalidUtf8, None, message, help);
+    }
+    let byte = bytes.get(span.start).copied().unwrap_or_default();
+    let message = format!("the file is not UTF-8: byte {} is 0x{byte:02x}", span.start);
+    Diagnostic::new(Code::InvalidUtf8, span, message, "save it as UTF-8")
+        .label("not a character in UTF-8")
+}
+
+impl Checked {
+    pub(super) fn unreadable(path: &Utf8Path, why: &str, help: &str) -> Self {
+        let message = format!("cannot read the config: {why}");
+        Self::without_text(path, Diagnostic::new(Code::Unreadable, None, message, help))
+    }
+
+    pub(super) fn too_large(path: &Utf8Path) -> Self {
+        let message = format!("the file is larger than {}", ByteSize(MAX_BYTES));
+        let help = "is it a mlc-package-config.json?";
+        Self::without_text(path, Diagnostic::new(Code::TooLarge, None, message, help))
+    }
+
+    fn without_text(path: &Utf8Path, diagnostic: Diagnostic) -> Self {
+        let diagnostics = vec![diagnostic];
+        Self { path: path.to_owned(), source: Source::default(), diagnostics, package: None }
+    }
+
+    /// Drops the package if there are errors.
+    fn consistent(mut self) -> Self {
+        if self.errors() > 0 {
+            self.package = None;
+        }
+        self
+    }
+
+    /// Makes warnings errors: `--strict`.
+    #[must_use]
+    pub fn deny_warnings(mut self) -> Self {
+        for diagnostic in &mut self.diagnostics {
+            diagnostic.severity = Severity::Error;
+        }
+        self.consistent()
+    }
+
+    /// The config's path, as the user wrote it.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// The config's text, without a byte order mark; empty if it could not be read.
+    pub fn text(&self) -> &str {
+        self.source.text()
+    }
+
+    /// The problems, in the order of their places.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// How many problems are errors.
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|found| found.severity == Severity::Error).count()
+    }
+
+    /// How many are warnings.
+    pub fn warnings(&self) -> usize {
+        self.diagnostics.len() - self.errors()
+    }
+
+    /// What the config says, if it has no errors.
+    pub fn package(&self) -> Option<&PackageConfig> {
+        self.package.as_ref()
+    }
+
+    /// What the config says.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] if it has errors.
+    pub fn into_package(mut self) -> Result<PackageConfig, ConfigError> {
+        self.package.take().ok_or_else(|| ConfigError::Invalid(Box::new(self)))
+    }
+}

@@ -1,0 +1,59 @@
+use camino::Utf8Path;
+
+use super::{Checked, FileText, MAX_BYTES, ModelDir, Place, Surroundings};
+use crate::io::files;
+use crate::model::{ChatConfig, TensorCache};
+
+/// A `mlc-chat-config.json` larger than this is none: they have a few kilobytes.
+const MAX_CHAT_CONFIG: u64 = 16 << 20;
+
+/// The disk as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Disk;
+
+impl Surroundings for Disk {
+    fn model_dir(&self, dir: &Utf8Path) -> ModelDir {
+        if !files::is_dir(dir) {
+            let something = files::is_file(dir);
+            return if something { ModelDir::NotADirectory } else { ModelDir::Missing };
+        }
+        let has_tensor_cache =
+            TensorCache::FILE_NAMES.iter().any(|name| files::is_file(&dir.join(name)));
+        ModelDir::Directory {
+            chat_config: text_of(&dir.join(ChatConfig::FILE_NAME)),
+            has_tensor_cache,
+        }
+    }
+
+    fn is_file(&self, path: &Utf8Path) -> bool {
+        files::is_file(path)
+    }
+}
+
+fn text_of(path: &Utf8Path) -> FileText {
+    if !files::is_file(path) {
+        return FileText::Missing;
+    }
+    match files::read_at_most(path, MAX_CHAT_CONFIG) {
+        Ok(Some(text)) => FileText::Text(text),
+        Ok(None) => FileText::Unreadable("it is larger than 16 MiB".to_owned()),
+        Err(error) => FileText::Unreadable(error.to_string()),
+    }
+}
+
+/// Reads a config file and checks it. That it cannot be read is among the diagnostics too.
+pub fn check_file(path: &Utf8Path) -> Checked {
+    if files::is_dir(path) {
+        let help = format!("name the file: {}", path.join(super::FILE_NAME));
+        return Checked::unreadable(path, "it is a directory", &help);
+    }
+    match files::read_at_most(path, MAX_BYTES) {
+        Ok(Some(bytes)) => super::check(path, &bytes, &Place::of(path), &Disk),
+        Ok(None) => Checked::too_large(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let help = format!("run it beside a {}, or name the config", super::FILE_NAME);
+            Checked::unreadable(path, "there is no such file", &help)
+        }
+        Err(error) => Checked::unreadable(path, &error.to_string(), "may you read it?"),
+    }
+}

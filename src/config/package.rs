@@ -1,0 +1,102 @@
+use jsonc_parser::ast::Value;
+use jsonc_parser::common::Ranged;
+
+use super::diagnostic::Sink;
+use super::entry::Entry;
+use super::fields::{Fields, object_at, type_name};
+use super::prepared::Prepared;
+use super::quote::quote;
+use super::suggest::nearest;
+use super::{Code, Diagnostic, Place, Span, Surroundings, conflicts, entry, prepared};
+use crate::model::{Device, PackageConfig};
+
+/// The fields of a config. `$schema` is for editors.
+pub(super) const NAMES: [&str; 4] =
+    ["device", "model_list", "model_lib_path_for_prepare_libs", "$schema"];
+
+/// What a check carries along.
+pub(super) struct Checker<'a> {
+    pub(super) sink: Sink,
+    pub(super) place: &'a Place,
+    pub(super) surroundings: &'a dyn Surroundings,
+}
+
+/// Reads a whole config. There is a result unless an error has been reported.
+pub(super) fn read(checker: &mut Checker, root: &Value) -> Option<PackageConfig> {
+    let Value::Object(object) = root else {
+        checker.sink.push(not_an_object(root));
+        return None;
+    };
+    let fields = Fields::new(object, String::new());
+    fields.only(&mut checker.sink, Code::UnknownField, &NAMES, |name| {
+        let in_entry = entry::NAMES.contains(&name);
+        in_entry.then(|| format!("`{name}` belongs in an entry of `model_list`"))
+    });
+    let device = device(&mut checker.sink, &fields);
+    let prepared = prepared::read(checker, &fields);
+    let entries = entries(checker, &fields);
+    conflicts::check(&mut checker.sink, &entries, &prepared);
+    let models = entries.into_iter().map(Entry::finish).collect::<Option<Vec<_>>>()?;
+    let prepared = prepared.into_iter().map(Prepared::finish).collect::<Option<Vec<_>>>()?;
+    Some(PackageConfig { device: device?, models, prepared })
+}
+
+fn not_an_object(root: &Value) -> Diagnostic {
+    let start = root.range().start;
+    Diagnostic::new(
+        Code::NotAnObject,
+        Span { start, end: start + 1 },
+        format!("the config is {}, not an object", type_name(root)),
+        "a package config looks like {\"device\": \"android\", \"model_list\": [ … ]}",
+    )
+}
+
+fn device(sink: &mut Sink, fields: &Fields) -> Option<Device> {
+    fields.require(sink, "device", "add `\"device\": \"android\"` (or iphone, or macabi)");
+    let text = fields.string(sink, "device")?;
+    if let Ok(device) = text.value.parse() {
+        return Some(device);
+    }
+    let meant = match text.value.to_ascii_lowercase().as_str() {
+        "ios" | "ipad" | "ipados" | "iphoneos" | "apple" => Some("iphone"),
+        "mac" | "macos" | "osx" | "catalyst" | "maccatalyst" | "mac-catalyst" => Some("macabi"),
+        _ => nearest(text.value, Device::ALL.map(Device::as_str)),
+    };
+    let help = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "packages are built for android, iphone and macabi".to_owned(),
+    };
+    let message = format!("unknown device {}", quote(text.value));
+    let found = Diagnostic::new(Code::UnknownDevice, text.span, message, help);
+    sink.push(found.label("expected android, iphone or macabi"));
+    None
+}
+
+fn entries(checker: &mut Checker, fields: &Fields) -> Vec<Entry> {
+    let list = fields.array(&mut checker.sink, "model_list");
+    let empty = match (list, fields.get("model_list")) {
+        (Some(list), _) if list.elements.is_empty() => Some(Span::from(list.range)),
+        (None, None) => Some(fields.opening()),
+        _ => None,
+    };
+    if let Some(span) = empty {
+        let (message, label) = match list {
+            Some(_) => ("`model_list` is empty", "no models in here"),
+            None => ("the config has no `model_list`", "no `model_list` in here"),
+        };
+        let help = "add a model: {\"model\": \"HF://user/repo\", \"model_id\": …, \
+                    \"estimated_vram_bytes\": …}";
+        checker.sink.push(Diagnostic::new(Code::NoModels, span, message, help).label(label));
+    }
+    let mut entries = Vec::new();
+    for (index, value) in list.into_iter().flat_map(|list| &list.elements).enumerate() {
+        if checker.sink.is_full() {
+            break;
+        }
+        let path = format!("model_list[{index}]");
+        if let Some(object) = object_at(&mut checker.sink, &path, value) {
+            entries.push(entry::read(checker, object, format!("{path}.")));
+        }
+    }
+    entries
+}

@@ -1,0 +1,101 @@
+use std::io::{self, Write};
+
+use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
+
+use super::super::{Checked, Diagnostic};
+use super::{Region, summary};
+use crate::github::{escape_data, escape_property};
+
+/// Where the repository is, for annotations name files from its root.
+#[derive(Clone, Debug, Default)]
+pub struct Repository {
+    /// `GITHUB_WORKSPACE`, or the working directory.
+    pub root: Utf8PathBuf,
+    /// The working directory, that relative paths are taken from.
+    pub working_dir: Utf8PathBuf,
+}
+
+impl Repository {
+    /// A file's path from the root; the path as it is, if it is not inside.
+    fn relative(&self, path: &Utf8Path) -> Utf8PathBuf {
+        let full = normalized(&self.working_dir.join(path));
+        match full.strip_prefix(normalized(&self.root)) {
+            Ok(inside) if !self.root.as_str().is_empty() => inside.to_owned(),
+            _ => normalized(path),
+        }
+    }
+}
+
+/// The path without `.`, and without `..` where something is ahead of it.
+fn normalized(path: &Utf8Path) -> Utf8PathBuf {
+    let mut parts = Utf8PathBuf::new();
+    for part in path.components() {
+        match part {
+            Utf8Component::CurDir => {}
+            Utf8Component::ParentDir if parts.file_name().is_some() => {
+                parts.pop();
+            }
+            other => parts.push(other),
+        }
+    }
+    parts
+}
+
+/// Writes every problem as a workflow command, which GitHub shows at the line, and a summary for
+/// the log.
+pub fn github(checked: &Checked, repository: &Repository, out: &mut dyn Write) -> io::Result<()> {
+    let file = repository.relative(checked.path());
+    for diagnostic in checked.diagnostics() {
+        writeln!(out, "{}", command(checked, diagnostic, &file))?;
+    }
+    writeln!(out, "{}", summary(checked))
+}
+
+fn command(checked: &Checked, diagnostic: &Diagnostic, file: &Utf8Path) -> String {
+    let mut properties = vec![("file", file.to_string())];
+    if let Some(region) = diagnostic.span.map(|span| Region::of(checked, span)) {
+        properties.push(("line", region.line.to_string()));
+        // The runner drops columns of more than one line.
+        if region.line == region.end_line {
+            properties.push(("col", region.column.to_string()));
+            properties.push(("endLine", region.end_line.to_string()));
+            properties.push(("endColumn", region.end_column.to_string()));
+        } else {
+            properties.push(("endLine", region.end_line.to_string()));
+        }
+    }
+    properties.push(("title", diagnostic.code.as_str().to_owned()));
+    let properties: Vec<_> = properties
+        .iter()
+        .map(|(name, value)| format!("{name}={}", escape_property(value)))
+        .collect();
+    let mut message = diagnostic.message.clone();
+    for (span, label) in &diagnostic.related {
+        let place = Region::of(checked, *span);
+        message += &format!("\n{label}: line {}, column {}", place.line, place.column);
+    }
+    message += &format!("\nhelp: {}", diagnostic.help);
+    let severity = diagnostic.severity.as_str();
+    format!("::{severity} {}::{}", properties.join(","), escape_data(&message))
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::Repository;
+
+    #[test]
+    fn files_are_named_from_the_root() {
+        let repository =
+            Repository { root: "/repo".into(), working_dir: "/repo/apps/android".into() };
+        let relative = |path| repository.relative(Utf8Path::new(path)).into_string();
+        assert_eq!(relative("c.json"), "apps/android/c.json");
+        assert_eq!(relative("./../ios/c.json"), "apps/ios/c.json");
+        assert_eq!(relative("/repo/c.json"), "c.json");
+        assert_eq!(relative("/elsewhere/c.json"), "/elsewhere/c.json");
+        assert_eq!(relative("../../../c.json"), "../../../c.json");
+        let nowhere = Repository::default();
+        assert_eq!(nowhere.relative(Utf8Path::new("./a/c.json")), "a/c.json");
+    }
+}

@@ -1,0 +1,71 @@
+use std::io::{self, Write};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+
+use super::super::quote::visible;
+use super::super::{Checked, Diagnostic, Severity};
+use super::excerpt::Excerpt;
+use super::{Region, is_denied_warning, summary};
+
+/// Writes every problem as a compiler would, in a terminal of `width` columns, and a summary. It
+/// is coloured by escape sequences: a writer of `anstream` takes them off where they do not
+/// belong.
+pub fn human(checked: &Checked, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let renderer = Renderer::styled().term_width(width);
+    for diagnostic in checked.diagnostics() {
+        writeln!(out, "{}\n", renderer.render(&[group(checked, diagnostic)]))?;
+    }
+    let style = match checked.package() {
+        Some(_) => anstyle::AnsiColor::Green.on_default().bold(),
+        None => annotate_snippets::renderer::DEFAULT_ERROR_STYLE,
+    };
+    writeln!(out, "{style}{}{style:#}", summary(checked))
+}
+
+fn group<'a>(checked: &'a Checked, diagnostic: &'a Diagnostic) -> Group<'a> {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(&diagnostic.message).id(diagnostic.code.as_str());
+    let path = visible(checked.path().as_str());
+    let mut far = Vec::new();
+    let mut group = match Excerpt::of(checked, diagnostic, &mut far) {
+        Some(excerpt) => title.element(snippet(path, diagnostic, excerpt)),
+        None => title.element(origin(path, checked, diagnostic)),
+    };
+    for (span, label) in far {
+        let region = Region::of(checked, span);
+        let place = format!("{label}: line {}, column {}", region.line, region.column);
+        group = group.element(Level::NOTE.message(place));
+    }
+    group = group.element(Level::HELP.message(&diagnostic.help));
+    if is_denied_warning(diagnostic) {
+        group = group.element(Level::NOTE.message("a warning that `--strict` makes an error"));
+    }
+    group
+}
+
+fn snippet<'a>(
+    path: String,
+    diagnostic: &'a Diagnostic,
+    excerpt: Excerpt<'a>,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let label = diagnostic.label.as_deref();
+    let related = excerpt
+        .related
+        .into_iter()
+        .map(|(range, label)| AnnotationKind::Context.span(range).label(label));
+    Snippet::source(excerpt.text)
+        .path(path)
+        .line_start(excerpt.first_line)
+        .annotation(AnnotationKind::Primary.span(excerpt.primary).label(label))
+        .annotations(related)
+}
+
+fn origin<'a>(path: String, checked: &Checked, diagnostic: &Diagnostic) -> Origin<'a> {
+    match diagnostic.span.map(|span| Region::of(checked, span)) {
+        Some(region) => Origin::path(path).line(region.line).char_column(region.column),
+        None => Origin::path(path),
+    }
+}

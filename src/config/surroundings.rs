@@ -1,0 +1,64 @@
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// From where the relative paths of a config are taken.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The directory of the config; empty for the working directory.
+    pub config_dir: Utf8PathBuf,
+    /// The working directory, where upstream looks; empty for that of the process.
+    pub working_dir: Utf8PathBuf,
+}
+
+impl Place {
+    /// The place of a config file, with the process's own working directory.
+    pub fn of(config: &Utf8Path) -> Self {
+        let config_dir = config.parent().map(Utf8Path::to_owned).unwrap_or_default();
+        Self { config_dir, working_dir: Utf8PathBuf::new() }
+    }
+
+    /// Where a path of the config may lead, the likelier first.
+    pub(super) fn candidates(&self, written: &str) -> Vec<Utf8PathBuf> {
+        let mut found = vec![self.config_dir.join(written)];
+        let other = self.working_dir.join(written);
+        if !found.contains(&other) {
+            found.push(other);
+        }
+        found
+    }
+}
+
+/// What a check must know of the disk.
+pub trait Surroundings {
+    /// What a model's directory holds.
+    fn model_dir(&self, dir: &Utf8Path) -> ModelDir;
+
+    /// Whether there is a regular file.
+    fn is_file(&self, path: &Utf8Path) -> bool;
+}
+
+/// What is found where a local model should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelDir {
+    /// Nothing.
+    Missing,
+    /// A file, most likely.
+    NotADirectory,
+    /// A directory.
+    Directory {
+        /// Its `mlc-chat-config.json`.
+        chat_config: FileText,
+        /// Whether there is a `tensor-cache.json` or `ndarray-cache.json`.
+        has_tensor_cache: bool,
+    },
+}
+
+/// The text of a file that may be missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileText {
+    /// There is none.
+    Missing,
+    /// It cannot be read, and why.
+    Unreadable(String),
+    /// What it holds.
+    Text(Vec<u8>),
+}

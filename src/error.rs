@@ -1,0 +1,170 @@
+//! The error that reaches a person: which stage failed, why, what to do, and the exit code.
+
+use crate::assemble::AssembleError;
+use crate::compile::{CompileError, StoreError};
+use crate::config::ConfigError;
+use crate::exit::Exit;
+use crate::fetch::hub::HubError;
+use crate::fetch::{FetchError, LockError};
+use crate::library::{LibraryError, Problem};
+use crate::model::ByteSize;
+use crate::plan::{PlanError, Unfetched};
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line asks for something that cannot be. Exit 2.
+    #[error("{message}")]
+    Usage {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        help: Option<String>,
+    },
+    /// The package config is wrong; its diagnostics were shown. Exit 10.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The models of the package do not go together. Exit 10 or 12.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A model's files cannot be used. Exit 11, or 10 for its config.
+    #[error("model `{model_id}`: {source}")]
+    Fetch {
+        /// The model.
+        model_id: String,
+        /// Why.
+        source: Box<FetchError>,
+    },
+    /// Models whose files are not on this machine, and must not be asked for. Exit 11.
+    #[error("{}", unfetched_summary(.0))]
+    Unfetched(Vec<Unfetched>),
+    /// More to download than there is room for. Exit 11.
+    #[error("the bundled models need {needed} more, and {free} are free where they go")]
+    NoRoom {
+        /// The bytes to download.
+        needed: ByteSize,
+        /// The bytes that are free.
+        free: ByteSize,
+    },
+    /// The lock file. Exit 11.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The Hub's settings. Exit 11.
+    #[error(transparent)]
+    Hub(Box<HubError>),
+    /// The compiler is not there. Exit 12.
+    #[error(transparent)]
+    Toolchain(#[from] CompileError),
+    /// Libraries could not be had: for each the models that load it, and why. Exit 12.
+    #[error("{}", compile_summary(.0))]
+    Compile(Vec<(Option<String>, CompileError)>),
+    /// A file is no model library. Exit 13.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// Libraries do not fit the package or each other. Exit 13.
+    #[error("{}", validation_summary(.0))]
+    Validation(Vec<Problem>),
+    /// The cache could not be looked through or cleared. Exit 1.
+    #[error(transparent)]
+    Cache(#[from] StoreError),
+    /// `dist/` could not be made. Exit 14.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// The machine said no. Exit 1.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A value that has no JSON. Exit 1.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<HubError> for Error {
+    fn from(error: HubError) -> Self {
+        Self::Hub(Box::new(error))
+    }
+}
+
+impl Error {
+    /// A mistake on the command line.
+    pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), help: Some(help.into()) }
+    }
+
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Usage { .. } => Exit::Usage,
+            Self::Config(_) => Exit::Config,
+            Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
+            Self::Plan(_) => Exit::Config,
+            Self::Fetch { source, .. } if source.is_config() => Exit::Config,
+            Self::Fetch { source, .. } if source.is_interrupted() => Exit::Interrupted,
+            Self::Fetch { .. }
+            | Self::Unfetched(_)
+            | Self::NoRoom { .. }
+            | Self::Lock(_)
+            | Self::Hub(_) => Exit::Fetch,
+            Self::Toolchain(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_interrupted()) => {
+                Exit::Interrupted
+            }
+            Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
+            Self::Library(_) | Self::Validation(_) => Exit::Validation,
+            Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
+            Self::Assemble(_) => Exit::Assembly,
+            Self::Cache(_) | Self::Io(_) | Self::Json(_) => Exit::Internal,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Usage { help, .. } => help.clone(),
+            Self::Plan(error) => Some(error.help().to_owned()),
+            Self::Fetch { source, .. } => source.help(),
+            Self::Unfetched(_) => Some(
+                "build once where the Hub may be asked: without --offline and HF_HUB_OFFLINE, and \
+                 with MLC_DOWNLOAD_CACHE_POLICY=ON"
+                    .to_owned(),
+            ),
+            Self::Lock(error) => error.help().map(str::to_owned),
+            Self::NoRoom { .. } => Some(
+                "make room (`mlc-package cache prune`), or name another place in HF_HUB_CACHE"
+                    .to_owned(),
+            ),
+            Self::Hub(error) => error.help(),
+            Self::Toolchain(error) => error.help(),
+            Self::Library(_) => Some(
+                "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \
+                 get it or compile it again"
+                    .to_owned(),
+            ),
+            Self::Assemble(error) => error.help().map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
+fn compile_summary(errors: &[(Option<String>, CompileError)]) -> String {
+    match errors {
+        [(_, error)] => error.to_string(),
+        many => format!("{} libraries could not be compiled", many.len()),
+    }
+}
+
+fn validation_summary(problems: &[Problem]) -> String {
+    match problems {
+        [one] => format!("`{}`: {}", one.path, one.message),
+        many => format!("{} problems in the model libraries", many.len()),
+    }
+}
+
+fn unfetched_summary(models: &[Unfetched]) -> String {
+    let models: Vec<_> =
+        models.iter().map(|model| format!("model `{}`: {}", model.model_id, model.why)).collect();
+    models.join("\n  ")
+}

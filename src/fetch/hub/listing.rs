@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::RemoteDigest;
+use crate::model::{ShardPath, ShardPathError};
+
+/// More files than any model has.
+pub(super) const MAX_FILES: usize = 100_000;
+
+/// The files of a repository at one commit, by path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The files. No two of them are one on a file system that ignores case, and none is
+    /// another's directory.
+    pub files: Vec<RemoteFile>,
+}
+
+/// One file of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteFile {
+    /// Its path in the repository.
+    pub path: ShardPath,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its digest.
+    pub digest: RemoteDigest,
+}
+
+/// Why a list of files must not be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListingError {
+    /// A name that leads out of the directory.
+    #[error("the file name {0:?} has {1}")]
+    Name(String, ShardPathError),
+    /// Two names that some file systems take for one, or a file that is also a directory.
+    #[error("`{0}` and `{1}` are one name on a file system that ignores case")]
+    Collision(String, String),
+    /// No digest of either kind.
+    #[error("`{0}` has no digest")]
+    Digest(String),
+    /// Too many.
+    #[error("there are more than {MAX_FILES} files")]
+    TooMany,
+    /// Pages without an end, or beyond all measure.
+    #[error("the list has more than {0} bytes")]
+    TooLong(u64),
+}
+
+/// An entry of the Hub's answer to `GET /api/models/{id}/tree/{commit}?recursive=true`.
+#[derive(Deserialize)]
+pub(super) struct TreeEntry {
+    #[serde(rename = "type")]
+    kind: String,
+    path: String,
+    #[serde(default)]
+    size: u64,
+    #[serde(default)]
+    oid: String,
+    lfs: Option<Lfs>,
+}
+
+#[derive(Deserialize)]
+struct Lfs {
+    oid: String,
+    size: u64,
+}
+
+impl TreeEntry {
+    /// The file, if it is one.
+    pub(super) fn into_file(self) -> Result<Option<RemoteFile>, ListingError> {
+        if self.kind != "file" {
+            return Ok(None);
+        }
+        let path: ShardPath = match self.path.parse() {
+            Ok(path) => path,
+            Err(why) => return Err(ListingError::Name(self.path, why)),
+        };
+        let (oid, bytes) = self.lfs.map_or((self.oid, self.size), |lfs| (lfs.oid, lfs.size));
+        match oid.parse() {
+            Ok(digest) => Ok(Some(RemoteFile { path, bytes, digest })),
+            Err(_) => Err(ListingError::Digest(self.path)),
+        }
+    }
+}
+
+impl Listing {
+    /// Checks files that were listed.
+    pub(in crate::fetch) fn new(mut files: Vec<RemoteFile>) -> Result<Self, ListingError> {
+        if files.len() > MAX_FILES {
+            return Err(ListingError::TooMany);
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut names = BTreeMap::new();
+        for file in &files {
+            let path = file.path.as_str();
+            if let Some(other) = names.insert(path.to_lowercase(), path) {
+                return Err(ListingError::Collision(other.to_owned(), path.to_owned()));
+            }
+        }
+        for file in &files {
+            let lower = file.path.as_str().to_lowercase();
+            for (at, _) in lower.match_indices('/') {
+                if let Some(other) = names.get(&lower[..at]) {
+                    let path = file.path.as_str().to_owned();
+                    return Err(ListingError::Collision((*other).to_owned(), path));
+                }
+            }
+        }
+        Ok(Self { files })
+    }
+
+    /// A file by its path.
+    pub fn file(&self, path: &str) -> Option<&RemoteFile> {
+        let at = self.files.binary_search_by(|file| file.path.as_str().cmp(path)).ok()?;
+        self.files.get(at)
+    }
+
+    /// The size of all files in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listing, ListingError, RemoteFile, ShardPathError, TreeEntry};
+
+    const OID: &str = "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0";
+
+    fn read(json: &str) -> Result<Option<RemoteFile>, ListingError> {
+        serde_json::from_str::<TreeEntry>(json).unwrap().into_file()
+    }
+
+    fn listing(paths: &[&str]) -> Result<Listing, ListingError> {
+        let file = |path: &&str| RemoteFile {
+            path: path.parse().unwrap(),
+            bytes: 1,
+            digest: OID.parse().unwrap(),
+        };
+        Listing::new(paths.iter().map(file).collect())
+    }
+
+    #[test]
+    fn lfs_files_have_the_sha256_and_the_size_of_their_content() {
+        let sha256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let json = format!(
+            r#"{{"type": "file", "path": "a.bin", "size": 5, "oid": "{OID}",
+                "lfs": {{"oid": "{sha256}", "size": 5, "pointerSize": 130}}, "xetHash": "x"}}"#
+        );
+        let file = read(&json).unwrap().unwrap();
+        assert_eq!((file.bytes, file.digest.to_string().as_str()), (5, sha256));
+        let json = format!(r#"{{"type": "file", "path": "a.json", "size": 5, "oid": "{OID}"}}"#);
+        assert_eq!(read(&json).unwrap().unwrap().digest.to_string(), OID);
+        assert_eq!(read(r#"{"type": "directory", "path": "..", "oid": "x"}"#), Ok(None));
+    }
+
+    #[test]
+    fn names_that_lead_out_and_files_without_digest_are_refused() {
+        for (path, why) in [
+            ("../x", ShardPathError::Dots),
+            ("/etc/passwd", ShardPathError::Absolute),
+            ("a\\\\b", ShardPathError::Character),
+        ] {
+            let json = format!(r#"{{"type": "file", "path": "{path}", "oid": "{OID}"}}"#);
+            let name = path.replace("\\\\", "\\");
+            assert_eq!(read(&json), Err(ListingError::Name(name, why)));
+        }
+        let json = r#"{"type": "file", "path": "a", "oid": "../../../../../../../../../x"}"#;
+        assert_eq!(read(json), Err(ListingError::Digest("a".to_owned())));
+    }
+
+    #[test]
+    fn no_two_files_share_a_place() {
+        assert!(listing(&["a/b", "a/c", "ab"]).is_ok());
+        for paths in [["A", "a"], ["a", "a"], ["a/B", "A/b"], ["a", "A/b"], ["Ä", "ä"]] {
+            assert!(matches!(listing(&paths), Err(ListingError::Collision(..))), "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn files_are_found_by_path() {
+        let listing = listing(&["b", "a/c"]).unwrap();
+        assert_eq!(listing.file("a/c").unwrap().path.as_str(), "a/c");
+        assert_eq!(listing.file("a"), None);
+        assert_eq!(listing.bytes(), 2);
+    }
+}

@@ -1,0 +1,136 @@
+//! Asking for a repository's commit and files.
+
+use serde::Deserialize;
+
+use super::listing::{ListingError, MAX_FILES, TreeEntry};
+use super::requests::{Asker, Failure, Subject, address, printable};
+use super::{Commit, HubError, Listing};
+use crate::io::http::{HttpError, Url};
+use crate::model::HubRepo;
+
+/// The description of a model is some 100 KiB at most, and only its commit is asked for.
+const MAX_DESCRIPTION: u64 = 8 << 20;
+
+/// A page of the Hub has 1000 files, some 300 bytes each.
+const MAX_PAGE: u64 = 16 << 20;
+
+/// All pages of one repository.
+const MAX_PAGES: u64 = 64 << 20;
+
+/// The commit that a revision is now.
+pub(super) fn commit(
+    asker: &Asker<'_>,
+    repo: &HubRepo,
+    revision: &str,
+) -> Result<Commit, HubError> {
+    #[derive(Deserialize)]
+    struct Description {
+        sha: String,
+    }
+    let parts = ["api", "models", repo.user(), repo.repo(), "revision", revision];
+    let mut url = address(asker.endpoint, parts)?;
+    url.set_query(Some("expand=sha"));
+    asker.insist(&url, || {
+        let (response, _) = asker.ask(&url, None, Subject::Revision(repo, revision))?;
+        let body = response.body(MAX_DESCRIPTION)?;
+        let wrong = |why: String| Failure::Final(HubError::Answer { url: printable(&url), why });
+        let description: Description =
+            serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
+        description.sha.parse().map_err(|error: super::NotACommit| wrong(error.to_string()))
+    })
+}
+
+/// The files of a commit.
+pub(super) fn listing(
+    asker: &Asker<'_>,
+    repo: &HubRepo,
+    commit: &Commit,
+) -> Result<Listing, HubError> {
+    let refuse = |why| HubError::Listing { repo: Box::new(repo.clone()), why };
+    let parts = ["api", "models", repo.user(), repo.repo(), "tree", commit.as_str()];
+    let mut url = address(asker.endpoint, parts)?;
+    url.set_query(Some("recursive=true"));
+    let mut next = Some(url);
+    let (mut files, mut rest) = (Vec::new(), MAX_PAGES);
+    while let Some(url) = next {
+        let page = asker.insist(&url, || page(asker, repo, commit, &url, rest))?;
+        rest = rest.saturating_sub(page.bytes);
+        let empty = page.entries.is_empty();
+        for entry in page.entries {
+            files.extend(entry.into_file().map_err(refuse)?);
+            if files.len() > MAX_FILES {
+                return Err(refuse(ListingError::TooMany));
+            }
+        }
+        next = page.next;
+        if let Some(next) = &next {
+            // The token goes along, and nothing else says where the list ends.
+            if next.origin() != asker.endpoint.origin() || empty {
+                let why = "a next page that cannot be one".to_owned();
+                return Err(HubError::Answer { url: printable(next), why });
+            }
+        }
+    }
+    Listing::new(files).map_err(refuse)
+}
+
+struct Page {
+    entries: Vec<TreeEntry>,
+    bytes: u64,
+    next: Option<Url>,
+}
+
+fn page(
+    asker: &Asker<'_>,
+    repo: &HubRepo,
+    commit: &Commit,
+    url: &Url,
+    rest: u64,
+) -> Result<Page, Failure> {
+    let (response, _) = asker.ask(url, None, Subject::Revision(repo, commit.as_str()))?;
+    let link = response.header("link").and_then(next_of);
+    let next = match link.map(|link| url.join(link)) {
+        None => None,
+        Some(Ok(next)) => Some(next),
+        Some(Err(error)) => {
+            let why = format!("a next page without an address ({error})");
+            return Err(Failure::Final(HubError::Answer { url: printable(url), why }));
+        }
+    };
+    let body = match response.body(rest.min(MAX_PAGE)) {
+        Err(HttpError::TooLong(bytes)) => {
+            let limit = if bytes < MAX_PAGE { MAX_PAGES } else { MAX_PAGE };
+            let why = ListingError::TooLong(limit);
+            return Err(Failure::Final(HubError::Listing { repo: Box::new(repo.clone()), why }));
+        }
+        body => body?,
+    };
+    let entries = serde_json::from_slice(&body).map_err(|error| {
+        Failure::Final(HubError::Answer { url: printable(url), why: error.to_string() })
+    })?;
+    Ok(Page { entries, bytes: body.len() as u64, next })
+}
+
+/// The address of `rel="next"` in a `Link` header (RFC 8288).
+fn next_of(header: &str) -> Option<&str> {
+    header.split(",").find_map(|link| {
+        let (address, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let mut parameters = parameters.split(';').map(str::trim);
+        parameters
+            .any(|parameter| matches!(parameter, "rel=\"next\"" | "rel=next"))
+            .then_some(address)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_of;
+
+    #[test]
+    fn the_next_page_is_the_link_of_that_name() {
+        let header = r#"<https://h/a?cursor=1>; rel="prev", </b?cursor=2>; x=y; rel="next""#;
+        assert_eq!(next_of(header), Some("/b?cursor=2"));
+        assert_eq!(next_of(r#"<https://h/a>; rel="last""#), None);
+        assert_eq!(next_of("next"), None);
+    }
+}

@@ -1,0 +1,334 @@
+//! Models of the Hub -> files on this machine: first what is needed to know a model (two small
+//! files), then, for a bundled one, everything else.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::cached_listing::cached_listing;
+use super::hub::{Commit, FetchEvent, Hub, HubError, HubOptions, Listing, RemoteFile};
+use super::local::{self, read_chat_config, read_tensor_cache};
+use super::lock::Lock;
+use super::{Existing, FetchError, InUse, MlcCache, Otherwise, Register, SnapshotKey, weights};
+use crate::io::cancel::Cancel;
+use crate::io::{digest, space, stamp};
+use crate::model::{
+    ChatConfig, DownloadPolicy, HubRepo, ModelFile, ModelFiles, Shard, ShardPath, TensorCache,
+};
+
+/// How the models of the Hub are had.
+pub struct HubModels {
+    hub: Hub,
+    hub_cache: Utf8PathBuf,
+    mlc: MlcCache,
+    lock: Option<Lock>,
+    locked: bool,
+    offline: bool,
+    /// Tells `cache prune` what is used, and what this tool downloaded.
+    register: Register,
+    cancel: Cancel,
+}
+
+/// What may be had, and from where.
+pub struct HubModelsOptions {
+    /// The Hub and its cache.
+    pub hub: HubOptions,
+    /// This tool's own cache.
+    pub cache_dir: Utf8PathBuf,
+    /// MLC LLM's own caches, and its policy.
+    pub mlc: MlcCache,
+    /// The lock file's content, where there is one.
+    pub lock: Option<Lock>,
+    /// Whether every model must be in the lock.
+    pub locked: bool,
+}
+
+/// A model of the Hub whose config and tensor cache are on this machine.
+#[derive(Debug)]
+pub struct HubModel {
+    /// Its files, those included that are not here yet.
+    pub files: ModelFiles,
+    /// Its commit; none for one that MLC LLM downloaded, which does not record it.
+    pub commit: Option<Commit>,
+    /// Its files as the Hub lists them.
+    remote: Vec<RemoteFile>,
+    /// How many of them are not on this machine.
+    pub missing_files: u64,
+    /// Their bytes.
+    pub missing_bytes: u64,
+    /// While it is there, `cache prune` leaves the model alone.
+    _in_use: Option<InUse>,
+}
+
+impl HubModels {
+    /// Ready to be asked; nothing is read or requested yet.
+    pub fn new(mut options: HubModelsOptions, cancel: Cancel) -> Self {
+        let hub_cache = options.hub.cache_dir.clone();
+        if options.mlc.policy == DownloadPolicy::ReadOnly {
+            options.hub.offline = true;
+        }
+        let offline = options.hub.offline;
+        Self {
+            hub: Hub::new(options.hub, cancel.clone()),
+            hub_cache,
+            mlc: options.mlc,
+            lock: options.lock,
+            locked: options.locked,
+            offline,
+            register: Register::new(&options.cache_dir),
+            cancel,
+        }
+    }
+
+    /// Whether nothing may be asked of the Hub.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// Has a model's config and tensor cache, downloading the two if they are not here. With a
+    /// lock nothing else is asked; without, the commit is, in one small request.
+    pub fn metadata(
+        &self,
+        repo: &HubRepo,
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<HubModel, FetchError> {
+        self.find(repo, events).map_err(|error| self.explained(repo, error))
+    }
+
+    fn find(&self, repo: &HubRepo, events: &dyn Fn(FetchEvent)) -> Result<HubModel, FetchError> {
+        let pin = self.lock.as_ref().and_then(|lock| lock.find(repo));
+        if self.locked && pin.is_none() {
+            return Err(FetchError::NotLocked { repo: Box::new(repo.clone()) });
+        }
+        match self.mlc.find(repo) {
+            Existing::Refused => {
+                return Err(FetchError::PolicyOff { repo: Box::new(repo.clone()) });
+            }
+            // A pin is for a certain commit, and nobody knows theirs.
+            Existing::Found(dir) if pin.is_none() => {
+                let files = local::local(&dir)?;
+                return Ok(HubModel {
+                    files,
+                    commit: None,
+                    remote: Vec::new(),
+                    missing_files: 0,
+                    missing_bytes: 0,
+                    _in_use: None,
+                });
+            }
+            Existing::Found(_) | Existing::Missing { .. } => {}
+        }
+        let (commit, listing) = match pin {
+            Some(pin) => (pin.commit.clone(), Listing { files: pin.files.clone() }),
+            None => self.resolve_or_cached(repo)?,
+        };
+        self.read(repo, commit, &listing, events)
+    }
+
+    /// The commit that a model is now, and the commit's files.
+    pub fn resolve(&self, repo: &HubRepo) -> Result<(Commit, Listing), FetchError> {
+        let commit = self.commit(repo)?;
+        let listing = self.hub.listing(repo, &commit)?;
+        Ok((commit, listing))
+    }
+
+    fn commit(&self, repo: &HubRepo) -> Result<Commit, FetchError> {
+        let revision = repo.revision().map_or("main", |revision| revision.as_str());
+        Ok(self.hub.commit(repo, revision)?)
+    }
+
+    /// The same; offline also by what another tool downloaded, which keeps no lists.
+    fn resolve_or_cached(&self, repo: &HubRepo) -> Result<(Commit, Listing), FetchError> {
+        let commit = self.commit(repo)?;
+        let listing = self.hub.listing(repo, &commit).or_else(|error| {
+            let cached = match &error {
+                HubError::Offline { .. } => cached_listing(&self.hub_cache, repo, &commit),
+                _ => None,
+            };
+            cached.ok_or(error)
+        })?;
+        Ok((commit, listing))
+    }
+
+    /// Downloads what is missing of a model. The disk is looked at first.
+    pub fn complete(
+        &self,
+        repo: &HubRepo,
+        model: &HubModel,
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<(), FetchError> {
+        let Some(commit) = &model.commit else { return Ok(()) };
+        let (needed, free) = (model.missing_bytes, self.free_bytes()?);
+        if needed > free {
+            let dir = self.hub_cache.clone();
+            return Err(FetchError::NoRoom { repo: Box::new(repo.clone()), needed, free, dir });
+        }
+        let missing: Vec<_> =
+            model.remote.iter().filter(|file| self.is_to_come(repo, commit, file)).collect();
+        let shards = |shard: &&Shard| missing.iter().any(|file| file.path == shard.path);
+        let new: Vec<_> = model.files.tensor_cache.shards.iter().filter(shards).collect();
+        if self.is_redo() {
+            let large: Vec<_> = missing.iter().copied().cloned().collect();
+            self.hub.forget(repo, commit, &large)?;
+        }
+        // Those that are here get their names, if another commit has them too.
+        let fetched = self.hub.fetch(repo, commit, &model.remote, events);
+        let dir = fetched.map_err(|error| self.explained(repo, error.into()))?;
+        self.note(repo, commit, &missing);
+        let mut result = Ok(());
+        for shard in new {
+            let checked = check_md5(&dir, shard);
+            if checked.is_err() {
+                // Else the next run would take it for checked.
+                let is_it = |file: &&RemoteFile| file.path == shard.path;
+                let file: Vec<_> = model.remote.iter().filter(is_it).cloned().collect();
+                self.hub.forget(repo, commit, &file)?;
+            }
+            result = result.and(checked);
+        }
+        result
+    }
+
+    /// What cannot be downloaded again is not thrown away.
+    fn is_redo(&self) -> bool {
+        self.mlc.policy == DownloadPolicy::Redo && !self.offline
+    }
+
+    /// Says of what READONLY forbids to download that it is READONLY which does.
+    fn explained(&self, repo: &HubRepo, error: FetchError) -> FetchError {
+        match (error, self.mlc.find(repo)) {
+            (
+                FetchError::Hub(HubError::Offline { repo, what }),
+                Existing::Missing { mut looked, otherwise: Otherwise::CacheOnly, .. },
+            ) => {
+                looked.push(weights::repo_dir(&self.hub_cache, &repo));
+                FetchError::ReadOnly { repo, what, looked }
+            }
+            (error, _) => error,
+        }
+    }
+
+    /// Whether a file has to be downloaded once the two small ones are here.
+    fn is_to_come(&self, repo: &HubRepo, commit: &Commit, file: &RemoteFile) -> bool {
+        match self.is_redo() {
+            true => !is_metadata(&file.path),
+            false => !self.hub.cached(repo, commit, file),
+        }
+    }
+
+    fn is_missing(&self, repo: &HubRepo, commit: &Commit, file: &RemoteFile) -> bool {
+        self.is_redo() || !self.hub.cached(repo, commit, file)
+    }
+
+    /// The free bytes where models are kept.
+    pub fn free_bytes(&self) -> Result<u64, FetchError> {
+        Ok(space::free_bytes(&self.hub_cache)?)
+    }
+
+    fn read(
+        &self,
+        repo: &HubRepo,
+        commit: Commit,
+        listing: &Listing,
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<HubModel, FetchError> {
+        let lacks = |file: &str| FetchError::NotAModel {
+            repo: Box::new(repo.clone()),
+            file: file.to_owned(),
+        };
+        let [newer, _] = TensorCache::FILE_NAMES;
+        let chat_config =
+            listing.file(ChatConfig::FILE_NAME).ok_or_else(|| lacks(ChatConfig::FILE_NAME))?;
+        let tensor_cache = TensorCache::FILE_NAMES.iter().find_map(|name| listing.file(name));
+        let tensor_cache = tensor_cache.ok_or_else(|| lacks(newer))?;
+        let small = [chat_config.clone(), tensor_cache.clone()];
+        let in_use = self.hold(repo, &commit)?;
+        let new: Vec<_> =
+            small.iter().filter(|file| self.is_missing(repo, &commit, file)).collect();
+        if self.is_redo() {
+            self.hub.forget(repo, &commit, &small)?;
+        }
+        let dir = self.hub.fetch(repo, &commit, &small, events)?;
+        self.note(repo, &commit, &new);
+        let chat_config = read_chat_config(&dir)?;
+        let (cache_name, tensor_cache) = read_tensor_cache(&dir)?;
+        for shard in &tensor_cache.shards {
+            let file =
+                listing.file(shard.path.as_str()).ok_or_else(|| lacks(shard.path.as_str()))?;
+            if file.bytes != shard.nbytes {
+                return Err(FetchError::Size {
+                    path: Utf8Path::new(&repo.url()).join(shard.path.as_path()),
+                    found: file.bytes,
+                    expected: shard.nbytes,
+                });
+            }
+        }
+        // Git's own files are of no use to an app.
+        let useful: Vec<_> =
+            listing.files.iter().filter(|file| !is_gits(&file.path)).cloned().collect();
+        let files = {
+            let role_of = local::roles(&chat_config, cache_name, &tensor_cache);
+            let model_file = |file: &RemoteFile| ModelFile {
+                path: file.path.clone(),
+                source: dir.join(file.path.as_path()),
+                bytes: file.bytes,
+                role: role_of(&file.path),
+            };
+            useful.iter().map(model_file).collect()
+        };
+        let missing = || {
+            let large = useful.iter().filter(|file| !small.contains(file));
+            large.filter(|file| self.is_missing(repo, &commit, file))
+        };
+        let missing_files = missing().count() as u64;
+        let missing_bytes = missing().map(|file| file.bytes).sum();
+        let files = ModelFiles { dir, chat_config, tensor_cache, files };
+        Ok(HubModel {
+            files,
+            commit: Some(commit),
+            remote: useful,
+            missing_files,
+            missing_bytes,
+            _in_use: in_use,
+        })
+    }
+
+    /// Keeps `cache prune` away from a model, whose removal may have to be waited for.
+    fn hold(&self, repo: &HubRepo, commit: &Commit) -> Result<Option<InUse>, FetchError> {
+        let Ok(commit) = commit.as_str().parse() else { return Ok(None) };
+        let key = SnapshotKey { hub_cache: &self.hub_cache, repo, commit: &commit };
+        match self.register.hold(key, &self.cancel) {
+            None => Err(HubError::Cancelled.into()),
+            held => Ok(held),
+        }
+    }
+
+    /// Notes for `cache prune` what was downloaded. Where no notes can be kept nothing is pruned.
+    fn note(&self, repo: &HubRepo, commit: &Commit, new: &[&RemoteFile]) {
+        let Ok(commit) = commit.as_str().parse() else { return };
+        if !new.is_empty() {
+            let key = SnapshotKey { hub_cache: &self.hub_cache, repo, commit: &commit };
+            let files = new.iter().map(|file| (&file.path, file.bytes));
+            let _ = self.register.note(key, files, stamp::seconds_since_1970());
+        }
+    }
+}
+
+/// Whether it is read to know a model, and so is here before the others.
+fn is_metadata(path: &ShardPath) -> bool {
+    let [newer, older] = TensorCache::FILE_NAMES;
+    [ChatConfig::FILE_NAME, newer, older].contains(&path.as_str())
+}
+
+fn is_gits(path: &ShardPath) -> bool {
+    matches!(path.as_str(), ".gitattributes" | ".gitignore")
+}
+
+/// Holds a new shard against the MD5 digest that some tensor caches give.
+fn check_md5(dir: &Utf8Path, shard: &Shard) -> Result<(), FetchError> {
+    let Some(expected) = &shard.md5 else { return Ok(()) };
+    let path = dir.join(shard.path.as_path());
+    let found = digest::md5(&path)?;
+    if found.eq_ignore_ascii_case(expected) {
+        return Ok(());
+    }
+    Err(FetchError::Md5 { path, found, expected: expected.clone() })
+}

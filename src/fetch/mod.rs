@@ -1,0 +1,227 @@
+//! Model source -> files on this machine, known to be whole.
+
+mod cached_listing;
+pub mod hub;
+mod hub_models;
+mod local;
+mod lock;
+mod mlc_cache;
+mod prune;
+mod register;
+pub mod weights;
+
+use camino::Utf8PathBuf;
+
+pub use hub_models::{HubModel, HubModels, HubModelsOptions};
+pub use local::local;
+pub use lock::{Lock, LockError, LockedModel};
+pub use mlc_cache::{Existing, MlcCache, Otherwise, is_source_tree};
+pub use prune::{Pruned, Pruner};
+pub use register::{InUse, Record, Register, SnapshotKey};
+
+use self::hub::HubError;
+use crate::model::{ByteSize, ChatConfigError, HubRepo, ShardPathError, TensorCacheError};
+
+/// Why a model's files cannot be used. Exit 11, but for the model's own config: 10.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The file system said no.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// The model's own config is wrong.
+    #[error("`{path}` cannot be used: {why}")]
+    ChatConfig {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        why: ChatConfigError,
+    },
+    /// A file that every converted model has is not there.
+    #[error("the model directory `{dir}` has no `{file}`")]
+    Missing {
+        /// The directory.
+        dir: Utf8PathBuf,
+        /// The file.
+        file: String,
+    },
+    /// The list of shards is wrong.
+    #[error("`{path}` cannot be used: {why}")]
+    TensorCache {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        why: TensorCacheError,
+    },
+    /// A shard is shorter or longer than the tensor cache says.
+    #[error("`{path}` has {found} bytes, and the tensor cache says {expected}")]
+    Size {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The bytes that are there.
+        found: u64,
+        /// The bytes that should be there.
+        expected: u64,
+    },
+    /// git-lfs was not there when the repository was cloned.
+    #[error("`{path}` is a git-lfs pointer, not the file itself")]
+    LfsPointer {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+    /// A link that leads out of the model directory.
+    #[error("`{path}` is a link to `{target}`, outside of the model directory")]
+    LinkOutside {
+        /// The link.
+        path: Utf8PathBuf,
+        /// Where it leads.
+        target: Utf8PathBuf,
+    },
+    /// A link that leads nowhere.
+    #[error("`{path}` is a broken link")]
+    BrokenLink {
+        /// The link.
+        path: Utf8PathBuf,
+    },
+    /// A socket, a device.
+    #[error("`{path}` is neither a file nor a directory")]
+    NotAFile {
+        /// The entry.
+        path: Utf8PathBuf,
+    },
+    /// The Hub, or the way there.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// `MLC_DOWNLOAD_CACHE_POLICY=OFF`.
+    #[error("`{repo}` comes from the Hub, and MLC_DOWNLOAD_CACHE_POLICY is OFF")]
+    PolicyOff {
+        /// The repository.
+        repo: Box<HubRepo>,
+    },
+    /// `--locked`, and the lock file does not have the model.
+    #[error("{} is not in mlc-package.lock, and --locked forbids to look it up", named(repo))]
+    NotLocked {
+        /// The repository.
+        repo: Box<HubRepo>,
+    },
+    /// `MLC_DOWNLOAD_CACHE_POLICY=READONLY`, and something is in no cache.
+    #[error(
+        "{what} of `{repo}` is in no cache, and MLC_DOWNLOAD_CACHE_POLICY is READONLY; looked in {}",
+        looked_in(looked)
+    )]
+    ReadOnly {
+        /// The repository.
+        repo: Box<HubRepo>,
+        /// What is missing.
+        what: String,
+        /// Where it was looked for.
+        looked: Vec<Utf8PathBuf>,
+    },
+    /// A repository that is not a converted model.
+    #[error("`{repo}` has no `{file}`: it is not a model that MLC LLM converted")]
+    NotAModel {
+        /// The repository.
+        repo: Box<HubRepo>,
+        /// The file.
+        file: String,
+    },
+    /// More to download than the disk has room for.
+    #[error(
+        "`{repo}` needs {} more in `{dir}`, which has {} free",
+        ByteSize(*needed),
+        ByteSize(*free)
+    )]
+    NoRoom {
+        /// The repository.
+        repo: Box<HubRepo>,
+        /// The bytes to download.
+        needed: u64,
+        /// The bytes that are free.
+        free: u64,
+        /// Where.
+        dir: Utf8PathBuf,
+    },
+    /// A shard is not the one that the tensor cache describes.
+    #[error("`{path}` has the MD5 digest {found}, and the tensor cache says {expected}")]
+    Md5 {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Its digest.
+        found: String,
+        /// The digest it should have.
+        expected: String,
+    },
+    /// A file name that cannot go into a package.
+    #[error("the file name `{path}` has {why}")]
+    Name {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with its name.
+        why: ShardPathError,
+    },
+}
+
+impl FetchError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::LfsPointer { .. } => {
+                Some("install git-lfs and run `git lfs pull` in the model directory")
+            }
+            Self::Size { .. } => Some("the file is incomplete or of another version: get it again"),
+            Self::Missing { .. } => Some(
+                "a model directory is what `mlc_llm gen_config` and `mlc_llm convert_weight` \
+                 write, or a clone of a -MLC repository",
+            ),
+            Self::Hub(error) => return error.help(),
+            Self::ReadOnly { .. } | Self::PolicyOff { .. } => {
+                Some("set MLC_DOWNLOAD_CACHE_POLICY to ON")
+            }
+            Self::NotLocked { .. } => Some("run `mlc-package lock`, and commit mlc-package.lock"),
+            Self::NotAModel { .. } => {
+                Some("use a repository whose name ends in -MLC, or convert the model first")
+            }
+            Self::NoRoom { .. } => {
+                Some("make room, or name another place in HF_HUB_CACHE (`mlc-package cache prune`)")
+            }
+            Self::Md5 { .. } => Some("the repository contradicts itself: tell its owner"),
+            Self::LinkOutside { .. } => Some("put the file itself into the model directory"),
+            Self::BrokenLink { .. } => Some("remove it, or put the file itself there"),
+            Self::TensorCache { .. } => {
+                Some("the file is damaged or no tensor cache: get it again")
+            }
+            _ => None,
+        };
+        help.map(str::to_owned)
+    }
+
+    /// Whether this is the answer to Ctrl-C or SIGTERM.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Hub(HubError::Cancelled))
+    }
+
+    /// Why the model cannot be had without asking the Hub, if nothing may be asked.
+    pub fn is_offline(&self) -> bool {
+        matches!(self, Self::Hub(HubError::Offline { .. }) | Self::ReadOnly { .. })
+    }
+
+    /// Whether it is the model's config that is wrong.
+    pub fn is_config(&self) -> bool {
+        matches!(self, Self::ChatConfig { .. })
+    }
+}
+
+/// A repository, and the revision that the config asks for.
+fn named(repo: &HubRepo) -> String {
+    match repo.revision() {
+        Some(revision) => format!("`{repo}` at `{revision}`"),
+        None => format!("`{repo}`"),
+    }
+}
+
+fn looked_in(dirs: &[Utf8PathBuf]) -> String {
+    dirs.iter().map(|dir| format!("`{dir}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+#[path = "tests/hub_scene.rs"]
+mod hub_scene;

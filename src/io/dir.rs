@@ -1,0 +1,123 @@
+//! Directories: what is in them, temporary ones, moving them.
+
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+/// A directory that is removed with all in it when this is dropped.
+#[derive(Debug)]
+pub struct TemporaryDir {
+    dir: tempfile::TempDir,
+    path: Utf8PathBuf,
+}
+
+impl TemporaryDir {
+    /// Makes a directory of a new name that begins with `prefix`. The umask decides who may
+    /// read it.
+    pub fn new_in(home: &Utf8Path, prefix: &str) -> io::Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(prefix);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+        let dir = builder.tempdir_in(home).map_err(|error| {
+            let message = format!("failed to make a directory in `{home}`: {error}");
+            io::Error::new(error.kind(), message)
+        })?;
+        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).map_err(|path| {
+            let message = format!("the path `{}` is not UTF-8", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, message)
+        })?;
+        Ok(Self { dir, path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Utf8Path {
+        &self.path
+    }
+
+    /// Removes it now, and tells if that fails.
+    pub fn remove(self) -> io::Result<()> {
+        self.dir.close()
+    }
+}
+
+/// The names in a directory, sorted. Names that are not UTF-8 are left out; a directory that
+/// is not there holds none.
+pub fn names(dir: &Utf8Path) -> io::Result<Vec<String>> {
+    let entries = match fs_err::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Makes one directory, whose parent must exist.
+pub fn create(dir: &Utf8Path) -> io::Result<()> {
+    fs_err::create_dir(dir)
+}
+
+/// Removes every directory of a tree that holds no file, itself included; content with none
+/// being there. Links are not followed, and count as files.
+pub fn remove_empty(dir: &Utf8Path) -> io::Result<()> {
+    for entry in super::files::tree_dirs(dir)?.iter().rev() {
+        match fs_err::remove_dir(entry) {
+            Err(error)
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound
+                ) =>
+            {
+                return Err(error);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives a file or a directory another name on the same file system. A file of that name is
+/// replaced.
+pub fn rename(from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
+    fs_err::rename(from, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::{TemporaryDir, names, remove_empty};
+
+    #[test]
+    fn only_empty_directories_are_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(home.path()).unwrap().join("root");
+        for path in ["a/b/c", "d/e", "f"] {
+            fs_err::create_dir_all(root.join(path)).unwrap();
+        }
+        fs_err::write(root.join("d/file"), "").unwrap();
+        remove_empty(&root).unwrap();
+        assert_eq!(names(&root).unwrap(), ["d"]);
+        assert_eq!(names(&root.join("d")).unwrap(), ["file"]);
+        fs_err::remove_file(root.join("d/file")).unwrap();
+        remove_empty(&root).unwrap();
+        assert!(!root.exists());
+        remove_empty(&root).unwrap();
+    }
+
+    #[test]
+    fn a_temporary_directory_goes_with_its_owner() {
+        let home = tempfile::tempdir().unwrap();
+        let home = Utf8Path::from_path(home.path()).unwrap();
+        let dir = TemporaryDir::new_in(home, ".tmp-").unwrap();
+        fs_err::write(dir.path().join("file"), "text").unwrap();
+        assert_eq!(names(home).unwrap(), [dir.path().file_name().unwrap()]);
+        drop(dir);
+        assert_eq!(names(home).unwrap(), [""; 0]);
+        assert_eq!(names(&home.join("absent")).unwrap(), [""; 0]);
+    }
+}

@@ -1,0 +1,19 @@
+//! The only place that touches files, programs and the network. It knows nothing of models.
+
+pub mod atomic;
+pub mod cancel;
+pub mod digest;
+pub mod dir;
+pub mod files;
+pub mod http;
+pub mod link;
+pub mod lock;
+pub mod log;
+pub mod map;
+pub mod positioned;
+pub mod process;
+pub mod retry;
+pub mod secret;
+pub mod space;
+pub mod stamp;
+pub mod swap;

@@ -1,0 +1,28 @@
+//! Turns a `mlc-package-config.json` into the `dist/` that an iOS or Android app needs to run
+//! LLMs on the phone with MLC LLM.
+//!
+//! The modules, in the order in which data flows through them:
+//!
+//! ```text
+//! config -> fetch -> plan -> compile -> library -> assemble -> manifest
+//! ```
+//!
+//! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the
+//! stages exchange, and `io` alone touches files and programs. ARCHITECTURE.md has the rules.
+
+pub mod assemble;
+pub mod cli;
+pub mod compile;
+pub mod config;
+pub mod error;
+pub mod exit;
+pub mod fetch;
+pub mod github;
+pub mod io;
+pub mod library;
+pub mod manifest;
+pub mod model;
+pub mod pipeline;
+pub mod plan;
+pub mod report;
+pub mod ui;

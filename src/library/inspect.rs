@@ -1,0 +1,206 @@
+use serde::Serialize;
+
+use super::blob::{Constant, DeviceKind, FunctionKind};
+use super::memory::{Memory, memory};
+use super::metadata::Metadata;
+use super::object::{ObjectFormat, Platform, Processor};
+use super::{LibraryError, LoadedBlob, ModelLibrary};
+use crate::model::Device;
+
+/// What is inside a library file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Inspection {
+    /// The file's size in bytes.
+    pub bytes: u64,
+    /// The phone it can be for, as far as its objects say.
+    pub device: Option<Device>,
+    /// Its objects.
+    pub objects: Vec<InspectedObject>,
+    /// Its model libraries: one, or all of an archive.
+    pub libraries: Vec<InspectedLibrary>,
+}
+
+/// One object file.
+#[derive(Clone, Debug, Serialize)]
+pub struct InspectedObject {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its format.
+    pub format: ObjectFormat,
+    /// The processor it is for.
+    pub processor: Processor,
+    /// The system it says it is for.
+    pub platform: Option<Platform>,
+    /// Bytes of machine code.
+    pub code: u64,
+    /// Bytes of data that is loaded.
+    pub data: u64,
+}
+
+/// One model library.
+#[derive(Clone, Debug, Serialize)]
+pub struct InspectedLibrary {
+    /// The name an app loads it by.
+    pub model_lib: String,
+    /// The prefix of its symbols.
+    pub prefix: String,
+    /// The bytes of its blob.
+    pub blob: u64,
+    /// The modules of its blob: kind and bytes.
+    pub modules: Vec<InspectedModule>,
+    /// The functions that the app calls.
+    pub functions: Vec<InspectedFunction>,
+    /// The functions it calls itself.
+    pub calls: Vec<String>,
+    /// Its kernels, the largest first.
+    pub kernels: Vec<InspectedKernel>,
+    /// The bytes of code of all kernels.
+    pub kernel_bytes: u64,
+    /// The bytes thereof that a source without repeats would save.
+    pub repeated_kernel_bytes: u64,
+    /// How many constants it has.
+    pub constants: usize,
+    /// The bytes of their tensors.
+    pub constant_bytes: u64,
+    /// What the model needs at run time; none where its config is needed to say.
+    pub memory: Option<Memory>,
+    /// What the compiler says of the model.
+    pub metadata: Metadata,
+}
+
+/// One module of a blob.
+#[derive(Clone, Debug, Serialize)]
+pub struct InspectedModule {
+    /// What it is.
+    pub kind: String,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// One function of a library.
+#[derive(Clone, Debug, Serialize)]
+pub struct InspectedFunction {
+    /// Its name.
+    pub name: String,
+    /// How many arguments it takes.
+    pub arguments: i64,
+}
+
+/// One kernel of a library.
+#[derive(Clone, Debug, Serialize)]
+pub struct InspectedKernel {
+    /// Its name.
+    pub name: String,
+    /// What runs it.
+    pub on: DeviceKind,
+    /// The bytes of its code, repeats left out.
+    pub bytes: u64,
+}
+
+/// Looks into a library. `number` gives a number of the model's `mlc-chat-config.json`, where there
+/// is one, by the library's name and the field's: some shapes are known by name only.
+pub fn inspect(
+    library: &ModelLibrary<'_>,
+    number: &dyn Fn(&str, &str) -> Option<i64>,
+) -> Result<Inspection, LibraryError> {
+    let objects: Vec<_> = library
+        .members
+        .iter()
+        .map(|member| InspectedObject {
+            name: member.name.to_owned(),
+            bytes: member.bytes.len() as u64,
+            format: member.object.format,
+            processor: member.object.processor,
+            platform: member.object.platform,
+            code: member.object.code,
+            data: member.object.data,
+        })
+        .collect();
+    let libraries = library
+        .blobs()
+        .map(|blob| blob.map(|blob| inspect_blob(blob, number)))
+        .collect::<Result<_, _>>()?;
+    Ok(Inspection { bytes: library.file_bytes, device: device(&objects), objects, libraries })
+}
+
+/// The phone that the objects can be for: TVM's for iPhone name no platform.
+fn device(objects: &[InspectedObject]) -> Option<Device> {
+    let platforms = || objects.iter().filter_map(|object| object.platform);
+    let first = objects.first()?;
+    match (first.format, first.processor) {
+        (ObjectFormat::Elf, Processor::Arm64) => Some(Device::Android),
+        (ObjectFormat::MachO, _) if platforms().any(|p| p == Platform::MacCatalyst) => {
+            Some(Device::Macabi)
+        }
+        (ObjectFormat::MachO, Processor::Arm64) if platforms().all(|p| p == Platform::Ios) => {
+            Some(Device::Iphone)
+        }
+        _ => None,
+    }
+}
+
+fn inspect_blob(
+    loaded: &LoadedBlob<'_>,
+    number: &dyn Fn(&str, &str) -> Option<i64>,
+) -> InspectedLibrary {
+    let model_lib = loaded.prefix.strip_suffix('_').unwrap_or(loaded.prefix);
+    let functions = &loaded.executable.functions;
+    let parsed: Vec<_> = loaded
+        .devices
+        .iter()
+        .flat_map(|device| device.kernels().into_iter().map(|kernel| (device.kind, kernel)))
+        .collect();
+    let mut kernels: Vec<_> = parsed
+        .iter()
+        .map(|(on, kernel)| InspectedKernel {
+            name: kernel.name.to_owned(),
+            on: *on,
+            bytes: kernel.bytes.saturating_sub(kernel.repeated),
+        })
+        .collect();
+    kernels.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
+    InspectedLibrary {
+        model_lib: model_lib.to_owned(),
+        prefix: loaded.prefix.to_owned(),
+        blob: loaded.blob.size as u64,
+        modules: loaded
+            .blob
+            .modules
+            .iter()
+            .map(|module| InspectedModule {
+                kind: module.kind.to_owned(),
+                bytes: module.payload.map_or(0, |payload| payload.len() as u64),
+            })
+            .collect(),
+        functions: functions
+            .iter()
+            .filter(|function| function.kind == FunctionKind::Vm)
+            .map(|function| InspectedFunction {
+                name: function.name.to_owned(),
+                arguments: function.arguments,
+            })
+            .collect(),
+        calls: functions
+            .iter()
+            .filter(|function| function.kind != FunctionKind::Vm)
+            .map(|function| function.name.to_owned())
+            .collect(),
+        kernels,
+        kernel_bytes: loaded.devices.iter().map(|device| device.code_bytes).sum(),
+        repeated_kernel_bytes: parsed.iter().map(|(_, kernel)| kernel.repeated).sum(),
+        constants: loaded.executable.constants.len(),
+        constant_bytes: loaded
+            .executable
+            .constants
+            .iter()
+            .map(|constant| match constant {
+                Constant::Tensor { data, .. } => data.len() as u64,
+                _ => 0,
+            })
+            .sum(),
+        memory: memory(&loaded.metadata, &|name| number(model_lib, name)).ok(),
+        metadata: loaded.metadata.clone(),
+    }
+}

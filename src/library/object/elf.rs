@@ -1,0 +1,89 @@
+use object::elf;
+use object::endian::LittleEndian as LE;
+use object::read::elf::{FileHeader as _, SectionHeader as _, SectionTable, Sym as _};
+use object::read::{SectionIndex, StringTable, SymbolIndex};
+
+use super::names::Names;
+use super::{Binding, ObjectError, RawObject, RawSection, RawSymbol, SectionKind};
+use super::{ObjectFormat, Processor};
+
+type Header = elf::FileHeader64<LE>;
+type Sections<'a> = SectionTable<'a, Header>;
+
+pub(super) fn parse(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
+    let header = Header::parse(bytes)?;
+    if header.e_type(LE) != elf::ET_REL {
+        return Err(ObjectError::Kind);
+    }
+    // Section names are of no interest, and finding their table is one more thing to go wrong.
+    let sections = Sections::new(header.section_headers(LE, bytes)?, StringTable::default());
+    Ok(RawObject {
+        format: ObjectFormat::Elf,
+        processor: match header.e_machine(LE) {
+            elf::EM_AARCH64 => Processor::Arm64,
+            elf::EM_X86_64 => Processor::X86_64,
+            _ => Processor::Other,
+        },
+        platform: None,
+        sections: read_sections(bytes, &sections)?,
+        symbols: read_symbols(bytes, &sections)?,
+    })
+}
+
+/// Every section is made sure to be there: a linker, unlike a reader of symbols, needs them.
+fn read_sections<'a>(
+    bytes: &'a [u8],
+    sections: &Sections<'a>,
+) -> Result<Vec<RawSection<'a>>, ObjectError> {
+    let read = |(index, section): (usize, &elf::SectionHeader64<LE>)| {
+        let flags = section.sh_flags(LE);
+        let kind = if !flags.contains(elf::SHF_ALLOC) {
+            SectionKind::NotLoaded
+        } else if flags.contains(elf::SHF_EXECINSTR) {
+            SectionKind::Code
+        } else {
+            SectionKind::Data
+        };
+        let data = section.data(LE, bytes).map_err(|_| ObjectError::Truncated(index))?;
+        Ok(RawSection { kind, data })
+    };
+    sections.iter().enumerate().map(read).collect()
+}
+
+fn read_symbols<'a>(
+    bytes: &'a [u8],
+    sections: &Sections<'a>,
+) -> Result<Vec<RawSymbol<'a>>, ObjectError> {
+    let table = sections.symbols(LE, bytes, elf::SHT_SYMTAB)?;
+    if table.is_empty() {
+        return Ok(Vec::new());
+    }
+    let strings = sections.section(table.string_section())?.data(LE, bytes)?;
+    let mut names = Names::new(strings, bytes);
+    let mut symbols = Vec::new();
+    for (index, symbol) in table.enumerate() {
+        let local = symbol.is_local()
+            || matches!(symbol.st_type(), elf::STT_FILE | elf::STT_SECTION)
+            || index == SymbolIndex(0);
+        if local {
+            continue;
+        }
+        let binding = if symbol.is_undefined(LE) {
+            Binding::Undefined
+        } else if symbol.is_common(LE) {
+            Binding::Common
+        } else if symbol.is_weak() {
+            Binding::Weak
+        } else {
+            Binding::Strong
+        };
+        let section = table.symbol_section(LE, symbol, index)?;
+        symbols.push(RawSymbol {
+            name: names.get(symbol.st_name(LE))?,
+            binding,
+            place: section.map(|SectionIndex(section)| (section, symbol.st_value(LE))),
+            size: symbol.st_size(LE),
+        });
+    }
+    Ok(symbols)
+}

@@ -1,0 +1,5 @@
+//! The `mlc-package` command.
+
+fn main() -> std::process::ExitCode {
+    mlc_package::cli::main().into()
+}

@@ -1,0 +1,243 @@
+//! The record of one package: what went in, what came out, how big it is and how long it took.
+//! It lies in `dist/`, tells the next build which files are ours, and is what a size report
+//! compares.
+
+use std::collections::BTreeSet;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    CompilerIdentity, Device, Digest, Fingerprint, LibraryName, MacabiArch, ModelId, Overrides,
+};
+
+/// The file's name in `dist/`.
+pub const FILE_NAME: &str = "mlc-package-manifest.json";
+
+/// One package.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this format: [`Manifest::SCHEMA`].
+    pub schema: u32,
+    /// The version of this tool.
+    pub tool: String,
+    /// The phone the package is for.
+    pub device: Device,
+    /// The processor of a Mac Catalyst package.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub macabi_arch: Option<MacabiArch>,
+    /// The package config.
+    pub config: InputFile,
+    /// The compiler; none where every library was prepared beforehand.
+    pub compiler: Option<CompilerIdentity>,
+    /// The models, in the config's order.
+    pub models: Vec<ModelRecord>,
+    /// The libraries of the archive, in its order.
+    pub libraries: Vec<LibraryRecord>,
+    /// What was done and how long it took, in order.
+    pub stages: Vec<StageRecord>,
+    /// Every file of the package but this one, sorted by path.
+    pub outputs: Vec<OutputFile>,
+}
+
+/// A file that went in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputFile {
+    /// Its name, without the directories of this machine.
+    pub name: String,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// One model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// Its name in the app.
+    pub model_id: ModelId,
+    /// The library it loads.
+    pub model_lib: LibraryName,
+    /// Where it came from, as the config has it.
+    pub model: String,
+    /// The commit of its repository on the Hub, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Its architecture.
+    pub model_type: String,
+    /// Its quantization scheme.
+    pub quantization: String,
+    /// What the compiler was told beside the model's own config.
+    pub overrides: Overrides,
+    /// The digest of its own config.
+    pub chat_config: Digest,
+    /// Whether its files are shipped with the app.
+    pub bundled: bool,
+    /// The sizes of its files.
+    pub sizes: ModelSizes,
+    /// The memory the app is told it needs, in bytes.
+    pub estimated_vram_bytes: u64,
+    /// The memory it needs by its library's own metadata; none where the metadata does not say.
+    pub memory: Option<MemoryRecord>,
+}
+
+/// Sizes in bytes. What the phone downloads is their sum, unless they are bundled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSizes {
+    /// The shards.
+    pub weights: u64,
+    /// The tokenizer's files.
+    pub tokenizer: u64,
+    /// The model's config, its tensor cache and anything else in the directory.
+    pub other: u64,
+}
+
+impl ModelSizes {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.weights + self.tokenizer + self.other
+    }
+}
+
+/// Memory in bytes, by upstream's formula (`mlc_llm/cli/model_metadata.py`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryRecord {
+    /// The parameters.
+    pub parameters: u64,
+    /// The largest function's temporary buffers.
+    pub temporary: u64,
+    /// The KV cache for one token of context.
+    pub kv_cache_per_token: u64,
+    /// The tokens that the KV cache holds: the context, or the sliding window.
+    pub context: u64,
+    /// All together.
+    pub total: u64,
+}
+
+/// One library of the archive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LibraryRecord {
+    /// Its name.
+    pub model_lib: LibraryName,
+    /// The models that load it.
+    pub models: Vec<ModelId>,
+    /// How it was come by.
+    pub origin: LibraryOrigin,
+    /// Its name in the store; none for a prepared one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
+    /// How long the compiler ran, now or when it was put into the store, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compile_seconds: Option<f64>,
+    /// The digest of the file it was read from.
+    pub digest: Digest,
+    /// The sizes of its parts.
+    pub sizes: LibrarySizes,
+}
+
+/// How a library was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LibraryOrigin {
+    /// The user compiled it.
+    Prepared,
+    /// The store had it.
+    Cached,
+    /// It was compiled in this run.
+    Compiled,
+}
+
+/// Sizes in bytes of the parts of a library.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LibrarySizes {
+    /// The file it was read from.
+    pub file: u64,
+    /// Machine code for the phone's processor.
+    pub host_code: u64,
+    /// Kernels for the phone's GPU.
+    pub kernels: u64,
+    /// The whole blob: kernels, virtual machine code, constants, metadata.
+    pub blob: u64,
+    /// What it adds to the archive.
+    pub archive: u64,
+}
+
+/// One stage of a build.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Its name.
+    pub stage: String,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// One file of the package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputFile {
+    /// Its path in `dist/`.
+    pub path: Utf8PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+impl Manifest {
+    /// The version of the format that this tool writes.
+    pub const SCHEMA: u32 = 1;
+
+    /// The text of the file.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// How many libraries came out of the store.
+    pub fn cache_hits(&self) -> usize {
+        self.count(LibraryOrigin::Cached)
+    }
+
+    /// How many libraries were compiled.
+    pub fn compiled(&self) -> usize {
+        self.count(LibraryOrigin::Compiled)
+    }
+
+    fn count(&self, origin: LibraryOrigin) -> usize {
+        self.libraries.iter().filter(|library| library.origin == origin).count()
+    }
+
+    /// The size of one file of the package.
+    pub fn bytes_of(&self, path: &Utf8Path) -> Option<u64> {
+        self.outputs.iter().find(|file| file.path == path).map(|file| file.bytes)
+    }
+}
+
+/// The files that an earlier build put into a `dist/`, by its manifest's text: as much of it as
+/// any version of the format says. Paths that would leave the directory are left out.
+pub fn outputs_of(text: &[u8]) -> BTreeSet<Utf8PathBuf> {
+    #[derive(Deserialize)]
+    struct Outputs {
+        outputs: Vec<Output>,
+    }
+    #[derive(Deserialize)]
+    struct Output {
+        path: crate::model::ShardPath,
+    }
+    let Ok(Outputs { outputs }) = serde_json::from_slice(text) else { return BTreeSet::new() };
+    outputs
+        .into_iter()
+        .map(|output| output.path.as_path().to_owned())
+        .chain([Utf8PathBuf::from(FILE_NAME)])
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::outputs_of;
+
+    #[test]
+    fn an_earlier_manifest_names_its_files_and_a_hostile_one_none_outside() {
+        let text = br#"{"schema": 9, "outputs": [{"path": "lib/a.a", "bytes": 1}]}"#;
+        let files: Vec<_> = outputs_of(text).into_iter().collect();
+        assert_eq!(files, ["lib/a.a", "mlc-package-manifest.json"]);
+        assert!(outputs_of(br#"{"outputs": [{"path": "../../etc/passwd"}]}"#).is_empty());
+        assert!(outputs_of(b"garbage").is_empty());
+    }
+}

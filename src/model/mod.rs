@@ -1,0 +1,37 @@
+//! Small types that every stage shares. They know their own rules and nothing else of ours.
+
+mod age;
+mod byte_size;
+mod chat_config;
+mod compiler;
+mod device;
+mod digest;
+mod library_name;
+mod model_files;
+mod model_id;
+mod overrides;
+mod package;
+mod policy;
+mod python_json;
+mod revision;
+mod shard_path;
+mod tensor_cache;
+
+pub use age::{Age, NotAnAge};
+pub use byte_size::{ByteSize, NotASize};
+pub use chat_config::{ChatConfig, ChatConfigError};
+pub use compiler::{CompileInputs, CompileRecord, CompilerIdentity, PackageIdentity};
+pub use device::{Device, MacabiArch, UnknownDevice};
+pub use digest::{Digest, Fingerprint};
+pub use library_name::{LibraryName, LibraryNameError};
+pub use model_files::{FileRole, ModelFile, ModelFiles};
+pub use model_id::{ModelId, ModelIdError};
+pub use overrides::{AllReduce, OptFlags, OptFlagsError, OverrideValue, Overrides};
+pub use package::{
+    HubRepo, LocalModel, ModelEntry, ModelSource, PackageConfig, PreparedLibrary, SourceError,
+};
+pub use policy::{DownloadPolicy, JitPolicy, LinkMode, UnknownChoice};
+pub use python_json::to_python_json;
+pub use revision::{Revision, RevisionError};
+pub use shard_path::{ShardPath, ShardPathError};
+pub use tensor_cache::{Shard, TensorCache, TensorCacheError, TensorRecord};

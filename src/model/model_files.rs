@@ -1,0 +1,61 @@
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use super::{ChatConfig, ShardPath, TensorCache};
+
+/// A model directory that was looked through and found whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelFiles {
+    /// The directory.
+    pub dir: Utf8PathBuf,
+    /// Its `mlc-chat-config.json`, read.
+    pub chat_config: ChatConfig,
+    /// Its tensor cache, read.
+    pub tensor_cache: TensorCache,
+    /// Every file, sorted by path.
+    pub files: Vec<ModelFile>,
+}
+
+/// One file of a model directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelFile {
+    /// Its path in the directory.
+    pub path: ShardPath,
+    /// The file on this machine, links resolved.
+    pub source: Utf8PathBuf,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What it is for.
+    pub role: FileRole,
+}
+
+/// What a file of a model directory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileRole {
+    /// A shard that the tensor cache names.
+    Weights,
+    /// A file that `tokenizer_files` names.
+    Tokenizer,
+    /// `mlc-chat-config.json`, the tensor cache.
+    Config,
+    /// Anything else that lies there.
+    Other,
+}
+
+impl ModelFiles {
+    /// Where `mlc-chat-config.json` is.
+    pub fn chat_config_path(&self) -> Utf8PathBuf {
+        self.dir.join(ChatConfig::FILE_NAME)
+    }
+
+    /// The bytes of all files of a role.
+    pub fn bytes_of(&self, role: FileRole) -> u64 {
+        self.files.iter().filter(|file| file.role == role).map(|file| file.bytes).sum()
+    }
+
+    /// The bytes of all files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}

@@ -1,0 +1,283 @@
+//! Every stage by its name, in order, and what passes between them.
+
+pub mod cache;
+mod compile;
+mod fetch;
+mod library;
+mod lock;
+mod record;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use self::compile::Had;
+use self::fetch::Fetched;
+use self::library::{LibrarySource, check_prepared, source, with_libraries};
+pub use self::lock::{Locked, Update, lock};
+use crate::assemble::{AppModel, Assembly, app_config};
+use crate::compile::{
+    Environment, Lookup, MissReason, Store, Toolchain, ToolchainRequest, identify,
+};
+use crate::config;
+use crate::error::Error;
+use crate::io::process::Cancel;
+use crate::library::{Linked, write_archive};
+use crate::manifest::{InputFile, Manifest, StageRecord};
+use crate::model::{
+    Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode, MacabiArch, ModelId,
+    PackageConfig,
+};
+use crate::plan::{self, DraftRequest, Plan};
+use crate::ui::Ui;
+
+/// Which package, and with what.
+#[derive(Debug)]
+pub struct PackageRequest {
+    /// The package config.
+    pub package_config: Utf8PathBuf,
+    /// `dist/`.
+    pub output: Utf8PathBuf,
+    /// The cache of compiled libraries.
+    pub cache_dir: Utf8PathBuf,
+    /// The Python that has the compiler, as the user names it.
+    pub python: Option<String>,
+    /// The models to package; all if empty.
+    pub only: Vec<ModelId>,
+    /// Whether the config's warnings are errors.
+    pub strict: bool,
+    /// When libraries may be compiled.
+    pub policy: JitPolicy,
+    /// When models may be downloaded.
+    pub download_policy: DownloadPolicy,
+    /// Whether the Hub must not be asked.
+    pub offline: bool,
+    /// Whether every model of the Hub must be in the lock file.
+    pub locked: bool,
+    /// The processor of a Mac Catalyst package.
+    pub macabi_arch: MacabiArch,
+    /// The variables and the working directory of this process.
+    pub environment: Environment,
+}
+
+/// How the package is built.
+#[derive(Debug)]
+pub struct BuildRequest {
+    /// Which package, and with what.
+    pub package: PackageRequest,
+    /// How many compilers run at a time.
+    pub jobs: NonZeroUsize,
+    /// How weights get into `dist/`.
+    pub link_mode: LinkMode,
+    /// How long one compilation may take.
+    pub compile_limit: Duration,
+}
+
+/// A plan, and what was read to make it.
+struct Planned {
+    plan: Plan,
+    config: InputFile,
+    fetched: Fetched,
+    store: Store,
+    toolchain: Option<Toolchain>,
+}
+
+/// Says what [`build`] would do.
+pub fn plan(request: &PackageRequest, ui: &Ui, cancel: &Cancel) -> Result<Plan, Error> {
+    Ok(make_plan(request, &mut Clock::start(), ui, cancel)?.plan)
+}
+
+/// Builds the package.
+pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifest, Error> {
+    let mut clock = Clock::start();
+    let planned = make_plan(&request.package, &mut clock, ui, cancel)?;
+    refuse_unfetched(&planned.plan)?;
+    check_prepared(&planned.plan)?;
+    planned.fetched.complete(ui)?;
+    clock.lap("download");
+    let had = compile::compile(request, &planned, ui, cancel)?;
+    clock.lap("compile");
+    link_and_assemble(request, &planned, &had, clock, ui, cancel)
+}
+
+/// config -> fetch -> plan.
+fn make_plan(
+    request: &PackageRequest,
+    clock: &mut Clock,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Planned, Error> {
+    let (config, digest) = read_config(request, ui)?;
+    clock.lap("config");
+    let fetched = fetch::metadata(request, &config, ui, cancel)?;
+    clock.lap("fetch");
+    let needs_compiler = config.models.iter().zip(&fetched.facts).any(|(entry, facts)| {
+        let prepared = |name: &LibraryName| config.prepared.iter().any(|lib| lib.name == *name);
+        facts.is_ok() && !entry.model_lib.as_ref().is_some_and(prepared)
+    });
+    let toolchain = if needs_compiler { Some(toolchain(request, &config, cancel)?) } else { None };
+    clock.lap("toolchain");
+    let store = Store::new(&request.cache_dir);
+    let draft = plan::draft(&DraftRequest {
+        config: &config,
+        facts: &fetched.facts,
+        fetch: fetched.fetch,
+        compiler: toolchain.as_ref().map(|toolchain| &toolchain.identity),
+        macabi_arch: request.macabi_arch,
+    })?;
+    let mut found = BTreeMap::new();
+    let mut absent = false;
+    for fingerprint in draft.fingerprints() {
+        match store.lookup(fingerprint) {
+            Lookup::Hit(_) => drop(found.insert(fingerprint, Ok(()))),
+            Lookup::Miss(MissReason::Damaged(why)) => drop(found.insert(fingerprint, Err(why))),
+            Lookup::Miss(MissReason::Absent) => absent = true,
+        }
+    }
+    // Only what is absent has to be explained by what is there.
+    let records = if absent { store.records() } else { Vec::new() };
+    let plan = draft.resolve(&found, &records, request.policy);
+    clock.lap("plan");
+    let name = request.package_config.file_name().unwrap_or(config::FILE_NAME).to_owned();
+    Ok(Planned { plan, config: InputFile { name, digest }, fetched, store, toolchain })
+}
+
+/// Reads and checks the config; shows its diagnostics; leaves the models of `--only`.
+fn read_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Digest), Error> {
+    let (mut config, digest) = read_whole_config(request, ui)?;
+    if !request.only.is_empty() {
+        config.models.retain(|entry| request.only.contains(&entry.model_id));
+    }
+    Ok((config, digest))
+}
+
+/// The same with all its models; those of `--only` are among them.
+fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Digest), Error> {
+    let mut checked = config::check_file(&request.package_config);
+    if request.strict {
+        checked = checked.deny_warnings();
+    }
+    if !checked.diagnostics().is_empty() {
+        let is_error = checked.errors() > 0;
+        ui.block(is_error, |width, out| config::render::human(&checked, width, out));
+    }
+    let digest = Digest::of(checked.text().as_bytes());
+    let config = checked.into_package()?;
+    for model_id in &request.only {
+        if !config.models.iter().any(|entry| entry.model_id == *model_id) {
+            let known: Vec<_> = config.models.iter().map(|entry| entry.model_id.as_str()).collect();
+            return Err(Error::usage(
+                format!("--only {model_id}: the config has no such model"),
+                format!("its models are: {}", known.join(", ")),
+            ));
+        }
+    }
+    Ok((config, digest))
+}
+
+fn toolchain(
+    request: &PackageRequest,
+    config: &PackageConfig,
+    cancel: &Cancel,
+) -> Result<Toolchain, Error> {
+    Ok(identify(&ToolchainRequest {
+        python: request.python.as_deref(),
+        environment: &request.environment,
+        cache_dir: &request.cache_dir,
+        device: config.device,
+        limit: Toolchain::DEFAULT_LIMIT,
+        cancel,
+    })?)
+}
+
+fn refuse_unfetched(plan: &Plan) -> Result<(), Error> {
+    match plan.unfetched.as_slice() {
+        [] => Ok(()),
+        missing => Err(Error::Unfetched(missing.to_vec())),
+    }
+}
+
+/// library -> assemble -> manifest.
+fn link_and_assemble(
+    request: &BuildRequest,
+    planned: &Planned,
+    had: &BTreeMap<Fingerprint, Had>,
+    mut clock: Clock,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Manifest, Error> {
+    let plan = &planned.plan;
+    let sources: Vec<_> =
+        plan.libraries.iter().map(|planned| source(planned, had)).collect::<Result<_, _>>()?;
+    with_libraries(plan, &sources, |linked| {
+        clock.lap("library");
+        assemble(request, planned, &sources, linked, clock, ui, cancel)
+    })
+}
+
+/// assemble -> manifest.
+fn assemble(
+    request: &BuildRequest,
+    planned: &Planned,
+    sources: &[LibrarySource<'_>],
+    linked: &[Linked<'_>],
+    mut clock: Clock,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Manifest, Error> {
+    let plan = &planned.plan;
+    let mut assembly = Assembly::begin(&request.package.output, cancel)?;
+    let archive = Utf8Path::new("lib").join(plan.device.archive_name());
+    assembly.write_with(&archive, |out| write_archive(linked, out))?;
+    for model in plan.models.iter().filter(|model| model.bundle.is_some()) {
+        if let Some(files) = planned.fetched.models.get(&model.model_id) {
+            ui.detail("Bundling", model.model_id.as_str());
+            assembly.bundle(&model.model_id, files, &model.overrides, request.link_mode)?;
+        }
+    }
+    let app_config = app_config(plan.device, &app_models(plan))?;
+    assembly.write(Utf8Path::new("bundle/mlc-app-config.json"), app_config.as_bytes())?;
+    clock.lap("assemble");
+
+    let manifest = record::manifest(planned, sources, linked, clock.stages);
+    Ok(assembly.finish(|outputs| {
+        let manifest = Manifest { outputs, ..manifest };
+        manifest.to_json().map(|text| (text, manifest))
+    })?)
+}
+
+fn app_models(plan: &Plan) -> Vec<AppModel<'_>> {
+    plan.models
+        .iter()
+        .map(|model| AppModel {
+            model_id: &model.model_id,
+            model_lib: &model.model_lib,
+            source: &model.source,
+            bundled: model.bundle.is_some(),
+            estimated_vram_bytes: model.estimated_vram_bytes,
+        })
+        .collect()
+}
+
+/// When stages end.
+struct Clock {
+    last: Instant,
+    stages: Vec<StageRecord>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self { last: Instant::now(), stages: Vec::new() }
+    }
+
+    /// The stage ends now, and the next one begins.
+    fn lap(&mut self, stage: &str) {
+        let now = Instant::now();
+        // Microseconds are all that can be trusted.
+        let seconds = ((now - self.last).as_secs_f64() * 1e6).round() / 1e6;
+        self.stages.push(StageRecord { stage: stage.to_owned(), seconds });
+        self.last = now;
+    }
+}

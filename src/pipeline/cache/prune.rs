@@ -1,0 +1,230 @@
+use camino::Utf8Path;
+use serde::Serialize;
+
+use super::CacheRequest;
+use crate::compile::{Removal, Store, StoredEntry};
+use crate::error::Error;
+use crate::fetch::{Pruned, Pruner, Record};
+use crate::io::cancel::Cancel;
+use crate::io::files;
+use crate::io::stamp;
+use crate::model::{Age, ByteSize};
+
+/// Logs of failed compilations are looked at soon or never, in seconds.
+const LOG_AGE: Age = Age(30 * 24 * 3600);
+
+/// What may go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PruneRequest {
+    /// Whatever was not used for so long.
+    pub older_than: Option<Age>,
+    /// What was used longest ago, until the rest is no larger.
+    pub max_size: Option<ByteSize>,
+    /// Whether nothing is removed.
+    pub dry_run: bool,
+}
+
+/// What went.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PruneResult {
+    /// Now, in seconds since 1970.
+    pub now: u64,
+    /// Whether nothing was removed.
+    pub dry_run: bool,
+    /// What was removed, the longest unused first.
+    pub removed: Vec<RemovedItem>,
+    /// What should have been, but is used by a process that runs now.
+    pub in_use: Vec<RemovedItem>,
+    /// The bytes that were freed.
+    pub freed: ByteSize,
+    /// The bytes of libraries and downloaded weights that stay.
+    pub left: ByteSize,
+}
+
+/// Something that was removed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RemovedItem {
+    /// What it is.
+    pub kind: RemovedKind,
+    /// Its name.
+    pub name: String,
+    /// The bytes that are freed with it.
+    pub bytes: ByteSize,
+    /// When it was used last, in seconds since 1970; none for what is of no use.
+    pub last_used: Option<u64>,
+}
+
+/// The kinds of things that are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RemovedKind {
+    /// What a killed process left.
+    Leftover,
+    /// The log of a failed compilation.
+    Log,
+    /// A compiled library that cannot be used.
+    DamagedLibrary,
+    /// A compiled library.
+    Library,
+    /// What we downloaded of a model.
+    Weights,
+}
+
+/// Removes what is of no use, and what the request lets go: the longest unused first.
+///
+/// # Errors
+/// A cache cannot be listed or written to, or somebody asked to stop. What is gone is gone.
+pub fn prune(
+    request: &CacheRequest,
+    what: &PruneRequest,
+    cancel: &Cancel,
+) -> Result<PruneResult, Error> {
+    let store = request.store();
+    let register = request.register();
+    let mut pruner = Pruner::new(&register, what.dry_run);
+    let mut result = PruneResult {
+        now: stamp::seconds_since_1970(),
+        dry_run: what.dry_run,
+        ..PruneResult::default()
+    };
+    let mut candidates = Vec::new();
+    if request.libraries {
+        sweep(&store, what, &mut result)?;
+        candidates
+            .extend(store.entries()?.into_iter().map(|entry| Candidate::Library(Box::new(entry))));
+    }
+    if let Some(hub_cache) = &request.hub_cache {
+        let records = register.records().into_iter();
+        let here = records.filter(|record| record.hub_cache == *hub_cache);
+        candidates.extend(here.map(Candidate::Weights));
+    }
+    // What is useless goes first: nobody can use it.
+    candidates.sort_by_key(|candidate| (!candidate.is_useless(), candidate.last_used()));
+    result.left = candidates.iter().map(Candidate::bytes).sum();
+    for candidate in &candidates {
+        if cancel.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        let age = Age(result.now.saturating_sub(candidate.last_used()));
+        let is_old = what.older_than.is_some_and(|limit| age >= limit);
+        let is_too_much = what.max_size.is_some_and(|limit| result.left > limit);
+        if !candidate.is_useless() && !is_old && !is_too_much {
+            continue;
+        }
+        let freed = remove(candidate, &store, &mut pruner, what.dry_run)?;
+        let mut item = candidate.item();
+        match freed {
+            // A record of what was removed already is no news.
+            Some(ByteSize(0)) if matches!(candidate, Candidate::Weights(_)) => {}
+            Some(freed) => {
+                item.bytes = freed;
+                result.freed.0 += freed.0;
+                result.left.0 = result.left.0.saturating_sub(candidate.bytes().0);
+                result.removed.push(item);
+            }
+            None => result.in_use.push(item),
+        }
+    }
+    Ok(result)
+}
+
+/// Something that can be used again.
+enum Candidate {
+    Library(Box<StoredEntry>),
+    Weights(Record),
+}
+
+impl Candidate {
+    fn bytes(&self) -> ByteSize {
+        ByteSize(match self {
+            Self::Library(entry) => entry.bytes,
+            Self::Weights(record) => record.bytes_there(),
+        })
+    }
+
+    fn last_used(&self) -> u64 {
+        match self {
+            Self::Library(entry) => entry.last_used,
+            Self::Weights(record) => record.last_used,
+        }
+    }
+
+    /// Nobody can use it: a damaged library, or weights that others have removed.
+    fn is_useless(&self) -> bool {
+        match self {
+            Self::Library(entry) => entry.record.is_err(),
+            Self::Weights(record) => record.bytes_there() == 0,
+        }
+    }
+
+    fn item(&self) -> RemovedItem {
+        let (kind, name) = match self {
+            Self::Library(entry) => match &entry.record {
+                Ok(record) => (RemovedKind::Library, record.inputs.model_lib.to_string()),
+                Err(_) => (RemovedKind::DamagedLibrary, entry.name.clone()),
+            },
+            Self::Weights(record) => {
+                let commit = record.commit.as_str();
+                let commit = commit.get(..12).unwrap_or(commit);
+                (RemovedKind::Weights, format!("{} at {commit}", record.repo))
+            }
+        };
+        RemovedItem { kind, name, bytes: self.bytes(), last_used: Some(self.last_used()) }
+    }
+}
+
+/// Removes one, or pretends to; gives the bytes that this frees, or none if it is in use.
+fn remove(
+    candidate: &Candidate,
+    store: &Store,
+    pruner: &mut Pruner<'_>,
+    dry_run: bool,
+) -> Result<Option<ByteSize>, Error> {
+    match candidate {
+        Candidate::Library(entry) => {
+            let is_in_use = match dry_run {
+                true => store.is_in_use(entry),
+                false => store.remove(entry)? == Removal::InUse,
+            };
+            Ok((!is_in_use).then_some(ByteSize(entry.bytes)))
+        }
+        Candidate::Weights(record) => match pruner.remove(record)? {
+            Pruned::Removed { freed } => Ok(Some(ByteSize(freed))),
+            Pruned::InUse => Ok(None),
+        },
+    }
+}
+
+/// Removes what is of no use to anybody.
+fn sweep(store: &Store, what: &PruneRequest, result: &mut PruneResult) -> Result<(), Error> {
+    let name = |path: &Utf8Path| path.file_name().unwrap_or(path.as_str()).to_owned();
+    for leftover in store.leftovers() {
+        if !what.dry_run {
+            leftover.remove()?;
+        }
+        result.freed.0 += leftover.bytes;
+        result.removed.push(RemovedItem {
+            kind: RemovedKind::Leftover,
+            name: name(&leftover.path),
+            bytes: ByteSize(leftover.bytes),
+            last_used: None,
+        });
+    }
+    let limit = what.older_than.unwrap_or(LOG_AGE);
+    for log in store.logs() {
+        if Age(result.now.saturating_sub(log.written)) < limit {
+            continue;
+        }
+        if !what.dry_run {
+            files::remove_file(&log.path)?;
+        }
+        result.freed.0 += log.bytes;
+        result.removed.push(RemovedItem {
+            kind: RemovedKind::Log,
+            name: name(&log.path),
+            bytes: ByteSize(log.bytes),
+            last_used: None,
+        });
+    }
+    Ok(())
+}

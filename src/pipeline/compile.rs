@@ -1,0 +1,178 @@
+//! The compile stage: what the plan lacks is compiled, and looked into before it is kept.
+
+use std::collections::BTreeMap;
+
+use camino::Utf8Path;
+
+use super::library::target;
+use super::{BuildRequest, Planned};
+use crate::compile::{
+    CompileError, CompileErrors, CompileEvent, CompileJob, CompileRequest, MlcCompiler,
+    StoredLibrary, compile_all,
+};
+use crate::error::Error;
+use crate::io::atomic;
+use crate::io::files;
+use crate::io::map::MappedFile;
+use crate::io::process::Cancel;
+use crate::library::{self, Expectation, LibraryFile, Linked, Target};
+use crate::manifest::LibraryOrigin;
+use crate::model::{CompileInputs, Fingerprint, JitPolicy, LibraryName, ModelId};
+use crate::plan::{Origin, Plan};
+use crate::ui::Ui;
+
+/// Has every library that is compiled, out of the store or new.
+pub(super) fn compile(
+    request: &BuildRequest,
+    planned: &Planned,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<BTreeMap<Fingerprint, Had>, Error> {
+    let mut jobs = Vec::new();
+    for library in &planned.plan.libraries {
+        let Origin::Compiled { fingerprint, inputs, cached, .. } = &library.origin else {
+            continue;
+        };
+        let files =
+            library.models.first().and_then(|model_id| planned.fetched.models.get(model_id));
+        let Some(files) = files else { continue };
+        ui.detail("Library", &format!("{}: {cached}", library.model_lib));
+        jobs.push(CompileJob {
+            fingerprint: *fingerprint,
+            inputs: (**inputs).clone(),
+            chat_config: files.chat_config.text().to_owned(),
+        });
+    }
+    let Some(toolchain) = planned.toolchain.as_ref().filter(|_| !jobs.is_empty()) else {
+        return Ok(BTreeMap::new());
+    };
+    let compiler = MlcCompiler {
+        python: toolchain.python.clone(),
+        environment: request.package.environment.clone(),
+        limit: request.compile_limit,
+    };
+    let misses = planned.plan.misses();
+    let allowed = matches!(request.package.policy, JitPolicy::On | JitPolicy::Redo);
+    if misses > 0 && allowed {
+        let n = request.jobs.get().min(misses);
+        let at_a_time = if n > 1 { format!(", {n} at a time") } else { String::new() };
+        let of = match planned.plan.libraries.len() {
+            1 => "1 library".to_owned(),
+            total if total == misses => format!("{total} libraries"),
+            total => format!("{misses} of {total} libraries"),
+        };
+        ui.status("Compiling", &format!("{of}{at_a_time}"));
+    }
+    let target = target(&planned.plan);
+    let check = |job: &CompileJob, path: &Utf8Path| {
+        check_compiled(target, &job.inputs, path).map_err(|error| why_unusable(&error, path))
+    };
+    let libraries = compile_all(
+        &compiler,
+        &planned.store,
+        &CompileRequest {
+            jobs: &jobs,
+            policy: request.package.policy,
+            parallel: request.jobs,
+            check: &check,
+            events: &|event| show(ui, &planned.plan, &event),
+            cancel,
+        },
+    )
+    .map_err(|errors| told_by_models(&planned.plan, errors))?;
+    let had = jobs.iter().zip(libraries);
+    Ok(had
+        .map(|(job, library)| {
+            let origin =
+                if library.cached { LibraryOrigin::Cached } else { LibraryOrigin::Compiled };
+            (job.fingerprint, Had { stored: library.stored, origin })
+        })
+        .collect())
+}
+
+/// Whether a library that was just compiled can be linked: what cannot never enters the store.
+/// There it lies uncompressed.
+fn check_compiled(target: Target, inputs: &CompileInputs, path: &Utf8Path) -> Result<(), Error> {
+    let bytes = MappedFile::open(path)?;
+    let file = LibraryFile::parse(path, &bytes)?;
+    let library = file.open()?;
+    let expects = [Expectation {
+        model_id: None,
+        model_type: inputs.model_type.clone(),
+        quantization: inputs.quantization.clone(),
+    }];
+    let linked = Linked { name: &inputs.model_lib, library: &library, expects: &expects };
+    let problems = library::validate(target, &[linked]);
+    if !problems.is_empty() {
+        return Err(Error::Validation(problems));
+    }
+    // Inflating is most of what a cached build does; a plain tar can be read in place.
+    if file.is_compressed() {
+        atomic::write(path, file.plain_bytes())?;
+    }
+    Ok(())
+}
+
+/// What is wrong with a library that nobody will find where it lies now.
+fn why_unusable(error: &Error, path: &Utf8Path) -> String {
+    match error {
+        Error::Validation(problems) => {
+            let problems: Vec<_> = problems.iter().map(|problem| &*problem.message).collect();
+            problems.join("; ")
+        }
+        other => other.to_string().replace(path.as_str(), path.file_name().unwrap_or_default()),
+    }
+}
+
+/// A library of the store, and how it got there.
+pub(super) struct Had {
+    pub(super) stored: StoredLibrary,
+    pub(super) origin: LibraryOrigin,
+}
+
+fn show(ui: &Ui, plan: &Plan, event: &CompileEvent<'_>) {
+    match event {
+        CompileEvent::Waiting { model_lib, .. } => {
+            let models = models_of(plan, model_lib);
+            ui.status("Waiting", &format!("for another mlc-package that compiles {models}"));
+        }
+        CompileEvent::Started { model_lib } => ui.begin(&models_of(plan, model_lib)),
+        CompileEvent::Finished { model_lib, seconds, log } => {
+            let models = models_of(plan, model_lib);
+            ui.end(&models);
+            let Some(seconds) = seconds else { return };
+            ui.status("Compiled", &format!("{models} in {seconds:.1} s"));
+            show_log(ui, &format!("compiler log of {models} ({seconds:.1} s)"), log);
+        }
+        CompileEvent::Failed { model_lib, error } => {
+            let models = models_of(plan, model_lib);
+            ui.end(&models);
+            if let Some(log) = error.log() {
+                show_log(ui, &format!("compiler log of {models} (failed)"), log);
+            }
+        }
+    }
+}
+
+fn show_log(ui: &Ui, title: &str, log: &Utf8Path) {
+    // Whoever cannot read it is told its path by the error, or does not need it.
+    if let Ok(text) = files::read(log) {
+        ui.log(title, &String::from_utf8_lossy(&text));
+    }
+}
+
+/// People know their models; a library's name is often a hash.
+fn models_of(plan: &Plan, model_lib: &LibraryName) -> String {
+    let library = plan.libraries.iter().find(|library| library.model_lib == *model_lib);
+    let models: Vec<_> =
+        library.iter().flat_map(|library| &library.models).map(ModelId::as_str).collect();
+    models.join(", ")
+}
+
+fn told_by_models(plan: &Plan, errors: CompileErrors) -> Error {
+    let told = |error: CompileError| {
+        let models = error.model_lib().map(|model_lib| models_of(plan, model_lib));
+        (models, error)
+    };
+    Error::Compile(errors.0.into_iter().map(told).collect())
+}

@@ -1,0 +1,101 @@
+//! The manifest stage: what a build knows of a package, as its record.
+
+use super::Planned;
+use super::library::LibrarySource;
+use crate::library::{self, Linked};
+use crate::manifest::{
+    LibraryOrigin, LibraryRecord, LibrarySizes, Manifest, MemoryRecord, ModelRecord, ModelSizes,
+    StageRecord,
+};
+use crate::model::{ChatConfig, Digest, FileRole};
+use crate::plan::PlannedModel;
+
+/// The manifest but for the files of the package, which are not all made yet.
+pub(super) fn manifest(
+    planned: &Planned,
+    sources: &[LibrarySource<'_>],
+    linked: &[Linked<'_>],
+    stages: Vec<StageRecord>,
+) -> Manifest {
+    let plan = &planned.plan;
+    Manifest {
+        schema: Manifest::SCHEMA,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        device: plan.device,
+        macabi_arch: plan.macabi_arch,
+        config: planned.config.clone(),
+        compiler: plan.compiler.clone(),
+        models: plan.models.iter().map(|model| model_record(planned, model, linked)).collect(),
+        libraries: sources
+            .iter()
+            .zip(linked)
+            .map(|(source, linked)| library_record(source, linked))
+            .collect(),
+        stages,
+        outputs: Vec::new(),
+    }
+}
+
+fn model_record(planned: &Planned, model: &PlannedModel, linked: &[Linked<'_>]) -> ModelRecord {
+    let files = planned.fetched.models.get(&model.model_id);
+    let bytes_of = |role| files.map_or(0, |files| files.bytes_of(role));
+    let chat_config = files.map(|files| &files.chat_config);
+    ModelRecord {
+        model_id: model.model_id.clone(),
+        model_lib: model.model_lib.clone(),
+        model: model.source.as_written().to_owned(),
+        commit: model.commit.clone(),
+        model_type: model.model_type.clone(),
+        quantization: model.quantization.clone(),
+        overrides: model.overrides.clone(),
+        chat_config: Digest::of(chat_config.map_or(&[], ChatConfig::text)),
+        bundled: model.bundle.is_some(),
+        sizes: ModelSizes {
+            weights: bytes_of(FileRole::Weights),
+            tokenizer: bytes_of(FileRole::Tokenizer),
+            other: bytes_of(FileRole::Config) + bytes_of(FileRole::Other),
+        },
+        estimated_vram_bytes: model.estimated_vram_bytes,
+        memory: linked.iter().find(|linked| *linked.name == model.model_lib).and_then(|linked| {
+            let number = |name: &str| chat_config?.number(name);
+            memory_record(linked, &number)
+        }),
+    }
+}
+
+/// The memory a model needs, where its library's metadata says enough.
+fn memory_record(
+    linked: &Linked<'_>,
+    number: &dyn Fn(&str) -> Option<i64>,
+) -> Option<MemoryRecord> {
+    let prefix = linked.name.system_lib_prefix();
+    let blob = linked.library.blobs().flatten().find(|blob| blob.prefix == prefix)?;
+    let memory = library::memory::memory(&blob.metadata, number).ok()?;
+    Some(MemoryRecord {
+        parameters: memory.parameters,
+        temporary: memory.temporary,
+        kv_cache_per_token: memory.kv_cache_per_token,
+        context: memory.context,
+        total: memory.total,
+    })
+}
+
+fn library_record(source: &LibrarySource<'_>, linked: &Linked<'_>) -> LibraryRecord {
+    let sizes = linked.library.sizes();
+    let record = source.had.map(|had| &had.stored.record);
+    LibraryRecord {
+        model_lib: source.planned.model_lib.clone(),
+        models: source.planned.models.clone(),
+        origin: source.had.map_or(LibraryOrigin::Prepared, |had| had.origin),
+        fingerprint: record.map(|record| record.fingerprint),
+        compile_seconds: record.map(|record| record.seconds),
+        digest: record.map_or_else(|| Digest::of(&source.bytes), |record| record.digest),
+        sizes: LibrarySizes {
+            file: sizes.file,
+            host_code: sizes.host_code,
+            kernels: sizes.kernels,
+            blob: sizes.blob,
+            archive: linked.library.archive_bytes(),
+        },
+    }
+}

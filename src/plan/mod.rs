@@ -1,0 +1,237 @@
+//! config + compiler + what the store holds -> [`Plan`]: everything that `build` will do, as
+//! plain data.
+//!
+//! Two steps, neither with I/O. [`draft`] names the libraries and their fingerprints; the caller
+//! looks these up in the store; [`Draft::resolve`] says of each library whether it is there, or
+//! why not.
+
+mod change;
+mod default_name;
+mod draft;
+mod fingerprint;
+
+use std::fmt;
+
+use camino::Utf8PathBuf;
+use serde::Serialize;
+
+pub use change::{Change, MissReason};
+pub use default_name::default_model_lib;
+pub use draft::{Draft, DraftRequest, ModelFacts, draft};
+pub use fingerprint::fingerprint;
+
+use crate::model::{
+    ByteSize, CompileInputs, CompilerIdentity, Device, Fingerprint, LibraryName, LibraryNameError,
+    MacabiArch, ModelId, ModelSource, Overrides,
+};
+
+/// What `build` will do.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plan {
+    /// The version of this format.
+    pub schema: u32,
+    /// The phone the package is for.
+    pub device: Device,
+    /// The processor of a Mac Catalyst package.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub macabi_arch: Option<MacabiArch>,
+    /// The compiler; none where nothing is compiled.
+    pub compiler: Option<CompilerIdentity>,
+    /// The libraries that go into the archive, each once.
+    pub libraries: Vec<PlannedLibrary>,
+    /// The models, in the config's order.
+    pub models: Vec<PlannedModel>,
+    /// What has to be downloaded; none where nothing comes from the Hub.
+    pub fetch: Option<PlannedFetch>,
+    /// Models whose files are not on this machine and must not be asked for, so that nothing is
+    /// known of their libraries.
+    pub unfetched: Vec<Unfetched>,
+}
+
+/// What has to be downloaded: the files of bundled models that are not on this machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PlannedFetch {
+    /// How many files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: ByteSize,
+    /// The bytes that are free where they go.
+    pub free: ByteSize,
+}
+
+/// One library of the archive.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedLibrary {
+    /// Its name.
+    pub model_lib: LibraryName,
+    /// The models that load it; none for a prepared library that nobody uses.
+    pub models: Vec<ModelId>,
+    /// Where it comes from.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// Where a library comes from.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "origin", rename_all = "snake_case")]
+pub enum Origin {
+    /// The user compiled it: `model_lib_path_for_prepare_libs`.
+    Prepared {
+        /// The file.
+        path: Utf8PathBuf,
+    },
+    /// The compiler makes it, or has made it.
+    Compiled {
+        /// Its name in the store.
+        fingerprint: Fingerprint,
+        /// What the compiler is given to read.
+        chat_config: Utf8PathBuf,
+        /// Everything that can change it.
+        inputs: Box<CompileInputs>,
+        /// Whether the store has it.
+        #[serde(flatten)]
+        cached: Cached,
+    },
+}
+
+/// Whether the store has a library.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "cache", rename_all = "snake_case")]
+pub enum Cached {
+    /// It does.
+    Hit,
+    /// It has to be compiled.
+    Miss {
+        /// Why.
+        #[serde(flatten)]
+        reason: MissReason,
+    },
+}
+
+/// One model of the package.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedModel {
+    /// Its name in the app.
+    pub model_id: ModelId,
+    /// The library it loads.
+    pub model_lib: LibraryName,
+    /// Where it comes from.
+    pub source: ModelSource,
+    /// The commit of its repository, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// Its architecture.
+    pub model_type: String,
+    /// Its quantization scheme.
+    pub quantization: String,
+    /// The memory the app is told it needs, in bytes.
+    pub estimated_vram_bytes: u64,
+    /// What the compiler is told beside the model's own config.
+    pub overrides: Overrides,
+    /// The directory that goes into `bundle/`, where it does.
+    pub bundle: Option<PlannedBundle>,
+}
+
+/// A model directory that is shipped with the app.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedBundle {
+    /// The directory.
+    pub dir: Utf8PathBuf,
+    /// How many files it holds.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: ByteSize,
+    /// Those of them that have to be downloaded first.
+    pub to_fetch: ByteSize,
+}
+
+/// A model whose files are not on this machine.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Unfetched {
+    /// Its name in the app.
+    pub model_id: ModelId,
+    /// Where it would come from.
+    pub source: ModelSource,
+    /// Why it was not had.
+    pub why: String,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// One name for libraries that compile differently. Exit 10.
+    #[error(
+        "`{first}` and `{second}` share model_lib `{model_lib}` but compile differently: {why}"
+    )]
+    LibraryConflict {
+        /// The name.
+        model_lib: LibraryName,
+        /// The first model.
+        first: ModelId,
+        /// The second model.
+        second: ModelId,
+        /// In what they differ.
+        why: MissReason,
+    },
+    /// A model's own config gives no library name. Exit 10.
+    #[error(
+        "model `{model_id}` gives no library name: model_type {model_type:?}, quantization \
+         {quantization:?}: {why}"
+    )]
+    Unnamed {
+        /// The model.
+        model_id: ModelId,
+        /// Its architecture.
+        model_type: String,
+        /// Its quantization scheme.
+        quantization: String,
+        /// What is wrong with it.
+        why: LibraryNameError,
+    },
+    /// A model has to be compiled and no compiler is known. Exit 12.
+    #[error("model `{model_id}` has to be compiled, and no compiler was looked for")]
+    NoCompiler {
+        /// The model.
+        model_id: ModelId,
+    },
+}
+
+impl PlanError {
+    /// What to do about it.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::LibraryConflict { .. } => "give one of the two entries a `model_lib` of its own",
+            Self::Unnamed { .. } => "give the entry a `model_lib`",
+            Self::NoCompiler { .. } => "name its Python with --python",
+        }
+    }
+}
+
+impl Plan {
+    /// The version of the JSON form.
+    pub const SCHEMA: u32 = 1;
+
+    /// How many libraries have to be compiled.
+    pub fn misses(&self) -> usize {
+        self.libraries.iter().filter(|library| library.is_miss()).count()
+    }
+}
+
+impl PlannedLibrary {
+    /// Whether it has to be compiled.
+    pub fn is_miss(&self) -> bool {
+        matches!(&self.origin, Origin::Compiled { cached: Cached::Miss { .. }, .. })
+    }
+}
+
+impl fmt::Display for Cached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hit => f.write_str("cached"),
+            Self::Miss { reason } => write!(f, "compile: {reason}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

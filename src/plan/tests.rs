@@ -1,0 +1,207 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::{
+    ChatConfig, CompileRecord, Digest, JitPolicy, LocalModel, ModelEntry, PackageConfig,
+    PackageIdentity, PreparedLibrary,
+};
+
+fn compiler(tvm: &str) -> CompilerIdentity {
+    let package = |version: &str| PackageIdentity {
+        distribution: None,
+        version: Some(version.into()),
+        files: None,
+    };
+    CompilerIdentity {
+        mlc_llm: package("0.20"),
+        tvm: package(tvm),
+        tvm_ffi: package("0.1"),
+        tools: [].into(),
+    }
+}
+
+fn entry(id: &str, model_lib: Option<&str>, overrides: Overrides) -> ModelEntry {
+    ModelEntry {
+        source: ModelSource::Local(LocalModel { written: id.into(), dir: id.into() }),
+        model_id: id.parse().unwrap(),
+        model_lib: model_lib.map(|name| name.parse().unwrap()),
+        estimated_vram_bytes: 1,
+        bundle_weight: false,
+        overrides,
+    }
+}
+
+fn facts(extra: &str) -> Result<ModelFacts, String> {
+    let text = format!(
+        r#"{{"model_type": "llama", "quantization": "q4f16_1", "temperature": 0.7 {extra},
+            "model_config": {{"hidden_size": 64, "context_window_size": 4096}}}}"#
+    );
+    Ok(ModelFacts {
+        chat_config: ChatConfig::parse(text.as_bytes()).unwrap(),
+        chat_config_path: "mlc-chat-config.json".into(),
+        commit: None,
+        bundle: None,
+    })
+}
+
+fn drafted(
+    models: Vec<(ModelEntry, Result<ModelFacts, String>)>,
+    prepared: &[&str],
+    tvm: &str,
+) -> Result<Draft, PlanError> {
+    let (models, facts): (Vec<_>, Vec<_>) = models.into_iter().unzip();
+    let prepared = prepared
+        .iter()
+        .map(|name| PreparedLibrary { name: name.parse().unwrap(), path: "lib.tar".into() })
+        .collect();
+    draft(&DraftRequest {
+        config: &PackageConfig { device: Device::Android, models, prepared },
+        facts: &facts,
+        fetch: None,
+        compiler: Some(&compiler(tvm)),
+        macabi_arch: MacabiArch::Arm64,
+    })
+}
+
+fn one(extra: &str, overrides: Overrides, tvm: &str) -> Draft {
+    drafted(vec![(entry("a", None, overrides), facts(extra))], &[], tvm).unwrap()
+}
+
+fn name_and_fingerprint(draft: Draft) -> (String, Fingerprint) {
+    let fingerprint = draft.fingerprints().next().unwrap();
+    let plan = draft.resolve(&BTreeMap::new(), &[], JitPolicy::On);
+    (plan.libraries[0].model_lib.to_string(), fingerprint)
+}
+
+/// A store that holds what a draft needs.
+fn record(draft: Draft) -> CompileRecord {
+    let plan = draft.resolve(&BTreeMap::new(), &[], JitPolicy::On);
+    let Origin::Compiled { fingerprint, inputs, .. } = plan.libraries[0].origin.clone() else {
+        panic!("it is compiled")
+    };
+    CompileRecord {
+        fingerprint,
+        inputs: *inputs,
+        seconds: 1.0,
+        bytes: 1,
+        digest: Digest::of(b""),
+        created: 1,
+    }
+}
+
+fn window(size: i64) -> Overrides {
+    Overrides { context_window_size: Some(size), ..Overrides::default() }
+}
+
+#[test]
+fn a_new_compiler_changes_the_fingerprint_and_not_the_name() {
+    let old = name_and_fingerprint(one("", Overrides::default(), "0.26"));
+    let new = name_and_fingerprint(one("", Overrides::default(), "0.27"));
+    assert_eq!(old.0, new.0);
+    assert_ne!(old.1, new.1);
+}
+
+#[test]
+fn what_only_the_running_app_reads_changes_nothing() {
+    let plain = name_and_fingerprint(one("", Overrides::default(), "0.27"));
+    let tuned = name_and_fingerprint(one(r#", "top_p": 0.5"#, Overrides::default(), "0.27"));
+    assert_eq!(plain, tuned);
+    let vocabulary =
+        name_and_fingerprint(one(r#", "active_vocab_size": 5"#, Overrides::default(), "0.27"));
+    assert_ne!(plain.1, vocabulary.1);
+    let unknown = name_and_fingerprint(one(r#", "new_field": 5"#, Overrides::default(), "0.27"));
+    assert_ne!(plain.1, unknown.1);
+}
+
+#[test]
+fn a_miss_says_what_changed_since_the_nearest_library() {
+    let records = [record(one("", window(1024), "0.26")), record(one("", window(2048), "0.26"))];
+    let why = |draft: Draft| {
+        let plan = draft.resolve(&BTreeMap::new(), &records, JitPolicy::On);
+        let Origin::Compiled { cached, .. } = &plan.libraries[0].origin else { panic!() };
+        cached.to_string()
+    };
+    assert_eq!(why(one("", window(2048), "0.27")), "compile: tvm changed: 0.26 -> 0.27");
+    assert_eq!(
+        why(one("", window(512), "0.26")),
+        "compile: overrides changed: context_window_size=2048 -> context_window_size=512"
+            .replace("2048", "1024")
+    );
+    assert_eq!(
+        why(one(r#", "active_vocab_size": 5"#, window(2048), "0.26")),
+        "compile: active_vocab_size changed: none -> 5"
+    );
+}
+
+#[test]
+fn the_store_and_the_policy_decide() {
+    let cached = |found: Option<Result<(), String>>, policy| {
+        let draft = one("", Overrides::default(), "0.27");
+        let fingerprint = draft.fingerprints().next().unwrap();
+        let found = found.map(|found| (fingerprint, found)).into_iter().collect();
+        let plan = draft.resolve(&found, &[], policy);
+        let Origin::Compiled { cached, .. } = &plan.libraries[0].origin else { panic!() };
+        cached.to_string()
+    };
+    assert_eq!(cached(None, JitPolicy::On), "compile: not compiled before");
+    assert_eq!(cached(Some(Ok(())), JitPolicy::On), "cached");
+    assert_eq!(cached(Some(Ok(())), JitPolicy::Redo), "compile: MLC_JIT_POLICY=REDO");
+    assert_eq!(
+        cached(Some(Err("no record".into())), JitPolicy::On),
+        "compile: the cached library is damaged: no record"
+    );
+}
+
+#[test]
+fn models_share_a_library_only_if_it_is_the_same() {
+    let two = |second: Overrides| {
+        drafted(
+            vec![
+                (entry("a", Some("lib"), Overrides::default()), facts("")),
+                (entry("b", Some("lib"), second), facts(r#", "top_p": 0.1"#)),
+            ],
+            &[],
+            "0.27",
+        )
+    };
+    let plan = two(Overrides::default()).unwrap().resolve(&BTreeMap::new(), &[], JitPolicy::On);
+    assert_eq!(plan.libraries.len(), 1);
+    assert_eq!(plan.libraries[0].models.len(), 2);
+    let error = two(window(128)).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "`a` and `b` share model_lib `lib` but compile differently: overrides changed: none -> \
+         context_window_size=128"
+    );
+}
+
+#[test]
+fn prepared_libraries_are_linked_whether_used_or_not() {
+    let draft = drafted(
+        vec![(entry("a", Some("mine"), Overrides::default()), facts(""))],
+        &["unused", "mine"],
+        "0.27",
+    )
+    .unwrap();
+    assert_eq!(draft.fingerprints().count(), 0);
+    let plan = draft.resolve(&BTreeMap::new(), &[], JitPolicy::On);
+    let libraries: Vec<_> = plan
+        .libraries
+        .iter()
+        .map(|library| (library.model_lib.as_str(), library.models.len(), library.is_miss()))
+        .collect();
+    assert_eq!(libraries, [("unused", 0, false), ("mine", 1, false)]);
+}
+
+#[test]
+fn hub_models_are_listed_and_nothing_is_made_up_about_them() {
+    let mut hub = entry("a", None, Overrides::default());
+    hub.source = ModelSource::Hub("HF://mlc-ai/phi-2".parse().unwrap());
+    let plan = drafted(vec![(hub, Err("offline".into()))], &[], "0.27").unwrap().resolve(
+        &BTreeMap::new(),
+        &[],
+        JitPolicy::On,
+    );
+    assert_eq!(plan.unfetched.len(), 1);
+    assert!(plan.models.is_empty() && plan.libraries.is_empty());
+}

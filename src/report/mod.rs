@@ -1,0 +1,39 @@
+//! Manifests and plans as people read them: pure, over any writer.
+
+mod plan;
+mod summary;
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, Table, presets};
+
+pub use plan::write_plan;
+pub use summary::write_summary;
+
+/// Columns without borders: a header, then rows. Columns whose header begins with `>` are
+/// aligned to the right.
+pub fn write_table(
+    out: &mut dyn Write,
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.iter().map(|title| title.trim_start_matches('>')));
+    table.add_rows(rows);
+    for (column, title) in table.column_iter_mut().zip(header) {
+        column.set_padding((0, 2));
+        if title.starts_with('>') {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for line in table.lines() {
+        writeln!(out, "  {}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// `1 model`, `2 models`.
+pub fn count(n: usize, thing: &str, things: &str) -> String {
+    format!("{n} {}", if n == 1 { thing } else { things })
+}

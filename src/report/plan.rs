@@ -1,0 +1,94 @@
+use std::io::{self, Write};
+
+use super::{count, write_table};
+use crate::model::ModelSource;
+use crate::plan::{Origin, Plan, PlannedBundle, PlannedLibrary};
+
+/// What `build` would do, for people.
+pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}: {}, {}, {} to compile",
+        plan.device,
+        count(plan.models.len() + plan.unfetched.len(), "model", "models"),
+        count(plan.libraries.len(), "library", "libraries"),
+        plan.misses()
+    )?;
+    if let Some(compiler) = &plan.compiler {
+        write!(
+            out,
+            "compiler: mlc_llm {}, tvm {}, tvm_ffi {}",
+            compiler.mlc_llm, compiler.tvm, compiler.tvm_ffi
+        )?;
+        for (tool, version) in &compiler.tools {
+            write!(out, ", {tool} {version}")?;
+        }
+        writeln!(out)?;
+    }
+    if !plan.libraries.is_empty() {
+        writeln!(out)?;
+        write_table(
+            out,
+            &["library", "fingerprint", "status"],
+            plan.libraries.iter().map(|library| {
+                let (fingerprint, status) = origin(library);
+                vec![library.model_lib.to_string(), fingerprint, status]
+            }),
+        )?;
+    }
+    if !plan.models.is_empty() {
+        writeln!(out)?;
+        write_table(
+            out,
+            &["model", "library", "bundled"],
+            plan.models.iter().map(|model| {
+                let bundled = match &model.bundle {
+                    Some(bundle) => bundled(bundle),
+                    None => "no".to_owned(),
+                };
+                vec![model.model_id.to_string(), model.model_lib.to_string(), bundled]
+            }),
+        )?;
+    }
+    if let Some(fetch) = plan.fetch.filter(|fetch| fetch.files > 0) {
+        let files = count(usize::try_from(fetch.files).unwrap_or_default(), "file", "files");
+        writeln!(
+            out,
+            "\nto download for the bundled models: {} in {files} ({} free)",
+            fetch.bytes, fetch.free
+        )?;
+    }
+    if !plan.unfetched.is_empty() {
+        writeln!(out, "\nnot on this machine, so nothing is known of their libraries:")?;
+        write_table(
+            out,
+            &["model", "from", "why"],
+            plan.unfetched.iter().map(|model| {
+                let from = match &model.source {
+                    ModelSource::Hub(repo) => match repo.revision() {
+                        Some(revision) => format!("{} at {revision}", repo.url()),
+                        None => repo.url(),
+                    },
+                    ModelSource::Local(local) => local.dir.to_string(),
+                };
+                vec![model.model_id.to_string(), from, model.why.clone()]
+            }),
+        )?;
+    }
+    Ok(())
+}
+
+fn origin(library: &PlannedLibrary) -> (String, String) {
+    match &library.origin {
+        Origin::Prepared { path } => ("".into(), format!("prepared: {path}")),
+        Origin::Compiled { fingerprint, cached, .. } => (fingerprint.short(), cached.to_string()),
+    }
+}
+
+fn bundled(bundle: &PlannedBundle) -> String {
+    let files = count(usize::try_from(bundle.files).unwrap_or_default(), "file", "files");
+    match bundle.to_fetch.0 {
+        0 => format!("{} in {files}", bundle.bytes),
+        _ => format!("{} in {files}, {} to download", bundle.bytes, bundle.to_fetch),
+    }
+}

@@ -1,0 +1,293 @@
+//! What a person sees while the work is done: one line a stage on standard error.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// A line a stage.
+    #[default]
+    Normal,
+    /// Details too.
+    Verbose,
+}
+
+/// Standard error, in lines with an aligned first word, as cargo writes them.
+pub struct Ui {
+    verbosity: Verbosity,
+    github: bool,
+    running: Mutex<Running>,
+}
+
+/// The spinner that shows what is being compiled; only on a terminal.
+struct Running {
+    bar: Option<indicatif::ProgressBar>,
+    names: Vec<String>,
+}
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const HELP: Style = AnsiColor::Cyan.on_default().bold();
+
+impl Ui {
+    /// A voice for this process. `github`: long logs are folded as GitHub Actions folds them.
+    pub fn new(verbosity: Verbosity, github: bool) -> Self {
+        Self { verbosity, github, running: Mutex::new(Running { bar: None, names: Vec::new() }) }
+    }
+
+    /// Says what was or is being done: `   Compiling phi-2`.
+    pub fn status(&self, verb: &str, message: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.line(&format!("{GOOD}{verb:>12}{GOOD:#} {}", visible(message)));
+        }
+    }
+
+    /// Says a detail.
+    pub fn detail(&self, verb: &str, message: &str) {
+        if self.verbosity >= Verbosity::Verbose {
+            self.status(verb, message);
+        }
+    }
+
+    /// Says something that is not as it should be.
+    pub fn warn(&self, message: &str) {
+        if self.verbosity >= Verbosity::Normal {
+            self.line(&format!("{WARNING}warning{WARNING:#}: {}", visible(message)));
+        }
+    }
+
+    /// Says why the run failed, and what to do.
+    pub fn error(&self, message: &str, help: Option<&str>) {
+        self.line(&format!("{ERROR}error{ERROR:#}: {}", visible(message)));
+        if let Some(help) = help {
+            self.note("help", help);
+        }
+    }
+
+    /// Adds something to an error.
+    pub fn note(&self, what: &str, text: &str) {
+        let text = visible(text);
+        match what {
+            "|" => self.line(&format!("  {HELP}|{HELP:#} {text}")),
+            what => self.line(&format!("  {HELP}{what}{HELP:#}: {text}")),
+        }
+    }
+
+    /// Lets somebody write lines of their own, which fit the given width. Quiet or not, they are
+    /// shown if they are about an `error`.
+    pub fn block(
+        &self,
+        error: bool,
+        write: impl FnOnce(usize, &mut dyn std::io::Write) -> std::io::Result<()>,
+    ) {
+        if error || self.verbosity >= Verbosity::Normal {
+            // As with lines: a closed standard error is no reason to stop a build.
+            let _ = write(width(), &mut anstream::stderr().lock());
+        }
+    }
+
+    /// A program's log: folded in a job of GitHub Actions, plain lines for whoever asks for
+    /// details, nothing else.
+    pub fn log(&self, title: &str, text: &str) {
+        if self.github && self.verbosity >= Verbosity::Normal {
+            // The log of the job is the last place to complain about the log of the job.
+            let _ = crate::github::group(&mut std::io::stderr().lock(), title, text);
+        } else if self.verbosity >= Verbosity::Verbose {
+            for line in text.lines() {
+                self.line(&format!("{:>12} {line}", "|"));
+            }
+        }
+    }
+
+    /// Shows on a terminal that something is running.
+    pub fn begin(&self, name: &str) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.names.push(name.to_owned());
+        if running.bar.is_none() && self.verbosity == Verbosity::Normal {
+            running.bar = std::io::stderr().is_terminal().then(spinner);
+        }
+        running.show();
+    }
+
+    /// Ends what [`begin`](Self::begin) began.
+    pub fn end(&self, name: &str) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        running.names.retain(|running| running != name);
+        running.show();
+    }
+
+    fn line(&self, text: &str) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        // A closed standard error is no reason to stop a build.
+        let write = || drop(writeln!(anstream::stderr().lock(), "{text}"));
+        match &running.bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+/// Files on their way: a bar each and one for all on a terminal, a line every tenth of a big
+/// file elsewhere.
+pub struct Transfer<'a> {
+    ui: &'a Ui,
+    bars: Option<Bars>,
+    files: Mutex<BTreeMap<String, File>>,
+}
+
+struct Bars {
+    all: indicatif::MultiProgress,
+    /// Of everything that is to come.
+    total: indicatif::ProgressBar,
+}
+
+struct File {
+    bytes: u64,
+    so_far: u64,
+    bar: Option<indicatif::ProgressBar>,
+}
+
+impl<'a> Transfer<'a> {
+    /// Below this, only that a file has come is said, in bytes.
+    const BIG: u64 = 64 << 20;
+
+    /// Nothing is on its way yet; so many bytes are to come.
+    pub fn new(ui: &'a Ui, bytes: u64) -> Self {
+        let terminal = std::io::stderr().is_terminal() && ui.verbosity == Verbosity::Normal;
+        let bars = terminal.then(|| {
+            let all = indicatif::MultiProgress::new();
+            let total = all.add(byte_bar("all files", bytes));
+            Bars { all, total }
+        });
+        Self { ui, bars, files: Mutex::default() }
+    }
+
+    /// A file begins.
+    pub fn begin(&self, name: &str, bytes: u64) {
+        let bar = self
+            .bars
+            .as_ref()
+            .map(|bars| bars.all.insert_before(&bars.total, byte_bar(name, bytes)));
+        self.files().insert(name.to_owned(), File { bytes, so_far: 0, bar });
+    }
+
+    /// So many bytes of it are here.
+    pub fn at(&self, name: &str, so_far: u64) {
+        let mut files = self.files();
+        let Some(file) = files.get_mut(name) else { return };
+        let before = std::mem::replace(&mut file.so_far, so_far);
+        if let (Some(bar), Some(bars)) = (&file.bar, &self.bars) {
+            bar.set_position(so_far);
+            // It goes back when a file begins anew.
+            bars.total.set_position((bars.total.position() + so_far).saturating_sub(before));
+            return;
+        }
+        let tenths = |bytes: u64| bytes.saturating_mul(10).checked_div(file.bytes).unwrap_or(10);
+        if file.bytes >= Self::BIG && tenths(so_far) > tenths(before) && tenths(so_far) < 10 {
+            let percent = tenths(so_far) * 10;
+            self.ui.status("Downloading", &format!("{name}: {percent} %"));
+        }
+    }
+
+    /// It is whole.
+    pub fn end(&self, name: &str) {
+        let Some(file) = self.files().remove(name) else { return };
+        if let (Some(bar), Some(bars)) = (file.bar, &self.bars) {
+            bar.finish_and_clear();
+            bars.total.inc(file.bytes.saturating_sub(file.so_far));
+            if bars.total.position() >= bars.total.length().unwrap_or_default() {
+                bars.total.finish_and_clear();
+            }
+        }
+        let line = format!("{name} ({})", crate::model::ByteSize(file.bytes));
+        match file.bytes >= Self::BIG {
+            true => self.ui.status("Downloaded", &line),
+            false => self.ui.detail("Downloaded", &line),
+        }
+    }
+
+    /// It has to be asked for again.
+    pub fn retry(&self, name: &str, why: &str, after: std::time::Duration) {
+        let seconds = after.as_secs_f64();
+        let warn = || self.ui.warn(&format!("{name}: {why}; again in {seconds:.1} s"));
+        match &self.bars {
+            Some(bars) => bars.all.suspend(warn),
+            None => warn(),
+        }
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, File>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// After a failure no half bar stays on the terminal.
+impl Drop for Transfer<'_> {
+    fn drop(&mut self) {
+        if let Some(bars) = &self.bars {
+            // A terminal that is gone needs no clearing.
+            let _ = bars.all.clear();
+        }
+    }
+}
+
+impl Running {
+    fn show(&mut self) {
+        if self.names.is_empty() {
+            if let Some(bar) = self.bar.take() {
+                bar.finish_and_clear();
+            }
+        } else if let Some(bar) = &self.bar {
+            bar.set_message(self.names.join(", "));
+        }
+    }
+}
+
+/// The text in one line that steers no terminal. A name in it may come from a stranger: after a
+/// line break, GitHub would take the rest for a command.
+fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let show =
+        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    Cow::Owned(text.chars().map(show).collect())
+}
+
+/// The width of the terminal, or what is read well where there is none.
+fn width() -> usize {
+    match terminal_size::terminal_size_of(std::io::stderr()) {
+        Some((terminal_size::Width(columns), _)) => usize::from(columns).clamp(40, 140),
+        None => 100,
+    }
+}
+
+fn byte_bar(name: &str, bytes: u64) -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new(bytes).with_message(name.to_owned());
+    let template = "   {wide_msg} {binary_bytes:>10} of {binary_total_bytes:>10} \
+                    {binary_bytes_per_sec:>12} {eta:>4}";
+    // A fixed template; should it ever not parse, the default is as good.
+    if let Ok(style) = indicatif::ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn spinner() -> indicatif::ProgressBar {
+    let bar = indicatif::ProgressBar::new_spinner();
+    // A fixed template; should it ever not parse, the default is as good.
+    if let Ok(style) = indicatif::ProgressStyle::with_template("   {spinner} {elapsed} {wide_msg}")
+    {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    bar
+}

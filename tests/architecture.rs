@@ -1,0 +1,130 @@
+//! Imports point one way. The table of ARCHITECTURE.md, held against the `use` lines.
+
+#![expect(clippy::expect_used, reason = "a source tree that cannot be read fails the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What each module of `src/` may name besides itself.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("main", &["cli"]),
+    (
+        "cli",
+        &[
+            "pipeline", "report", "config", "fetch", "library", "compile", "plan", "manifest",
+            "github", "io", "model", "ui", "error", "exit",
+        ],
+    ),
+    (
+        "pipeline",
+        &[
+            "config", "fetch", "plan", "compile", "library", "assemble", "manifest", "io", "model",
+            "ui", "error",
+        ],
+    ),
+    ("error", &["assemble", "compile", "config", "fetch", "library", "plan", "exit", "model"]),
+    ("ui", &["github", "model"]),
+    ("report", &["plan", "manifest", "model"]),
+    ("config", &["io", "github", "model"]),
+    ("fetch", &["io", "model"]),
+    ("plan", &["model"]),
+    ("compile", &["io", "model"]),
+    ("library", &["io", "model"]),
+    ("assemble", &["manifest", "io", "model"]),
+    ("manifest", &["model"]),
+    ("github", &[]),
+    ("io", &["model"]),
+    ("model", &[]),
+    ("exit", &[]),
+];
+
+#[test]
+fn imports_point_one_way() {
+    let may_use: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
+    let mut wrong = Vec::new();
+    let mut modules = BTreeSet::new();
+    for (path, text) in sources(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").as_path()) {
+        let module = path.split(['/', '.']).next().unwrap_or_default().to_owned();
+        if module == "lib" {
+            continue;
+        }
+        let Some(allowed) = may_use.get(module.as_str()) else {
+            wrong.push(format!("src/{path}: the module `{module}` is not in the table"));
+            continue;
+        };
+        for used in crate_paths(&text) {
+            if used != module && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("src/{path}: `{module}` must not use `{used}`"));
+            }
+        }
+        modules.insert(module);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let unused: Vec<_> = may_use.keys().filter(|module| !modules.contains(**module)).collect();
+    assert!(unused.is_empty(), "in the table but not in src: {unused:?}");
+}
+
+#[test]
+fn only_io_touches_files_programs_and_the_network() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (path, text) in sources(&root) {
+        if path.starts_with("io/") || is_test_file(&path) {
+            continue;
+        }
+        for name in [
+            "fs_err",
+            "memmap2",
+            "reflink_copy",
+            "walkdir",
+            "rustix",
+            "reqwest",
+            "tokio",
+            "Command::new(",
+        ] {
+            assert!(!production(&text).contains(name), "src/{path} uses {name}");
+        }
+    }
+}
+
+/// Every source file under a directory: its path from there, and its text.
+fn sources(root: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(root).sort_by_file_name() {
+        let entry = entry.expect("src can be listed");
+        if entry.path().extension().is_some_and(|extension| extension == "rs") {
+            let path = entry.path().strip_prefix(root).expect("below the root");
+            let text = fs_err::read_to_string(entry.path()).expect("a source file is UTF-8");
+            found.push((path.to_string_lossy().into_owned(), text));
+        }
+    }
+    assert!(found.len() > 20, "the sources were not found under {}", root.display());
+    found
+}
+
+/// The first names after `crate::` (or, in main.rs, after the library's name), in the part of
+/// the file that is not a test.
+fn crate_paths(text: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let code: String =
+        production(text).lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    for start in ["crate::", "mlc_package::"] {
+        for rest in code.split(start).skip(1) {
+            let name: String =
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            if name.is_empty() {
+                // `use crate::{a, b::c}`: not our style, and not read here.
+                assert!(!rest.starts_with('{'), "write one `use crate::` a module");
+            }
+            names.insert(name);
+        }
+    }
+    names
+}
+
+fn is_test_file(path: &str) -> bool {
+    path.contains("tests") || path.ends_with("_test.rs")
+}
+
+fn production(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or(text)
+}

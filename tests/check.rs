@@ -1,0 +1,120 @@
+//! `mlc-package check` and `mlc-package schema` as a user runs them.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const GOOD: &str = r#"{"device": "iphone", "model_list": [
+    {"model": "HF://a/b", "model_id": "b", "estimated_vram_bytes": 1}]}"#;
+const WARNED: &str = r#"{"device": "iphone", "model_list": []}"#;
+const BAD: &str = "{\n  \"device\": \"ios\",\n  \"model_list\": []\n}\n";
+
+/// The program, in a directory, with nothing of the machine's GitHub or MLC settings.
+fn mlc_package(dir: &Path) -> Command {
+    let mut command = assert_cmd::cargo::cargo_bin_cmd!("mlc-package");
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if ["GITHUB_", "RUNNER_", "MLC_", "HF_", "CLICOLOR", "NO_COLOR"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+        {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(dir);
+    command
+}
+
+fn dir_with(files: &[(&str, &str)]) -> std::io::Result<tempfile::TempDir> {
+    let dir = tempfile::tempdir()?;
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        if let Some(parent) = path.parent() {
+            fs_err::create_dir_all(parent)?;
+        }
+        fs_err::write(path, text)?;
+    }
+    Ok(dir)
+}
+
+#[test]
+fn the_usual_config_is_checked_if_none_is_named() {
+    let dir = dir_with(&[("mlc-package-config.json", GOOD)]).unwrap();
+    let run = mlc_package(dir.path()).arg("check").assert().code(0);
+    run.stdout("ok: 1 model for iphone in mlc-package-config.json\n").stderr("");
+
+    let empty = dir_with(&[]).unwrap();
+    let run = mlc_package(empty.path()).arg("check").assert().code(10);
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    assert!(text.starts_with("error[unreadable]: cannot read the config"), "{text}");
+}
+
+#[test]
+fn one_bad_config_of_several_is_an_error_and_all_are_checked() {
+    let dir = dir_with(&[("a.json", BAD), ("b.json", GOOD), ("c.json", WARNED)]).unwrap();
+    let run = mlc_package(dir.path()).args(["check", "a.json", "b.json", "c.json"]).assert();
+    let text = String::from_utf8(run.code(10).get_output().stdout.clone()).unwrap();
+    for line in [
+        "error[unknown-device]: unknown device `ios`",
+        "1 error, 1 warning in a.json",
+        "ok: 1 model for iphone in b.json",
+        "ok with 1 warning: 0 models for iphone in c.json",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "no colours in a pipe: {text}");
+    let strict = mlc_package(dir.path()).args(["check", "--strict", "c.json"]).assert();
+    strict.code(10);
+    mlc_package(dir.path()).args(["check", "c.json"]).assert().code(0);
+}
+
+#[test]
+fn programs_get_a_line_of_json_for_each_config() {
+    let dir = dir_with(&[("a.json", BAD), ("b.json", GOOD)]).unwrap();
+    let run = mlc_package(dir.path())
+        .args(["check", "--format", "json", "a.json", "b.json"])
+        .assert()
+        .code(10)
+        .stderr("");
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    let reports: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(reports.len(), 2);
+    assert_eq!(reports[0]["config"], "a.json");
+    assert_eq!(reports[0]["diagnostics"][0]["code"], "unknown-device");
+    assert_eq!(reports[0]["diagnostics"][0]["line"], 2);
+    assert_eq!(reports[0]["diagnostics"][0]["column"], 13);
+    assert_eq!(reports[1]["errors"], 0);
+}
+
+#[test]
+fn annotations_name_files_from_the_repositorys_root() {
+    let dir = dir_with(&[("apps/ios/a.json", BAD)]).unwrap();
+    // The temporary directory itself may be a link.
+    let root = fs_err::canonicalize(dir.path()).unwrap();
+    let run = mlc_package(&root.join("apps"))
+        .env("GITHUB_WORKSPACE", &root)
+        .args(["check", "--format", "github", "ios/a.json"])
+        .assert()
+        .code(10);
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    let wanted = "::error file=apps/ios/a.json,line=2,col=13,endLine=2,endColumn=18,\
+                  title=unknown-device::unknown device `ios`%0Ahelp: did you mean `iphone`?";
+    assert!(text.lines().any(|line| line == wanted), "{text}");
+}
+
+#[test]
+fn the_schema_is_the_committed_one() {
+    let committed =
+        fs_err::read_to_string(format!("{ROOT}/schema/mlc-package-config.schema.json")).unwrap();
+    mlc_package(Path::new(ROOT)).arg("schema").assert().code(0).stdout(committed).stderr("");
+}
+
+#[test]
+fn the_examples_are_good() {
+    for device in ["android", "iphone"] {
+        let dir = Path::new(ROOT).join("examples/tiny").join(device);
+        mlc_package(&dir).args(["check", "--strict"]).assert().code(0);
+    }
+}

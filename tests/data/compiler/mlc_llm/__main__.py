@@ -1,0 +1,153 @@
+"""`python -m mlc_llm compile`, with the arguments of the real one.
+
+STAND_IN_LIBRARIES   the directory of the compiled libraries
+STAND_IN_CALLS       a file that gets a line of JSON a call
+STAND_IN             what to do instead of compiling, see MISBEHAVIOURS
+STAND_IN_ONLY        the model_lib that STAND_IN is about; all if unset
+STAND_IN_WAIT        a file to wait for, or for the end of the process that called
+STAND_IN_WAITING     a file that gets the process ids of who waits
+"""
+
+import argparse
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="mlc_llm")
+    parser.add_argument("verb", choices=["compile"])
+    parser.add_argument("model")
+    parser.add_argument("--opt", required=True)
+    parser.add_argument("--overrides", required=True)
+    parser.add_argument("--device", required=True, choices=["android", "iphone", "macabi"])
+    parser.add_argument("--output", required=True)
+    parser.add_argument("--system-lib-prefix", required=True)
+    return parser.parse_args()
+
+
+def library(args):
+    kind = {"one_layer_": "", "other_layer_": "other-"}[args.system_lib_prefix]
+    arch = os.environ.get("MLC_MACABI_ARCH", "arm64") if args.device == "macabi" else "arm64"
+    suffix = "" if arch == "arm64" else "-" + arch
+    return os.path.join(os.environ["STAND_IN_LIBRARIES"], f"{kind}{args.device}{suffix}.tar")
+
+
+def write(args, data):
+    with open(args.output, "wb") as file:
+        file.write(data)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def fail(args):
+    print("Traceback (most recent call last):")
+    print('  File "compile.py", line 1, in <module>')
+    print("ValueError: Cannot find quantization: q5", file=sys.stderr)
+    sys.exit(1)
+
+
+def die(args):
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hang(args):
+    """With a child that does not listen to SIGTERM."""
+    ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    child = subprocess.Popen([sys.executable, "-c", ignore])
+    write(args, b"half a libr")
+    note_waiting(child.pid)
+    time.sleep(600)
+
+
+def flood(args):
+    line = b"x" * 99 + b"\n"
+    for _ in range(1000):
+        sys.stdout.buffer.write(line * 1000)
+    sys.stdout.buffer.flush()
+    print("the last line")
+    wait()
+    sys.exit(1)
+
+
+def truncate(args):
+    write(args, read(library(args))[:-5000])
+
+
+def old_tvm(args):
+    """The symbol that the blob had before 2026, in the place of today's."""
+    data = gzip.decompress(read(library(args)))
+    today = args.system_lib_prefix.encode() + b"__tvm_ffi__library_bin\0"
+    old = b"__tvm_dev_mblob\0"
+    write(args, data.replace(today, old.ljust(len(today), b"\0")))
+
+
+def other(args, **changed):
+    for name, value in changed.items():
+        setattr(args, name, value)
+    shutil.copyfile(library(args), args.output)
+
+
+MISBEHAVIOURS = {
+    "exit-1": fail,
+    "die": die,
+    "hang": hang,
+    "flood": flood,
+    "no-output": lambda args: None,
+    "empty": lambda args: write(args, b""),
+    "garbage": lambda args: write(args, b"garbage" * 1000),
+    "truncated": truncate,
+    "old-tvm": old_tvm,
+    "other-device": lambda args: other(args, device="iphone"),
+    "other-prefix": lambda args: other(args, system_lib_prefix="other_layer_"),
+    "directory": lambda args: os.mkdir(args.output),
+}
+
+
+def note_waiting(*others):
+    with open(os.environ["STAND_IN_WAITING"] + ".new", "w", encoding="utf-8") as file:
+        file.write(" ".join(map(str, (os.getpid(), *others))))
+    os.rename(file.name, os.environ["STAND_IN_WAITING"])
+
+
+def wait():
+    if "STAND_IN_WAIT" not in os.environ:
+        return
+    caller = os.getppid()
+    note_waiting()
+    while not os.path.exists(os.environ["STAND_IN_WAIT"]) and os.getppid() == caller:
+        time.sleep(0.005)
+
+
+def main():
+    args = parse()
+    with open(args.model, encoding="utf-8") as file:
+        config = json.load(file)
+    call = {
+        "arguments": sys.argv[1:],
+        "active_vocab_size": config["active_vocab_size"],
+        "directory": os.listdir("."),
+    }
+    with open(os.environ["STAND_IN_CALLS"], "a", encoding="utf-8") as file:
+        file.write(json.dumps(call) + "\n")
+    print("compiling", args.system_lib_prefix, "for", args.device)
+    print("::error::not a command of ours")
+    behaviour = os.environ.get("STAND_IN")
+    only = os.environ.get("STAND_IN_ONLY")
+    if behaviour and only in (None, args.system_lib_prefix[:-1]):
+        MISBEHAVIOURS[behaviour](args)
+        return
+    if only in (None, args.system_lib_prefix[:-1]):
+        wait()
+    shutil.copyfile(library(args), args.output)
+
+
+main()

@@ -1,0 +1,1 @@
+raise ImportError("the identity of the compiler is read without importing it")

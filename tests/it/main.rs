@@ -1,0 +1,30 @@
+//! `mlc-package` as a user runs it: the program itself, on directories made for it, with a
+//! compiler that answers at once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what a scene needs and does not get fails the test"
+)]
+
+mod call;
+mod compiler;
+mod config;
+mod dist;
+mod hub;
+mod hub_caches;
+mod hub_faults;
+mod hub_lock;
+mod interrupted;
+mod llvm;
+mod models;
+mod output;
+mod package;
+mod prepared;
+mod scene;
+#[path = "../hub/server.rs"]
+#[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/hub")]
+mod server;
+mod store;
+mod tree;

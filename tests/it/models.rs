@@ -1,0 +1,140 @@
+//! Model directories: faults, links, and what is left out.
+
+use fs_err::os::unix::fs::symlink;
+use serde_json::json;
+
+use crate::scene::{DATA, Scene};
+use crate::tree;
+
+const MODEL: &str = "app/models/one";
+
+#[test]
+fn incomplete_directories_are_refused_before_anything_is_compiled() {
+    type Spoil = fn(&Scene);
+    let ways: [(&str, Spoil); 9] = [
+        ("missing-shard", |scene| {
+            fs_err::remove_file(scene.root.join(MODEL).join("params_shard_0.bin")).unwrap();
+        }),
+        ("short-shard", |scene| drop(scene.write(&file("params_shard_0.bin"), [0; 511]))),
+        ("lfs-shard", |scene| drop(scene.write(&file("params_shard_0.bin"), LFS))),
+        ("lfs-tokenizer", |scene| drop(scene.write(&file("tokenizer.json"), LFS))),
+        ("link-outside", |scene| link(scene, "/etc/hostname", "secret.txt")),
+        ("broken-link", |scene| link(scene, "absent", "broken.txt")),
+        ("cache-is-garbage", |scene| drop(scene.write(&file("tensor-cache.json"), "{}"))),
+        ("hostile-path", |scene| {
+            scene.edit(&file("tensor-cache.json"), "params_shard_0.bin", "../../secret.bin");
+        }),
+        ("tensor-outside", |scene| {
+            scene.edit(&file("tensor-cache.json"), "\"byteOffset\": 0", "\"byteOffset\": 1");
+        }),
+    ];
+    for (name, spoil) in ways {
+        let scene = Scene::with_models("android", &["one"]);
+        scene.write("app/secret.bin", [0; 512]);
+        spoil(&scene);
+        let run = scene.build(&[]).fails(11);
+        insta::assert_snapshot!(format!("model_{name}"), run.shown());
+        assert_eq!((scene.compiled().len(), scene.probes()), (0, 0), "{name}");
+        assert!(!scene.dist().exists());
+    }
+}
+
+const LFS: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 512\n";
+
+fn file(name: &str) -> String {
+    format!("{MODEL}/{name}")
+}
+
+fn link(scene: &Scene, target: &str, name: &str) {
+    symlink(target, scene.root.join(MODEL).join(name)).unwrap();
+}
+
+#[test]
+fn a_models_own_config_that_is_wrong_is_an_error_of_the_config() {
+    for (text, why) in [("{", "EOF"), (r#"{"model_type": "x"}"#, "quantization")] {
+        let scene = Scene::with_models("android", &["one"]);
+        scene.write(&file("mlc-chat-config.json"), text);
+        scene.build(&[]).fails(10).says("mlc-chat-config.json").says(why);
+        assert_eq!(scene.probes(), 0);
+    }
+}
+
+#[test]
+fn a_snapshot_of_the_hugging_face_cache_is_a_model_and_its_blobs_are_linked() {
+    let scene = Scene::with_models("iphone", &["one"]);
+    let repo = scene.root.join("hub/models--me--one");
+    fs_err::create_dir_all(repo.join("blobs")).unwrap();
+    fs_err::create_dir_all(repo.join("snapshots/0123")).unwrap();
+    for name in tree::names(&scene.root.join(MODEL)) {
+        let bytes = fs_err::read(scene.root.join(MODEL).join(&name)).unwrap();
+        fs_err::write(repo.join("blobs").join(format!("{name}-blob")), bytes).unwrap();
+        symlink(format!("../../blobs/{name}-blob"), repo.join("snapshots/0123").join(name))
+            .unwrap();
+    }
+    scene.configure(|config| {
+        config["model_list"][0]["model"] = "../hub/models--me--one/snapshots/0123".into();
+    });
+    scene.build(&["--link-mode", "hardlink"]).ok();
+    let bundled = scene.dist().join("bundle/one-q0f16/params_shard_0.bin");
+    assert!(bundled.symlink_metadata().unwrap().is_file());
+    let blob = repo.join("blobs/params_shard_0.bin-blob");
+    assert_eq!(tree::inode(bundled), tree::inode(blob));
+}
+
+#[test]
+fn a_clones_history_is_no_part_of_a_model_and_everything_else_is() {
+    let scene = Scene::with_models("android", &["one"]);
+    for path in [".git/HEAD", ".git/objects/ab/cdef", "README.md", "sub/adapter.bin"] {
+        scene.write(&file(path), path);
+    }
+    scene.build(&[]).ok();
+    let files = tree::files(&scene.dist().join("bundle/one-q0f16"));
+    assert!(!files.iter().any(|path| path.contains(".git")), "{files:?}");
+    assert_eq!(files.len(), 4 + 2, "{files:?}");
+    assert_eq!(scene.read("app/dist/bundle/one-q0f16/sub/adapter.bin"), "sub/adapter.bin");
+}
+
+#[test]
+fn the_old_name_of_the_tensor_cache_is_known() {
+    let scene = Scene::with_models("android", &["one"]);
+    let dir = scene.root.join(MODEL);
+    fs_err::rename(dir.join("tensor-cache.json"), dir.join("ndarray-cache.json")).unwrap();
+    scene.build(&[]).ok();
+    assert!(scene.dist().join("bundle/one-q0f16/ndarray-cache.json").is_file());
+}
+
+#[test]
+fn hub_models_that_are_not_here_are_planned_and_not_built() {
+    for name in
+        ["engine-example-android", "engine-example-iphone", "mlcchat-android", "mlcchat-iphone"]
+    {
+        let scene = Scene::with_models("android", &[]);
+        let text = fs_err::read(format!("{DATA}/configs/good/{name}.json")).unwrap();
+        scene.write("app/mlc-package-config.json", text);
+        let none = |verb: &[&str]| {
+            scene.call(verb).env("MLC_PACKAGE_PYTHON", "/nonexistent").env("HF_HUB_OFFLINE", "1")
+        };
+        none(&["check", "--strict"]).ok();
+        insta::assert_snapshot!(format!("plan_{name}"), none(&["plan"]).ok().shown());
+        let plan = none(&["plan", "--format", "json"]).ok().json();
+        assert!(!plan["unfetched"].as_array().unwrap().is_empty());
+        none(&["build", "--no-binding"]).fails(11).says("is not in the cache").says("--offline");
+        assert_eq!(tree::names(&scene.app()), ["mlc-package-config.json", "models"][..1]);
+    }
+}
+
+#[test]
+fn a_local_model_beside_hub_models_can_be_built_alone() {
+    let scene = Scene::with_models("android", &["one"]);
+    scene.configure(|config| {
+        config["model_list"].as_array_mut().unwrap().push(json!({
+            "model": "https://huggingface.co/mlc-ai/phi-2-q4f16_1-MLC",
+            "model_id": "phi-2",
+            "estimated_vram_bytes": 1,
+        }));
+    });
+    let run = scene.build(&["--offline"]).fails(11);
+    run.says("model `phi-2`: the revision `main` of `mlc-ai/phi-2-q4f16_1-MLC` is not in");
+    assert_eq!(scene.compiled(), [""; 0]);
+    scene.build(&["--only", "one-q0f16"]).ok();
+}

@@ -1,0 +1,192 @@
+//! `examples/tiny` built by real TVM, end to end: `make test` runs these with
+//! `MLC_PACKAGE_TEST_PYTHON`, a Python that has what `examples/tiny/requirements.txt` names.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what a package needs and does not get fails the test"
+)]
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde_json::{Value, json};
+
+const TINY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/tiny");
+const MODELS: [&str; 2] = ["tiny-llama-q4f16_1", "tiny-gpt_neox-q0f16"];
+const SKIPPED: &str = "needs target/venv: make test";
+
+fn python() -> String {
+    std::env::var("MLC_PACKAGE_TEST_PYTHON").expect(SKIPPED)
+}
+
+/// A package of `examples/tiny`, with an empty cache.
+struct Package {
+    _dir: tempfile::TempDir,
+    root: Utf8PathBuf,
+    config: Value,
+}
+
+impl Package {
+    fn new(device: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap().canonicalize_utf8().unwrap();
+        let example = if device == "android" { "android" } else { "iphone" };
+        let text = fs_err::read(format!("{TINY}/{example}/mlc-package-config.json")).unwrap();
+        let mut package = Self { _dir: dir, root, config: serde_json::from_slice(&text).unwrap() };
+        for model in MODELS {
+            let to = package.root.join("models").join(model);
+            fs_err::create_dir_all(&to).unwrap();
+            for entry in fs_err::read_dir(format!("{TINY}/models/{model}")).unwrap() {
+                let entry = entry.unwrap();
+                fs_err::copy(entry.path(), to.as_std_path().join(entry.file_name())).unwrap();
+            }
+        }
+        package.configure(|config| config["device"] = device.into());
+        package
+    }
+
+    fn configure(&mut self, change: impl FnOnce(&mut Value)) {
+        change(&mut self.config);
+        fs_err::create_dir_all(self.root.join("app")).unwrap();
+        let text = self.config.to_string();
+        fs_err::write(self.root.join("app/mlc-package-config.json"), text).unwrap();
+    }
+
+    /// Runs the program with nothing of this process's environment but `PATH`; gives the JSON
+    /// that it prints.
+    fn run(&self, arguments: &[&str]) -> Value {
+        let run = assert_cmd::cargo::cargo_bin_cmd!("mlc-package")
+            .args(arguments)
+            .args(["--format", "json"])
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap())
+            .env("HOME", &self.root)
+            .env("PYTHONPATH", format!("{TINY}/compiler"))
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("MLC_PACKAGE_PYTHON", python())
+            .current_dir(self.root.join("app"))
+            .assert()
+            .success();
+        serde_json::from_slice(&run.get_output().stdout).unwrap()
+    }
+
+    fn build(&self) -> Value {
+        self.run(&["build", "--no-binding"])
+    }
+}
+
+/// One field of each library of a manifest or a plan.
+fn each(value: &Value, field: &str) -> Vec<Value> {
+    value["libraries"].as_array().unwrap().iter().map(|library| library[field].clone()).collect()
+}
+
+/// Builds a package cold and warm, and looks into what came out.
+fn build_and_inspect(device: &str) -> (Package, Value) {
+    let package = Package::new(device);
+    let cold = package.build();
+    assert_eq!(each(&cold, "origin"), ["compiled", "compiled"]);
+    assert_eq!(cold["compiler"]["tvm"]["distribution"], "apache-tvm");
+    let warm = package.build();
+    assert_eq!(each(&warm, "origin"), ["cached", "cached"]);
+    assert_eq!(warm["outputs"], cold["outputs"]);
+
+    let inspection = package.run(&["inspect", "dist"]);
+    assert_eq!(inspection["device"], device);
+    for (index, (model_type, quantization)) in
+        [("llama", "q4f16_1"), ("gpt_neox", "q0f16")].into_iter().enumerate()
+    {
+        let name = each(&cold, "model_lib")[index].clone();
+        let library = library(&inspection, &name);
+        assert_eq!(library["prefix"], format!("{}_", name.as_str().unwrap()));
+        assert_eq!(library["metadata"]["model_type"], model_type);
+        assert_eq!(library["metadata"]["quantization"], quantization);
+        let functions = library["functions"].as_array().unwrap();
+        let has = |name: &str| functions.iter().any(|function| function["name"] == name);
+        assert!(["embed", "prefill", "decode", "batch_decode"].into_iter().all(has));
+        let kernels = library["kernels"].as_array().unwrap();
+        assert!(kernels.len() > 50, "{} kernels", kernels.len());
+        assert!(kernels.iter().all(|kernel| kernel["bytes"].as_u64().unwrap() > 0));
+        assert!(library["memory"]["total"].as_u64().unwrap() > 100_000, "{}", library["memory"]);
+    }
+    for model in MODELS {
+        assert!(package.root.join("app/dist/bundle").join(model).is_dir());
+    }
+    (package, inspection)
+}
+
+fn library<'a>(inspection: &'a Value, model_lib: &Value) -> &'a Value {
+    let mut libraries = inspection["libraries"].as_array().unwrap().iter();
+    libraries.find(|library| library["model_lib"] == *model_lib).unwrap()
+}
+
+/// What the library of an architecture says of its context.
+fn context(inspection: &Value, model_type: &str) -> Value {
+    let mut libraries = inspection["libraries"].as_array().unwrap().iter();
+    let found = libraries.find(|library| library["metadata"]["model_type"] == model_type);
+    found.unwrap()["metadata"]["context_window_size"].clone()
+}
+
+/// What the package's libraries say of their contexts.
+fn contexts(inspection: &Value) -> [Value; 2] {
+    ["llama", "gpt_neox"].map(|model_type| context(inspection, model_type))
+}
+
+#[test]
+#[ignore = "needs target/venv: make test"]
+fn android_and_a_changed_override() {
+    let (mut package, inspection) = build_and_inspect("android");
+    assert_eq!(inspection["objects"][0]["format"], "elf");
+    assert_eq!(contexts(&inspection), [json!(256), json!(256)]);
+    package.configure(|config| {
+        config["model_list"][1]["overrides"] = json!({"context_window_size": 128});
+    });
+    let plan = package.run(&["plan"]);
+    assert_eq!(each(&plan, "cache"), ["hit", "miss"]);
+    let changes = &plan["libraries"][1]["changes"];
+    assert_eq!(changes[0]["what"], "overrides", "{changes}");
+    let manifest = package.build();
+    assert_eq!(each(&manifest, "origin"), ["cached", "compiled"]);
+    let inspection = package.run(&["inspect", "dist"]);
+    assert_eq!(contexts(&inspection), [json!(256), json!(128)]);
+}
+
+#[test]
+#[ignore = "needs target/venv: make test"]
+fn iphone() {
+    let (package, inspection) = build_and_inspect("iphone");
+    assert_eq!(library(&inspection, &json!("tiny_llama"))["metadata"]["model_type"], "llama");
+    assert_eq!(inspection["objects"][0]["format"], "macho");
+    assert_eq!(inspection["objects"][0]["platform"], Value::Null);
+    assert_eq!(context(&inspection, "gpt_neox"), 128);
+    assert!(package.root.join("app/dist/lib/libmodel_iphone.a").is_file());
+}
+
+#[test]
+#[ignore = "needs target/venv: make test"]
+fn mac_catalyst() {
+    let (package, inspection) = build_and_inspect("macabi");
+    assert_eq!(inspection["objects"][0]["platform"], "mac_catalyst");
+    assert!(package.root.join("app/dist/lib/libmodel_iphone.a").is_file());
+}
+
+#[test]
+#[ignore = "needs target/venv: make test"]
+fn the_committed_models_are_what_the_script_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!("{TINY}/generate_models.py");
+    let mut generate = assert_cmd::Command::new(python());
+    generate.arg(script).arg("--output").arg(dir.path()).env("PYTHONDONTWRITEBYTECODE", "1");
+    generate.assert().success();
+    for model in MODELS {
+        let committed = Utf8PathBuf::from(format!("{TINY}/models/{model}"));
+        let mut names = Vec::new();
+        for entry in fs_err::read_dir(dir.path().join(model)).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let same =
+                fs_err::read(entry.path()).unwrap() == fs_err::read(committed.join(&name)).unwrap();
+            assert!(same, "{model}/{name}");
+            names.push(name);
+        }
+        assert_eq!(names.len(), fs_err::read_dir(&committed).unwrap().count(), "{model}");
+    }
+}
