@@ -34,6 +34,9 @@ pub struct Manifest {
     pub models: Vec<ModelRecord>,
     /// The libraries of the archive, in its order.
     pub libraries: Vec<LibraryRecord>,
+    /// Parts that the package holds more than once, most costly first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub duplicates: Vec<DuplicateRecord>,
     /// What was done and how long it took, in order.
     pub stages: Vec<StageRecord>,
     /// Every file of the package but this one, sorted by path.
@@ -77,6 +80,49 @@ pub struct ModelRecord {
     pub estimated_vram_bytes: u64,
     /// The memory it needs by its library's own metadata; none where the metadata does not say.
     pub memory: Option<MemoryRecord>,
+    /// Its largest tensors as they are stored, largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub largest_tensors: Vec<PartRecord>,
+}
+
+/// A named part of a model or a library.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// The tensor or the kernel.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// A part that several models or libraries hold, byte for byte the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DuplicateRecord {
+    /// What it is.
+    pub kind: DuplicateKind,
+    /// Its name in the first of its owners.
+    pub name: String,
+    /// The size of one copy in bytes.
+    pub bytes: u64,
+    /// The libraries that hold the kernel, or the models that hold the shard; one of them twice
+    /// if it holds two copies.
+    pub owners: Vec<String>,
+}
+
+impl DuplicateRecord {
+    /// What the copies after the first cost, in bytes.
+    pub fn wasted(&self) -> u64 {
+        self.bytes * (self.owners.len() as u64).saturating_sub(1)
+    }
+}
+
+/// What can be there twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DuplicateKind {
+    /// A kernel of libraries.
+    Kernel,
+    /// A shard of bundled models.
+    Shard,
 }
 
 /// Sizes in bytes. What the phone downloads is their sum, unless they are bundled.
@@ -131,6 +177,9 @@ pub struct LibraryRecord {
     pub digest: Digest,
     /// The sizes of its parts.
     pub sizes: LibrarySizes,
+    /// Its largest kernels, largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub largest_kernels: Vec<PartRecord>,
 }
 
 /// How a library was come by.

@@ -31,6 +31,7 @@ pub(super) fn manifest(
             .zip(linked)
             .map(|(source, linked)| library_record(source, linked))
             .collect(),
+        duplicates: Vec::new(),
         stages,
         outputs: Vec::new(),
     }
@@ -60,6 +61,7 @@ fn model_record(planned: &Planned, model: &PlannedModel, linked: &[Linked<'_>]) 
             let number = |name: &str| chat_config?.number(name);
             memory_record(linked, &number)
         }),
+        largest_tensors: Vec::new(),
     }
 }
 
@@ -97,5 +99,6 @@ fn library_record(source: &LibrarySource<'_>, linked: &Linked<'_>) -> LibraryRec
             blob: sizes.blob,
             archive: linked.library.archive_bytes(),
         },
+        largest_kernels: Vec::new(),
     }
 }
