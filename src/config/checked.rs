@@ -14,7 +14,7 @@ use crate::model::{ByteSize, PackageConfig};
 pub struct Checked {
     path: Utf8PathBuf,
     pub(super) source: Source,
-    diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: Vec<Diagnostic>,
     package: Option<PackageConfig>,
 }
 

@@ -32,6 +32,7 @@ mod source;
 mod suggest;
 mod surroundings;
 mod syntax;
+mod vram;
 
 pub use checked::{Checked, ConfigError, check};
 pub use code::{Code, Severity};
@@ -40,6 +41,7 @@ pub use disk::{Disk, check_file};
 pub use lexical::MAX_DEPTH;
 pub use schema::schema;
 pub use surroundings::{FileText, ModelDir, Place, Surroundings};
+pub use vram::VramNeed;
 
 #[cfg(doc)]
 use crate::model::PackageConfig;
