@@ -239,7 +239,7 @@ fn assemble(
     let raised = vram::settle(request, planned, linked, ui)?;
     let mut assembly = Assembly::begin(&request.package.output, cancel)?;
     let archive = Utf8Path::new("lib").join(plan.device.archive_name());
-    assembly.write_with(&archive, |out| write_archive(linked, out))?;
+    assembly.write_with(&archive, |out| write_archive(plan.device, linked, out))?;
     for model in plan.models.iter().filter(|model| model.bundle.is_some()) {
         if let Some(files) = planned.fetched.models.get(&model.model_id) {
             ui.detail("Bundling", model.model_id.as_str());
