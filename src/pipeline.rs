@@ -1,11 +1,13 @@
 //! Every stage by its name, in order, and what passes between them.
 
+mod anatomy;
 pub mod cache;
 mod compile;
 mod fetch;
 mod library;
 mod lock;
 mod record;
+mod vram;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -17,14 +19,16 @@ use self::compile::Had;
 use self::fetch::Fetched;
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
+use self::vram::Raised;
 use crate::assemble::{AppModel, Assembly, app_config};
 use crate::compile::{
     Environment, Lookup, MissReason, Store, Toolchain, ToolchainRequest, identify,
 };
 use crate::config;
+use crate::config::Checked;
 use crate::error::Error;
 use crate::io::process::Cancel;
-use crate::library::{Linked, write_archive};
+use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{InputFile, Manifest, StageRecord};
 use crate::model::{
     Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode, MacabiArch, ModelId,
@@ -71,6 +75,8 @@ pub struct BuildRequest {
     pub jobs: NonZeroUsize,
     /// How weights get into `dist/`.
     pub link_mode: LinkMode,
+    /// Whether an `estimated_vram_bytes` that is too small is put right in the config.
+    pub fix_vram: bool,
     /// How long one compilation may take.
     pub compile_limit: Duration,
 }
@@ -79,6 +85,7 @@ pub struct BuildRequest {
 struct Planned {
     plan: Plan,
     config: InputFile,
+    checked: Checked,
     fetched: Fetched,
     store: Store,
     toolchain: Option<Toolchain>,
@@ -109,7 +116,7 @@ fn make_plan(
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<Planned, Error> {
-    let (config, digest) = read_config(request, ui)?;
+    let (config, checked) = read_config(request, ui)?;
     clock.lap("config");
     let fetched = fetch::metadata(request, &config, ui, cancel)?;
     clock.lap("fetch");
@@ -141,20 +148,22 @@ fn make_plan(
     let plan = draft.resolve(&found, &records, request.policy);
     clock.lap("plan");
     let name = request.package_config.file_name().unwrap_or(config::FILE_NAME).to_owned();
-    Ok(Planned { plan, config: InputFile { name, digest }, fetched, store, toolchain })
+    let digest = Digest::of(checked.text().as_bytes());
+    let config = InputFile { name, digest };
+    Ok(Planned { plan, config, checked, fetched, store, toolchain })
 }
 
 /// Reads and checks the config; shows its diagnostics; leaves the models of `--only`.
-fn read_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Digest), Error> {
-    let (mut config, digest) = read_whole_config(request, ui)?;
+fn read_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Checked), Error> {
+    let (mut config, checked) = read_whole_config(request, ui)?;
     if !request.only.is_empty() {
         config.models.retain(|entry| request.only.contains(&entry.model_id));
     }
-    Ok((config, digest))
+    Ok((config, checked))
 }
 
 /// The same with all its models; those of `--only` are among them.
-fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Digest), Error> {
+fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Checked), Error> {
     let mut checked = config::check_file(&request.package_config);
     if request.strict {
         checked = checked.deny_warnings();
@@ -163,8 +172,7 @@ fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig
         let is_error = checked.errors() > 0;
         ui.block(is_error, |width, out| config::render::human(&checked, width, out));
     }
-    let digest = Digest::of(checked.text().as_bytes());
-    let config = checked.into_package()?;
+    let config = checked.clone().into_package()?;
     for model_id in &request.only {
         if !config.models.iter().any(|entry| entry.model_id == *model_id) {
             let known: Vec<_> = config.models.iter().map(|entry| entry.model_id.as_str()).collect();
@@ -174,7 +182,7 @@ fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig
             ));
         }
     }
-    Ok((config, digest))
+    Ok((config, checked))
 }
 
 fn toolchain(
@@ -228,6 +236,7 @@ fn assemble(
     cancel: &Cancel,
 ) -> Result<Manifest, Error> {
     let plan = &planned.plan;
+    let raised = vram::settle(request, planned, linked, ui)?;
     let mut assembly = Assembly::begin(&request.package.output, cancel)?;
     let archive = Utf8Path::new("lib").join(plan.device.archive_name());
     assembly.write_with(&archive, |out| write_archive(linked, out))?;
@@ -237,18 +246,21 @@ fn assemble(
             assembly.bundle(&model.model_id, files, &model.overrides, request.link_mode)?;
         }
     }
-    let app_config = app_config(plan.device, &app_models(plan))?;
+    let app_config = app_config(plan.device, &app_models(plan, &raised))?;
     assembly.write(Utf8Path::new("bundle/mlc-app-config.json"), app_config.as_bytes())?;
     clock.lap("assemble");
 
-    let manifest = record::manifest(planned, sources, linked, clock.stages);
+    let anatomy = Anatomy::of(linked);
+    let mut manifest = record::manifest(planned, sources, linked, &anatomy, clock.stages);
+    raised.write(planned, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {
-        let manifest = Manifest { outputs, ..manifest };
+        let duplicates = anatomy::duplicates(&anatomy, plan, &planned.fetched, &outputs);
+        let manifest = Manifest { outputs, duplicates, ..manifest };
         manifest.to_json().map(|text| (text, manifest))
     })?)
 }
 
-fn app_models(plan: &Plan) -> Vec<AppModel<'_>> {
+fn app_models<'p>(plan: &'p Plan, raised: &Raised) -> Vec<AppModel<'p>> {
     plan.models
         .iter()
         .map(|model| AppModel {
@@ -256,7 +268,7 @@ fn app_models(plan: &Plan) -> Vec<AppModel<'_>> {
             model_lib: &model.model_lib,
             source: &model.source,
             bundled: model.bundle.is_some(),
-            estimated_vram_bytes: model.estimated_vram_bytes,
+            estimated_vram_bytes: raised.of(model),
         })
         .collect()
 }

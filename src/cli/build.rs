@@ -35,6 +35,9 @@ pub(super) struct BuildArgs {
     /// Leave out the platform binding (mlc4j, or the Apple libraries)
     #[arg(long)]
     no_binding: bool,
+    /// Raise an `estimated_vram_bytes` that is too small, in the config
+    #[arg(long, conflicts_with = "dry_run")]
+    fix_vram: bool,
     /// End a compilation that takes longer
     #[arg(
         long,
@@ -105,6 +108,7 @@ pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Er
         package,
         jobs: args.jobs.unwrap_or_else(default_jobs),
         link_mode: args.link_mode.into(),
+        fix_vram: args.fix_vram,
         compile_limit: Duration::from_secs(args.compile_timeout.get()),
     };
     let manifest = pipeline::build(&request, &context.ui, &context.cancel)?;

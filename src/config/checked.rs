@@ -16,7 +16,7 @@ use crate::model::{ByteSize, PackageConfig, Project};
 pub struct Checked<T = PackageConfig> {
     path: Utf8PathBuf,
     pub(super) source: Source,
-    diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: Vec<Diagnostic>,
     value: Option<T>,
 }
 
@@ -126,7 +126,7 @@ impl<T> Checked<T> {
     }
 
     /// Drops what the file says if there are errors.
-    fn consistent(mut self) -> Self {
+    pub(super) fn consistent(mut self) -> Self {
         if self.errors() > 0 {
             self.value = None;
         }

@@ -130,6 +130,8 @@ codes! {
     UnusedLibrary, "unused-library", Warning;
     /// Overrides of an entry whose library is prepared: nothing is compiled with them.
     IneffectiveOverrides, "ineffective-overrides", Warning;
+    /// `estimated_vram_bytes` is less than the compiled library says that the model needs.
+    VramTooLow, "vram-too-low", Warning;
     /// The config has no models.
     NoModels, "no-models", Warning;
 }

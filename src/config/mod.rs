@@ -34,6 +34,7 @@ mod source;
 mod suggest;
 mod surroundings;
 mod syntax;
+mod vram;
 
 pub use checked::{Checked, ConfigError, check};
 pub use code::{Code, Severity};
@@ -43,6 +44,7 @@ pub use lexical::MAX_DEPTH;
 pub use over_budget::OverBudget;
 pub use schema::schema;
 pub use surroundings::{FileText, ModelDir, Place, Surroundings};
+pub use vram::VramNeed;
 
 #[cfg(doc)]
 use crate::model::PackageConfig;

@@ -1,7 +1,8 @@
 use jsonc_parser::ast::{Object, Value};
 
+use super::diagnostic::Sink;
 use super::{Checked, Code, Diagnostic, Severity, Span, syntax};
-use crate::model::{Level, ModelId, PackageConfig};
+use crate::model::{Level, ModelId};
 
 /// A size over its limit, as a problem of the package config that causes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,26 +17,25 @@ pub struct OverBudget {
     pub help: String,
 }
 
-impl Checked<PackageConfig> {
-    /// The same config with sizes over their limits as its only problems, each at the line of its
+impl Checked {
+    /// The config with sizes over their limits as its only problems, each at the line of its
     /// model.
     #[must_use]
-    pub fn with_over_budget(self, found: &[OverBudget]) -> Self {
+    pub fn over_budget(mut self, found: &[OverBudget]) -> Self {
+        let mut sink = Sink::default();
         let root = syntax::parse(self.source.text()).ok();
-        let skipped = self.source.skipped();
-        let diagnostics = found.iter().map(|found| {
+        for found in found {
             let model = found.model.as_ref();
             let span = model.and_then(|model| model_span(root.as_ref()?, model));
-            let span =
-                span.map(|span| Span { start: span.start + skipped, end: span.end + skipped });
             let mut diagnostic =
                 Diagnostic::new(Code::OverBudget, span, &found.message, &found.help);
             if found.level == Level::Warn {
                 diagnostic.severity = Severity::Warning;
             }
-            diagnostic
-        });
-        Self::new(self.path(), self.source.clone(), diagnostics.collect(), None)
+            sink.push(diagnostic);
+        }
+        self.diagnostics = sink.finish(self.source.skipped());
+        self.consistent()
     }
 }
 

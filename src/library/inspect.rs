@@ -157,7 +157,7 @@ fn inspect_blob(
         .map(|(on, kernel)| InspectedKernel {
             name: kernel.name.to_owned(),
             on: *on,
-            bytes: kernel.bytes.saturating_sub(kernel.repeated),
+            bytes: kernel.own(),
         })
         .collect();
     kernels.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
