@@ -3,6 +3,7 @@
 use crate::assemble::AssembleError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
+use crate::config::project::ProjectError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
@@ -24,6 +25,9 @@ pub enum Error {
     /// The package config is wrong; its diagnostics were shown. Exit 10.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The `mlc-package.yml` is wrong; its diagnostics were shown. Exit 10.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
     /// The models of the package do not go together. Exit 10 or 12.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -97,7 +101,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
-            Self::Config(_) => Exit::Config,
+            Self::Config(_) | Self::Project(_) => Exit::Config,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
             Self::Fetch { source, .. } if source.is_config() => Exit::Config,

@@ -2,6 +2,8 @@
 //! It lies in `dist/`, tells the next build which files are ours, and is what a size report
 //! compares.
 
+mod read;
+
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     CompilerIdentity, Device, Digest, Fingerprint, LibraryName, MacabiArch, ModelId, Overrides,
 };
+
+pub use self::read::ManifestError;
 
 /// The file's name in `dist/`.
 pub const FILE_NAME: &str = "mlc-package-manifest.json";

@@ -14,7 +14,7 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
         }
         Error::Toolchain(error) => tell_compile(None, error, ui),
         // Its diagnostics were shown, and they end with their number.
-        Error::Config(_) => {}
+        Error::Config(_) | Error::Project(_) => {}
         Error::Validation(problems) => {
             for problem in problems {
                 let message = format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);

@@ -78,8 +78,8 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
-    /// Print the JSON schema of package configs, for editors
-    Schema,
+    /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
+    Schema(schema::SchemaArgs),
     /// Print a shell's completions
     Completions(completions::CompletionsArgs),
 }
@@ -139,7 +139,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Cache(args) => cache::run(&args, context),
-        Verb::Schema => schema::run(context),
+        Verb::Schema(args) => schema::run(&args, context),
         Verb::Completions(args) => completions::run(&args, context),
     }
 }
