@@ -6,6 +6,7 @@ mod fetch;
 mod library;
 mod lock;
 mod record;
+mod unpack;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -17,6 +18,7 @@ use self::compile::Had;
 use self::fetch::Fetched;
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
+pub use self::unpack::unpack;
 use crate::assemble::{AppModel, Assembly, app_config};
 use crate::compile::{
     Environment, Lookup, MissReason, Store, Toolchain, ToolchainRequest, identify,
