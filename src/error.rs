@@ -10,6 +10,8 @@ use crate::fetch::{FetchError, LockError};
 use crate::library::{LibraryError, Problem};
 use crate::model::ByteSize;
 use crate::plan::{PlanError, Unfetched};
+use crate::publish::pack::PackError;
+use crate::publish::unpack::UnpackError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,12 @@ pub enum Error {
     /// `dist/` could not be made. Exit 14.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+    /// The package could not be packed. Exit 15.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A release could not be unpacked. Exit 2, 11, 13 or 14.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
     /// The machine said no. Exit 1.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -119,6 +127,11 @@ impl Error {
             Self::Library(_) | Self::Validation(_) => Exit::Validation,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
             Self::Assemble(_) => Exit::Assembly,
+            Self::Pack(PackError::Interrupted) | Self::Unpack(UnpackError::Interrupted) => {
+                Exit::Interrupted
+            }
+            Self::Pack(_) => Exit::Publish,
+            Self::Unpack(error) => unpack_exit(error),
             Self::Cache(_) | Self::Io(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -148,8 +161,26 @@ impl Error {
                     .to_owned(),
             ),
             Self::Assemble(error) => error.help().map(str::to_owned),
+            Self::Pack(error) => error.help().map(str::to_owned),
+            Self::Unpack(error) => error.help(),
             _ => None,
         }
+    }
+}
+
+fn unpack_exit(error: &UnpackError) -> Exit {
+    match error {
+        UnpackError::Source { .. } => Exit::Usage,
+        UnpackError::Missing { .. } | UnpackError::Http { .. } | UnpackError::Read(_) => {
+            Exit::Fetch
+        }
+        UnpackError::List { .. }
+        | UnpackError::Size { .. }
+        | UnpackError::Digest { .. }
+        | UnpackError::Damaged { .. }
+        | UnpackError::Entry { .. } => Exit::Validation,
+        UnpackError::NoRoom { .. } | UnpackError::Write { .. } => Exit::Assembly,
+        UnpackError::Interrupted => Exit::Interrupted,
     }
 }
 

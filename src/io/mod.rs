@@ -16,4 +16,5 @@ pub mod retry;
 pub mod secret;
 pub mod space;
 pub mod stamp;
+pub mod stream;
 pub mod swap;
