@@ -2,6 +2,7 @@
 //! runner, workflow commands and their escaping (actions/toolkit,
 //! `packages/core/src/command.ts`).
 
+pub mod api;
 pub mod event;
 pub mod output;
 mod payload;
