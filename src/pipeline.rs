@@ -5,6 +5,7 @@ mod compile;
 mod fetch;
 mod library;
 mod lock;
+pub mod publish;
 mod record;
 
 use std::collections::BTreeMap;

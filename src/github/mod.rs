@@ -43,7 +43,7 @@ pub fn group(out: &mut dyn Write, title: &str, lines: &str) -> io::Result<()> {
 }
 
 /// A word that nobody could know beforehand.
-fn random_word() -> String {
+pub fn random_word() -> String {
     format!("{:016x}{:016x}", random(), random())
 }
 

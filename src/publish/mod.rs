@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use self::check::{Annotation, Check, Conclusion, Level, check};
 pub use self::comment::{Commented, StickyComment, comment};
 pub use self::error::PublishError;
-pub use self::file::{ReleaseFile, asset_name, sums};
+pub use self::file::{ReleaseFile, SUMS, asset_name, sums};
 pub use self::pull::pull_request;
 pub use self::release::{Published, ReleaseRequest, release};
 pub use self::text::{CHECK_LIMIT, COMMENT_LIMIT, cut};

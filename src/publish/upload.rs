@@ -39,6 +39,9 @@ struct Missing<'f> {
     rivals: Vec<&'f ReleaseFile>,
 }
 
+/// What became of a file that was sent.
+type Sent<'f> = (&'f ReleaseFile, Result<Asset, ApiError>);
+
 /// A failure that may pass: why, and how long GitHub asks to wait.
 struct Passing {
     why: String,
@@ -172,7 +175,7 @@ fn send_all<'f>(
     url: &Url,
     files: &[&'f ReleaseFile],
     on_happening: OnHappening<'_>,
-) -> Result<Vec<(&'f ReleaseFile, Result<Asset, ApiError>)>, PublishError> {
+) -> Result<Vec<Sent<'f>>, PublishError> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     let (options, cancel) = (api.options(), api.cancel());
