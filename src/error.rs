@@ -10,6 +10,7 @@ use crate::fetch::{FetchError, LockError};
 use crate::library::{LibraryError, Problem};
 use crate::model::ByteSize;
 use crate::plan::{PlanError, Unfetched};
+use crate::publish::PublishError;
 use crate::publish::pack::PackError;
 use crate::publish::unpack::UnpackError;
 
@@ -82,6 +83,9 @@ pub enum Error {
     /// A release could not be unpacked. Exit 2, 11, 13 or 14.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    /// A release was not published. Exit 15.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The machine said no. Exit 1.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -132,6 +136,8 @@ impl Error {
             }
             Self::Pack(_) => Exit::Publish,
             Self::Unpack(error) => unpack_exit(error),
+            Self::Publish(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Publish(_) => Exit::Publish,
             Self::Cache(_) | Self::Io(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -163,6 +169,7 @@ impl Error {
             Self::Assemble(error) => error.help().map(str::to_owned),
             Self::Pack(error) => error.help().map(str::to_owned),
             Self::Unpack(error) => error.help(),
+            Self::Publish(error) => error.help(),
             _ => None,
         }
     }

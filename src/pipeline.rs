@@ -6,6 +6,7 @@ mod compile;
 mod fetch;
 mod library;
 mod lock;
+pub mod publish;
 mod record;
 mod unpack;
 mod vram;

@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "pipeline",
         &[
             "config", "fetch", "plan", "compile", "library", "assemble", "publish", "manifest",
-            "io", "model", "ui", "error",
+            "github", "io", "model", "ui", "error",
         ],
     ),
     (
@@ -34,9 +34,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("compile", &["io", "model"]),
     ("library", &["io", "model"]),
     ("assemble", &["manifest", "io", "model"]),
-    ("publish", &["manifest", "io", "model"]),
+    ("publish", &["manifest", "github", "io", "model"]),
     ("manifest", &["model"]),
-    ("github", &[]),
+    ("github", &["io"]),
     ("io", &["model"]),
     ("model", &[]),
     ("exit", &[]),

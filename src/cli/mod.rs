@@ -9,6 +9,7 @@ mod inspect;
 mod lock;
 mod package;
 mod plan;
+mod publish;
 mod schema;
 mod unpack;
 
@@ -79,6 +80,8 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Lay out the dist/ again that a release's assets hold
     Unpack(unpack::UnpackArgs),
+    /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
+    Publish(publish::PublishArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
     /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
@@ -142,6 +145,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Unpack(args) => unpack::run(&args, context),
+        Verb::Publish(args) => publish::run(args, context),
         Verb::Cache(args) => cache::run(&args, context),
         Verb::Schema(args) => schema::run(&args, context),
         Verb::Completions(args) => completions::run(&args, context),

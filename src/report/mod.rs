@@ -9,6 +9,7 @@ mod markdown;
 mod measured;
 mod parts;
 mod plan;
+mod release;
 mod size;
 mod summary;
 mod table;
@@ -24,6 +25,7 @@ pub use markdown::{COMMENT_CHARS, markdown};
 pub use measured::Measured;
 pub use parts::ModelParts;
 pub use plan::write_plan;
+pub use release::{ReleaseSummary, write_release};
 pub use size::{
     LibraryParts, LinkedBy, ModelReport, PackageInput, PackageReport, ReportContext, SizeReport,
     Sizes, Status,

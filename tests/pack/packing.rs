@@ -105,10 +105,11 @@ fn other_tools_check_and_unpack_it() {
 /// The names of what was packed and of what was kept.
 fn pack_again(scene: &Scene, options: &pack::PackOptions) -> (Vec<String>, Vec<String>) {
     let plan = pack::plan(&scene.path("built"), options).unwrap();
-    let (packed, kept) = (RefCell::default(), RefCell::default());
+    let packed = RefCell::<Vec<String>>::default();
+    let kept = RefCell::<Vec<String>>::default();
     pack::write(&plan, &scene.path("packed"), &Cancel::default(), &|event| match event {
-        PackEvent::Started { name, .. } => RefCell::borrow_mut(&packed).push(name.to_string()),
-        PackEvent::Kept { name } => RefCell::borrow_mut(&kept).push(name.to_string()),
+        PackEvent::Started { name, .. } => packed.borrow_mut().push(name.to_string()),
+        PackEvent::Kept { name } => kept.borrow_mut().push(name.to_string()),
         _ => {}
     })
     .unwrap();
