@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("library", &["io", "model"]),
     ("assemble", &["manifest", "io", "model"]),
     ("manifest", &["model"]),
-    ("github", &[]),
+    ("github", &["io"]),
     ("io", &["model"]),
     ("model", &[]),
     ("exit", &[]),

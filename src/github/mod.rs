@@ -1,5 +1,13 @@
-//! GitHub Actions, seen from inside a job: workflow commands and their escaping
-//! (actions/toolkit, `packages/core/src/command.ts`).
+//! GitHub Actions, seen from inside a job: the event that started it, what a step tells the
+//! runner, workflow commands and their escaping (actions/toolkit,
+//! `packages/core/src/command.ts`).
+
+pub mod event;
+pub mod output;
+mod payload;
+mod repository;
+
+pub use self::repository::{NotARepository, Repository};
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write};
@@ -22,7 +30,7 @@ pub fn escape_property(text: &str) -> String {
 /// Writes foreign lines as a folded group. Commands in them are not obeyed: the runner stops
 /// looking for commands until it sees a word that nobody could know beforehand.
 pub fn group(out: &mut dyn Write, title: &str, lines: &str) -> io::Result<()> {
-    let word = format!("{:016x}{:016x}", random(), random());
+    let word = random_word();
     writeln!(out, "::group::{}", escape_data(title))?;
     writeln!(out, "::stop-commands::{word}")?;
     out.write_all(lines.as_bytes())?;
@@ -31,6 +39,11 @@ pub fn group(out: &mut dyn Write, title: &str, lines: &str) -> io::Result<()> {
     }
     writeln!(out, "::{word}::")?;
     writeln!(out, "::endgroup::")
+}
+
+/// A word that nobody could know beforehand.
+fn random_word() -> String {
+    format!("{:016x}{:016x}", random(), random())
 }
 
 /// A number from the system's randomness, which seeds every hash map.

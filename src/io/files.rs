@@ -66,6 +66,12 @@ pub fn touch(path: &Utf8Path, interval: Duration) -> io::Result<()> {
     file.file().set_modified(now)
 }
 
+/// Adds to the end of a file, which is made if there is none.
+pub fn append(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
+    use io::Write as _;
+    fs_err::OpenOptions::new().create(true).append(true).open(path)?.write_all(bytes)
+}
+
 /// Makes a directory and all above it.
 pub fn create_dir_all(path: &Utf8Path) -> io::Result<()> {
     fs_err::create_dir_all(path)
