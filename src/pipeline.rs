@@ -3,6 +3,7 @@
 pub mod cache;
 mod compile;
 mod fetch;
+mod libraries;
 mod library;
 mod lock;
 mod record;
@@ -15,6 +16,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use self::compile::Had;
 use self::fetch::Fetched;
+pub use self::libraries::{Libraries, StoreLibrary, libraries};
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
 use crate::assemble::{AppModel, Assembly, app_config};

@@ -20,7 +20,7 @@ pub(super) fn write(
     let Some(file) = environment.text("GITHUB_OUTPUT") else {
         for (name, value) in values {
             let text = match value.contains(['\n', '\r']) {
-                true => github::output::assignment(name, value)?,
+                true => github::output::assignment(name, value).map_err(io::Error::other)?,
                 false => format!("{name}={value}\n"),
             };
             context.out.write_all(text.as_bytes())?;
@@ -28,7 +28,7 @@ pub(super) fn write(
         return Ok(());
     };
     let borrowed: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    github::output::set(Utf8Path::new(file), &borrowed)?;
+    github::output::set(Utf8Path::new(file), &borrowed).map_err(io::Error::other)?;
     let mut text = Vec::new();
     human(&mut text)?;
     // Names of models are foreign: one may look like a command.

@@ -80,9 +80,8 @@ fn github_outputs(
         let paths: Vec<_> = entry.paths.iter().map(|path| path.as_str()).collect();
         paths.join("\n")
     };
-    let of_weights = |value: &dyn Fn(&CacheEntry) -> String| {
-        weights.as_ref().map(value).unwrap_or_default()
-    };
+    let of_weights =
+        |value: &dyn Fn(&CacheEntry) -> String| weights.as_ref().map(value).unwrap_or_default();
     Ok(vec![
         ("device", plan.device.to_string()),
         ("models", (plan.models.len() + plan.unfetched.len()).to_string()),
