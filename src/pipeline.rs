@@ -4,6 +4,7 @@ mod anatomy;
 pub mod cache;
 mod compile;
 mod fetch;
+mod libraries;
 mod library;
 mod lock;
 pub mod publish;
@@ -19,6 +20,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use self::compile::Had;
 use self::fetch::Fetched;
+pub use self::libraries::{Libraries, StoreLibrary, libraries};
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
 pub use self::unpack::unpack;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::package::PackageArgs;
-use super::{Context, Format};
+use super::{Context, Format, libraries, outputs};
 use crate::compile::MlcCompiler;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -48,12 +48,25 @@ pub(super) struct BuildArgs {
         value_parser = at_least_one::<NonZeroU64>
     )]
     compile_timeout: NonZeroU64,
+    /// Compile what is not cached, and make no dist/
+    #[arg(long, conflicts_with = "dry_run")]
+    libs_only: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: BuildFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum BuildFormat {
+    /// Tables
+    Human,
+    /// One object: the manifest
+    Json,
+    /// Tables, and the outputs of a step of GitHub Actions
+    Github,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -93,10 +106,14 @@ pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Er
     let package = args.package.request(&context.ui)?;
     if args.dry_run {
         let plan = pipeline::plan(&package, &context.ui, &context.cancel)?;
-        super::plan::print(&plan, args.format, context)?;
+        let format = match args.format {
+            BuildFormat::Json => Format::Json,
+            BuildFormat::Human | BuildFormat::Github => Format::Human,
+        };
+        super::plan::print(&plan, format, context)?;
         return Ok(Exit::Ok);
     }
-    if !args.no_binding {
+    if !args.no_binding && !args.libs_only {
         return Err(Error::usage(
             "this version does not build the platform binding yet (mlc4j for Android, the \
              static libraries for Apple)",
@@ -111,12 +128,19 @@ pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Er
         fix_vram: args.fix_vram,
         compile_limit: Duration::from_secs(args.compile_timeout.get()),
     };
+    if args.libs_only {
+        let there = pipeline::libraries(&request, &context.ui, &context.cancel)?;
+        return libraries::print(&there, args.format, context);
+    }
     let manifest = pipeline::build(&request, &context.ui, &context.cancel)?;
+    let output = &request.package.output;
     match args.format {
-        Format::Human => {
-            report::write_summary(&mut context.out, &manifest, &request.package.output)?;
+        BuildFormat::Human => report::write_summary(&mut context.out, &manifest, output)?,
+        BuildFormat::Json => write!(context.out, "{}", manifest.to_json()?)?,
+        BuildFormat::Github => {
+            let values = libraries::outputs_of(&manifest, output);
+            outputs::write(&values, context, |out| report::write_summary(out, &manifest, output))?;
         }
-        Format::Json => write!(context.out, "{}", manifest.to_json()?)?,
     }
     Ok(Exit::Ok)
 }

@@ -28,18 +28,23 @@ pub fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Writes foreign lines as a folded group. Commands in them are not obeyed: the runner stops
-/// looking for commands until it sees a word that nobody could know beforehand.
+/// Writes foreign lines as a folded group; commands in them are not obeyed.
 pub fn group(out: &mut dyn Write, title: &str, lines: &str) -> io::Result<()> {
-    let word = random_word();
     writeln!(out, "::group::{}", escape_data(title))?;
+    verbatim(out, lines)?;
+    writeln!(out, "::endgroup::")
+}
+
+/// Writes foreign lines. Commands in them are not obeyed: the runner stops looking for commands
+/// until it sees a word that nobody could know beforehand.
+pub fn verbatim(out: &mut dyn Write, lines: &str) -> io::Result<()> {
+    let word = random_word();
     writeln!(out, "::stop-commands::{word}")?;
     out.write_all(lines.as_bytes())?;
     if !lines.ends_with('\n') {
         writeln!(out)?;
     }
-    writeln!(out, "::{word}::")?;
-    writeln!(out, "::endgroup::")
+    writeln!(out, "::{word}::")
 }
 
 /// A word that nobody could know beforehand.

@@ -9,6 +9,7 @@ mod change;
 mod default_name;
 mod draft;
 mod fingerprint;
+pub mod keys;
 
 use std::fmt;
 
