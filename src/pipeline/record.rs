@@ -32,6 +32,7 @@ pub(super) fn manifest(
             .map(|(source, linked)| library_record(source, linked))
             .collect(),
         duplicates: Vec::new(),
+        binding: None,
         stages,
         outputs: Vec::new(),
     }
