@@ -18,11 +18,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "config", "fetch", "plan", "compile", "library", "assemble", "manifest", "io", "model",
-            "ui", "error",
+            "config", "fetch", "plan", "compile", "library", "binding", "assemble", "manifest",
+            "io", "model", "ui", "error",
         ],
     ),
-    ("error", &["assemble", "compile", "config", "fetch", "library", "plan", "exit", "model"]),
+    (
+        "error",
+        &["assemble", "binding", "compile", "config", "fetch", "library", "plan", "exit", "model"],
+    ),
     ("ui", &["github", "model"]),
     ("report", &["plan", "manifest", "model"]),
     ("config", &["io", "github", "model"]),
@@ -30,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("compile", &["io", "model"]),
     ("library", &["io", "model"]),
+    ("binding", &["io", "model"]),
     ("assemble", &["manifest", "io", "model"]),
     ("manifest", &["model"]),
     ("github", &[]),

@@ -142,14 +142,17 @@ impl Assembly {
         make: impl FnOnce(&Utf8Path) -> Result<T, E>,
     ) -> Result<T, E> {
         let at = |source| AssembleError::Write { path: self.output.join(path), source };
-        let place = self.place(path).and_then(|place| {
-            Ok(files::canonical(files::parent(&place))?.join(place.file_name().unwrap_or_default()))
-        });
-        let place = place.map_err(at)?;
+        self.place(path).map_err(at)?;
+        let place = self.absolute(path)?;
         let made = make(&place)?;
         let (digest, bytes) = digest::file(&place).map_err(at)?;
         self.note(path, bytes, digest);
         Ok(made)
+    }
+
+    /// Where a file of the package lies as long as the package is not finished.
+    pub fn absolute(&self, path: &Utf8Path) -> Result<Utf8PathBuf, AssembleError> {
+        Ok(files::canonical(self.staging.path())?.join(path))
     }
 
     /// Removes a file that was only needed to make others.

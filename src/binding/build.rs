@@ -115,7 +115,9 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
             require_output(request, &build)?;
             collect::android(binding, ndk, &build, &variables, &new.dir(), request.cancel)?
         }
-        Builder::Apple { .. } => Ok(require_libraries(request, collect::apple(&build, &new.dir())?)?),
+        Builder::Apple { .. } => {
+            Ok(require_libraries(request, collect::apple(&build, &new.dir())?)?)
+        }
     };
     match parts {
         Ok(Parts { files, link }) => {
@@ -188,11 +190,20 @@ fn built_with(binding: &Binding, variables: &Variables) -> String {
             text += &format!("{name}\0{value}\0");
         }
     }
-    for name in ["MLC_LLM_SOURCE_DIR", "TVM_SOURCE_DIR", "ANDROID_NDK", "JAVA_HOME",
-        "CMAKE_GENERATOR", "CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER"]
-    {
+    for name in [
+        "MLC_LLM_SOURCE_DIR",
+        "TVM_SOURCE_DIR",
+        "ANDROID_NDK",
+        "JAVA_HOME",
+        "CMAKE_GENERATOR",
+        "CMAKE_C_COMPILER_LAUNCHER",
+        "CMAKE_CXX_COMPILER_LAUNCHER",
+    ] {
         let value = variables.get(std::ffi::OsStr::new(name));
-        text += &format!("{name}\0{}\0", value.map(|value| value.to_string_lossy()).unwrap_or_default());
+        text += &format!(
+            "{name}\0{}\0",
+            value.map(|value| value.to_string_lossy()).unwrap_or_default()
+        );
     }
     format!("{}\n", Digest::of(text.as_bytes()))
 }

@@ -47,12 +47,11 @@ pub(super) fn android(
 ) -> Result<Result<Parts, NoKit>, BindingError> {
     let (library, others) = outputs(build)?;
     let library = library.ok_or_else(|| format!("`{}` has no {LIBRARY}", build.join("output")));
-    let command = match library.and_then(|library| {
-        Ok((library, link_command(build, variables, cancel)?))
-    }) {
-        Ok(found) => found,
-        Err(why) => return Ok(Err(why)),
-    };
+    let command =
+        match library.and_then(|library| Ok((library, link_command(build, variables, cancel)?))) {
+            Ok(found) => found,
+            Err(why) => return Ok(Err(why)),
+        };
     let (output, text) = command;
     let ReadCommand { command, files: inputs } = match read(binding, ndk, build, &text) {
         Ok(read) => read,
@@ -106,11 +105,7 @@ pub(super) fn outputs(
 }
 
 /// The command as CMake's generator has it.
-fn link_command(
-    build: &Utf8Path,
-    variables: &Variables,
-    cancel: &Cancel,
-) -> Result<String, NoKit> {
+fn link_command(build: &Utf8Path, variables: &Variables, cancel: &Cancel) -> Result<String, NoKit> {
     let cache = files::read_at_most(&build.join("CMakeCache.txt"), LIMIT).ok().flatten();
     let cache = String::from_utf8_lossy(&cache.ok_or("there is no CMakeCache.txt")?).into_owned();
     let entry = |name: &str| cache_entry(&cache, name).unwrap_or_default();
@@ -146,12 +141,7 @@ fn cache_entry<'a>(cache: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-fn read(
-    binding: &Binding,
-    ndk: &Ndk,
-    build: &Utf8Path,
-    text: &str,
-) -> Result<ReadCommand, NoKit> {
+fn read(binding: &Binding, ndk: &Ndk, build: &Utf8Path, text: &str) -> Result<ReadCommand, NoKit> {
     let names = |path: &Utf8Path| {
         let canonical = files::canonical(path).ok().filter(|canonical| canonical != path);
         std::iter::once(path.to_owned()).chain(canonical).collect::<Vec<_>>()

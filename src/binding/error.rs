@@ -215,7 +215,9 @@ impl BindingError {
                     .to_owned()
             }
             Self::NoTool("rustup") => "install it from https://rustup.rs".to_owned(),
-            Self::NoTool(tool) => format!("install {tool}, or leave the binding out with --no-binding"),
+            Self::NoTool(tool) => {
+                format!("install {tool}, or leave the binding out with --no-binding")
+            }
             Self::NoXcode { .. } => {
                 "build on macOS with Xcode, or leave the binding out with --no-binding".to_owned()
             }
@@ -232,7 +234,9 @@ impl BindingError {
                     .to_owned()
             }
             Self::Failed(failed) => match failed.what {
-                Phase::Link => "if the kit is to blame, --rebuild-binding makes a new one".to_owned(),
+                Phase::Link => {
+                    "if the kit is to blame, --rebuild-binding makes a new one".to_owned()
+                }
                 _ => "what CMake has built so far is kept: run it again once the cause is gone"
                     .to_owned(),
             },

@@ -98,7 +98,12 @@ impl<'a> Identifier<'a> {
         }
     }
 
-    fn of_repository(&mut self, tree: &Utf8Path, status: &[u8], depth: usize) -> io::Result<String> {
+    fn of_repository(
+        &mut self,
+        tree: &Utf8Path,
+        status: &[u8],
+        depth: usize,
+    ) -> io::Result<String> {
         let status = parse_status(&String::from_utf8_lossy(status));
         let mut changes = String::new();
         for path in status.changed {
@@ -229,8 +234,15 @@ mod tests {
                     2 R. N... 100644 100644 100644 aa bb R100 new name\0old name\0\
                     u UU N... 100644 100644 100644 100644 aa bb cc both\0\
                     ? untracked\0? repository/\0! ignored\0";
-        let changed = ["3rdparty/tvm", "both", "new name", "old name", "repository",
-            "src/with space.cc", "untracked"];
+        let changed = [
+            "3rdparty/tvm",
+            "both",
+            "new name",
+            "old name",
+            "repository",
+            "src/with space.cc",
+            "untracked",
+        ];
         let changed = changed.map(str::to_owned).to_vec();
         assert_eq!(parse_status(text), Status { commit: "1f2e".into(), changed });
     }

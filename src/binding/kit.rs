@@ -88,7 +88,8 @@ impl KitRecord {
     pub(super) fn read(dir: &Utf8Path) -> Result<Self, String> {
         let read = |name: &str| {
             let path = dir.join(name);
-            let text = files::read_at_most(&path, RECORD_LIMIT).map_err(|error| error.to_string())?;
+            let text =
+                files::read_at_most(&path, RECORD_LIMIT).map_err(|error| error.to_string())?;
             text.ok_or_else(|| format!("`{path}` is too long"))
         };
         let text = read(RECORD)?;

@@ -36,7 +36,11 @@ impl KitStore {
     fn stored_kit(&self, name: String) -> StoredKit {
         let path = self.kits.join(&name);
         let record = KitRecord::read(&path).and_then(|record| {
-            if record.fingerprint.dir_name() == name { Ok(record) } else { Err("it is another one".to_owned()) }
+            if record.fingerprint.dir_name() == name {
+                Ok(record)
+            } else {
+                Err("it is another one".to_owned())
+            }
         });
         let made = record.as_ref().map_or_else(
             |_| files::modified(&path).ok().flatten().unwrap_or_default(),
@@ -91,6 +95,7 @@ impl KitStore {
 /// The bytes of the files below a directory, as far as it can be read.
 fn bytes_in(dir: &Utf8Path) -> u64 {
     let tree = files::tree(dir, |_| true).unwrap_or_default();
-    let sizes = tree.iter().map(|entry| if let TreeKind::File(bytes) = entry.kind { bytes } else { 0 });
+    let sizes =
+        tree.iter().map(|entry| if let TreeKind::File(bytes) = entry.kind { bytes } else { 0 });
     sizes.sum()
 }

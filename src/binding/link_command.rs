@@ -102,7 +102,9 @@ pub(super) fn read(text: &str, places: &LinkPlaces<'_>) -> Result<ReadCommand, S
 /// The one program that a shell's text runs.
 fn only_command(text: &str) -> Result<Vec<String>, String> {
     let words = shlex::split(text.trim()).ok_or("it is not as a shell would read it")?;
-    if let Some(word) = words.iter().find(|word| ["|", "||", ";", "&", ">", "<"].contains(&&***word)) {
+    if let Some(word) =
+        words.iter().find(|word| ["|", "||", ";", "&", ">", "<"].contains(&&***word))
+    {
         return Err(format!("it has a `{word}`"));
     }
     // `:` does nothing: CMake has it in the place of steps that there are none of.

@@ -14,9 +14,23 @@ use crate::model::{Device, Fingerprint, KitInputs, MacabiArch};
 const MACABI_DEPLOYMENT_TARGET: &str = "18.0";
 /// Variables that compilers, linkers and CMake read.
 const FLAGS: [&str; 17] = [
-    "CC", "CXX", "AR", "RANLIB", "CPPFLAGS", "CFLAGS", "CXXFLAGS", "ASFLAGS", "LDFLAGS",
-    "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC", "RUSTC_WRAPPER", "SDKROOT",
-    "MACOSX_DEPLOYMENT_TARGET", "IPHONEOS_DEPLOYMENT_TARGET", "JAVA_TOOL_OPTIONS",
+    "CC",
+    "CXX",
+    "AR",
+    "RANLIB",
+    "CPPFLAGS",
+    "CFLAGS",
+    "CXXFLAGS",
+    "ASFLAGS",
+    "LDFLAGS",
+    "RUSTFLAGS",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "RUSTC",
+    "RUSTC_WRAPPER",
+    "SDKROOT",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "IPHONEOS_DEPLOYMENT_TARGET",
+    "JAVA_TOOL_OPTIONS",
 ];
 /// Families of such variables.
 const FLAG_FAMILIES: [&str; 3] = ["CMAKE_", "CARGO_PROFILE_", "CARGO_TARGET_AARCH64_"];
@@ -151,10 +165,13 @@ fn inputs(
         cancel: request.cancel,
     };
     note("cmake", versions.ask(&cmake, &["--version"])?);
-    note("rustc", match given.program("rustc") {
-        Some(rustc) => versions.ask(&rustc, &["--version"])?,
-        None => versions.ask(&rustup, &["run", "stable", "rustc", "--version"])?,
-    });
+    note(
+        "rustc",
+        match given.program("rustc") {
+            Some(rustc) => versions.ask(&rustc, &["--version"])?,
+            None => versions.ask(&rustup, &["run", "stable", "rustc", "--version"])?,
+        },
+    );
     match builder {
         Builder::Android { ndk } => {
             note("ndk", ndk.revision.clone());

@@ -85,8 +85,7 @@ pub(super) fn command(
         Builder::Android { .. } => python.ok_or(BindingError::NoTool("python3"))?.to_owned(),
         Builder::Apple { bash, catalyst } => {
             if let Some((arch, target)) = catalyst {
-                let more =
-                    ["--catalyst", "--deployment-target", target, "--arch", arch.as_str()];
+                let more = ["--catalyst", "--deployment-target", target, "--arch", arch.as_str()];
                 args.extend(more.map(OsString::from));
             }
             bash.clone()
@@ -120,10 +119,8 @@ impl Step<'_> {
             log_limit: LogLimit::default(),
             limit: None,
         };
-        let start = |source: io::Error| BindingError::Start {
-            program: self.program.to_owned(),
-            source,
-        };
+        let start =
+            |source: io::Error| BindingError::Start { program: self.program.to_owned(), source };
         let ended = process::run(&program, cancel).map_err(start)?;
         let how = match ended.how {
             End::Exit(0) => return Ok(ended.elapsed.as_secs_f64()),

@@ -85,7 +85,11 @@ pub(super) struct Versions<'a> {
 
 impl Versions<'_> {
     /// The first line that a program prints; `unknown` where it prints none.
-    pub(super) fn ask(&mut self, program: &Utf8Path, args: &[&str]) -> Result<String, BindingError> {
+    pub(super) fn ask(
+        &mut self,
+        program: &Utf8Path,
+        args: &[&str],
+    ) -> Result<String, BindingError> {
         let began = Moment::now();
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::Interrupted => BindingError::Interrupted,

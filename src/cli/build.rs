@@ -32,9 +32,6 @@ pub(super) struct BuildArgs {
     /// How weights get into the package
     #[arg(long, value_name = "HOW", default_value = "auto")]
     link_mode: LinkModeArg,
-    /// Leave out the platform binding (mlc4j, or the Apple libraries)
-    #[arg(long)]
-    no_binding: bool,
     /// End a compilation that takes longer
     #[arg(
         long,
@@ -92,14 +89,6 @@ pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Er
         let plan = pipeline::plan(&package, &context.ui, &context.cancel)?;
         super::plan::print(&plan, args.format, context)?;
         return Ok(Exit::Ok);
-    }
-    if !args.no_binding {
-        return Err(Error::usage(
-            "this version does not build the platform binding yet (mlc4j for Android, the \
-             static libraries for Apple)",
-            "add --no-binding: dist/ then holds the model library, the bundled models and \
-             mlc-app-config.json",
-        ));
     }
     let request = BuildRequest {
         package,

@@ -15,7 +15,9 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
             }
         }
         Error::Toolchain(error) => tell_compile(None, error, ui),
-        Error::Binding(error) => tell_program(&error.to_string(), error.last_lines(), error.log(), error.help(), ui),
+        Error::Binding(error) => {
+            tell_program(&error.to_string(), error.last_lines(), error.log(), error.help(), ui)
+        }
         // Its diagnostics were shown, and they end with their number.
         Error::Config(_) => {}
         Error::Validation(problems) => {

@@ -15,10 +15,7 @@ pub const PYTHON_VARIABLE: &str = "MLC_PACKAGE_PYTHON";
 ///
 /// # Errors
 /// There is none, or not the one that was asked for.
-pub fn find(
-    asked: Option<&str>,
-    environment: &Environment,
-) -> Result<Utf8PathBuf, ToolchainError> {
+pub fn find(asked: Option<&str>, environment: &Environment) -> Result<Utf8PathBuf, ToolchainError> {
     let path = environment.get("PATH");
     let named = [("--python", asked), (PYTHON_VARIABLE, environment.text(PYTHON_VARIABLE))];
     for (by, name) in named {

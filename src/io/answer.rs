@@ -86,7 +86,12 @@ mod tests {
 
     use super::{Cancel, Question, ask};
 
-    fn sh(script: &str, limit: u64, patience: Duration, cancel: &Cancel) -> std::io::Result<Option<Vec<u8>>> {
+    fn sh(
+        script: &str,
+        limit: u64,
+        patience: Duration,
+        cancel: &Cancel,
+    ) -> std::io::Result<Option<Vec<u8>>> {
         let question = Question {
             path: Utf8Path::new("/bin/sh"),
             args: &["-c".into(), script.into()],

@@ -137,9 +137,17 @@ mod tests {
             BindingMiss::find(&new, kits.iter().map(|(inputs, time)| (inputs, *time))).to_string()
         };
         assert_eq!(find(&kits), "mlc-llm changed: commit a -> commit b");
-        assert_eq!(find(&kits[..2]), "mlc-llm changed: commit a -> commit b, ndk changed: 27.0 -> 28.0");
+        assert_eq!(
+            find(&kits[..2]),
+            "mlc-llm changed: commit a -> commit b, ndk changed: 27.0 -> 28.0"
+        );
         assert_eq!(find(&kits[..1]), "not built before");
-        let flags = inputs(&[("device", "android"), ("ndk", "28.0"), ("mlc-llm", "commit b"), ("LDFLAGS", "-x")]);
+        let flags = inputs(&[
+            ("device", "android"),
+            ("ndk", "28.0"),
+            ("mlc-llm", "commit b"),
+            ("LDFLAGS", "-x"),
+        ]);
         assert_eq!(find(&[(flags, 1)]), "LDFLAGS changed: -x -> none");
     }
 }

@@ -45,26 +45,52 @@ fn what_ninja_prints_runs_anywhere() {
         '/else where/libextra.a' -Wl,--dependency-file=y.d && :"#;
     let read = read_at_b(&text.replace('\n', " ")).unwrap();
     let files: Vec<_> = read.files.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
-    assert_eq!(files, [
-        ("/b/build/main.o", "files/000-main.o"),
-        ("/b/build/map.txt", "files/001-map.txt"),
-        ("/b/build/mlc/libmlc.a", "files/002-libmlc.a"),
-        ("/else where/libextra.a", "files/003-libextra.a"),
-    ]);
+    assert_eq!(
+        files,
+        [
+            ("/b/build/main.o", "files/000-main.o"),
+            ("/b/build/map.txt", "files/001-map.txt"),
+            ("/b/build/mlc/libmlc.a", "files/002-libmlc.a"),
+            ("/else where/libextra.a", "files/003-libextra.a"),
+        ]
+    );
     assert_eq!(read.command.needs, ["/usr/lib"]);
-    assert_eq!(elsewhere(&read), [
-        "/ndk/bin/clang++", "--sysroot=/ndk/sysroot", "-fPIC", "-O3", "-shared",
-        "-Wl,-soname,out.so", "-o", "/o.so", "/kit/files/000-main.o", "-L/ndk/lib", "-L/usr/lib",
-        "-Wl,--version-script,/kit/files/001-map.txt", "-llog", "-Wl,--whole-archive",
-        "/kit/files/002-libmlc.a", "/m.a", "-Wl,--no-whole-archive", "/kit/files/002-libmlc.a",
-        "/kit/files/003-libextra.a", "-Wl,-z,max-page-size=16384",
-    ]);
+    assert_eq!(
+        elsewhere(&read),
+        [
+            "/ndk/bin/clang++",
+            "--sysroot=/ndk/sysroot",
+            "-fPIC",
+            "-O3",
+            "-shared",
+            "-Wl,-soname,out.so",
+            "-o",
+            "/o.so",
+            "/kit/files/000-main.o",
+            "-L/ndk/lib",
+            "-L/usr/lib",
+            "-Wl,--version-script,/kit/files/001-map.txt",
+            "-llog",
+            "-Wl,--whole-archive",
+            "/kit/files/002-libmlc.a",
+            "/m.a",
+            "-Wl,--no-whole-archive",
+            "/kit/files/002-libmlc.a",
+            "/kit/files/003-libextra.a",
+            "-Wl,-z,max-page-size=16384",
+        ]
+    );
     assert_eq!(read.command.files().count(), 5);
 }
 
 #[test]
 fn large_pages_are_asked_for_once() {
-    for (flag, pages) in [("", 1), ("-Wl,-z,max-page-size=16384", 1), ("-Wl,-z,max-page-size=0x10000", 1), ("-Wl,-z,max-page-size=4096", 2)] {
+    for (flag, pages) in [
+        ("", 1),
+        ("-Wl,-z,max-page-size=16384", 1),
+        ("-Wl,-z,max-page-size=0x10000", 1),
+        ("-Wl,-z,max-page-size=4096", 2),
+    ] {
         let read = read_at_b(&format!("/opt/ld {flag} -o out.so {MODEL}")).unwrap();
         let words = elsewhere(&read);
         let sizes: Vec<_> = words.iter().filter_map(|word| page_size(word)).collect();
@@ -86,7 +112,10 @@ fn what_cannot_be_run_elsewhere_is_refused_with_the_reason() {
         ("/ld -o out.so main.o", "it does not link `/b/build/lib/libmodel_android.a`"),
         ("ld -o out.so lib/libmodel_android.a", "it runs `ld`, wherever that is"),
         ("/ld -o out.so -Lmlc lib/libmodel_android.a", "it searches `/b/build/mlc`"),
-        ("/ld -o out.so -L/src/mlc-llm/lib lib/libmodel_android.a", "it searches `/src/mlc-llm/lib`"),
+        (
+            "/ld -o out.so -L/src/mlc-llm/lib lib/libmodel_android.a",
+            "it searches `/src/mlc-llm/lib`",
+        ),
         ("/ld -o out.so @main.o lib/libmodel_android.a", "its arguments are in `main.o`"),
     ] {
         let error = read_at_b(text).unwrap_err();
