@@ -1,6 +1,7 @@
 //! The error that reaches a person: which stage failed, why, what to do, and the exit code.
 
 use crate::assemble::AssembleError;
+use crate::binding::BindingError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
 use crate::config::project::ProjectError;
@@ -74,6 +75,9 @@ pub enum Error {
     /// The cache could not be looked through or cleared. Exit 1.
     #[error(transparent)]
     Cache(#[from] StoreError),
+    /// The platform binding could not be built or linked. Exit 14.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
     /// `dist/` could not be made. Exit 14.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -129,6 +133,8 @@ impl Error {
             }
             Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
             Self::Library(_) | Self::Validation(_) => Exit::Validation,
+            Self::Binding(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Binding(_) => Exit::Assembly,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
             Self::Assemble(_) => Exit::Assembly,
             Self::Pack(PackError::Interrupted) | Self::Unpack(UnpackError::Interrupted) => {
@@ -166,6 +172,7 @@ impl Error {
                  get it or compile it again"
                     .to_owned(),
             ),
+            Self::Binding(error) => error.help(),
             Self::Assemble(error) => error.help().map(str::to_owned),
             Self::Pack(error) => error.help().map(str::to_owned),
             Self::Unpack(error) => error.help(),

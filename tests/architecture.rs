@@ -18,13 +18,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "config", "fetch", "plan", "compile", "library", "assemble", "publish", "manifest",
-            "github", "io", "model", "ui", "error",
+            "config", "fetch", "plan", "compile", "library", "binding", "assemble", "publish",
+            "manifest", "github", "io", "model", "ui", "error",
         ],
     ),
     (
         "error",
-        &["assemble", "compile", "config", "fetch", "library", "plan", "publish", "exit", "model"],
+        &[
+            "assemble", "binding", "compile", "config", "fetch", "library", "plan", "publish",
+            "exit", "model",
+        ],
     ),
     ("ui", &["github", "model"]),
     ("report", &["plan", "manifest", "model"]),
@@ -33,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("compile", &["io", "model"]),
     ("library", &["io", "model"]),
+    ("binding", &["io", "model"]),
     ("assemble", &["manifest", "io", "model"]),
     ("publish", &["manifest", "github", "io", "model"]),
     ("manifest", &["model"]),
