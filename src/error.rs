@@ -3,6 +3,7 @@
 use crate::assemble::AssembleError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
+use crate::convert::ConvertError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
@@ -52,6 +53,9 @@ pub enum Error {
     /// The Hub's settings. Exit 11.
     #[error(transparent)]
     Hub(Box<HubError>),
+    /// A checkpoint cannot be converted. Exit 11, or 2 for what was asked.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// The compiler is not there. Exit 12.
     #[error(transparent)]
     Toolchain(#[from] CompileError),
@@ -97,6 +101,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
+            Self::Convert(error) if error.is_usage() => Exit::Usage,
             Self::Config(_) => Exit::Config,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
@@ -106,7 +111,8 @@ impl Error {
             | Self::Unfetched(_)
             | Self::NoRoom { .. }
             | Self::Lock(_)
-            | Self::Hub(_) => Exit::Fetch,
+            | Self::Hub(_)
+            | Self::Convert(_) => Exit::Fetch,
             Self::Toolchain(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_interrupted()) => {
                 Exit::Interrupted
@@ -137,6 +143,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::Hub(error) => error.help(),
+            Self::Convert(error) => error.help(),
             Self::Toolchain(error) => error.help(),
             Self::Library(_) => Some(
                 "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \

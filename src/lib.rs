@@ -4,7 +4,7 @@
 //! The modules, in the order in which data flows through them:
 //!
 //! ```text
-//! config -> fetch -> plan -> compile -> library -> assemble -> manifest
+//! config -> fetch -> (convert) -> plan -> compile -> library -> assemble -> manifest
 //! ```
 //!
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the
@@ -14,6 +14,7 @@ pub mod assemble;
 pub mod cli;
 pub mod compile;
 pub mod config;
+pub mod convert;
 pub mod error;
 pub mod exit;
 pub mod fetch;
