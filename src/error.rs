@@ -1,5 +1,7 @@
 //! The error that reaches a person: which stage failed, why, what to do, and the exit code.
 
+use camino::Utf8PathBuf;
+
 use crate::assemble::AssembleError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
@@ -53,6 +55,14 @@ pub enum Error {
     /// The Hub's settings. Exit 11.
     #[error(transparent)]
     Hub(Box<HubError>),
+    /// A model to compile has no config that can be used. Exit 11.
+    #[error("`{path}` cannot be used: {why}")]
+    ChatConfig {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
     /// A checkpoint cannot be converted. Exit 11, or 2 for what was asked.
     #[error(transparent)]
     Convert(#[from] ConvertError),
@@ -112,6 +122,7 @@ impl Error {
             | Self::NoRoom { .. }
             | Self::Lock(_)
             | Self::Hub(_)
+            | Self::ChatConfig { .. }
             | Self::Convert(_) => Exit::Fetch,
             Self::Toolchain(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_interrupted()) => {
@@ -144,6 +155,10 @@ impl Error {
             ),
             Self::Hub(error) => error.help(),
             Self::Convert(error) => error.help(),
+            Self::ChatConfig { .. } => Some(
+                "name the directory of a model in MLC's format, or its mlc-chat-config.json"
+                    .to_owned(),
+            ),
             Self::Toolchain(error) => error.help(),
             Self::Library(_) => Some(
                 "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \
