@@ -139,19 +139,23 @@ impl CompileArgs {
         let Some(prefix) = &self.system_lib_prefix else { return Ok(None) };
         if self.device.device().is_none() {
             return Err(Error::usage(
-                format!("--system-lib-prefix: libraries for {} have none", self.device),
+                format!("--system-lib-prefix: MLC LLM takes none for {}", self.device),
                 "it is for android, iphone and macabi, where all libraries become one",
             ));
         }
-        let name = prefix.strip_suffix('_').ok_or_else(|| {
-            Error::usage(
-                format!("--system-lib-prefix {prefix}: a prefix ends in `_`"),
-                format!("write {prefix}_; the app then loads `system://{prefix}`"),
-            )
-        })?;
-        name.parse().map(Some).map_err(|why| Error::Usage {
+        let wrong = |why| Error::Usage {
             message: format!("--system-lib-prefix {prefix}: {why}"),
             help: None,
-        })
+        };
+        let name = prefix.strip_suffix('_').unwrap_or(prefix);
+        let name: LibraryName = name.parse().map_err(wrong)?;
+        // The name makes `-` to `_`, and the prefix is what the symbols get.
+        if name.system_lib_prefix() == *prefix {
+            return Ok(Some(name));
+        }
+        Err(Error::usage(
+            format!("--system-lib-prefix {prefix}: no app finds a library by this prefix"),
+            format!("write {}: the app then loads `system://{name}`", name.system_lib_prefix()),
+        ))
     }
 }

@@ -111,7 +111,10 @@ pub fn compile_one(
     let cached = ask(&store, &inputs, fingerprint, request.policy);
     let job = CompileJob { fingerprint, inputs, chat_config: chat_config.text().to_owned() };
     let title = format!("{} for {}", job.inputs.model_lib, request.target);
-    if let Cached::Miss { reason } = &cached {
+    let allowed = matches!(request.policy, JitPolicy::On | JitPolicy::Redo);
+    if let Cached::Miss { reason } = &cached
+        && allowed
+    {
         ui.status("Compiling", &format!("{title}: {reason}"));
     }
     let stored = run(request, &store, &toolchain, job, &title, ui, cancel)?;
