@@ -63,7 +63,8 @@ pub enum Error {
         /// Why.
         why: String,
     },
-    /// A checkpoint cannot be converted. Exit 11, or 2 for what was asked.
+    /// A checkpoint cannot be converted. Exit 11, 2 for what was asked, or 12 if MLC LLM
+    /// was to do it.
     #[error(transparent)]
     Convert(#[from] ConvertError),
     /// The compiler is not there. Exit 12.
@@ -112,6 +113,8 @@ impl Error {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Convert(error) if error.is_usage() => Exit::Usage,
+            Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Convert(error) if error.python().is_some() => Exit::Compile,
             Self::Config(_) => Exit::Config,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
