@@ -15,7 +15,7 @@ use crate::model::ByteSize;
 /// thousand.
 const PART_LIMIT: usize = 4 << 20;
 /// The most tokens of a vocabulary; the largest known has 262,144.
-const TOKEN_LIMIT: usize = 4 << 20;
+const TOKEN_LIMIT: usize = 2 << 20;
 
 #[derive(Deserialize)]
 pub(super) struct TokenizerJson<'a> {
@@ -131,7 +131,7 @@ fn insert<'a, E: de::Error>(
 ) -> Result<(), E> {
     tokens.insert(token);
     if tokens.len() > TOKEN_LIMIT {
-        return Err(E::custom("its vocabulary has more than 4,194,304 tokens"));
+        return Err(E::custom("its vocabulary has more than 2,097,152 tokens"));
     }
     Ok(())
 }
