@@ -71,7 +71,8 @@ pub enum Error {
         /// Why.
         why: String,
     },
-    /// A checkpoint cannot be converted. Exit 11, or 2 for what was asked.
+    /// A checkpoint cannot be converted. Exit 11, 2 for what was asked, or 12 if MLC LLM
+    /// was to do it.
     #[error(transparent)]
     Convert(#[from] ConvertError),
     /// The compiler is not there. Exit 12.
@@ -133,6 +134,9 @@ impl Error {
             Self::Usage { .. } => Exit::Usage,
             Self::Config(_) | Self::Project(_) => Exit::Config,
             Self::Convert(error) if error.is_usage() => Exit::Usage,
+            Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Convert(error) if error.python().is_some() => Exit::Compile,
+            Self::Convert(ConvertError::Write(_)) => Exit::Internal,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
             Self::Fetch { source, .. } if source.is_config() => Exit::Config,
