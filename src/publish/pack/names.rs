@@ -140,7 +140,7 @@ mod tests {
             AssetName::model(&package, Device::Android, &id.parse().unwrap(), "tar.zst").to_string()
         };
         assert_eq!(name("Qwen3-0.6B-q0f16-MLC"), "chat-android-Qwen3-0.6B-q0f16-MLC.tar.zst");
-        assert_eq!(name("my model"), "chat-android-my.model-42846d59.tar.zst");
+        assert_eq!(name("my model"), "chat-android-my.model-906ce4d3.tar.zst");
         // Neither the library's archive, nor each other's.
         let names = ["lib", "LIB", "my model", "my.model", "my~model", &"x".repeat(200)].map(name);
         for (index, name) in names.iter().enumerate() {
