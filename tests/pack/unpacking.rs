@@ -2,7 +2,7 @@
 
 use mlc_package::publish::pack::Compression;
 
-use crate::scene::{MANIFEST, Scene, asset_names, options, pack, read};
+use crate::scene::{MANIFEST, Scene, asset_names, options, pack};
 
 #[test]
 fn what_was_packed_is_laid_out_again_byte_for_byte() {
