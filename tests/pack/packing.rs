@@ -154,7 +154,7 @@ fn what_is_packed_is_packed_again_only_where_something_changed() {
 #[test]
 fn a_package_that_is_not_what_was_built_is_refused_by_file() {
     type Change = fn(&Utf8Path);
-    let cases: [(&str, Change, &str); 7] = [
+    let cases: [(&str, Change, &str); 8] = [
         (
             "same size",
             |dist| fs_err::write(dist.join("bundle/phi-2/mlc-chat-config.json"), "[]").unwrap(),
@@ -187,6 +187,15 @@ fn a_package_that_is_not_what_was_built_is_refused_by_file() {
             "is in the manifest, and not there",
         ),
         (
+            "names that differ in case",
+            |dist| {
+                let path = dist.join(crate::scene::MANIFEST);
+                let text = fs_err::read_to_string(&path).unwrap();
+                fs_err::write(path, text.replace("lib/run.sh", "LIB/run.sh")).unwrap();
+            },
+            "is in upper and lower case",
+        ),
+        (
             "no manifest",
             |dist| fs_err::remove_file(dist.join(crate::scene::MANIFEST)).unwrap(),
             "is no dist/: it has no mlc-package-manifest.json",
@@ -207,6 +216,7 @@ fn a_package_that_is_not_what_was_built_is_refused_by_file() {
         let error = try_pack(&scene.path("built"), &options(), &scene.path("packed")).unwrap_err();
         assert!(error.to_string().contains(words), "{what}: {error}");
         assert!(error.help().is_some(), "{what}");
+        assert!(!scene.path("packed/.packing").exists(), "{what}");
         let there = if scene.path("packed").exists() {
             asset_names(&scene.path("packed"))
         } else {

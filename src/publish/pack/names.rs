@@ -19,7 +19,8 @@ const LONGEST: usize = 100;
 pub struct NotAName(String, usize);
 
 /// What the names of a package's assets begin with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct PackageName(String);
 
 /// The name of an asset: of one file, in any directory and on any system.
@@ -120,6 +121,12 @@ impl fmt::Display for PackageName {
 impl fmt::Display for AssetName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for PackageName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 
