@@ -78,6 +78,9 @@ enum Verb {
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
     /// Lay out the dist/ again that a release's assets hold
+    ///
+    /// Every byte is verified before dist/ changes. A release of a private repository needs
+    /// GH_TOKEN or GITHUB_TOKEN.
     Unpack(unpack::UnpackArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
