@@ -84,6 +84,9 @@ enum Verb {
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
     /// Lay out the dist/ again that a release's assets hold
+    ///
+    /// Every byte is verified before dist/ changes. A release of a private repository needs
+    /// GH_TOKEN or GITHUB_TOKEN.
     Unpack(unpack::UnpackArgs),
     /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
     Publish(publish::PublishArgs),
