@@ -1,6 +1,8 @@
 //! The error that reaches a person: which stage failed, why, what to do, and the exit code.
 
 use crate::assemble::AssembleError;
+use crate::binding::abi::AbiError;
+use crate::binding::checks::LinkedError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
 use crate::exit::Exit;
@@ -67,6 +69,12 @@ pub enum Error {
     /// The cache could not be looked through or cleared. Exit 1.
     #[error(transparent)]
     Cache(#[from] StoreError),
+    /// The compiler and the sources do not go together. Exit 14.
+    #[error(transparent)]
+    Abi(#[from] AbiError),
+    /// What was linked cannot work in an app. Exit 14.
+    #[error(transparent)]
+    Linked(#[from] LinkedError),
     /// `dist/` could not be made. Exit 14.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -114,7 +122,7 @@ impl Error {
             Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
             Self::Library(_) | Self::Validation(_) => Exit::Validation,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
-            Self::Assemble(_) => Exit::Assembly,
+            Self::Abi(_) | Self::Linked(_) | Self::Assemble(_) => Exit::Assembly,
             Self::Cache(_) | Self::Io(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -143,6 +151,7 @@ impl Error {
                  get it or compile it again"
                     .to_owned(),
             ),
+            Self::Abi(error) => Some(error.help()),
             Self::Assemble(error) => error.help().map(str::to_owned),
             _ => None,
         }

@@ -11,6 +11,7 @@
 //! stages exchange, and `io` alone touches files and programs. ARCHITECTURE.md has the rules.
 
 pub mod assemble;
+pub mod binding;
 pub mod cli;
 pub mod compile;
 pub mod config;

@@ -11,18 +11,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "pipeline", "report", "config", "fetch", "library", "compile", "plan", "manifest",
-            "github", "io", "model", "ui", "error", "exit",
+            "pipeline", "report", "config", "fetch", "library", "compile", "binding", "doctor", "plan",
+            "manifest", "github", "io", "model", "ui", "error", "exit",
         ],
     ),
     (
         "pipeline",
         &[
-            "config", "fetch", "plan", "compile", "library", "assemble", "manifest", "io", "model",
-            "ui", "error",
+            "config", "fetch", "plan", "compile", "library", "binding", "doctor", "assemble",
+            "manifest", "io", "model", "ui", "error",
         ],
     ),
-    ("error", &["assemble", "compile", "config", "fetch", "library", "plan", "exit", "model"]),
+    (
+        "error",
+        &[
+            "assemble", "binding", "compile", "config", "doctor", "fetch", "library", "plan", "exit",
+            "model",
+        ],
+    ),
     ("ui", &["github", "model"]),
     ("report", &["plan", "manifest", "model"]),
     ("config", &["io", "github", "model"]),
@@ -30,6 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("compile", &["io", "model"]),
     ("library", &["io", "model"]),
+    ("binding", &["io", "model"]),
+    ("doctor", &["io", "model"]),
     ("assemble", &["manifest", "io", "model"]),
     ("manifest", &["model"]),
     ("github", &[]),

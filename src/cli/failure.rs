@@ -1,5 +1,6 @@
 //! How a failed run is told.
 
+use crate::binding::checks::LinkedError;
 use crate::compile::CompileError;
 use crate::error::Error;
 use crate::ui::Ui;
@@ -16,6 +17,12 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
         // Its diagnostics were shown, and they end with their number.
         Error::Config(_) => {}
         Error::Validation(problems) => {
+            for problem in problems {
+                let message = format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);
+                ui.error(&message, Some(&problem.help));
+            }
+        }
+        Error::Linked(LinkedError::Problems(problems)) => {
             for problem in problems {
                 let message = format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);
                 ui.error(&message, Some(&problem.help));
