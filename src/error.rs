@@ -5,6 +5,7 @@ use crate::binding::abi::AbiError;
 use crate::binding::checks::LinkedError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
+use crate::doctor::DoctorError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
@@ -72,6 +73,9 @@ pub enum Error {
     /// The compiler and the sources do not go together. Exit 14.
     #[error(transparent)]
     Abi(#[from] AbiError),
+    /// This machine lacks what the build needs. Exit 14.
+    #[error(transparent)]
+    Doctor(#[from] DoctorError),
     /// What was linked cannot work in an app. Exit 14.
     #[error(transparent)]
     Linked(#[from] LinkedError),
@@ -122,7 +126,7 @@ impl Error {
             Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
             Self::Library(_) | Self::Validation(_) => Exit::Validation,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
-            Self::Abi(_) | Self::Linked(_) | Self::Assemble(_) => Exit::Assembly,
+            Self::Abi(_) | Self::Doctor(_) | Self::Linked(_) | Self::Assemble(_) => Exit::Assembly,
             Self::Cache(_) | Self::Io(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
         }

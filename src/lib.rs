@@ -15,6 +15,7 @@ pub mod binding;
 pub mod cli;
 pub mod compile;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod fetch;

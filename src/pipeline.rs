@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod compile;
+mod doctor;
 mod fetch;
 mod library;
 mod lock;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use self::compile::Had;
+pub use self::doctor::{DoctorRequest, doctor};
 use self::fetch::Fetched;
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
@@ -95,6 +97,8 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     let planned = make_plan(&request.package, &mut clock, ui, cancel)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan)?;
+    // With a binding to build, `true` looks at what that needs too.
+    doctor::require(&request.package, &planned, false, ui, cancel)?;
     planned.fetched.complete(ui)?;
     clock.lap("download");
     let had = compile::compile(request, &planned, ui, cancel)?;

@@ -11,8 +11,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "pipeline", "report", "config", "fetch", "library", "compile", "binding", "doctor", "plan",
-            "manifest", "github", "io", "model", "ui", "error", "exit",
+            "pipeline", "report", "config", "fetch", "library", "compile", "binding", "doctor",
+            "plan", "manifest", "github", "io", "model", "ui", "error", "exit",
         ],
     ),
     (
@@ -25,8 +25,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "error",
         &[
-            "assemble", "binding", "compile", "config", "doctor", "fetch", "library", "plan", "exit",
-            "model",
+            "assemble", "binding", "compile", "config", "doctor", "fetch", "library", "plan",
+            "exit", "model",
         ],
     ),
     ("ui", &["github", "model"]),

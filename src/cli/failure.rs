@@ -2,6 +2,7 @@
 
 use crate::binding::checks::LinkedError;
 use crate::compile::CompileError;
+use crate::doctor::DoctorError;
 use crate::error::Error;
 use crate::ui::Ui;
 
@@ -20,6 +21,12 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
             for problem in problems {
                 let message = format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);
                 ui.error(&message, Some(&problem.help));
+            }
+        }
+        Error::Doctor(DoctorError::Needs(findings)) => {
+            for finding in findings {
+                let message = format!("[{}] {}", finding.check, finding.message);
+                ui.error(&message, finding.help.as_deref());
             }
         }
         Error::Linked(LinkedError::Problems(problems)) => {

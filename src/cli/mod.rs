@@ -4,6 +4,7 @@ mod build;
 mod cache;
 mod check;
 mod completions;
+mod doctor;
 mod failure;
 mod inspect;
 mod lock;
@@ -74,6 +75,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Pin every model of the Hub to a commit and digests, in mlc-package.lock
     Lock(lock::LockArgs),
+    /// Say whether this machine can build for a device, and what is missing
+    Doctor(doctor::DoctorArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
     /// Look through, verify and clear the caches of libraries and weights
@@ -136,6 +139,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Build(args) => build::run(args, context),
         Verb::Plan(args) => plan::run(args, context),
         Verb::Lock(args) => lock::run(args, context),
+        Verb::Doctor(args) => doctor::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Cache(args) => cache::run(&args, context),

@@ -1,5 +1,6 @@
 //! The only place that touches files, programs and the network. It knows nothing of models.
 
+pub mod answer;
 pub mod atomic;
 pub mod cancel;
 pub mod digest;
@@ -10,6 +11,7 @@ pub mod link;
 pub mod lock;
 pub mod log;
 pub mod map;
+pub mod memory;
 pub mod positioned;
 pub mod process;
 pub mod retry;
