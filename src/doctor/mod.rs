@@ -55,8 +55,10 @@ pub struct Report {
 pub struct Verdict {
     /// The device.
     pub device: Device,
-    /// Whether it can.
+    /// Whether all of a package can be built.
     pub ok: bool,
+    /// Whether its libraries can be compiled: what `--no-binding` needs.
+    pub compile: bool,
     /// What stands in its way, by the findings' `check`.
     pub problems: Vec<&'static str>,
 }
@@ -78,10 +80,11 @@ pub fn report(facts: &Facts, device: Option<Device>, macabi_arch: MacabiArch) ->
     let verdict = |device: Device| {
         let stands_in_the_way =
             |f: &&Finding| f.status == Status::Problem && f.devices.contains(&device);
-        let mut problems: Vec<_> =
-            findings.iter().filter(stands_in_the_way).map(|finding| finding.check).collect();
+        let found: Vec<_> = findings.iter().filter(stands_in_the_way).collect();
+        let compile = !found.iter().any(|finding| finding.phases.contains(&Phase::Compile));
+        let mut problems: Vec<_> = found.iter().map(|finding| finding.check).collect();
         problems.dedup();
-        Verdict { device, ok: problems.is_empty(), problems }
+        Verdict { device, ok: problems.is_empty(), compile, problems }
     };
     let all = [Device::Android, Device::Iphone, Device::Macabi];
     let devices: Vec<_> =

@@ -37,10 +37,12 @@ fn write_finding(
 
 fn write_verdict(out: &mut dyn Write, verdict: &Verdict) -> io::Result<()> {
     let style = style(if verdict.ok { Status::Ok } else { Status::Problem });
-    let text = match verdict.problems.as_slice() {
-        [] => "ready".to_owned(),
-        [one] => format!("1 problem: {one}"),
-        many => format!("{} problems: {}", many.len(), many.join(", ")),
+    let (count, names) = (verdict.problems.len(), verdict.problems.join(", "));
+    let noun = if count == 1 { "problem" } else { "problems" };
+    let text = match (count, verdict.compile) {
+        (0, _) => "ready".to_owned(),
+        (_, false) => format!("{count} {noun}: {names}"),
+        (_, true) => format!("{count} {noun} for the binding: {names}; --no-binding is ready"),
     };
     writeln!(out, "{style}{:<7}{style:#}  {text}", verdict.device)
 }
