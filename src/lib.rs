@@ -4,9 +4,10 @@
 //! The modules, in the order in which data flows through them:
 //!
 //! ```text
-//! config -> fetch -> plan -> compile -> library -> assemble -> manifest
+//! config -> fetch -> plan -> compile -> library -> binding -> assemble -> manifest
 //! ```
 //!
+//! `doctor` looks beforehand whether the machine can do all this.
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the
 //! stages exchange, and `io` alone touches files and programs. ARCHITECTURE.md has the rules.
 

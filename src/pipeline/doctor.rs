@@ -85,7 +85,9 @@ pub(super) fn require(
     let temporary = request.environment.temporary_home();
     let machine = machine(&request.environment, &request.cache_dir, &temporary);
     let probe = Probe { device: Some(plan.device), binding };
-    let facts = doctor::probe(&machine, probe, cancel);
+    let mut facts = doctor::probe(&machine, probe, cancel);
+    facts.abi =
+        planned.toolchain.as_ref().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
     let macabi_arch = request.macabi_arch;
     let build = Build { device: plan.device, macabi_arch, compile, binding };
     for warning in doctor::require(doctor::needed_for(&facts, build))? {

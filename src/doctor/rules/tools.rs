@@ -4,6 +4,8 @@ use crate::doctor::required::{CMAKE_OLDEST, CMAKE_TOO_NEW};
 use crate::doctor::version;
 use crate::model::{Device, MacabiArch};
 
+const INSTALL_GIT: &str = "install git: `apt-get install git`, `xcode-select --install`";
+
 pub(super) fn cmake(tool: &Tool) -> Finding {
     let about = About::new("cmake", ALL, BINDING);
     let [major, minor] = CMAKE_OLDEST;
@@ -35,7 +37,10 @@ pub(super) fn ninja(tool: &Tool) -> Finding {
     let about = About::new("ninja", ALL, BINDING);
     match tool {
         Tool::Found { path, says } => about.ok(format!("{path}, {says}")),
-        Tool::Missing | Tool::Silent(_) => about.warning(
+        Tool::Silent(path) => {
+            about.warning(format!("{path} does not run"), "python -m pip install -U ninja")
+        }
+        Tool::Missing => about.warning(
             "no `ninja` is on PATH: CMake takes make, which is slower",
             "python -m pip install ninja",
         ),
@@ -46,9 +51,10 @@ pub(super) fn git(tool: &Tool) -> Finding {
     let about = About::new("git", ALL, BINDING);
     match tool {
         Tool::Found { path, says } => about.ok(format!("{path}, {says} (git-lfs is not needed)")),
-        Tool::Missing | Tool::Silent(_) => about.warning(
+        Tool::Silent(path) => about.warning(format!("{path} does not run"), INSTALL_GIT),
+        Tool::Missing => about.warning(
             "no `git` is on PATH: the sources' commit and submodules cannot be told or updated",
-            "install git: `apt-get install git`, `xcode-select --install`",
+            INSTALL_GIT,
         ),
     }
 }
