@@ -4,6 +4,7 @@
 #![cfg(all(test, unix))]
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "what a scene needs and does not get fails the test"
 )]

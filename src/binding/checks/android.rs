@@ -9,9 +9,8 @@ use super::{BLOB_SUFFIX, LinkCode, LinkProblem, LinkedModel, some_of};
 /// The least alignment of what is mapped: the pages of 16 KiB that Google Play requires support
 /// for (Android's guide "Support 16 KB page sizes").
 const PAGE: u64 = 16 << 10;
-/// What every age of tvm4j has, beside the functions that changed their names.
-const ALWAYS: [&str; 2] =
-    ["Java_org_apache_tvm_LibInfo_nativeLibInit", "Java_org_apache_tvm_LibInfo_shutdown"];
+/// What every age of tvm4j has, beside the functions that came and went: what it loads itself by.
+const ALWAYS: &str = "Java_org_apache_tvm_LibInfo_nativeLibInit";
 
 /// `libtvm4j_runtime_packed.so`, and what must be in it.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +35,7 @@ pub fn entry_points(source: &str) -> Vec<String> {
         let name: String = source.get(at..)?.chars().take_while(|c| is_part(*c)).collect();
         (!before.is_some_and(is_part)).then_some(name)
     });
-    let all: BTreeSet<_> = names.chain(ALWAYS.map(str::to_owned)).collect();
+    let all: BTreeSet<_> = names.chain([ALWAYS.to_owned()]).collect();
     all.into_iter().collect()
 }
 
@@ -141,7 +140,7 @@ impl Found<'_> {
     }
 
     fn check_entry_points(&mut self, shared: &SharedObject<'_>, wanted: &[String]) {
-        let wanted = wanted.iter().map(String::as_str).chain(ALWAYS).collect::<BTreeSet<_>>();
+        let wanted = wanted.iter().map(String::as_str).chain([ALWAYS]).collect::<BTreeSet<_>>();
         let missing: Vec<_> =
             wanted.into_iter().filter(|name| !shared.defined.contains_key(name)).collect();
         if !missing.is_empty() {
