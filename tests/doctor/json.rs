@@ -1,9 +1,8 @@
-//! What programs read, and what `build` makes of it.
+//! What programs read.
 
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
-use crate::scene::Scene;
 
 fn finding<'a>(report: &'a Value, check: &str) -> &'a Value {
     let findings = report["findings"].as_array().unwrap();
@@ -42,16 +41,4 @@ fn without_a_device_all_are_judged_and_one_is_enough() {
     let names: Vec<_> = devices.iter().map(|verdict| &verdict["device"]).collect();
     assert_eq!(names, ["android", "iphone", "macabi"]);
     assert_eq!(devices[0]["ok"], true);
-}
-
-#[test]
-fn a_build_without_room_stops_before_it_compiles() {
-    let scene = Scene::with_models("android", &["one"]);
-    if cfg!(target_os = "linux") {
-        // It has no blocks at all.
-        let run = scene.build(&["--cache-dir", "/proc/self/cache"]).fails(14);
-        run.says("error: [disk] 0 B free for the cache (/proc/self/cache)").says("help: make room");
-        assert_eq!(scene.compiled(), [""; 0]);
-    }
-    scene.build(&[]).ok();
 }

@@ -123,7 +123,7 @@ fn memory_of_mac(machine: &Machine<'_>, host: Host, cancel: &Cancel) -> Option<u
 
 fn disks(machine: &Machine<'_>) -> Vec<(&'static str, Utf8PathBuf, u64)> {
     let free = |(what, path): (&'static str, &Utf8Path)| {
-        space::free_bytes(path).ok().map(|free| (what, path.to_owned(), free))
+        space::room(path).ok().flatten().map(|free| (what, path.to_owned(), free))
     };
     let mut disks = vec![("the cache", machine.cache_dir)];
     // One line for one place.
