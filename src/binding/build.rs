@@ -15,8 +15,8 @@ use crate::model::{Digest, LinkMode};
 
 /// Says of a directory that it is ours, and what was built in it with.
 const MARK: &str = ".mlc-package-build";
-const LOCK: &str = ".mlc-package-build.lock";
-const LOG: &str = "prepare_libs.log";
+pub(super) const LOCK: &str = ".mlc-package-build.lock";
+pub(super) const LOG: &str = "prepare_libs.log";
 
 /// How a binding is built.
 pub struct BuildRequest<'a> {

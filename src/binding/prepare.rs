@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::answers::Answers;
 use super::identity::Identifier;
 use super::tools::{self, Ndk, Versions};
-use super::{BindingError, KIT_FORMAT, SourceTree, Surroundings};
+use super::{BUILD_DIRS, BindingError, KIT_FORMAT, SourceTree, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::model::{Device, Fingerprint, KitInputs, MacabiArch};
 
@@ -136,7 +136,7 @@ fn default_build_dir(request: &BindingRequest<'_>, source: &SourceTree) -> Utf8P
     };
     let key = super::answers::key(&[source.mlc_llm.as_str().as_bytes()]).to_hex();
     let key = key.get(..16).unwrap_or(&key);
-    request.cache_dir.join("binding").join(format!("{}{arch}-{key}", request.device))
+    request.cache_dir.join(BUILD_DIRS).join(format!("{}{arch}-{key}", request.device))
 }
 
 fn inputs(
