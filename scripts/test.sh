@@ -8,6 +8,7 @@ step() { printf '\n== %s\n' "$1"; }
 scripts/setup-tools.sh
 scripts/setup-python.sh
 scripts/setup-python.sh target/test-venv tests/requirements.txt
+scripts/setup-cross.sh
 
 step "format"
 cargo fmt --check
@@ -29,3 +30,6 @@ MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python" \
 step "real huggingface_hub"
 MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
   cargo test --locked --test hub -- --ignored python
+step "platform bindings, built and linked"
+MLC_PACKAGE_TEST_CROSS="$PWD/target/cross/bin" \
+  cargo test --locked --test binding -- --ignored

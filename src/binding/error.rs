@@ -215,6 +215,9 @@ impl BindingError {
                     .to_owned()
             }
             Self::NoTool("rustup") => "install it from https://rustup.rs".to_owned(),
+            Self::NoTool("cmake") => {
+                "install CMake 3.24 or newer, but not 4: `pip install 'cmake<4'`".to_owned()
+            }
             Self::NoTool(tool) => {
                 format!("install {tool}, or leave the binding out with --no-binding")
             }

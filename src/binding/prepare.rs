@@ -121,7 +121,8 @@ pub fn prepare(request: &BindingRequest<'_>) -> Result<Binding, BindingError> {
     };
     let inputs = inputs(request, &source, &builder)?;
     let build_dir = match request.build_dir {
-        Some(dir) => given.directory.join(dir),
+        // Without a `.` in the middle.
+        Some(dir) => given.directory.join(dir).components().collect(),
         None => default_build_dir(request, &source),
     };
     let fingerprint = inputs.fingerprint();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use serde_json::json;
 
 use crate::scene::{entry, settle};
-use crate::site::{LIBRARY, Site, elf};
+use crate::site::{LIBRARY, Site, elf, stable};
 use crate::tree;
 
 const BLOBS: [&str; 2] = ["one_layer___tvm_ffi__library_bin", "other_layer___tvm_ffi__library_bin"];
@@ -43,7 +43,7 @@ fn a_package_is_upstreams_and_the_next_one_comes_from_the_kit() {
     let site = Site::new("android");
     let sources = tree::state(&site.scene.root.join("mlc-llm"));
     assert_eq!(site.reason(), "build: not built before");
-    let run = site.build(&[]).ok();
+    let run = site.build(&["-j", "1"]).ok();
     let mut files = tree::files(&site.scene.dist());
     files.retain(|path| !path.starts_with("bundle/"));
     assert_eq!(files, FILES);
@@ -54,7 +54,7 @@ fn a_package_is_upstreams_and_the_next_one_comes_from_the_kit() {
     let jar = fs_err::read(site.scene.dist().join("lib/mlc4j/output/tvm4j_core.jar")).unwrap();
     assert!(jar.starts_with(b"PK"), "not a zip");
     check_library(&site, &BLOBS);
-    insta::assert_snapshot!("android_cold", run.shown());
+    insta::assert_snapshot!("android_cold", stable(&run));
     let manifest = site.scene.json("app/dist/mlc-package-manifest.json");
     assert_eq!(manifest["binding"]["origin"], "built");
     assert_eq!(manifest["binding"]["libraries"][0]["name"], LIBRARY);
@@ -67,7 +67,7 @@ fn a_package_is_upstreams_and_the_next_one_comes_from_the_kit() {
     let cold = site.library();
     assert_eq!(site.reason(), "cached");
     let run = site.build(&[]).ok();
-    insta::assert_snapshot!("android_warm", run.shown());
+    insta::assert_snapshot!("android_warm", stable(&run));
     assert_eq!(site.library(), cold, "a kit gives what a build gave");
     let warm = site.scene.json("app/dist/mlc-package-manifest.json");
     assert_eq!(warm["binding"]["origin"], "cached");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde_json::Value;
 
-use crate::call::Call;
+use crate::call::{Call, Run};
 use crate::scene::{DATA, Scene};
 use crate::tree;
 
@@ -141,6 +141,18 @@ fn git(dir: &Utf8Path, home: &Utf8Path, arguments: &[&str]) {
         .current_dir(dir)
         .assert()
         .success();
+}
+
+/// What a run said, without what differs by the compiler's version and the scene's place.
+pub(crate) fn stable(run: &Run<'_>) -> String {
+    let mut text = run.shown();
+    for (pattern, placeholder) in [
+        (r"\b(android|iphone)-[0-9a-f]{16}\b", "$1-[SOURCE]"),
+        (r"(?m)^(  library ) +[\d.]+ \w+", "$1 [SIZE]"),
+    ] {
+        text = regex::Regex::new(pattern).unwrap().replace_all(&text, placeholder).into_owned();
+    }
+    text
 }
 
 /// What `object` reads of a library.
