@@ -64,6 +64,8 @@ fn a_package_is_upstreams_and_the_next_one_comes_from_the_kit() {
         assert_eq!(output["bytes"], fs_err::metadata(&path).unwrap().len(), "{path}");
     }
 
+    site.call(&["inspect", "dist"]).fails(2).says("are linked into mlc4j's, and not apart");
+
     let cold = site.library();
     assert_eq!(site.reason(), "cached");
     let run = site.build(&[]).ok();
