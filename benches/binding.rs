@@ -8,6 +8,7 @@
 mod machine;
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ const APPLE_LIMIT: f64 = 0.1;
 
 fn main() -> Result<ExitCode> {
     let scene = Scene::prepare()?;
-    println!("{}", machine::describe());
+    say(&machine::describe())?;
     let android = android(&scene)?;
     let apple = apple(&scene)?;
     Ok(if android && apple { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -47,14 +48,18 @@ fn android(scene: &Scene) -> Result<bool> {
     }
     let (warm, bare) = (median(warm)?, median(bare)?);
     let met = cold / warm >= TIMES_FASTER;
-    println!("\nAndroid, {SOURCES} sources more than in tests/data/mlc-llm");
-    line("cold: configure, compile, link, install", cold, "");
+    say(&format!("\nAndroid, {SOURCES} sources more than in tests/data/mlc-llm"))?;
+    line("cold: configure, compile, link, install", cold, "")?;
     line(
         "warm, another model than before",
         warm,
         &format!("{:.0} times faster; target: {TIMES_FASTER}  {}", cold / warm, word(met)),
-    );
-    line("the bare link command", bare, &format!("{:.0} % of the warm build", 100.0 * bare / warm));
+    )?;
+    line(
+        "the bare link command",
+        bare,
+        &format!("{:.0} % of the warm build", 100.0 * bare / warm),
+    )?;
     Ok(met)
 }
 
@@ -63,14 +68,18 @@ fn apple(scene: &Scene) -> Result<bool> {
     let cold = seconds(&mut scene.build(&config))?;
     let warm = median((0..RUNS).map(|_| seconds(&mut scene.build(&config))))?;
     let met = warm < APPLE_LIMIT;
-    println!("\nApple, the same tree");
-    line("cold", cold, "");
-    line("warm", warm, &format!("target: {:.0} ms  {}", APPLE_LIMIT * 1e3, word(met)));
+    say("\nApple, the same tree")?;
+    line("cold", cold, "")?;
+    line("warm", warm, &format!("target: {:.0} ms  {}", APPLE_LIMIT * 1e3, word(met)))?;
     Ok(met)
 }
 
-fn line(what: &str, seconds: f64, rest: &str) {
-    println!("  {what:<42}{:>9.1} ms  {rest}", seconds * 1e3);
+fn line(what: &str, seconds: f64, rest: &str) -> Result<()> {
+    say(&format!("  {what:<42}{:>9.1} ms  {rest}", seconds * 1e3))
+}
+
+fn say(line: &str) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{}", line.trim_end())?)
 }
 
 fn word(met: bool) -> &'static str {
