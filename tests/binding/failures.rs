@@ -120,6 +120,21 @@ fn a_link_that_fails_shows_the_linkers_words_and_leaves_dist() {
         .says("nobody")
         .says("help: if the kit is to blame, --rebuild-binding makes a new one");
     assert_eq!(tree::state(&site.scene.dist()), before);
+    let [log] = site.leftovers().try_into().unwrap();
+    assert!(site.scene.read(&format!("tmp/{log}")).contains("nobody"), "{log}");
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn sources_that_are_edited_while_they_are_built_give_no_kit() {
+    let site = Site::new("android");
+    site.program(
+        "rustup",
+        "echo >>\"$STAND_IN_RUSTUP\"; echo '// edited' >\"$MLC_LLM_SOURCE_DIR/cpp/engine.h\"",
+    );
+    site.build(&[]).fails(14).says("changed while the platform binding was built");
+    assert_eq!((site.kits().len(), site.scene.dist().exists()), (0, false));
+    site.build(&[]).ok().says("kit kept");
     assert_eq!(site.leftovers(), [""; 0]);
 }
 
