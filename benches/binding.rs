@@ -17,7 +17,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Sources that are added to the tree, each with functions and a table of 64 KiB.
-const SOURCES: usize = 150;
+const SOURCES: usize = 40;
 /// Whole runs of each program.
 const RUNS: usize = 20;
 const COLD_RUNS: usize = 3;
@@ -124,7 +124,7 @@ impl Scene {
         for n in 0..SOURCES {
             let mut text =
                 format!("extern \"C\" const char table_{n}[65536] = {{{}}};\n", n % 100 + 1);
-            for f in 0..200 {
+            for f in 0..100 {
                 writeln!(
                     text,
                     "extern \"C\" long function_{n}_{f}(long a) {{ for (long i = 0; i < a; ++i) a ^= table_{n}[(i * {f}) & 65535] + (a << 3); return a; }}"

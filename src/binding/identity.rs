@@ -145,11 +145,17 @@ impl<'a> Identifier<'a> {
         let mut stamps = Vec::new();
         let mut settled = true;
         for entry in &entries {
-            let Some(stamp) = stamp::of(&tree.join(&entry.path))? else { continue };
-            settled &= stamp.is_settled(began);
+            let path = tree.join(&entry.path);
             stamps.extend_from_slice(entry.path.as_str().as_bytes());
             stamps.push(0);
-            stamps.extend_from_slice(&stamp.to_bytes());
+            if entry.kind == TreeKind::Symlink {
+                // What a link says is read at once; what it is to lies elsewhere in the tree.
+                stamps.extend_from_slice(files::read_link(&path)?.as_str().as_bytes());
+                stamps.push(0);
+            } else if let Some(stamp) = stamp::of(&path)? {
+                settled &= stamp.is_settled(began);
+                stamps.extend_from_slice(&stamp.to_bytes());
+            }
         }
         let key = answers::key(&[b"tree", tree.as_str().as_bytes(), &stamps]);
         if let Some(known) = self.answers.get(key) {
