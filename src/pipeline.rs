@@ -137,7 +137,9 @@ fn make_plan(
     clock.lap("config");
     let (planned_binding, binding) = binding::prepare(request, &config, must, cancel)?
         .map_or((None, None), |(a, b)| (Some(a), b));
-    clock.lap("sources");
+    if planned_binding.is_some() {
+        clock.lap("sources");
+    }
     let fetched = fetch::metadata(request, &config, ui, cancel)?;
     clock.lap("fetch");
     let needs_compiler = config.models.iter().zip(&fetched.facts).any(|(entry, facts)| {

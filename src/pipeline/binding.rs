@@ -37,7 +37,7 @@ pub(super) struct Prepared {
     binding: Binding,
     store: KitStore,
     variables: Variables,
-    rebuild: bool,
+    options: BindingOptions,
 }
 
 /// What will be done for the binding; none if it is left out.
@@ -72,14 +72,7 @@ fn look(
     cancel: &Cancel,
 ) -> Result<(PlannedBinding, Prepared), Error> {
     let variables = request.environment.for_python();
-    let binding = prepare_binding(&BindingRequest {
-        device,
-        macabi_arch: request.macabi_arch,
-        given: Surroundings { variables: &variables, directory: &request.environment.directory },
-        cache_dir: &request.cache_dir,
-        build_dir: options.build_dir.as_deref(),
-        cancel,
-    })?;
+    let binding = prepare_binding(&binding_request(request, options, device, &variables, cancel))?;
     let store = KitStore::new(&request.cache_dir);
     let state = match store.lookup(binding.fingerprint) {
         _ if options.rebuild => BindingState::Miss { reason: BindingMiss::Rebuild },
@@ -103,7 +96,24 @@ fn look(
         build_dir: (state != BindingState::Hit).then(|| binding.build_dir.clone()),
         state,
     };
-    Ok((planned, Prepared { binding, store, variables, rebuild: options.rebuild }))
+    Ok((planned, Prepared { binding, store, variables, options: options.clone() }))
+}
+
+fn binding_request<'a>(
+    request: &'a PackageRequest,
+    options: &'a BindingOptions,
+    device: Device,
+    variables: &'a Variables,
+    cancel: &'a Cancel,
+) -> BindingRequest<'a> {
+    BindingRequest {
+        device,
+        macabi_arch: request.macabi_arch,
+        given: Surroundings { variables, directory: &request.environment.directory },
+        cache_dir: &request.cache_dir,
+        build_dir: options.build_dir.as_deref(),
+        cancel,
+    }
 }
 
 /// The Python that runs upstream's script for Android.
@@ -169,8 +179,8 @@ impl Binder<'_> {
 
     /// The kit, or what was built without one.
     fn kit(&self, assembly: &Assembly) -> Result<Built, Error> {
-        let Prepared { binding, store, rebuild, .. } = self.prepared;
-        if !rebuild {
+        let Prepared { binding, store, variables, options } = self.prepared;
+        if !options.rebuild {
             match store.take(binding.fingerprint) {
                 KitLookup::Hit(kit) => return Ok(Built::Kit { kit: *kit, new: false }),
                 KitLookup::Miss(KitMiss::Absent) => {}
@@ -182,12 +192,18 @@ impl Binder<'_> {
         }
         let python = python(self.request, binding.device)?;
         let archive = assembly.absolute(self.archive)?;
+        let again = || {
+            let (package, device) = (self.request, binding.device);
+            let request = binding_request(package, options, device, variables, self.cancel);
+            Ok(prepare_binding(&request)?.fingerprint)
+        };
         Ok(build(&BuildRequest {
             binding,
             given: self.given(),
             python: python.as_deref(),
             model_archive: (!binding.device.is_apple()).then_some(&*archive),
-            rebuild: *rebuild,
+            rebuild: options.rebuild,
+            again: &again,
             store,
             events: &|event| self.show(event),
             cancel: self.cancel,
@@ -260,12 +276,18 @@ impl Binder<'_> {
             assembly.link(&out.join(path), &kit.path(file), self.mode, known)?;
         }
         let Some(recipe) = &kit.record.link else {
-            return Err(std::io::Error::other("a kit for Android has no link command").into());
+            let error = std::io::Error::other("a kit for Android has no link command");
+            return Err(BindingError::from(error).into());
         };
         let library = out.join(recipe.output.as_path());
         let archive = assembly.absolute(self.archive)?;
-        let name = format!("link-{}-{}.log", kit.record.fingerprint.short(), std::process::id());
-        let log = self.request.cache_dir.join("logs").join(name);
+        let name = format!(
+            "mlc-package-link-{}-{}.log",
+            kit.record.fingerprint.short(),
+            std::process::id()
+        );
+        // A cache that cannot be written to serves kits all the same.
+        let log = self.request.environment.temporary_home().join(name);
         let (seconds, bytes) = assembly.make(&library, |place| {
             let request = LinkRequest {
                 binding: &self.prepared.binding,
@@ -277,7 +299,7 @@ impl Binder<'_> {
                 cancel: self.cancel,
             };
             let seconds = link(&request)?;
-            Ok::<_, Error>((seconds, files::size(place)?))
+            Ok::<_, Error>((seconds, files::size(place).map_err(BindingError::from)?))
         })?;
         let name = library.file_name().unwrap_or_default();
         let how = if new { "kit kept" } else { "kit cached" };
@@ -339,7 +361,7 @@ impl Binder<'_> {
 }
 
 /// The files below a directory and their sizes; links count as the files that they are to.
-fn files_of(dir: &Utf8Path) -> Result<Vec<(Utf8PathBuf, u64)>, Error> {
+fn files_of(dir: &Utf8Path) -> Result<Vec<(Utf8PathBuf, u64)>, BindingError> {
     let mut found = Vec::new();
     for entry in files::tree(dir, |_| true)? {
         match entry.kind {
