@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::linked::{check_android, check_apple};
 use super::{PackageRequest, Planned};
 use crate::assemble::Assembly;
 use crate::binding::{
@@ -13,6 +14,7 @@ use crate::compile::{CompileError, find_python};
 use crate::error::Error;
 use crate::io::files::{self, TreeKind};
 use crate::io::process::{Cancel, Variables};
+use crate::library::Linked;
 use crate::manifest::{BindingOrigin, BindingRecord, PartRecord};
 use crate::model::{Device, KitInputs, LinkMode, PackageConfig};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
@@ -38,6 +40,13 @@ pub(super) struct Prepared {
     store: KitStore,
     variables: Variables,
     options: BindingOptions,
+}
+
+impl Prepared {
+    /// The sources of TVM.
+    pub(super) fn tvm(&self) -> Utf8PathBuf {
+        self.binding.source.tvm()
+    }
 }
 
 /// What will be done for the binding; none if it is left out.
@@ -131,17 +140,24 @@ pub(super) fn app_config_path(planned: &Planned) -> &'static Utf8Path {
     Utf8Path::new(if in_assets { APP_CONFIG } else { "bundle/mlc-app-config.json" })
 }
 
-/// Has the binding and puts it into the package, in which `archive` is that of the models.
+/// The models of the package, and their archive in it.
+pub(super) struct Models<'a> {
+    pub(super) linked: &'a [Linked<'a>],
+    pub(super) archive: &'a Utf8Path,
+}
+
+/// Has the binding and puts it into the package.
 pub(super) fn bind(
     request: &PackageRequest,
     prepared: &Prepared,
     mode: LinkMode,
-    archive: &Utf8Path,
+    models: &Models<'_>,
     assembly: &mut Assembly,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<BindingRecord, Error> {
-    let binder = Binder { request, prepared, mode, archive, ui, cancel };
+    let Models { linked, archive } = *models;
+    let binder = Binder { request, prepared, mode, archive, linked, ui, cancel };
     let record = match binder.kit(assembly)? {
         Built::Kit { kit, new } if prepared.binding.device.is_apple() => {
             binder.copy_libraries(&kit, new, assembly)?
@@ -167,6 +183,7 @@ struct Binder<'a> {
     prepared: &'a Prepared,
     mode: LinkMode,
     archive: &'a Utf8Path,
+    linked: &'a [Linked<'a>],
     ui: &'a Ui,
     cancel: &'a Cancel,
 }
@@ -248,11 +265,15 @@ impl Binder<'_> {
         assembly: &mut Assembly,
     ) -> Result<BindingRecord, Error> {
         let mut libraries = Vec::new();
+        let mut shipped = vec![(self.archive.to_owned(), assembly.absolute(self.archive)?)];
         for (path, file) in kit.shipped().filter(|(path, _)| *path != self.archive) {
             let known = Some((file.digest, file.bytes));
             assembly.link(path, &kit.path(file), self.mode, known)?;
             libraries.push(PartRecord { name: path.to_string(), bytes: file.bytes });
+            shipped.push((path.to_owned(), kit.path(file)));
         }
+        let binding = &self.prepared.binding;
+        check_apple(&shipped, binding.device, self.request.macabi_arch, self.linked)?;
         let source = &self.prepared.binding.source;
         if let Err(error) = source.link_tvm_home() {
             self.ui.warn(&format!(
@@ -299,6 +320,7 @@ impl Binder<'_> {
                 cancel: self.cancel,
             };
             let seconds = link(&request)?;
+            check_android(&library, place, &self.prepared.tvm(), self.linked)?;
             Ok::<_, Error>((seconds, files::size(place).map_err(BindingError::from)?))
         })?;
         let name = library.file_name().unwrap_or_default();
@@ -318,6 +340,9 @@ impl Binder<'_> {
         let mut libraries = Vec::new();
         for (path, bytes) in files_of(output)? {
             let to = Utf8Path::new(MLC4J).join("output").join(&path);
+            if path.extension() == Some("so") {
+                check_android(&to, &output.join(&path), &self.prepared.tvm(), self.linked)?;
+            }
             // The next build there writes over its own.
             assembly.link(&to, &output.join(&path), LinkMode::Copy, None)?;
             if path.extension() == Some("so") {
