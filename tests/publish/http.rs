@@ -23,10 +23,6 @@ impl Head {
     pub fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-
-    pub fn number(&self, name: &str) -> Option<usize> {
-        self.query(name)?.parse().ok()
-    }
 }
 
 pub struct Connection {

@@ -7,6 +7,7 @@
 mod feedback;
 mod github;
 mod http;
+mod library;
 mod races;
 mod releases;
 mod routes;

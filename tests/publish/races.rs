@@ -1,6 +1,8 @@
 //! Runs that are killed, and two at once.
 
-use super::github::{Fault, Github};
+use std::sync::{Arc, OnceLock};
+
+use super::github::{Fault, Github, State};
 use super::scene::{Run, Scene, bytes, until};
 
 const FILES: [&str; 5] = ["publish", "--tag=v1", "--file=a.bin", "--file=b.bin", "--file=c.bin"];
@@ -85,32 +87,59 @@ fn two_runs_at_once_make_one_release_with_every_file_once() {
 }
 
 #[test]
-fn a_second_draft_of_another_run_is_given_up_for_the_first() {
-    // While ours is being made, another run makes one too, and has the older number.
-    let github = Github::sound();
-    let late = Github::new({
-        let state = github.state.clone();
-        move |seen, _| {
-            if seen.method == "POST" && seen.path.ends_with("/releases") {
-                state.store().seen.push(seen.clone());
-            }
-            None
+fn a_draft_that_another_run_made_first_is_the_one() {
+    // Between our look at the list and our own draft, another run makes one.
+    let state: Arc<OnceLock<Arc<State>>> = Arc::default();
+    let shared = state.clone();
+    let github = Github::new(move |seen, _| {
+        if seen.method == "POST" && seen.path.ends_with("/releases") {
+            shared.get().unwrap().store().release("v1", true);
         }
+        None
     });
-    let first = late.store().release("v0", false);
-    let scene = scene(&late);
-    {
-        // Not listed by its tag until it is a draft of `v1`.
-        let mut store = late.store();
-        store.releases.retain(|release| release.id != first);
-        store.release("v1", true);
-        store.release("v1", true);
-    }
+    assert!(state.set(github.state.clone()).is_ok());
+    let scene = scene(&github);
     scene.run(&FILES, 0);
-    let store = late.store();
-    let (published, drafts): (Vec<_>, Vec<_>) =
-        store.releases.iter().partition(|release| !release.draft);
-    assert_eq!((published.len(), drafts.len()), (1, 1));
-    assert!(published[0].id < drafts[0].id, "the older one counts");
-    assert_eq!(published[0].assets.len(), 4);
+    assert_whole(&github);
+    assert_eq!(github.only_release().id, 1, "the older one counts");
+}
+
+#[test]
+fn a_release_that_another_run_publishes_first_is_filled() {
+    // Of two drafts, another run publishes the one that we do not fill.
+    let state: Arc<OnceLock<Arc<State>>> = Arc::default();
+    let shared = state.clone();
+    let github = Github::new(move |seen, nth| {
+        if seen.method == "PATCH" && nth == 0 {
+            shared.get().unwrap().store().release("v1", false);
+        }
+        None
+    });
+    assert!(state.set(github.state.clone()).is_ok());
+    let scene = scene(&github);
+    scene.run(&FILES, 0);
+    // Ours was of use to nobody, and is gone.
+    assert_whole(&github);
+}
+
+#[test]
+fn two_runs_with_other_files_do_not_replace_each_others_for_ever() {
+    // When everything is up, another run replaces a file by its own.
+    let state: Arc<OnceLock<Arc<State>>> = Arc::default();
+    let shared = state.clone();
+    let github = Github::new(move |seen, nth| {
+        if seen.method == "GET" && seen.path.ends_with("/assets") && nth == 1 {
+            let mut store = shared.get().unwrap().store();
+            let id = store.releases[0].id;
+            store.releases[0].assets.retain(|asset| asset.name != "b.bin");
+            store.asset(id, "b.bin", b"another build", "uploaded");
+        }
+        None
+    });
+    assert!(state.set(github.state.clone()).is_ok());
+    let scene = scene(&github);
+    let run = scene.run(&FILES, 15);
+    assert!(run.stderr.contains("`b.bin` in the release `v1` was replaced"), "{}", run.stderr);
+    assert!(run.stderr.contains("concurrency:"), "{}", run.stderr);
+    assert!(github.only_release().draft);
 }
