@@ -10,6 +10,8 @@ use crate::library::{LibraryError, Problem};
 use crate::model::ByteSize;
 use crate::plan::{PlanError, Unfetched};
 use crate::publish::PublishError;
+use crate::publish::pack::PackError;
+use crate::publish::unpack::UnpackError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +76,12 @@ pub enum Error {
     /// A release was not published. Exit 15.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// The package could not be packed. Exit 15.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A release could not be unpacked. Exit 2, 11, 13 or 14.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
     /// The machine said no. Exit 1.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -121,6 +129,11 @@ impl Error {
             Self::Assemble(_) => Exit::Assembly,
             Self::Publish(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Publish(_) => Exit::Publish,
+            Self::Pack(PackError::Interrupted) | Self::Unpack(UnpackError::Interrupted) => {
+                Exit::Interrupted
+            }
+            Self::Pack(_) => Exit::Publish,
+            Self::Unpack(error) => unpack_exit(error),
             Self::Cache(_) | Self::Io(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -151,8 +164,26 @@ impl Error {
             ),
             Self::Assemble(error) => error.help().map(str::to_owned),
             Self::Publish(error) => error.help(),
+            Self::Pack(error) => error.help().map(str::to_owned),
+            Self::Unpack(error) => error.help(),
             _ => None,
         }
+    }
+}
+
+fn unpack_exit(error: &UnpackError) -> Exit {
+    match error {
+        UnpackError::Source { .. } => Exit::Usage,
+        UnpackError::Missing { .. } | UnpackError::Http { .. } | UnpackError::Read(_) => {
+            Exit::Fetch
+        }
+        UnpackError::List { .. }
+        | UnpackError::Size { .. }
+        | UnpackError::Digest { .. }
+        | UnpackError::Damaged { .. }
+        | UnpackError::Entry { .. } => Exit::Validation,
+        UnpackError::NoRoom { .. } | UnpackError::Write { .. } => Exit::Assembly,
+        UnpackError::Interrupted => Exit::Interrupted,
     }
 }
 

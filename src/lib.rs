@@ -4,7 +4,7 @@
 //! The modules, in the order in which data flows through them:
 //!
 //! ```text
-//! config -> fetch -> plan -> compile -> library -> assemble -> manifest
+//! config -> fetch -> plan -> compile -> library -> assemble -> manifest -> publish
 //! ```
 //!
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the

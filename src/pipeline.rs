@@ -7,6 +7,7 @@ mod library;
 mod lock;
 pub mod publish;
 mod record;
+mod unpack;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -18,6 +19,7 @@ use self::compile::Had;
 use self::fetch::Fetched;
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
+pub use self::unpack::unpack;
 use crate::assemble::{AppModel, Assembly, app_config};
 use crate::compile::{
     Environment, Lookup, MissReason, Store, Toolchain, ToolchainRequest, identify,

@@ -11,6 +11,7 @@ mod package;
 mod plan;
 mod publish;
 mod schema;
+mod unpack;
 
 use std::io::Write;
 
@@ -79,6 +80,11 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
     Publish(publish::PublishArgs),
+    /// Lay out the dist/ again that a release's assets hold
+    ///
+    /// Every byte is verified before dist/ changes. A release of a private repository needs
+    /// GH_TOKEN or GITHUB_TOKEN.
+    Unpack(unpack::UnpackArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
     /// Print the JSON schema of package configs, for editors
@@ -142,6 +148,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Publish(args) => publish::run(args, context),
+        Verb::Unpack(args) => unpack::run(&args, context),
         Verb::Cache(args) => cache::run(&args, context),
         Verb::Schema => schema::run(context),
         Verb::Completions(args) => completions::run(&args, context),

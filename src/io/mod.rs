@@ -17,4 +17,5 @@ pub mod secret;
 pub mod sha256;
 pub mod space;
 pub mod stamp;
+pub mod stream;
 pub mod swap;

@@ -1,13 +1,16 @@
-//! What a job shows of a package to others: a release's assets, a comment, a check run.
+//! A package on its way to a release and back: assets that hold a `dist/`, and a `dist/` laid
+//! out again from them; and what a job says of it to others: a comment, a check run.
 
 pub mod baseline;
 mod check;
 mod comment;
 mod error;
 mod file;
+pub mod pack;
 mod pull;
 mod release;
 mod text;
+pub mod unpack;
 mod upload;
 
 use std::time::Duration;

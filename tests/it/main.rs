@@ -28,3 +28,4 @@ mod scene;
 mod server;
 mod store;
 mod tree;
+mod unpack;
