@@ -76,7 +76,7 @@ pub fn publish(
     let all: u64 = release.files.iter().map(|file| file.bytes).sum();
     let count = release.files.len();
     ui.status("Publishing", &format!("{count} files ({}) as {}", ByteSize(all), release.tag));
-    let transfer = Transfer::sending(ui, 0);
+    let transfer = Transfer::sending(ui, all);
     let on_happening = |happening: Happening<'_>| show(ui, &transfer, &happening);
     let published = publish::release(&request.options, &release, cancel, &on_happening)?;
     drop(transfer);
@@ -161,7 +161,10 @@ fn show(ui: &Ui, transfer: &Transfer<'_>, happening: &Happening<'_>) {
         Happening::Begun { file } => transfer.begin(&file.name, file.bytes),
         Happening::At { file, so_far } => transfer.at(&file.name, *so_far),
         Happening::Sent { file } => transfer.end(&file.name),
-        Happening::Failed { file, why } => ui.detail("Failed", &format!("{}: {why}", file.name)),
+        Happening::Failed { file, why } => {
+            transfer.forget(&file.name);
+            ui.detail("Failed", &format!("{}: {why}", file.name));
+        }
     }
 }
 

@@ -9,6 +9,10 @@ mod github;
 mod http;
 mod library;
 mod openapi;
+#[path = "../pack/scene.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/pack")]
+mod package;
+mod packages;
 mod races;
 mod releases;
 mod routes;
