@@ -15,8 +15,8 @@ use crate::manifest;
 use crate::model::ByteSize;
 use crate::publish::pack::{self, PackEvent, PackOptions};
 use crate::publish::{
-    self, Annotation, Check, Commented, Conclusion, Happening, Published, ReleaseFile,
-    ReleaseRequest, StickyComment,
+    self, Annotation, Check, Commented, Conclusion, Happening, PublishError, Published,
+    ReleaseFile, ReleaseRequest, StickyComment,
 };
 use crate::ui::{Transfer, Ui};
 
@@ -49,6 +49,10 @@ pub fn publish(
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<(Published, Vec<ReleaseFile>), Error> {
+    // Packing takes minutes, after which it would be a pity.
+    if request.options.token.is_none() {
+        return Err(PublishError::from(ApiError::NoToken).into());
+    }
     let mut files = Vec::new();
     let mut stagings = Vec::new();
     for dist in &request.dists {
