@@ -275,7 +275,8 @@ impl<'a> Api<'a> {
 
     /// The address of something of the repository.
     pub fn address(&self, path: &[&str]) -> Result<Url, ApiError> {
-        let repository = &self.options.repository;
+        let none = || ApiError::NoRepository("none was named".to_owned());
+        let repository = self.options.repository.as_ref().ok_or_else(none)?;
         let below = ["repos", repository.owner(), repository.name()];
         options::below(&self.options.api, below.iter().chain(path).copied())
     }
