@@ -176,6 +176,11 @@ impl<'a> Transfer<'a> {
         Self::named(ui, bytes, ["Uploading", "Uploaded"])
     }
 
+    /// The same into archives.
+    pub fn packing(ui: &'a Ui) -> Self {
+        Self::named(ui, 0, ["Packing", "Packed"])
+    }
+
     fn named(ui: &'a Ui, bytes: u64, verbs: [&'static str; 2]) -> Self {
         let terminal = std::io::stderr().is_terminal() && ui.verbosity == Verbosity::Normal;
         let bars = terminal.then(|| {
@@ -227,6 +232,15 @@ impl<'a> Transfer<'a> {
         match file.bytes >= Self::BIG {
             true => self.ui.status(self.verbs[1], &line),
             false => self.ui.detail(self.verbs[1], &line),
+        }
+    }
+
+    /// It is not coming, for now.
+    pub fn forget(&self, name: &str) {
+        let Some(file) = self.files().remove(name) else { return };
+        if let (Some(bar), Some(bars)) = (file.bar, &self.bars) {
+            bar.finish_and_clear();
+            bars.total.set_position(bars.total.position().saturating_sub(file.so_far));
         }
     }
 

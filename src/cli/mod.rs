@@ -86,13 +86,16 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
+    /// Publish packages and files as a release on GitHub
+    ///
+    /// The release is a draft until everything is up. A run that fails leaves the draft, and the
+    /// next one sends what is missing. Needs GITHUB_TOKEN or GH_TOKEN with `contents: write`.
+    Publish(publish::PublishArgs),
     /// Lay out the dist/ again that a release's assets hold
     ///
     /// Every byte is verified before dist/ changes. A release of a private repository needs
     /// GH_TOKEN or GITHUB_TOKEN.
     Unpack(unpack::UnpackArgs),
-    /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
-    Publish(publish::PublishArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
     /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
@@ -157,8 +160,8 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Doctor(args) => doctor::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
-        Verb::Unpack(args) => unpack::run(&args, context),
         Verb::Publish(args) => publish::run(args, context),
+        Verb::Unpack(args) => unpack::run(&args, context),
         Verb::Cache(args) => cache::run(&args, context),
         Verb::Schema(args) => schema::run(&args, context),
         Verb::Completions(args) => completions::run(&args, context),
