@@ -7,6 +7,7 @@ mod fetch;
 mod library;
 mod lock;
 mod record;
+mod report;
 mod vram;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use self::compile::Had;
 use self::fetch::Fetched;
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
+pub use self::report::{NamedPath, ReportRequest, over_budget, report};
 use self::vram::Raised;
 use crate::assemble::{AppModel, Assembly, app_config};
 use crate::compile::{

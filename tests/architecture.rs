@@ -18,11 +18,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "pipeline",
         &[
-            "config", "fetch", "plan", "compile", "library", "assemble", "manifest", "io", "model",
-            "ui", "error",
+            "config", "fetch", "plan", "compile", "library", "assemble", "manifest", "report",
+            "io", "model", "ui", "error",
         ],
     ),
-    ("error", &["assemble", "compile", "config", "fetch", "library", "plan", "exit", "model"]),
+    (
+        "error",
+        &[
+            "assemble", "compile", "config", "fetch", "library", "manifest", "plan", "report",
+            "exit", "model",
+        ],
+    ),
     ("ui", &["github", "model"]),
     ("report", &["plan", "manifest", "model"]),
     ("config", &["io", "github", "model"]),

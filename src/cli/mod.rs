@@ -9,6 +9,7 @@ mod inspect;
 mod lock;
 mod package;
 mod plan;
+mod report;
 mod schema;
 
 use std::io::Write;
@@ -76,6 +77,8 @@ enum Verb {
     Lock(lock::LockArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
+    /// Report sizes, and how they differ from a baseline
+    Report(report::ReportArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
     /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
@@ -137,6 +140,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Plan(args) => plan::run(args, context),
         Verb::Lock(args) => lock::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
+        Verb::Report(args) => report::run(args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Cache(args) => cache::run(&args, context),
         Verb::Schema(args) => schema::run(&args, context),
