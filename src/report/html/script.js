@@ -161,6 +161,7 @@
         button.setAttribute('aria-pressed', String(this.path[0] === this.views[index]));
       });
       this.crumbs.replaceChildren();
+      this.crumbs.hidden = this.path.length === 1;
       this.path.forEach((node, index) => {
         if (index > 0) this.crumbs.append('›');
         if (index === this.path.length - 1) {
