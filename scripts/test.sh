@@ -29,3 +29,7 @@ MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python" \
 step "real huggingface_hub"
 MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
   cargo test --locked --test hub -- --ignored python
+step "the HTML report in a browser"
+browser=$(scripts/setup-browser.sh)
+# shellcheck disable=SC2086 # two assignments
+env $browser cargo test --locked --test report -- --ignored

@@ -5,6 +5,7 @@
 mod baselines;
 mod browser;
 mod budgets;
+mod driver;
 mod formats;
 mod hostile;
 mod packages;

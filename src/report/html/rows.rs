@@ -127,7 +127,8 @@ fn status(status: Status) -> &'static str {
         Status::New => "new",
         Status::Removed => "removed",
         Status::Changed => "changed",
-        Status::Unchanged => "unchanged",
+        // No word that a search for `changed` finds.
+        Status::Unchanged => "as before",
         Status::Unknown => "no baseline",
     }
 }

@@ -183,7 +183,8 @@
       if (w < 3 || h < 3) return;
       const share = ((100 * bytes(node)) / Math.max(1, bytes(this.node))).toFixed(1);
       const whole = [...this.path.slice(1), ...below].map(name).join(' › ');
-      const text = `${whole}: ${size(bytes(node))}, ${share} % of ${name(this.node)}`;
+      const all = this.path.length > 1 ? name(this.node) : 'all';
+      const text = `${whole}: ${size(bytes(node))}, ${share} % of ${all}`;
       const more = children(node).length > 0;
       const button = element('button', {
         type: 'button',
