@@ -8,11 +8,15 @@ step() { printf '\n== %s\n' "$1"; }
 scripts/setup-tools.sh
 scripts/setup-python.sh
 scripts/setup-python.sh target/test-venv tests/requirements.txt
+scripts/setup-zig.sh
 
 step "format"
 cargo fmt --check
 step "clippy"
 cargo clippy --all-targets --locked -- -D warnings
+step "clippy for macOS"
+PATH="$PWD/target/zig-venv/bin:$PATH" \
+  cargo-zigbuild clippy --all-targets --locked --target aarch64-apple-darwin -- -D warnings
 step "licences, bans, sources"
 target/tools/bin/cargo-deny --log-level error check bans licenses sources
 step "unit, integration and documentation tests"

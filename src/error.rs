@@ -1,9 +1,13 @@
 //! The error that reaches a person: which stage failed, why, what to do, and the exit code.
 
+use camino::Utf8PathBuf;
+
 use crate::assemble::AssembleError;
+use crate::binding::BindingError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
 use crate::config::project::ProjectError;
+use crate::convert::ConvertError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
@@ -11,6 +15,9 @@ use crate::library::{LibraryError, Problem};
 use crate::manifest::ManifestError;
 use crate::model::ByteSize;
 use crate::plan::{PlanError, Unfetched};
+use crate::publish::PublishError;
+use crate::publish::pack::PackError;
+use crate::publish::unpack::UnpackError;
 use crate::report::HtmlError;
 
 /// Why a run failed.
@@ -61,6 +68,17 @@ pub enum Error {
     /// The Hub's settings. Exit 11.
     #[error(transparent)]
     Hub(Box<HubError>),
+    /// A model to compile has no config that can be used. Exit 11.
+    #[error("`{path}` cannot be used: {why}")]
+    ChatConfig {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A checkpoint cannot be converted. Exit 11, or 2 for what was asked.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// The compiler is not there. Exit 12.
     #[error(transparent)]
     Toolchain(#[from] CompileError),
@@ -76,9 +94,21 @@ pub enum Error {
     /// The cache could not be looked through or cleared. Exit 1.
     #[error(transparent)]
     Cache(#[from] StoreError),
+    /// The platform binding could not be built or linked. Exit 14.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
     /// `dist/` could not be made. Exit 14.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+    /// The package could not be packed. Exit 15.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A release could not be unpacked. Exit 2, 11, 13 or 14.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
+    /// A release was not published. Exit 15.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The machine said no. Exit 1.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -110,6 +140,7 @@ impl Error {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Config(_) | Self::Project(_) => Exit::Config,
+            Self::Convert(error) if error.is_usage() => Exit::Usage,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
             Self::Fetch { source, .. } if source.is_config() => Exit::Config,
@@ -118,15 +149,26 @@ impl Error {
             | Self::Unfetched(_)
             | Self::NoRoom { .. }
             | Self::Lock(_)
-            | Self::Hub(_) => Exit::Fetch,
+            | Self::Hub(_)
+            | Self::ChatConfig { .. }
+            | Self::Convert(_) => Exit::Fetch,
             Self::Toolchain(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_interrupted()) => {
                 Exit::Interrupted
             }
             Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
             Self::Library(_) | Self::Validation(_) | Self::Manifest(_) => Exit::Validation,
+            Self::Binding(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Binding(_) => Exit::Assembly,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
             Self::Assemble(_) => Exit::Assembly,
+            Self::Pack(PackError::Interrupted) | Self::Unpack(UnpackError::Interrupted) => {
+                Exit::Interrupted
+            }
+            Self::Pack(_) => Exit::Publish,
+            Self::Unpack(error) => unpack_exit(error),
+            Self::Publish(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Publish(_) => Exit::Publish,
             Self::Cache(_) | Self::Io(_) | Self::Html(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -150,15 +192,40 @@ impl Error {
                     .to_owned(),
             ),
             Self::Hub(error) => error.help(),
+            Self::Convert(error) => error.help(),
+            Self::ChatConfig { .. } => Some(
+                "name the directory of a model in MLC's format, or its mlc-chat-config.json"
+                    .to_owned(),
+            ),
             Self::Toolchain(error) => error.help(),
             Self::Library(_) => Some(
                 "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \
                  get it or compile it again"
                     .to_owned(),
             ),
+            Self::Binding(error) => error.help(),
             Self::Assemble(error) => error.help().map(str::to_owned),
+            Self::Pack(error) => error.help().map(str::to_owned),
+            Self::Unpack(error) => error.help(),
+            Self::Publish(error) => error.help(),
             _ => None,
         }
+    }
+}
+
+fn unpack_exit(error: &UnpackError) -> Exit {
+    match error {
+        UnpackError::Source { .. } => Exit::Usage,
+        UnpackError::Missing { .. } | UnpackError::Http { .. } | UnpackError::Read(_) => {
+            Exit::Fetch
+        }
+        UnpackError::List { .. }
+        | UnpackError::Size { .. }
+        | UnpackError::Digest { .. }
+        | UnpackError::Damaged { .. }
+        | UnpackError::Entry { .. } => Exit::Validation,
+        UnpackError::NoRoom { .. } | UnpackError::Write { .. } => Exit::Assembly,
+        UnpackError::Interrupted => Exit::Interrupted,
     }
 }
 

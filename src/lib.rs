@@ -4,16 +4,19 @@
 //! The modules, in the order in which data flows through them:
 //!
 //! ```text
-//! config -> fetch -> plan -> compile -> library -> assemble -> manifest
+//! config -> fetch -> (convert) -> plan -> compile -> library -> binding -> assemble -> manifest
+//!        -> report -> publish
 //! ```
 //!
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the
 //! stages exchange, and `io` alone touches files and programs. ARCHITECTURE.md has the rules.
 
 pub mod assemble;
+pub mod binding;
 pub mod cli;
 pub mod compile;
 pub mod config;
+pub mod convert;
 pub mod error;
 pub mod exit;
 pub mod fetch;
@@ -24,5 +27,6 @@ pub mod manifest;
 pub mod model;
 pub mod pipeline;
 pub mod plan;
+pub mod publish;
 pub mod report;
 pub mod ui;

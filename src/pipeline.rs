@@ -1,13 +1,18 @@
 //! Every stage by its name, in order, and what passes between them.
 
 mod anatomy;
+mod binding;
 pub mod cache;
 mod compile;
+mod compile_one;
 mod fetch;
+mod libraries;
 mod library;
 mod lock;
+pub mod publish;
 mod record;
 mod report;
+mod unpack;
 mod vram;
 
 use std::collections::BTreeMap;
@@ -16,11 +21,15 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::binding::BindingOptions;
 use self::compile::Had;
+pub use self::compile_one::{CompileOneRequest, CompiledOne, compile_one};
 use self::fetch::Fetched;
+pub use self::libraries::{Libraries, StoreLibrary, libraries};
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
 pub use self::report::{NamedPath, ReportRequest, over_budget, report};
+pub use self::unpack::unpack;
 use self::vram::Raised;
 use crate::assemble::{AppModel, Assembly, app_config};
 use crate::compile::{
@@ -64,6 +73,8 @@ pub struct PackageRequest {
     pub locked: bool,
     /// The processor of a Mac Catalyst package.
     pub macabi_arch: MacabiArch,
+    /// How the platform binding is made; none to leave it out.
+    pub binding: Option<BindingOptions>,
     /// The variables and the working directory of this process.
     pub environment: Environment,
 }
@@ -91,17 +102,18 @@ struct Planned {
     fetched: Fetched,
     store: Store,
     toolchain: Option<Toolchain>,
+    binding: Option<binding::Prepared>,
 }
 
 /// Says what [`build`] would do.
 pub fn plan(request: &PackageRequest, ui: &Ui, cancel: &Cancel) -> Result<Plan, Error> {
-    Ok(make_plan(request, &mut Clock::start(), ui, cancel)?.plan)
+    Ok(make_plan(request, false, &mut Clock::start(), ui, cancel)?.plan)
 }
 
 /// Builds the package.
 pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifest, Error> {
     let mut clock = Clock::start();
-    let planned = make_plan(&request.package, &mut clock, ui, cancel)?;
+    let planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan)?;
     planned.fetched.complete(ui)?;
@@ -111,15 +123,19 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     link_and_assemble(request, &planned, &had, clock, ui, cancel)
 }
 
-/// config -> fetch -> plan.
+/// config -> fetch -> plan. A binding that cannot be had is an error if it `must` be.
 fn make_plan(
     request: &PackageRequest,
+    must: bool,
     clock: &mut Clock,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<Planned, Error> {
     let (config, checked) = read_config(request, ui)?;
     clock.lap("config");
+    let (planned_binding, binding) = binding::prepare(request, &config, must, cancel)?
+        .map_or((None, None), |(a, b)| (Some(a), b));
+    clock.lap("sources");
     let fetched = fetch::metadata(request, &config, ui, cancel)?;
     clock.lap("fetch");
     let needs_compiler = config.models.iter().zip(&fetched.facts).any(|(entry, facts)| {
@@ -148,11 +164,12 @@ fn make_plan(
     // Only what is absent has to be explained by what is there.
     let records = if absent { store.records() } else { Vec::new() };
     let plan = draft.resolve(&found, &records, request.policy);
+    let plan = Plan { binding: planned_binding, ..plan };
     clock.lap("plan");
     let name = request.package_config.file_name().unwrap_or(config::FILE_NAME).to_owned();
     let digest = Digest::of(checked.text().as_bytes());
     let config = InputFile { name, digest };
-    Ok(Planned { plan, config, checked, fetched, store, toolchain })
+    Ok(Planned { plan, config, checked, fetched, store, toolchain, binding })
 }
 
 /// Reads and checks the config; shows its diagnostics; leaves the models of `--only`.
@@ -196,7 +213,8 @@ fn toolchain(
         python: request.python.as_deref(),
         environment: &request.environment,
         cache_dir: &request.cache_dir,
-        device: config.device,
+        target: &config.device.into(),
+        host: None,
         limit: Toolchain::DEFAULT_LIMIT,
         cancel,
     })?)
@@ -209,7 +227,7 @@ fn refuse_unfetched(plan: &Plan) -> Result<(), Error> {
     }
 }
 
-/// library -> assemble -> manifest.
+/// library -> binding -> assemble -> manifest.
 fn link_and_assemble(
     request: &BuildRequest,
     planned: &Planned,
@@ -241,7 +259,18 @@ fn assemble(
     let raised = vram::settle(request, planned, linked, ui)?;
     let mut assembly = Assembly::begin(&request.package.output, cancel)?;
     let archive = Utf8Path::new("lib").join(plan.device.archive_name());
-    assembly.write_with(&archive, |out| write_archive(linked, out))?;
+    assembly.write_with(&archive, |out| write_archive(plan.device, linked, out))?;
+    let binding = match &planned.binding {
+        Some(prepared) => {
+            clock.lap("archive");
+            let (package, mode) = (&request.package, request.link_mode);
+            let bound =
+                binding::bind(package, prepared, mode, &archive, &mut assembly, ui, cancel)?;
+            clock.lap("binding");
+            Some(bound)
+        }
+        None => None,
+    };
     for model in plan.models.iter().filter(|model| model.bundle.is_some()) {
         if let Some(files) = planned.fetched.models.get(&model.model_id) {
             ui.detail("Bundling", model.model_id.as_str());
@@ -249,7 +278,7 @@ fn assemble(
         }
     }
     let app_config = app_config(plan.device, &app_models(plan, &raised))?;
-    assembly.write(Utf8Path::new("bundle/mlc-app-config.json"), app_config.as_bytes())?;
+    assembly.write(binding::app_config_path(planned), app_config.as_bytes())?;
     clock.lap("assemble");
 
     let anatomy = Anatomy::of(linked);
@@ -257,7 +286,7 @@ fn assemble(
     raised.write(planned, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {
         let duplicates = anatomy::duplicates(&anatomy, plan, &planned.fetched, &outputs);
-        let manifest = Manifest { outputs, duplicates, ..manifest };
+        let manifest = Manifest { outputs, duplicates, binding, ..manifest };
         manifest.to_json().map(|text| (text, manifest))
     })?)
 }

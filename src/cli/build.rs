@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::package::PackageArgs;
-use super::{Context, Format};
+use super::{Context, Format, libraries, outputs};
 use crate::compile::MlcCompiler;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -12,7 +12,8 @@ use crate::model::LinkMode;
 use crate::pipeline::{self, BuildRequest};
 use crate::report;
 
-const DEFAULT_TIMEOUT: NonZeroU64 = NonZeroU64::new(MlcCompiler::DEFAULT_LIMIT.as_secs()).unwrap();
+pub(super) const DEFAULT_TIMEOUT: NonZeroU64 =
+    NonZeroU64::new(MlcCompiler::DEFAULT_LIMIT.as_secs()).unwrap();
 
 /// `mlc-package build`.
 #[derive(Debug, Args)]
@@ -32,9 +33,6 @@ pub(super) struct BuildArgs {
     /// How weights get into the package
     #[arg(long, value_name = "HOW", default_value = "auto")]
     link_mode: LinkModeArg,
-    /// Leave out the platform binding (mlc4j, or the Apple libraries)
-    #[arg(long)]
-    no_binding: bool,
     /// Raise an `estimated_vram_bytes` that is too small, in the config
     #[arg(long, conflicts_with = "dry_run")]
     fix_vram: bool,
@@ -48,12 +46,25 @@ pub(super) struct BuildArgs {
         value_parser = at_least_one::<NonZeroU64>
     )]
     compile_timeout: NonZeroU64,
+    /// Compile what is not cached, and make no dist/
+    #[arg(long, conflicts_with = "dry_run")]
+    libs_only: bool,
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: BuildFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum BuildFormat {
+    /// Tables
+    Human,
+    /// One object: the manifest
+    Json,
+    /// Tables, and the outputs of a step of GitHub Actions
+    Github,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -79,7 +90,7 @@ impl From<LinkModeArg> for LinkMode {
     }
 }
 
-fn at_least_one<T: std::str::FromStr>(text: &str) -> Result<T, &'static str> {
+pub(super) fn at_least_one<T: std::str::FromStr>(text: &str) -> Result<T, &'static str> {
     text.parse().map_err(|_| "expected a whole number, at least 1")
 }
 
@@ -90,19 +101,18 @@ fn default_jobs() -> NonZeroUsize {
 }
 
 pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let package = args.package.request(&context.ui)?;
+    let mut package = args.package.request(&context.ui)?;
+    if args.libs_only {
+        package.binding = None;
+    }
     if args.dry_run {
         let plan = pipeline::plan(&package, &context.ui, &context.cancel)?;
-        super::plan::print(&plan, args.format, context)?;
+        let format = match args.format {
+            BuildFormat::Json => Format::Json,
+            BuildFormat::Human | BuildFormat::Github => Format::Human,
+        };
+        super::plan::print(&plan, format, context)?;
         return Ok(Exit::Ok);
-    }
-    if !args.no_binding {
-        return Err(Error::usage(
-            "this version does not build the platform binding yet (mlc4j for Android, the \
-             static libraries for Apple)",
-            "add --no-binding: dist/ then holds the model library, the bundled models and \
-             mlc-app-config.json",
-        ));
     }
     let request = BuildRequest {
         package,
@@ -111,12 +121,19 @@ pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Er
         fix_vram: args.fix_vram,
         compile_limit: Duration::from_secs(args.compile_timeout.get()),
     };
+    if args.libs_only {
+        let there = pipeline::libraries(&request, &context.ui, &context.cancel)?;
+        return libraries::print(&there, args.format, context);
+    }
     let manifest = pipeline::build(&request, &context.ui, &context.cancel)?;
+    let output = &request.package.output;
     match args.format {
-        Format::Human => {
-            report::write_summary(&mut context.out, &manifest, &request.package.output)?;
+        BuildFormat::Human => report::write_summary(&mut context.out, &manifest, output)?,
+        BuildFormat::Json => write!(context.out, "{}", manifest.to_json()?)?,
+        BuildFormat::Github => {
+            let values = libraries::outputs_of(&manifest, output);
+            outputs::write(&values, context, |out| report::write_summary(out, &manifest, output))?;
         }
-        Format::Json => write!(context.out, "{}", manifest.to_json()?)?,
     }
     Ok(Exit::Ok)
 }

@@ -61,6 +61,10 @@ struct PruneArgs {
     /// Remove what was used longest ago, until the rest is no larger: 2GiB, 500MB
     #[arg(long, value_name = "SIZE")]
     max_size: Option<ByteSize>,
+    /// Remove all libraries but this one, named as `plan --format github` does; may be given
+    /// more than once
+    #[arg(long, value_name = "FINGERPRINT", value_parser = store_name)]
+    keep: Vec<String>,
     /// Say what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
@@ -99,6 +103,7 @@ pub(super) fn run(args: &CacheArgs, context: &mut Context<'_>) -> Result<Exit, E
         }
         CacheVerb::Prune(args) => {
             let what = PruneRequest {
+                keep: (!args.keep.is_empty()).then(|| args.keep.iter().cloned().collect()),
                 older_than: args.older_than,
                 max_size: args.max_size,
                 dry_run: args.dry_run,
@@ -107,6 +112,15 @@ pub(super) fn run(args: &CacheArgs, context: &mut Context<'_>) -> Result<Exit, E
             print(&result, args.list.format, context, |out| write_pruned(out, &result))?;
             Ok(Exit::Ok)
         }
+    }
+}
+
+/// A library's directory in the store.
+fn store_name(text: &str) -> Result<String, &'static str> {
+    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    match text.len() == 32 && text.chars().all(hex) {
+        true => Ok(text.to_owned()),
+        false => Err("expected the first 32 hex digits of a fingerprint"),
     }
 }
 
@@ -192,7 +206,7 @@ fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<Stri
     let name = library.model_lib.as_ref().map_or(fingerprint, |name| name.as_str());
     vec![
         name.to_owned(),
-        library.device.map_or_else(String::new, |device| device.to_string()),
+        library.device.as_ref().map_or_else(String::new, ToString::to_string),
         library.bytes.to_string(),
         library.created.map_or_else(String::new, ago),
         ago(library.last_used),

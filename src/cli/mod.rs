@@ -3,14 +3,19 @@
 mod build;
 mod cache;
 mod check;
+mod compile;
 mod completions;
 mod failure;
 mod inspect;
+mod libraries;
 mod lock;
+mod outputs;
 mod package;
 mod plan;
+mod publish;
 mod report;
 mod schema;
+mod unpack;
 
 use std::io::Write;
 
@@ -69,6 +74,8 @@ enum Verb {
     /// Build the package: the model library, the bundled models, the app's config
     #[command(visible_alias = "package")]
     Build(build::BuildArgs),
+    /// Compile one model's library, for any device that MLC LLM knows
+    Compile(compile::CompileArgs),
     /// Check package configs: every problem at once
     Check(check::CheckArgs),
     /// Say what build would do, and why
@@ -79,6 +86,10 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Report sizes, and how they differ from a baseline
     Report(report::ReportArgs),
+    /// Lay out the dist/ again that a release's assets hold
+    Unpack(unpack::UnpackArgs),
+    /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
+    Publish(publish::PublishArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
     /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
@@ -137,11 +148,14 @@ pub fn main() -> Exit {
 fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
     match verb {
         Verb::Build(args) => build::run(args, context),
+        Verb::Compile(args) => compile::run(args, context),
         Verb::Plan(args) => plan::run(args, context),
         Verb::Lock(args) => lock::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Report(args) => report::run(args, context),
         Verb::Check(args) => check::run(&args, context),
+        Verb::Unpack(args) => unpack::run(&args, context),
+        Verb::Publish(args) => publish::run(args, context),
         Verb::Cache(args) => cache::run(&args, context),
         Verb::Schema(args) => schema::run(&args, context),
         Verb::Completions(args) => completions::run(&args, context),

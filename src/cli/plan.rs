@@ -1,11 +1,13 @@
-use clap::Args;
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
 
 use super::package::PackageArgs;
-use super::{Context, Format};
+use super::{Context, Format, outputs};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::pipeline;
 use crate::plan::Plan;
+use crate::plan::keys::{self, CacheEntry, KeyPrefix, Matrix};
 use crate::report;
 
 /// `mlc-package plan`.
@@ -15,13 +17,44 @@ pub(super) struct PlanArgs {
     package: PackageArgs,
     /// How to print the plan
     #[arg(long, value_name = "FORMAT", default_value = "human")]
-    format: Format,
+    format: PlanFormat,
+    #[command(flatten)]
+    github: GithubArgs,
+}
+
+/// What `--format github` is made with.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With --format github")]
+struct GithubArgs {
+    /// How the keys of caches begin
+    #[arg(long, value_name = "TEXT", default_value = "mlc-package")]
+    prefix_key: KeyPrefix,
+    /// The most jobs that the matrix may have
+    #[arg(long, value_name = "N", default_value_t = Matrix::MOST)]
+    matrix_jobs: usize,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PlanFormat {
+    /// Tables
+    Human,
+    /// One object
+    Json,
+    /// Outputs of a step of GitHub Actions: keys and paths for actions/cache, a job matrix
+    Github,
 }
 
 pub(super) fn run(args: PlanArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     let request = args.package.request(&context.ui)?;
     let plan = pipeline::plan(&request, &context.ui, &context.cancel)?;
-    print(&plan, args.format, context)?;
+    match args.format {
+        PlanFormat::Human => print(&plan, Format::Human, context)?,
+        PlanFormat::Json => print(&plan, Format::Json, context)?,
+        PlanFormat::Github => {
+            let values = github_outputs(&plan, &args.github, &request.cache_dir)?;
+            outputs::write(&values, context, |out| report::write_plan(out, &plan))?;
+        }
+    }
     Ok(Exit::Ok)
 }
 
@@ -32,4 +65,35 @@ pub(super) fn print(plan: &Plan, format: Format, context: &mut Context<'_>) -> R
         Format::Json => writeln!(context.out, "{}", serde_json::to_string_pretty(plan)?)?,
     }
     Ok(())
+}
+
+/// The outputs of a step that plans; README.md lists them.
+fn github_outputs(
+    plan: &Plan,
+    args: &GithubArgs,
+    cache_dir: &Utf8PathBuf,
+) -> Result<Vec<(&'static str, String)>, Error> {
+    let libraries = keys::libraries(plan, &args.prefix_key, cache_dir);
+    let weights = keys::weights(plan, &args.prefix_key, cache_dir);
+    let misses = plan.misses();
+    let paths = |entry: &CacheEntry| {
+        let paths: Vec<_> = entry.paths.iter().map(|path| path.as_str()).collect();
+        paths.join("\n")
+    };
+    let of_weights =
+        |value: &dyn Fn(&CacheEntry) -> String| weights.as_ref().map(value).unwrap_or_default();
+    Ok(vec![
+        ("device", plan.device.to_string()),
+        ("models", (plan.models.len() + plan.unfetched.len()).to_string()),
+        ("libraries", plan.libraries.len().to_string()),
+        ("libs-to-compile", misses.to_string()),
+        ("cache-hit", (misses == 0).to_string()),
+        ("matrix", serde_json::to_string(&Matrix::new(plan, args.matrix_jobs))?),
+        ("fingerprints", keys::fingerprints(plan).join("\n")),
+        ("libs-key", libraries.key.clone()),
+        ("libs-restore-keys", libraries.restore_key.clone().unwrap_or_default()),
+        ("libs-path", paths(&libraries)),
+        ("weights-key", of_weights(&|entry| entry.key.clone())),
+        ("weights-path", of_weights(&paths)),
+    ])
 }

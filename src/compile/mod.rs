@@ -7,6 +7,7 @@
 
 mod environment;
 mod error;
+mod machine;
 mod memory;
 mod mlc;
 mod probe;
@@ -29,7 +30,7 @@ mod scene;
 pub use environment::Environment;
 pub use error::{CompileError, CompileErrors, FailedCompilation, Failure};
 pub use mlc::MlcCompiler;
-pub use python::PYTHON_VARIABLE;
+pub use python::{PYTHON_VARIABLE, find as find_python};
 pub use run::{
     Check, CompileEvent, CompileJob, CompileRequest, CompiledLibrary, Compiler, Workspace,
     compile_all,

@@ -1,5 +1,14 @@
-//! GitHub Actions, seen from inside a job: workflow commands and their escaping
-//! (actions/toolkit, `packages/core/src/command.ts`).
+//! GitHub Actions, seen from inside a job: the event that started it, what a step tells the
+//! runner, workflow commands and their escaping (actions/toolkit,
+//! `packages/core/src/command.ts`).
+
+pub mod api;
+pub mod event;
+pub mod output;
+mod payload;
+mod repository;
+
+pub use self::repository::{NotARepository, Repository};
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write};
@@ -19,18 +28,28 @@ pub fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Writes foreign lines as a folded group. Commands in them are not obeyed: the runner stops
-/// looking for commands until it sees a word that nobody could know beforehand.
+/// Writes foreign lines as a folded group; commands in them are not obeyed.
 pub fn group(out: &mut dyn Write, title: &str, lines: &str) -> io::Result<()> {
-    let word = format!("{:016x}{:016x}", random(), random());
     writeln!(out, "::group::{}", escape_data(title))?;
+    verbatim(out, lines)?;
+    writeln!(out, "::endgroup::")
+}
+
+/// Writes foreign lines. Commands in them are not obeyed: the runner stops looking for commands
+/// until it sees a word that nobody could know beforehand.
+pub fn verbatim(out: &mut dyn Write, lines: &str) -> io::Result<()> {
+    let word = random_word();
     writeln!(out, "::stop-commands::{word}")?;
     out.write_all(lines.as_bytes())?;
     if !lines.ends_with('\n') {
         writeln!(out)?;
     }
-    writeln!(out, "::{word}::")?;
-    writeln!(out, "::endgroup::")
+    writeln!(out, "::{word}::")
+}
+
+/// A word that nobody could know beforehand.
+pub fn random_word() -> String {
+    format!("{:016x}{:016x}", random(), random())
 }
 
 /// A number from the system's randomness, which seeds every hash map.

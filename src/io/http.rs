@@ -1,5 +1,7 @@
-//! HTTP GETs from plain threads, their bodies read as they come. It follows no redirects and
+//! HTTP from plain threads, bodies read as they come. It follows no redirects and
 //! repeats nothing: whoever asks knows what an answer means.
+
+pub mod send;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -59,6 +61,8 @@ pub struct Get<'a> {
     pub bearer: Option<&'a Secret>,
     /// The first byte and the one after the last.
     pub range: Option<(u64, u64)>,
+    /// The kind of answer that is wanted, where an address has several.
+    pub accept: Option<&'static str>,
 }
 
 /// An answer, its body not yet read.
@@ -102,6 +106,9 @@ impl Client {
                 .map_err(|_| HttpError::Setup("the token has control characters".to_owned()))?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
+        }
+        if let Some(accept) = get.accept {
+            request = request.header(header::ACCEPT, accept);
         }
         if let Some((start, end)) = get.range {
             let last = end.saturating_sub(1);

@@ -39,6 +39,7 @@ pub(super) fn manifest(
             })
             .collect(),
         duplicates: Vec::new(),
+        binding: None,
         stages,
         outputs: Vec::new(),
     }

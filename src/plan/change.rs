@@ -81,6 +81,10 @@ impl Change {
         note("quantization", old.quantization.clone(), new.quantization.clone());
         note("overrides", or_none(&old.overrides), or_none(&new.overrides));
         note("opt", old.opt.clone(), new.opt.clone());
+        let host = |inputs: &CompileInputs| or_none(inputs.host.as_deref().unwrap_or_default());
+        note("host", host(old), host(new));
+        let format = |inputs: &CompileInputs| inputs.format.suffix().to_owned();
+        note("format", format(old), format(new));
         let arch = |inputs: &CompileInputs| match inputs.macabi_arch {
             Some(arch) => arch.to_string(),
             None => "none".into(),
@@ -131,18 +135,21 @@ impl fmt::Display for MissReason {
             Self::New => f.write_str("not compiled before"),
             Self::Redo => f.write_str("MLC_JIT_POLICY=REDO"),
             Self::Damaged { why } => write!(f, "the cached library is damaged: {why}"),
-            Self::Changed { changes } => {
-                const SHOWN: usize = 3;
-                for (n, change) in changes.iter().take(SHOWN).enumerate() {
-                    let separator = if n == 0 { "" } else { ", " };
-                    write!(f, "{separator}{change}")?;
-                }
-                match changes.len().saturating_sub(SHOWN) {
-                    0 => Ok(()),
-                    more => write!(f, ", {more} more changed"),
-                }
-            }
+            Self::Changed { changes } => write_changes(f, changes),
         }
+    }
+}
+
+/// The first changes, and how many more there are.
+pub(super) fn write_changes(f: &mut fmt::Formatter<'_>, changes: &[Change]) -> fmt::Result {
+    const SHOWN: usize = 3;
+    for (n, change) in changes.iter().take(SHOWN).enumerate() {
+        let separator = if n == 0 { "" } else { ", " };
+        write!(f, "{separator}{change}")?;
+    }
+    match changes.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => write!(f, ", {more} more changed"),
     }
 }
 

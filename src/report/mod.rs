@@ -11,6 +11,7 @@ mod measured;
 mod pairing;
 mod parts;
 mod plan;
+mod release;
 mod size;
 mod summary;
 mod table;
@@ -28,6 +29,7 @@ pub use measured::Measured;
 pub use pairing::{Baseline, pair};
 pub use parts::ModelParts;
 pub use plan::write_plan;
+pub use release::{ReleaseSummary, write_release};
 pub use size::{
     LibraryParts, LinkedBy, ModelReport, PackageInput, PackageReport, ReportContext, SizeReport,
     Sizes, Status,

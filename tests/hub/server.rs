@@ -117,6 +117,7 @@ pub struct Seen {
     pub path: String,
     pub range: Option<(usize, usize)>,
     pub authorization: Option<String>,
+    pub accept: Option<String>,
 }
 
 /// Says what is wrong with the answer to a request; the number counts the requests for the
@@ -226,7 +227,7 @@ fn read(reader: &mut impl std::io::BufRead) -> std::io::Result<Option<Seen>> {
     let mut words = line.split(' ');
     let method = words.next().unwrap_or_default().to_owned();
     let path = words.next().unwrap_or_default().to_owned();
-    let mut seen = Seen { method, path, range: None, authorization: None };
+    let mut seen = Seen { method, path, range: None, authorization: None, accept: None };
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
@@ -235,6 +236,7 @@ fn read(reader: &mut impl std::io::BufRead) -> std::io::Result<Option<Seen>> {
         let (name, value) = line.trim().split_once(':').unwrap_or_default();
         match name.to_ascii_lowercase().as_str() {
             "authorization" => seen.authorization = Some(value.trim().to_owned()),
+            "accept" => seen.accept = Some(value.trim().to_owned()),
             "range" => {
                 let (from, to) = value.trim().trim_start_matches("bytes=").split_once('-').unwrap();
                 let end = to.parse::<usize>().map_or(usize::MAX, |last| last + 1);

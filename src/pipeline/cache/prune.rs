@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use camino::Utf8Path;
 use serde::Serialize;
 
@@ -14,8 +16,10 @@ use crate::model::{Age, ByteSize};
 const LOG_AGE: Age = Age(30 * 24 * 3600);
 
 /// What may go.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PruneRequest {
+    /// The libraries to keep, by their names in the store: all others go, whatever their age.
+    pub keep: Option<BTreeSet<String>>,
     /// Whatever was not used for so long.
     pub older_than: Option<Age>,
     /// What was used longest ago, until the rest is no larger.
@@ -108,7 +112,8 @@ pub fn prune(
         let age = Age(result.now.saturating_sub(candidate.last_used()));
         let is_old = what.older_than.is_some_and(|limit| age >= limit);
         let is_too_much = what.max_size.is_some_and(|limit| result.left > limit);
-        if !candidate.is_useless() && !is_old && !is_too_much {
+        let is_unwanted = what.keep.as_ref().is_some_and(|keep| !candidate.is_one_of(keep));
+        if !candidate.is_useless() && !is_old && !is_too_much && !is_unwanted {
             continue;
         }
         let freed = remove(candidate, &store, &mut pruner, what.dry_run)?;
@@ -154,6 +159,14 @@ impl Candidate {
         match self {
             Self::Library(entry) => entry.record.is_err(),
             Self::Weights(record) => record.bytes_there() == 0,
+        }
+    }
+
+    /// Whether a list of libraries has it, or is not about it.
+    fn is_one_of(&self, libraries: &BTreeSet<String>) -> bool {
+        match self {
+            Self::Library(entry) => libraries.contains(&entry.name),
+            Self::Weights(_) => true,
         }
     }
 

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Makes dist/, or only the libraries that go into it, or says which are missing.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=action/common.sh
+source "$here/common.sh"
+
+if [[ $MODE == plan ]]; then
+  # Once more, now that the caches are back: the matrix has what is still missing.
+  exec "$here/plan.sh"
+fi
+package_arguments
+more=()
+if [[ $MODE == libraries ]]; then
+  more+=(--libs-only)
+elif [[ $BINDING == false ]]; then
+  more+=(--no-binding)
+fi
+with_toolchain build "${package_arguments[@]}" ${more[@]+"${more[@]}"} --format github

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Holds the inputs against what they may be, before anything is installed or run, and gives the
+# other steps the paths that follow from them.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=action/common.sh
+source "$here/common.sh"
+
+if [[ $RUNNER_OS == Windows ]]; then
+  fail "mlc-package runs on Linux and macOS runners, and this one has Windows: use \
+runs-on: ubuntu-latest, or macos-latest for iphone and macabi"
+fi
+
+single_line() {
+  local name=$1 value=$2
+  if [[ $value == *[[:cntrl:]]* ]]; then
+    fail "the input \`$name\` cannot have line breaks or control characters"
+  fi
+}
+
+one_of() {
+  local name=$1 value=$2
+  shift 2
+  local choice
+  for choice in "$@"; do
+    if [[ $value == "$choice" ]]; then return; fi
+  done
+  single_line "$name" "$value"
+  fail "the input \`$name\` cannot be \`$value\`: expected one of: $*"
+}
+
+# A path inside the workspace, as it is written: no step up, no other root.
+relative() {
+  local name=$1 value=$2
+  single_line "$name" "$value"
+  case "/$value/" in
+  //*/ | */../*)
+    fail "the input \`$name\` is a path inside the repository: it cannot be absolute or go up (\`$value\`)"
+    ;;
+  *:*) fail "the input \`$name\` cannot have a colon (\`$value\`)" ;;
+  esac
+}
+
+# Where a path that is there leads to, links followed.
+inside() {
+  local name=$1 path=$2 real
+  real=$(realpath "$path")
+  if [[ $real != "$workspace" && $real != "$workspace"/* ]]; then
+    fail "the input \`$name\` leads out of the repository (\`$path\` is \`$real\`)"
+  fi
+}
+
+workspace=$(realpath "$GITHUB_WORKSPACE")
+one_of mode "$MODE" package libraries plan
+one_of container "$CONTAINER" auto never
+for pair in "binding=$BINDING" "cache=$CACHE" "cache-weights=$CACHE_WEIGHTS" "locked=$LOCKED" \
+  "strict=$STRICT" "save-if=$SAVE_IF"; do
+  one_of "${pair%%=*}" "${pair#*=}" true false
+done
+single_line image "$IMAGE_INPUT"
+single_line python "$PYTHON"
+single_line prefix-key "$PREFIX_KEY"
+single_line version "$VERSION"
+if [[ ! $IMAGE_INPUT =~ ^([A-Za-z0-9][A-Za-z0-9._:/@-]*)?$ ]]; then
+  fail "the input \`image\` is not the name of an image (\`$IMAGE_INPUT\`)"
+fi
+if [[ ! $MATRIX_JOBS =~ ^[1-9][0-9]{0,2}$ ]]; then
+  single_line matrix-jobs "$MATRIX_JOBS"
+  fail "the input \`matrix-jobs\` cannot be \`$MATRIX_JOBS\`: expected a number from 1 to 256"
+fi
+
+relative working-directory "$WORKING_DIRECTORY"
+directory=$GITHUB_WORKSPACE/$WORKING_DIRECTORY
+if [[ ! -d $directory ]]; then
+  fail "the input \`working-directory\` names no directory of the repository \
+(\`$WORKING_DIRECTORY\`): does a step with actions/checkout come before this one?"
+fi
+inside working-directory "$directory"
+
+relative config "$CONFIG"
+if [[ ! -f $directory/$CONFIG ]]; then
+  fail "there is no package config \`$CONFIG\` in \`$WORKING_DIRECTORY\`: name it with the input \
+\`config\`; does a step with actions/checkout come before this one?" 10
+fi
+inside config "$directory/$CONFIG"
+
+relative output "$OUTPUT"
+# The nearest directory that is there already; below it nothing can lead elsewhere.
+nearest=$directory/$OUTPUT
+while [[ ! -e $nearest && ! -L $nearest ]]; do nearest=${nearest%/*}; done
+inside output "$nearest"
+
+if [[ -n $SOURCE_DIR ]]; then
+  relative source-dir "$SOURCE_DIR"
+  if [[ ! -d $directory/$SOURCE_DIR ]]; then
+    fail "the input \`source-dir\` names no directory of the repository (\`$SOURCE_DIR\`)"
+  fi
+  inside source-dir "$directory/$SOURCE_DIR"
+fi
+
+caches=$state
+if [[ -n $CACHE_DIR ]]; then
+  single_line cache-dir "$CACHE_DIR"
+  if [[ $CACHE_DIR != /* || $CACHE_DIR == *:* ]]; then
+    fail "the input \`cache-dir\` is an absolute path without a colon (\`$CACHE_DIR\`)"
+  fi
+  caches=$CACHE_DIR
+fi
+mkdir -p "$caches/cache" "$caches/huggingface"
+
+dist=$OUTPUT
+if [[ $WORKING_DIRECTORY != . ]]; then dist=$WORKING_DIRECTORY/$OUTPUT; fi
+output directory "$directory"
+output dist "$dist"
+output cache-dir "$caches/cache"
+output hf-home "$caches/huggingface"

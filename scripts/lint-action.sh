@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Lints action.yml, the workflows, every script and the Dockerfile. Nothing is asked of the
+# network.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/setup-linters.sh
+bin=target/linters/bin
+
+"$bin/zizmor" --offline --quiet --no-progress action.yml .github/workflows
+"$bin/check-jsonschema" --quiet --builtin-schema vendor.github-actions action.yml
+"$bin/check-jsonschema" --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+"$bin/hadolint" Dockerfile
+git ls-files -z '*.sh' .ci/run | xargs -0 "$bin/shellcheck" --external-sources

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Writes a release into the action's files: its version, the digests of its archives and its
+# image, so that a commit of the action installs what was released with it and nothing else.
+#   scripts/record-release.sh VERSION DIRECTORY [IMAGE@sha256:DIGEST]
+# DIRECTORY has the archives mlc-package-VERSION-*.tar.gz. ACTION_DIR: another action/.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+if (($# < 2 || $# > 3)); then
+  echo "usage: scripts/record-release.sh VERSION DIRECTORY [IMAGE@sha256:DIGEST]" >&2
+  exit 2
+fi
+version=$1 directory=$2 image=${3:-}
+action=${ACTION_DIR:-$root/action}
+
+if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
+  echo "record-release: not a version: $version" >&2
+  exit 2
+fi
+if [[ -n $image && ! $image =~ ^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$ ]]; then
+  echo "record-release: not an image with its digest: $image" >&2
+  exit 2
+fi
+
+# The rows of other releases stay; those of this one are written anew.
+# shellcheck disable=SC2016 # awk's own variables
+others() { awk -v version="$version" "$1" "$action/$2"; }
+
+archives=("$directory/mlc-package-$version-"*.tar.gz)
+if [[ ! -f ${archives[0]} ]]; then
+  echo "record-release: no mlc-package-$version-*.tar.gz in $directory" >&2
+  exit 1
+fi
+# shellcheck disable=SC2016
+checksums=$(
+  others 'index($2, "mlc-package-" version "-") != 1' checksums.txt
+  cd "$directory"
+  sha256sum "${archives[@]##*/}"
+)
+# shellcheck disable=SC2016
+images=$(
+  others '$1 != version' images.txt
+  if [[ -n $image ]]; then echo "$version $image"; fi
+)
+printf '%s\n' "$checksums" >"$action/checksums.txt"
+printf '%s' "${images:+$images$'\n'}" >"$action/images.txt"
+printf '%s\n' "$version" >"$action/version.txt"

@@ -1,0 +1,124 @@
+"""What a test of the action begins with: the action as a release has it, a repository with an app
+and two models, and the compiler of tests/data/compiler."""
+
+import json
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from runner import Job
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests/data"
+PROGRAM = pathlib.Path(os.environ["MLC_PACKAGE_TEST_PROGRAM"])
+VERSION = "1.2.3"
+EVENTS = pathlib.Path(__file__).parent / "events"
+TARGET = f"{platform.machine().replace('arm64', 'aarch64')}-" + (
+    "apple-darwin" if sys.platform == "darwin" else "unknown-linux-musl"
+)
+
+
+def run(*command, **variables):
+    environment = {**os.environ, **variables}
+    return subprocess.run(
+        command, env=environment, check=True, text=True, stdout=subprocess.PIPE
+    ).stdout
+
+
+def model(name):
+    return {
+        "model": f"models/{name}",
+        "model_id": f"{name}-q0f16",
+        "estimated_vram_bytes": 1048576,
+        "bundle_weight": True,
+        "model_lib": f"{name}_layer",
+    }
+
+
+class Scene(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """The action at the commit of a release, and what was released."""
+        released = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(released.cleanup)
+        cls.released = pathlib.Path(released.name).resolve()
+        archives = cls.released / f"releases/v{VERSION}"
+        program = cls.released / "mlc-package"
+        # A debug build is large, and every run of the action unpacks it.
+        run("strip", "-o", program, PROGRAM)
+        run(ROOT / "scripts/package-release.sh", VERSION, TARGET, program, archives)
+        cls.action_source = cls.released / "action-repository"
+        shutil.copytree(ROOT / "action", cls.action_source / "action")
+        shutil.copy(ROOT / "action.yml", cls.action_source)
+        action = str(cls.action_source / "action")
+        run(ROOT / "scripts/record-release.sh", VERSION, archives, ACTION_DIR=action)
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = pathlib.Path(directory.name).resolve()
+        (self.root / "home").mkdir()
+        self.action = self.root / "action"
+        shutil.copytree(self.action_source, self.action)
+        self.variables = {
+            "MLC_PACKAGE_RELEASES_URL": f"file://{self.released}/releases",
+            "MLC_PACKAGE_PYTHON": sys.executable,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(DATA / "compiler"),
+            "STAND_IN_CALLS": str(self.root / "calls"),
+            "STAND_IN_LIBRARIES": str(DATA / "libraries"),
+            "STAND_IN_WAITING": str(self.root / "waiting"),
+        }
+        self.job = self.new_job()
+        self.app = self.job.workspace
+        self.config = {"device": "android", "model_list": [model("one"), model("other")]}
+        for name in ("one", "other"):
+            shutil.copytree(DATA / "layer", self.app / "models" / name)
+        self.configure()
+
+    def new_job(self, event=None, **more):
+        """A job in the same repository, begun by an event of tests/action/events."""
+        payload = json.loads((EVENTS / f"{event}.json").read_text()) if event else None
+        name = payload.pop("event_name") if payload else "push"
+        return Job(self.root, self.action, name, payload, env=self.variables, **more)
+
+    def configure(self, path="mlc-package-config.json"):
+        file = self.app / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(self.config, indent=2) + "\n")
+
+    def change_model(self, name):
+        """The model's own config changes, so that its library must be compiled anew."""
+        path = self.app / "models" / name / "mlc-chat-config.json"
+        config = json.loads(path.read_text())
+        config["active_vocab_size"] += 1
+        path.write_text(json.dumps(config))
+
+    def use(self, _job=None, **inputs):
+        """Runs the action; `_` in an input's name stands for `-`. No binding: the stand-in
+        compiler comes without a source tree."""
+        given = {"binding": "false"}
+        given.update({name.replace("_", "-"): value for name, value in inputs.items()})
+        return (_job or self.job).run(given)
+
+    def good(self, _job=None, **inputs):
+        run = self.use(_job, **inputs)
+        self.assertFalse(run.failed, run.log)
+        return run
+
+    def refused(self, expected, _job=None, **inputs):
+        """The run fails, and says this in an annotation."""
+        run = self.use(_job, **inputs)
+        self.assertTrue(run.failed, run.log)
+        self.assertTrue(any(expected in error for error in run.errors()), (run.said, run.log))
+        return run
+
+    def compilations(self):
+        calls = self.root / "calls"
+        lines = calls.read_text().splitlines() if calls.exists() else []
+        return [json.loads(line)["arguments"][-1].removesuffix("_") for line in lines]

@@ -1,0 +1,113 @@
+"""The main path: a package is made, and the next run compiles only what changed."""
+
+import json
+import os
+import shutil
+import unittest
+
+from scene import Scene, VERSION
+
+
+class Package(Scene):
+    def test_a_package_is_made_and_the_next_run_hits(self):
+        first = self.good()
+        self.assertEqual(sorted(self.compilations()), ["one_layer", "other_layer"])
+        self.assertEqual(first.outputs["libs-compiled"], "2")
+        self.assertEqual(first.outputs["cache-hit"], "false")
+        self.assertEqual(first.outputs["dist"], "dist")
+        self.assertEqual(first.outputs["version"], VERSION)
+        self.assertEqual(first.outputs["device"], "android")
+        manifest = json.loads((self.app / first.outputs["manifest"]).read_text())
+        self.assertEqual(len(manifest["models"]), 2)
+        self.assertEqual(len(self.job.cache.keys()), 1)
+
+        self.job.begin()
+        shutil.rmtree(self.app / "dist")
+        second = self.good()
+        self.assertEqual(second.outputs["libs-compiled"], "0")
+        self.assertEqual(second.outputs["cache-hit"], "true")
+        self.assertEqual(len(self.compilations()), 2)
+        self.assertTrue((self.app / "dist/lib/libmodel_android.a").is_file())
+        self.assertEqual(len(self.job.cache.keys()), 1)
+
+    def test_one_changed_model_compiles_alone_and_drags_nothing_along(self):
+        self.good()
+        self.change_model("one")
+        self.job.begin()
+        changed = self.good()
+        self.assertEqual(changed.outputs["libs-compiled"], "1")
+        self.assertEqual(len(self.compilations()), 3)
+        _, _, entry = self.job.cache.entries()[-1]
+        libraries = [name for name in os.listdir(entry / "0") if not name.startswith(".")]
+        self.assertEqual(len(libraries), 2, "the library of before is still in the cache")
+
+    def test_jobs_share_the_work_and_one_puts_it_together(self):
+        planned = self.good(mode="plan")
+        self.assertEqual(planned.outputs["libs-to-compile"], "2")
+        self.assertEqual(planned.outputs["dist"], "")
+        jobs = json.loads(planned.outputs["matrix"])["include"]
+        self.assertEqual([job["only"] for job in jobs], ["one-q0f16", "other-q0f16"])
+        artifacts = self.root / "artifacts"
+        for job in jobs:
+            self.job.begin()
+            made = self.good(mode="libraries", only=job["only"])
+            self.assertEqual(made.outputs["libs-compiled"], "1")
+            self.assertFalse((self.app / "dist").exists())
+            shutil.copytree(made.outputs["libs-path"], artifacts, dirs_exist_ok=True)
+        self.assertEqual(self.job.cache.keys(), [], "only the whole is saved")
+        self.job.begin()
+        libraries = self.job.temp / "mlc-package/cache/libs"
+        shutil.copytree(artifacts, libraries)
+        whole = self.good()
+        self.assertEqual(whole.outputs["libs-compiled"], "0")
+        self.assertEqual(len(self.compilations()), 2)
+        self.job.begin()
+        self.assertEqual(json.loads(self.good(mode="plan").outputs["matrix"]), {"include": []})
+
+    def test_a_cache_that_does_not_answer_is_a_warning(self):
+        self.job.cache.broken = True
+        run = self.good()
+        self.assertEqual(run.outputs["libs-compiled"], "2")
+        warnings = [message for kind, _, message in run.said if kind == "warning"]
+        self.assertTrue(any("503" in message for message in warnings))
+        self.assertEqual(run.steps["restore-libs"]["outcome"], "failure")
+
+    def test_caches_can_be_left_alone(self):
+        self.good(cache="false")
+        self.good(save_if="false")
+        self.assertEqual(self.job.cache.keys(), [])
+
+    def test_a_directory_of_a_self_hosted_runner_outlives_jobs(self):
+        kept = self.root / "kept"
+        other = self.good(cache_dir=str(kept), only="other-q0f16")
+        self.assertEqual(other.outputs["libs-compiled"], "1")
+        self.job.begin()
+        self.good(cache_dir=str(kept), only="one-q0f16")
+        self.job.begin()
+        self.assertEqual(self.good(cache_dir=str(kept)).outputs["libs-compiled"], "0")
+        self.assertEqual(self.job.cache.keys(), [])
+
+    def test_an_app_in_a_directory_of_its_own(self):
+        shutil.move(self.app / "models", self.app / "apps/chat/models")
+        self.configure("apps/chat/android.json")
+        run = self.good(working_directory="apps/chat", config="android.json", output="out/android")
+        self.assertEqual(run.outputs["dist"], "apps/chat/out/android")
+        self.assertTrue((self.app / run.outputs["manifest"]).is_file())
+
+    def test_nothing_of_a_job_is_outside_its_directories(self):
+        self.good()
+        self.assertEqual(os.listdir(self.root / "home"), [])
+
+    def test_every_event_of_a_workflow(self):
+        for event in ("push", "pull_request", "fork", "merge_group", "release", "workflow_run"):
+            with self.subTest(event):
+                self.assertIn(self.good(self.new_job(event)).outputs["libs-compiled"], ("0", "2"))
+
+    def test_an_event_file_that_is_not_there(self):
+        job = self.new_job()
+        self.assertFalse(job.event_path.exists())
+        self.good(job)
+
+
+if __name__ == "__main__":
+    unittest.main()
