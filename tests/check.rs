@@ -120,16 +120,17 @@ fn the_schema_of_a_project_is_the_committed_one() {
 }
 
 /// A repository with a project: its packages, one of which is bad.
-fn repository(project: &str) -> tempfile::TempDir {
+fn repository(project: &str) -> std::io::Result<tempfile::TempDir> {
     let files = [("mlc-package.yml", project), ("ios/c.json", GOOD), ("android/c.json", BAD)];
-    dir_with(&files).unwrap()
+    dir_with(&files)
 }
 
 #[test]
 fn a_project_is_checked_with_every_config_it_names() {
     let dir = repository(
         "packages:\n  - {name: ios, config: ios/c.json}\n  - {name: android, config: android/c.json}\n",
-    );
+    )
+    .unwrap();
     // A config beside it is not of the project, and not checked.
     fs_err::write(dir.path().join("mlc-package-config.json"), "{").unwrap();
     for arguments in [&["check"][..], &["check", "mlc-package.yml"]] {
@@ -149,7 +150,7 @@ fn a_project_is_checked_with_every_config_it_names() {
 
 #[test]
 fn a_bad_project_is_shown_as_configs_are() {
-    let dir = repository("packages:\n  - {name: ios, confg: ios/c.json}\n");
+    let dir = repository("packages:\n  - {name: ios, confg: ios/c.json}\n").unwrap();
     let run = mlc_package(dir.path()).args(["check", "--format", "github"]).assert().code(10);
     let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
     let wanted = "::error file=mlc-package.yml,line=2,col=17,endLine=2,endColumn=22,\
@@ -163,7 +164,7 @@ fn a_bad_project_is_shown_as_configs_are() {
 #[test]
 fn a_project_does_not_lead_out_of_its_repository() {
     let outside = dir_with(&[("c.json", GOOD)]).unwrap();
-    let dir = repository("");
+    let dir = repository("").unwrap();
     let link = |to: &Path, name: &str| {
         fs_err::os::unix::fs::symlink(to, dir.path().join(name)).unwrap();
     };

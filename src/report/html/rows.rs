@@ -51,14 +51,17 @@ pub(super) fn of(report: &SizeReport) -> (Vec<Column>, Vec<Row>) {
     (columns, rows.collect())
 }
 
+/// One size of a model.
+type SizeOf = fn(&ModelReport) -> Measured;
+
 /// The sizes that have columns: nobody needs one of zeros.
-fn sizes(report: &SizeReport) -> Vec<(&'static str, fn(&ModelReport) -> Measured)> {
-    let all: [(_, fn(&ModelReport) -> Measured); 3] = [
+fn sizes(report: &SizeReport) -> Vec<(&'static str, SizeOf)> {
+    let all: [(_, SizeOf); 3] = [
         ("Download", |model| model.sizes.download),
         ("Bundled", |model| model.sizes.bundled),
         ("Linked", |model| model.sizes.linked),
     ];
-    let is_used = |of: fn(&ModelReport) -> Measured| {
+    let is_used = |of: SizeOf| {
         let mut models = report.packages.iter().flat_map(|package| &package.models);
         models.any(|model| of(model).bytes() > 0 || of(model).before.is_some_and(|it| it > 0))
     };
