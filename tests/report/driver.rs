@@ -145,10 +145,10 @@ impl Browser {
             if line.trim().is_empty() {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':') {
-                if name.eq_ignore_ascii_case("content-length") {
-                    length = value.trim().parse().unwrap();
-                }
+            let header = line.split_once(':');
+            let header = header.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+            if let Some((_, value)) = header {
+                length = value.trim().parse().unwrap();
             }
         }
         let mut answer = vec![0; length];

@@ -101,6 +101,7 @@ fn a_name_is_neither_markup_nor_code_nor_a_command() {
 /// run as long. None goes over the end of a line here.
 fn without_code(text: &str) -> String {
     let mut outside = String::new();
+    let runs = regex::Regex::new("`+").unwrap();
     for line in text.lines() {
         let mut rest = line;
         while let Some(start) = rest.find('`') {
@@ -108,7 +109,6 @@ fn without_code(text: &str) -> String {
             rest = &rest[start..];
             let fence = rest.len() - rest.trim_start_matches('`').len();
             let inside = &rest[fence..];
-            let runs = regex::Regex::new("`+").unwrap();
             let closing = runs.find_iter(inside).find(|run| run.len() == fence);
             let closing = closing.unwrap_or_else(|| panic!("an open code span: {line}"));
             outside.push_str("CODE");
