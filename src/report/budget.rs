@@ -214,18 +214,26 @@ fn help(used: &Use, accept: &Acceptance) -> String {
 
 fn message(used: &Use, allowed: f64, size: Measured) -> String {
     let (measure, grown) = (used.measure, size.delta().unwrap_or_default().unsigned_abs());
-    let (now, grown) = (ByteSize(size.bytes()), ByteSize(grown));
+    let now = ByteSize(size.bytes());
     // Limits were read as bytes, so nothing is lost.
-    let bytes = ByteSize(allowed as u64);
+    let limit = allowed as u64;
+    // How far it is over is said too: both may look alike, rounded.
+    let over = |bytes: u64| {
+        let more = ByteSize(bytes.saturating_sub(limit));
+        format!("{more} over its limit of {}", ByteSize(limit))
+    };
     match used.limit {
-        LimitKind::Max => format!("{measure} is {now}; the limit is {bytes}"),
-        LimitKind::Growth => format!("{measure} grew by {grown} to {now}; the limit is {bytes}"),
+        LimitKind::Max => format!("{measure} is {now}, {}", over(size.bytes())),
+        LimitKind::Growth => {
+            format!("{measure} grew by {} to {now}, {}", ByteSize(grown), over(grown))
+        }
         LimitKind::GrowthPercent => match size.share() {
-            Some(share) => format!(
-                "{measure} grew by {:.1} % to {now}; the limit is {allowed} %",
-                share * 100.0
-            ),
-            None => format!("{measure} grew from nothing to {now}; the limit is {allowed} %"),
+            Some(share) => {
+                let percent = share * 100.0;
+                let digits = if percent - allowed < 0.1 { 4 } else { 1 };
+                format!("{measure} grew by {percent:.digits$} % to {now}; its limit is {allowed} %")
+            }
+            None => format!("{measure} grew from nothing to {now}; its limit is {allowed} %"),
         },
     }
 }
