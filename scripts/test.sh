@@ -9,6 +9,7 @@ scripts/setup-tools.sh
 scripts/setup-python.sh
 scripts/setup-python.sh target/test-venv tests/requirements.txt
 scripts/setup-zig.sh
+scripts/setup-cross.sh
 
 step "format"
 cargo fmt --check
@@ -33,6 +34,9 @@ MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python" \
 step "real huggingface_hub"
 MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
   cargo test --locked --test hub -- --ignored python
+step "platform bindings, built and linked"
+MLC_PACKAGE_TEST_CROSS="$PWD/target/cross/bin" \
+  cargo test --locked --test binding -- --ignored
 step "the HTML report in a browser"
 browser=$(scripts/setup-browser.sh)
 # shellcheck disable=SC2086 # two assignments

@@ -30,3 +30,4 @@ mod server;
 mod sizes;
 mod store;
 mod tree;
+mod unpack;
