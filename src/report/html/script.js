@@ -266,7 +266,7 @@
       const all = [...table.tBodies[0].rows];
       let count = 0;
       for (const row of all) {
-        const text = row.textContent.toLowerCase();
+        const text = [...row.cells].map((cell) => cell.textContent).join('\n').toLowerCase();
         row.hidden = !words.every((word) => text.includes(word));
         if (!row.hidden) count += 1;
       }
