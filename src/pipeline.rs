@@ -14,6 +14,7 @@ mod linked;
 mod lock;
 pub mod publish;
 mod record;
+mod report;
 mod unpack;
 mod vram;
 
@@ -31,6 +32,7 @@ use self::fetch::Fetched;
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
+pub use self::report::{NamedPath, ReportRequest, over_budget, report};
 pub use self::unpack::unpack;
 use self::vram::Raised;
 use crate::assemble::{AppModel, Assembly, app_config};

@@ -20,14 +20,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "pipeline",
         &[
             "config", "convert", "doctor", "fetch", "plan", "compile", "library", "binding",
-            "assemble", "publish", "manifest", "github", "io", "model", "ui", "error",
+            "assemble", "publish", "manifest", "report", "github", "io", "model", "ui", "error",
         ],
     ),
     (
         "error",
         &[
             "assemble", "binding", "compile", "config", "convert", "doctor", "fetch", "library",
-            "plan", "publish", "exit", "model",
+            "manifest", "plan", "publish", "report", "exit", "model",
         ],
     ),
     ("ui", &["github", "model"]),

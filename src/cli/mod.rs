@@ -14,6 +14,7 @@ mod outputs;
 mod package;
 mod plan;
 mod publish;
+mod report;
 mod schema;
 mod unpack;
 
@@ -91,6 +92,9 @@ enum Verb {
     /// The release is a draft until everything is up. A run that fails leaves the draft, and the
     /// next one sends what is missing. Needs GITHUB_TOKEN or GH_TOKEN with `contents: write`.
     Publish(publish::PublishArgs),
+
+    /// Report sizes, and how they differ from a baseline
+    Report(report::ReportArgs),
     /// Lay out the dist/ again that a release's assets hold
     ///
     /// Every byte is verified before dist/ changes. A release of a private repository needs
@@ -159,6 +163,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Lock(args) => lock::run(args, context),
         Verb::Doctor(args) => doctor::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
+        Verb::Report(args) => report::run(args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Publish(args) => publish::run(args, context),
         Verb::Unpack(args) => unpack::run(&args, context),

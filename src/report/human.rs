@@ -40,7 +40,10 @@ fn write_package(
     package: &PackageReport,
 ) -> io::Result<()> {
     let sizes = &package.sizes;
-    write!(out, "{} for {}", visible(&package.name), package.device)?;
+    write!(out, "{}", visible(&package.name))?;
+    if package.name != package.device.as_str() {
+        write!(out, " for {}", package.device)?;
+    }
     match (package.has_baseline, &report.base, &report.head) {
         (false, ..) => write!(out, ", no baseline")?,
         (true, base, head) => {
@@ -90,7 +93,7 @@ fn write_models(out: &mut dyn Write, table: &ModelTable<'_>) -> io::Result<()> {
         .map(|column| {
             let title = match column {
                 Column::Ram | Column::Declared => format!("RAM {}", word(*column)),
-                other => other.title().to_lowercase(),
+                other => other.title().to_lowercase().replace('δ', "Δ"),
             };
             if column.is_number() { format!(">{title}") } else { title }
         })
@@ -149,10 +152,7 @@ fn write_duplicates(out: &mut dyn Write, duplicates: &[DuplicateRecord]) -> io::
 /// `kernel x: 12.0 KiB too much, in a and b`.
 pub(super) fn describe(duplicate: &DuplicateRecord, name: &dyn Fn(&str) -> String) -> String {
     const MOST: usize = 4;
-    let kind = match duplicate.kind {
-        DuplicateKind::Kernel => "kernel",
-        DuplicateKind::Shard => "shard",
-    };
+    let kind = describe_kind(duplicate.kind);
     let mut owners: Vec<_> = duplicate.owners.iter().take(MOST).map(|owner| name(owner)).collect();
     let rest = duplicate.owners.len().saturating_sub(MOST);
     owners.extend((rest > 0).then(|| format!("{rest} more")));
@@ -162,6 +162,13 @@ pub(super) fn describe(duplicate: &DuplicateRecord, name: &dyn Fn(&str) -> Strin
         ByteSize(duplicate.wasted()),
         owners.join(", ")
     )
+}
+
+pub(super) fn describe_kind(kind: DuplicateKind) -> &'static str {
+    match kind {
+        DuplicateKind::Kernel => "kernel",
+        DuplicateKind::Shard => "shard",
+    }
 }
 
 fn others(out: &mut dyn Write, others: usize, indent: &str) -> io::Result<()> {
