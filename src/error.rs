@@ -3,6 +3,7 @@
 use crate::assemble::AssembleError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
+use crate::convert::weights::WeightsError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
@@ -52,6 +53,9 @@ pub enum Error {
     /// The Hub's settings. Exit 11.
     #[error(transparent)]
     Hub(Box<HubError>),
+    /// A checkpoint's weights cannot be converted, or written. Exit 11, or 14.
+    #[error(transparent)]
+    Weights(Box<WeightsError>),
     /// The compiler is not there. Exit 12.
     #[error(transparent)]
     Toolchain(#[from] CompileError),
@@ -87,6 +91,12 @@ impl From<HubError> for Error {
     }
 }
 
+impl From<WeightsError> for Error {
+    fn from(error: WeightsError) -> Self {
+        Self::Weights(Box::new(error))
+    }
+}
+
 impl Error {
     /// A mistake on the command line.
     pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
@@ -107,6 +117,12 @@ impl Error {
             | Self::NoRoom { .. }
             | Self::Lock(_)
             | Self::Hub(_) => Exit::Fetch,
+            Self::Weights(error) => match error.as_ref() {
+                WeightsError::Interrupted => Exit::Interrupted,
+                WeightsError::InPlace { .. } => Exit::Usage,
+                error if error.is_output() => Exit::Assembly,
+                _ => Exit::Fetch,
+            },
             Self::Toolchain(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_interrupted()) => {
                 Exit::Interrupted
@@ -137,6 +153,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::Hub(error) => error.help(),
+            Self::Weights(error) => error.help(),
             Self::Toolchain(error) => error.help(),
             Self::Library(_) => Some(
                 "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \

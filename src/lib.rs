@@ -14,6 +14,7 @@ pub mod assemble;
 pub mod cli;
 pub mod compile;
 pub mod config;
+pub mod convert;
 pub mod error;
 pub mod exit;
 pub mod fetch;

@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod compile;
+pub mod convert;
 mod fetch;
 mod library;
 mod lock;

@@ -4,6 +4,7 @@ mod build;
 mod cache;
 mod check;
 mod completions;
+mod convert;
 mod failure;
 mod inspect;
 mod lock;
@@ -76,6 +77,8 @@ enum Verb {
     Lock(lock::LockArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
+    /// Convert a Hugging Face checkpoint to the weights of an MLC model
+    Convert(convert::ConvertArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
     /// Print the JSON schema of package configs, for editors
@@ -137,6 +140,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Plan(args) => plan::run(args, context),
         Verb::Lock(args) => lock::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
+        Verb::Convert(args) => convert::run(args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Cache(args) => cache::run(&args, context),
         Verb::Schema => schema::run(context),

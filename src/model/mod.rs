@@ -13,6 +13,7 @@ mod overrides;
 mod package;
 mod policy;
 mod python_json;
+mod quantization;
 mod revision;
 mod shard_path;
 mod tensor_cache;
@@ -31,7 +32,10 @@ pub use package::{
     HubRepo, LocalModel, ModelEntry, ModelSource, PackageConfig, PreparedLibrary, SourceError,
 };
 pub use policy::{DownloadPolicy, JitPolicy, LinkMode, UnknownChoice};
-pub use python_json::to_python_json;
+pub use python_json::{to_python_json, to_python_json_with_indent};
+pub use quantization::{
+    FloatType, GroupQuantization, Layout, Quantization, UnknownQuantization,
+};
 pub use revision::{Revision, RevisionError};
 pub use shard_path::{ShardPath, ShardPathError};
 pub use tensor_cache::{Shard, TensorCache, TensorCacheError, TensorRecord};

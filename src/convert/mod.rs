@@ -1,0 +1,3 @@
+//! A Hugging Face checkpoint -> an MLC model directory.
+
+pub mod weights;
