@@ -44,6 +44,7 @@ struct Buffers {
 struct Grouped<'a> {
     group: &'a GroupQuantization,
     model: FloatType,
+    transposed: bool,
     words: Place,
     scales: Place,
     groups_a_row: u64,
@@ -117,8 +118,9 @@ impl Work<'_> {
             Store::Grouped { group, model, kn, words, scales } => {
                 let groups_a_row = param.columns.div_ceil(group.size as u64);
                 let words_a_row = groups_a_row * group.words() as u64;
-                let (model, words, scales) = (*model, *words, *scales);
-                let grouped = Grouped { group, model, words, scales, groups_a_row };
+                let (model, transposed) = (*model, *kn);
+                let (words, scales) = (*words, *scales);
+                let grouped = Grouped { group, model, transposed, words, scales, groups_a_row };
                 if *kn {
                     self.transposed(level, param, &grouped, unit, buffers)?;
                     if last(unit.param) {
@@ -220,6 +222,7 @@ impl Work<'_> {
                 source: param.dtype,
                 columns: to_usize(columns.end - columns.start),
                 model: grouped.model,
+                transposed: grouped.transposed,
                 words: &mut buffers.words,
                 scales: &mut buffers.scales,
             },

@@ -17,9 +17,13 @@ pub(super) trait Float: Copy {
     /// The nearest value of this type; infinite if there is none.
     fn round(value: f32) -> f32;
 
-    /// The same for values between 2^-14 and 2^15, for zero, infinity and NaN; values below are
-    /// given with more bits than the type has.
-    fn round_ordinary(value: f32) -> f32;
+    /// What arithmetic in this type makes of a result that is not stored: TVM computes on bf16 in
+    /// f32, and rounds only what it stores.
+    fn step(value: f32) -> f32;
+
+    /// The same for values between 2^-14 and 2^15, for zero, infinity and NaN; values below may
+    /// have more bits than the type has.
+    fn ordinary_step(value: f32) -> f32;
 }
 
 /// IEEE half precision.
@@ -70,7 +74,12 @@ impl Float for F16 {
     }
 
     #[inline(always)]
-    fn round_ordinary(value: f32) -> f32 {
+    fn step(value: f32) -> f32 {
+        Self::round(value)
+    }
+
+    #[inline(always)]
+    fn ordinary_step(value: f32) -> f32 {
         f32::from_bits(half_to_even(value.to_bits(), 13))
     }
 }
@@ -93,8 +102,13 @@ impl Float for Bf16 {
     }
 
     #[inline(always)]
-    fn round_ordinary(value: f32) -> f32 {
-        f32::from_bits(half_to_even(value.to_bits(), 16))
+    fn step(value: f32) -> f32 {
+        value
+    }
+
+    #[inline(always)]
+    fn ordinary_step(value: f32) -> f32 {
+        value
     }
 }
 
@@ -114,7 +128,12 @@ impl Float for F32 {
     }
 
     #[inline(always)]
-    fn round_ordinary(value: f32) -> f32 {
+    fn step(value: f32) -> f32 {
+        value
+    }
+
+    #[inline(always)]
+    fn ordinary_step(value: f32) -> f32 {
         value
     }
 }
@@ -174,15 +193,14 @@ mod tests {
         let brain = bf16::from_f32(value).to_f32();
         if value.is_nan() {
             assert!(F16::round(value).is_nan() && Bf16::round(value).is_nan());
-            assert!(F16::round_ordinary(f32::NAN).is_nan());
+            assert!(F16::ordinary_step(f32::NAN).is_nan());
             return;
         }
         assert_eq!(F16::round(value).to_bits(), half.to_bits(), "{value:e} to f16");
         assert_eq!(Bf16::round(value).to_bits(), brain.to_bits(), "{value:e} to bf16");
         assert_eq!(F32::round(value).to_bits(), value.to_bits());
         if (value.abs() >= 6.103_515_6e-5 && value.abs() <= 32768.0) || value == 0.0 {
-            assert_eq!(F16::round_ordinary(value).to_bits(), half.to_bits(), "{value:e}");
-            assert_eq!(Bf16::round_ordinary(value).to_bits(), brain.to_bits(), "{value:e}");
+            assert_eq!(F16::ordinary_step(value).to_bits(), half.to_bits(), "{value:e}");
         }
     }
 

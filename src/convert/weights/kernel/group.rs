@@ -1,7 +1,7 @@
 //! Group quantization. For each group: `scale = max|w| / max_int`, and for each weight of it
 //! `clamp(round(w / scale + max_int), 0, 2 max_int)`, packed from the low bits up into words;
-//! upstream's `mlc_llm/quantization/group_quantization.py`. Every step is rounded to the model's
-//! type.
+//! upstream's `mlc_llm/quantization/group_quantization.py`. Of f16, every step is rounded to it;
+//! of bf16, the scale alone.
 
 use fearless_simd::{Level, Simd, dispatch};
 
@@ -18,9 +18,12 @@ pub(in super::super) struct Groups<'a> {
     pub(in super::super) columns: usize,
     /// The type of the arithmetic.
     pub(in super::super) model: FloatType,
+    /// Whether the scales of bf16 are rounded only when they are stored: TVM keeps them in f32
+    /// where it transposes them before.
+    pub(in super::super) transposed: bool,
     /// The words of all groups, row by row.
     pub(in super::super) words: &'a mut [u32],
-    /// Their scales, row by row; values of the model's type.
+    /// Their scales, row by row.
     pub(in super::super) scales: &'a mut [f32],
 }
 
@@ -62,6 +65,7 @@ fn with_types<S: Float, M: Float>(
 fn all_rows<S: Float, M: Float, const BITS: u32, const SIZE: usize>(rows: Groups<'_>) -> bool {
     let words = SIZE / (32 / BITS as usize);
     let groups = rows.columns.div_ceil(SIZE);
+    let exact = rows.transposed && matches!(M::TYPE, FloatType::Bf16);
     let mut finite = true;
     for ((weights, row_words), row_scales) in rows
         .weights
@@ -76,12 +80,12 @@ fn all_rows<S: Float, M: Float, const BITS: u32, const SIZE: usize>(rows: Groups
         {
             let (values, max) = decode::<S, M, SIZE>(weights);
             if max < INFINITY && weights.len() == SIZE * S::SIZE {
-                *scale = ordinary_group::<M, BITS, SIZE>(&values, max, words);
+                *scale = ordinary_group::<M, BITS, SIZE>(&values, max, exact, words);
             } else {
                 finite &= max < INFINITY;
                 let used = weights.len() / S::SIZE;
                 let (used, _) = values.split_at(used.min(SIZE));
-                *scale = any_group::<M, BITS>(used, words);
+                *scale = any_group::<M, BITS>(used, SIZE, exact, words);
             }
         }
     }
@@ -113,18 +117,20 @@ fn decode<S: Float, M: Float, const SIZE: usize>(weights: &[u8]) -> ([f32; SIZE]
 fn ordinary_group<M: Float, const BITS: u32, const SIZE: usize>(
     values: &[f32; SIZE],
     max: u32,
+    exact: bool,
     words: &mut [u32],
 ) -> f32 {
     let max_int = ((1 << (BITS - 1)) - 1) as f32;
     // Adding it puts the nearest integer, half to even, into the last bits.
     const TO_INTEGER: f32 = 8_388_608.0;
-    let scale = M::round(f32::from_bits(max) / max_int);
+    let scale = f32::from_bits(max) / max_int;
+    let scale = if exact { scale } else { M::round(scale) };
     let mut integers = [0_u8; SIZE];
     for (integer, value) in integers.iter_mut().zip(values) {
         // |w / scale| is at most max_int and a half, or infinite or NaN with a scale of zero:
         // small values may keep more bits than they should, since the sum loses them.
-        let quotient = M::round_ordinary(value / scale);
-        let shifted = M::round_ordinary(quotient + max_int);
+        let quotient = M::ordinary_step(value / scale);
+        let shifted = M::ordinary_step(quotient + max_int);
         // NaN, of 0 / 0, becomes 0.
         let positive = if shifted > 0.0 { shifted } else { 0.0 };
         let clamped = if positive < 2.0 * max_int { positive } else { 2.0 * max_int };
@@ -156,18 +162,23 @@ fn packed<const BITS: u32>(integers: &[u8]) -> u32 {
     integers.iter().rev().fold(0, |word, integer| (word << BITS) | u32::from(*integer))
 }
 
-/// Any group, by the formula: short ones, and those with infinities and NaN. A maximum ignores
-/// NaN, as upstream's does.
+/// Any group, by the formula: short ones, and those with infinities and NaN. TVM's maximum takes
+/// what follows a NaN, and what fills a short group is the least value there is.
 #[cold]
 #[inline(never)]
-fn any_group<M: Float, const BITS: u32>(values: &[f32], words: &mut [u32]) -> f32 {
+fn any_group<M: Float, const BITS: u32>(
+    values: &[f32],
+    size: usize,
+    exact: bool,
+    words: &mut [u32],
+) -> f32 {
     let max_int = ((1 << (BITS - 1)) - 1) as f32;
-    let max = values.iter().fold(-M::MAX, |max, value| {
-        if value.abs() > max { value.abs() } else { max }
-    });
-    let scale = M::round(max / max_int);
+    let least = std::iter::repeat_n(-M::MAX, size - values.len());
+    let magnitudes = values.iter().map(|value| value.abs()).chain(least);
+    let max = magnitudes.fold(-M::MAX, |max, value| if max > value { max } else { value });
+    let scale = if exact { max / max_int } else { M::round(max / max_int) };
     let integer = |value: &f32| {
-        let shifted = M::round(M::round(value / scale) + max_int);
+        let shifted = M::step(M::step(value / scale) + max_int);
         // A NaN becomes 0 in a cast.
         shifted.round_ties_even().max(0.0).min(2.0 * max_int) as u32
     };
@@ -203,10 +214,12 @@ mod tests {
             return;
         }
         let (mut fast, mut exact) = ([0; 4], [0; 4]);
-        let fast_scale = ordinary_group::<M, BITS, SIZE>(&values, max, &mut fast);
-        let exact_scale = any_group::<M, BITS>(&values, &mut exact);
-        assert_eq!(fast_scale.to_bits(), exact_scale.to_bits(), "scale of {values:?}");
-        assert_eq!(fast, exact, "words of {values:?}");
+        for in_f32 in [false, true] {
+            let scale = ordinary_group::<M, BITS, SIZE>(&values, max, in_f32, &mut fast);
+            let by_formula = any_group::<M, BITS>(&values, SIZE, in_f32, &mut exact);
+            assert_eq!(scale.to_bits(), by_formula.to_bits(), "scale of {values:?}");
+            assert_eq!(fast, exact, "words of {values:?}");
+        }
     }
 
     proptest! {
@@ -284,6 +297,7 @@ mod tests {
                 source: FloatType::F32,
                 columns,
                 model,
+                transposed: false,
                 words: &mut words,
                 scales: &mut scales,
             },
