@@ -44,9 +44,9 @@ pub(super) fn run(args: ConvertArgs, context: &mut Context<'_>) -> Result<Exit, 
         quantization: args.quantization,
         output: args.output,
         allow_nonfinite: args.allow_nonfinite,
-        threads: args.jobs.unwrap_or_else(|| {
-            std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
-        }),
+        threads: args
+            .jobs
+            .unwrap_or_else(|| std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)),
     };
     let converted = convert(&request, &context.ui, &context.cancel)?;
     match args.format {

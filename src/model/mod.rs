@@ -33,9 +33,7 @@ pub use package::{
 };
 pub use policy::{DownloadPolicy, JitPolicy, LinkMode, UnknownChoice};
 pub use python_json::{to_python_json, to_python_json_with_indent};
-pub use quantization::{
-    FloatType, GroupQuantization, Layout, Quantization, UnknownQuantization,
-};
+pub use quantization::{FloatType, GroupQuantization, Layout, Quantization, UnknownQuantization};
 pub use revision::{Revision, RevisionError};
 pub use shard_path::{ShardPath, ShardPathError};
 pub use tensor_cache::{Shard, TensorCache, TensorCacheError, TensorRecord};

@@ -93,8 +93,7 @@ impl SourceFile {
     /// Reads the header of a file, of at most `left` bytes, which become fewer; gives the names
     /// of its tensors in the order of their data too.
     fn open(path: &Utf8Path, left: &mut u64) -> Result<(Self, Vec<String>), WeightsError> {
-        let damaged =
-            |why: String| WeightsError::Safetensors { path: path.to_owned(), why };
+        let damaged = |why: String| WeightsError::Safetensors { path: path.to_owned(), why };
         if !files::is_file(path) {
             return Err(damaged("the checkpoint's index names it, and it is not there".to_owned()));
         }

@@ -165,9 +165,7 @@ impl WeightsError {
             Self::Index { .. }
             | Self::IndexPath { .. }
             | Self::Safetensors { .. }
-            | Self::Missing { .. } => {
-                "the checkpoint is damaged or not whole: download it again"
-            }
+            | Self::Missing { .. } => "the checkpoint is damaged or not whole: download it again",
             Self::Shape { .. } => "config.json belongs to another checkpoint, or was edited",
             Self::NonFinite { .. } => {
                 "they were damaged in training or since, or are too large for the quantization's \

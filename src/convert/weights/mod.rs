@@ -108,9 +108,8 @@ pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsEr
     let Some(architecture) = Architecture::find(&model_type) else {
         return Err(WeightsError::UnknownArchitecture { path, model_type });
     };
-    let parameters = architecture
-        .parameters(&config)
-        .map_err(|source| WeightsError::Config { path, source })?;
+    let parameters =
+        architecture.parameters(&config).map_err(|source| WeightsError::Config { path, source })?;
     let checkpoint = Checkpoint::open(request.checkpoint)?;
     let plan = Plan::make(&checkpoint, architecture, parameters, request.quantization)?;
     Ok(Conversion { request, model_type, checkpoint, plan })

@@ -22,10 +22,18 @@ struct Tensor {
 
 impl NonFinite {
     /// Weights of a parameter, of which the first has this number, are known to hold some.
-    pub(super) fn note(&self, param: usize, plan: &Param, start: u64, stored: Stored, weights: &[u8]) {
+    pub(super) fn note(
+        &self,
+        param: usize,
+        plan: &Param,
+        start: u64,
+        stored: Stored,
+        weights: &[u8],
+    ) {
         let size = stored.source.size() as u64;
         let end = start + weights.len() as u64 / size;
-        let mut segment = plan.segments.partition_point(|segment| segment.first <= start).max(1) - 1;
+        let mut segment =
+            plan.segments.partition_point(|segment| segment.first <= start).max(1) - 1;
         let mut at = start;
         while let Some(from) = plan.segments.get(segment)
             && at < end
@@ -44,9 +52,8 @@ impl NonFinite {
     fn add(&self, key: (usize, usize), before: u64, found: Found, stored: Stored) {
         let first = before + found.first;
         let mut tensors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let tensor = tensors
-            .entry(key)
-            .or_insert(Tensor { count: 0, first, value: found.value, stored });
+        let tensor =
+            tensors.entry(key).or_insert(Tensor { count: 0, first, value: found.value, stored });
         tensor.count += found.count;
         if first <= tensor.first {
             (tensor.first, tensor.value) = (first, found.value);

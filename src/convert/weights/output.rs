@@ -49,7 +49,13 @@ impl Output {
     pub(super) fn new(dir: &Utf8Path, plans: &[ShardPlan]) -> Self {
         let shard = |plan: &ShardPlan| {
             let (file, written, hash) = Default::default();
-            OutputShard { file, path: dir.join(plan.file_name()), nbytes: plan.nbytes, written, hash }
+            OutputShard {
+                file,
+                path: dir.join(plan.file_name()),
+                nbytes: plan.nbytes,
+                written,
+                hash,
+            }
         };
         Self { shards: plans.iter().map(shard).collect() }
     }
@@ -72,7 +78,8 @@ impl Output {
             Err(TryLockError::WouldBlock) => return Ok(()),
             Err(TryLockError::Poisoned(error)) => error.into_inner(),
         };
-        if whole - hash.hashed < STEP && whole < shard.nbytes {
+        // Others may have hashed more meanwhile than this thread knew of.
+        if whole.saturating_sub(hash.hashed) < STEP && whole < shard.nbytes {
             return Ok(());
         }
         shard.hash_what_is_there(hash)

@@ -198,9 +198,8 @@ fn unused(
     let parts = parameters.iter().flat_map(|parameter| &parameter.parts);
     let used: HashSet<&str> = parts.map(|(name, _)| name.as_str()).collect();
     let names = checkpoint.order.iter().map(|(name, _)| name);
-    let unused: BTreeSet<&String> = names
-        .filter(|name| !used.contains(name.as_str()) && !architecture.ignores(name))
-        .collect();
+    let unused: BTreeSet<&String> =
+        names.filter(|name| !used.contains(name.as_str()) && !architecture.ignores(name)).collect();
     unused.into_iter().cloned().collect()
 }
 
@@ -266,7 +265,11 @@ impl<'a> Parts<'a> {
                 return Err(WeightsError::MixedDtypes {
                     tensor: name.clone(),
                     found: tensor.dtype.to_string(),
-                    other: parameter.parts.first().map(|(name, _)| name.clone()).unwrap_or_default(),
+                    other: parameter
+                        .parts
+                        .first()
+                        .map(|(name, _)| name.clone())
+                        .unwrap_or_default(),
                     wanted: first.dtype.to_string(),
                 });
             }

@@ -106,12 +106,17 @@ impl Work<'_> {
         let Some(param) = self.plan.params.get(unit.param) else { return Ok(()) };
         match &param.store {
             Store::Plain { target, plus_one, at } => {
-                let stored =
-                    Stored { source: param.dtype, plus_one: *plus_one, target: *target };
+                let stored = Stored { source: param.dtype, plus_one: *plus_one, target: *target };
                 self.read(param, unit.inner.clone(), &mut buffers.weights)?;
                 buffers.out.resize(2 * buffers.weights.len() / param.dtype.size(), 0);
                 if !kernel::store(level, stored, &buffers.weights, &mut buffers.out) {
-                    self.nonfinite.note(unit.param, param, unit.inner.start, stored, &buffers.weights);
+                    self.nonfinite.note(
+                        unit.param,
+                        param,
+                        unit.inner.start,
+                        stored,
+                        &buffers.weights,
+                    );
                 }
                 self.put(*at, 2 * unit.inner.start, &buffers.out)
             }

@@ -8,9 +8,24 @@ pub(super) const MISTRAL: Architecture = Architecture {
     model_type: "mistral",
     rows: &[
         embedding("model.embed_tokens.weight", AnyVocab, Hidden),
-        fused("model.layers.{}.self_attn.qkv_proj.weight", &[("model.layers.{}.self_attn.q_proj.weight", Query), ("model.layers.{}.self_attn.k_proj.weight", KeyValue), ("model.layers.{}.self_attn.v_proj.weight", KeyValue)], Hidden),
+        fused(
+            "model.layers.{}.self_attn.qkv_proj.weight",
+            &[
+                ("model.layers.{}.self_attn.q_proj.weight", Query),
+                ("model.layers.{}.self_attn.k_proj.weight", KeyValue),
+                ("model.layers.{}.self_attn.v_proj.weight", KeyValue),
+            ],
+            Hidden,
+        ),
         linear("model.layers.{}.self_attn.o_proj.weight", Hidden, Query),
-        fused("model.layers.{}.mlp.gate_up_proj.weight", &[("model.layers.{}.mlp.gate_proj.weight", Intermediate), ("model.layers.{}.mlp.up_proj.weight", Intermediate)], Hidden),
+        fused(
+            "model.layers.{}.mlp.gate_up_proj.weight",
+            &[
+                ("model.layers.{}.mlp.gate_proj.weight", Intermediate),
+                ("model.layers.{}.mlp.up_proj.weight", Intermediate),
+            ],
+            Hidden,
+        ),
         linear("model.layers.{}.mlp.down_proj.weight", Hidden, Intermediate),
         vector("model.layers.{}.input_layernorm.weight", Hidden),
         vector("model.layers.{}.post_attention_layernorm.weight", Hidden),

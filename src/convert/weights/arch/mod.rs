@@ -62,12 +62,11 @@ impl Architecture {
     /// Whether a tensor of the checkpoint is known to be needless.
     pub(super) fn ignores(&self, tensor: &str) -> bool {
         self.unused.iter().any(|pattern| match pattern.split_once("{}") {
-            Some((before, after)) => tensor
-                .strip_prefix(before)
-                .and_then(|rest| rest.strip_suffix(after))
-                .is_some_and(|layer| {
-                    !layer.is_empty() && layer.bytes().all(|byte| byte.is_ascii_digit())
-                }),
+            Some((before, after)) => {
+                tensor.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(
+                    |layer| !layer.is_empty() && layer.bytes().all(|byte| byte.is_ascii_digit()),
+                )
+            }
             None => tensor == *pattern,
         })
     }

@@ -131,10 +131,7 @@ pub(super) const fn vector(name: &'static str, size: Dim) -> Row {
 }
 
 /// A bias whose parts the checkpoint keeps apart.
-pub(super) const fn fused_vector(
-    name: &'static str,
-    parts: &'static [(&'static str, Dim)],
-) -> Row {
+pub(super) const fn fused_vector(name: &'static str, parts: &'static [(&'static str, Dim)]) -> Row {
     row(name, Kind::Plain, Source::Fused(parts), None)
 }
 
@@ -239,9 +236,7 @@ impl Dim {
             Self::HeadDim => config.head_dim()?,
             Self::Query => config.heads()? * config.head_dim()?,
             Self::KeyValue => config.key_value_heads()? * config.head_dim()?,
-            Self::Qkv => {
-                (config.heads()? + 2 * config.key_value_heads()?) * config.head_dim()?
-            }
+            Self::Qkv => (config.heads()? + 2 * config.key_value_heads()?) * config.head_dim()?,
         };
         Ok(Some(size))
     }

@@ -28,7 +28,11 @@ pub(in super::super) struct Groups<'a> {
 }
 
 /// Quantizes whole rows. Gives whether all weights are finite in the model's type.
-pub(in super::super) fn quantize(level: Level, group: &GroupQuantization, rows: Groups<'_>) -> bool {
+pub(in super::super) fn quantize(
+    level: Level,
+    group: &GroupQuantization,
+    rows: Groups<'_>,
+) -> bool {
     match (rows.source, rows.model) {
         (FloatType::F16, FloatType::F16) => with_types::<F16, F16>(level, group, rows),
         (FloatType::F16, FloatType::Bf16) => with_types::<F16, Bf16>(level, group, rows),
@@ -73,10 +77,8 @@ fn all_rows<S: Float, M: Float, const BITS: u32, const SIZE: usize>(rows: Groups
         .zip(rows.words.chunks_exact_mut(groups * words))
         .zip(rows.scales.chunks_exact_mut(groups))
     {
-        for ((weights, words), scale) in weights
-            .chunks(SIZE * S::SIZE)
-            .zip(row_words.chunks_exact_mut(words))
-            .zip(row_scales)
+        for ((weights, words), scale) in
+            weights.chunks(SIZE * S::SIZE).zip(row_words.chunks_exact_mut(words)).zip(row_scales)
         {
             let (values, max) = decode::<S, M, SIZE>(weights);
             if max < INFINITY && weights.len() == SIZE * S::SIZE {

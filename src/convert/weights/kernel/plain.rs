@@ -18,7 +18,12 @@ pub(in super::super) struct Stored {
 
 /// Converts weights; two bytes each come out. Gives whether all are finite in the target's type.
 /// A NaN comes out as one, but not always as the same one.
-pub(in super::super) fn store(level: Level, stored: Stored, weights: &[u8], out: &mut [u8]) -> bool {
+pub(in super::super) fn store(
+    level: Level,
+    stored: Stored,
+    weights: &[u8],
+    out: &mut [u8],
+) -> bool {
     match stored.source {
         FloatType::F16 => from::<F16>(level, stored, weights, out),
         FloatType::Bf16 => from::<Bf16>(level, stored, weights, out),
