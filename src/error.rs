@@ -1,8 +1,11 @@
 //! The error that reaches a person: which stage failed, why, what to do, and the exit code.
 
+use camino::Utf8PathBuf;
+
 use crate::assemble::AssembleError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
+use crate::convert::ConvertError;
 use crate::convert::weights::WeightsError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
@@ -56,6 +59,18 @@ pub enum Error {
     /// A checkpoint's weights cannot be converted, or written. Exit 11, or 14.
     #[error(transparent)]
     Weights(Box<WeightsError>),
+    /// A model to compile has no config that can be used. Exit 11.
+    #[error("`{path}` cannot be used: {why}")]
+    ChatConfig {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A checkpoint cannot be converted. Exit 11, 2 for what was asked, or 12 if MLC LLM
+    /// was to do it.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// The compiler is not there. Exit 12.
     #[error(transparent)]
     Toolchain(#[from] CompileError),
@@ -107,6 +122,9 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
+            Self::Convert(error) if error.is_usage() => Exit::Usage,
+            Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Convert(error) if error.python().is_some() => Exit::Compile,
             Self::Config(_) => Exit::Config,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
@@ -116,7 +134,9 @@ impl Error {
             | Self::Unfetched(_)
             | Self::NoRoom { .. }
             | Self::Lock(_)
-            | Self::Hub(_) => Exit::Fetch,
+            | Self::Hub(_)
+            | Self::ChatConfig { .. }
+            | Self::Convert(_) => Exit::Fetch,
             Self::Weights(error) => match error.as_ref() {
                 WeightsError::Interrupted => Exit::Interrupted,
                 WeightsError::InPlace { .. } => Exit::Usage,
@@ -154,6 +174,11 @@ impl Error {
             ),
             Self::Hub(error) => error.help(),
             Self::Weights(error) => error.help(),
+            Self::Convert(error) => error.help(),
+            Self::ChatConfig { .. } => Some(
+                "name the directory of a model in MLC's format, or its mlc-chat-config.json"
+                    .to_owned(),
+            ),
             Self::Toolchain(error) => error.help(),
             Self::Library(_) => Some(
                 "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \

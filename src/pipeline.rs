@@ -2,6 +2,7 @@
 
 pub mod cache;
 mod compile;
+mod compile_one;
 pub mod convert;
 mod fetch;
 mod library;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use self::compile::Had;
+pub use self::compile_one::{CompileOneRequest, CompiledOne, compile_one};
 use self::fetch::Fetched;
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
@@ -187,7 +189,8 @@ fn toolchain(
         python: request.python.as_deref(),
         environment: &request.environment,
         cache_dir: &request.cache_dir,
-        device: config.device,
+        target: &config.device.into(),
+        host: None,
         limit: Toolchain::DEFAULT_LIMIT,
         cancel,
     })?)

@@ -11,22 +11,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "pipeline", "report", "config", "fetch", "library", "compile", "plan", "manifest",
-            "github", "io", "model", "ui", "error", "exit",
+            "pipeline", "report", "config", "convert", "fetch", "library", "compile", "plan",
+            "manifest", "github", "io", "model", "ui", "error", "exit",
         ],
     ),
     (
         "pipeline",
         &[
-            "config", "fetch", "plan", "compile", "library", "assemble", "manifest", "io", "model",
-            "ui", "error",
+            "config", "convert", "fetch", "plan", "compile", "library", "assemble", "manifest",
+            "io", "model", "ui", "error",
         ],
     ),
-    ("error", &["assemble", "compile", "config", "fetch", "library", "plan", "exit", "model"]),
+    (
+        "error",
+        &["assemble", "compile", "config", "convert", "fetch", "library", "plan", "exit", "model"],
+    ),
     ("ui", &["github", "model"]),
     ("report", &["plan", "manifest", "model"]),
     ("config", &["io", "github", "model"]),
     ("fetch", &["io", "model"]),
+    ("convert", &["io", "model"]),
     ("plan", &["model"]),
     ("compile", &["io", "model"]),
     ("library", &["io", "model"]),

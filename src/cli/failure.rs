@@ -1,6 +1,7 @@
 //! How a failed run is told.
 
 use crate::compile::CompileError;
+use crate::convert::ConvertError;
 use crate::error::Error;
 use crate::ui::Ui;
 
@@ -21,7 +22,21 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
                 ui.error(&message, Some(&problem.help));
             }
         }
+        Error::Convert(error) => tell_convert(error, ui),
         other => ui.error(&other.to_string(), other.help().as_deref()),
+    }
+}
+
+fn tell_convert(error: &ConvertError, ui: &Ui) {
+    ui.error(&error.to_string(), None);
+    if let Some(failed) = error.python() {
+        for line in &failed.last_lines {
+            ui.note("|", line);
+        }
+        ui.note("log", failed.log.as_str());
+    }
+    if let Some(help) = error.help() {
+        ui.note("help", &help);
     }
 }
 

@@ -1,3 +1,19 @@
 //! A Hugging Face checkpoint -> an MLC model directory.
+//!
+//! ```text
+//! engine -> chat (architecture, templates, tokenizer) -> mlc-chat-config.json
+//!        -> weights (architecture, quantization)      -> params_shard_*.bin, tensor-cache.json
+//! ```
+//!
+//! `chat` writes the config and the tokenizer's files. `engine` says whether this program or
+//! `python -m mlc_llm` does the work, and runs the latter.
 
+pub mod chat;
+pub mod engine;
+mod error;
+mod templates;
+mod tokenizer;
 pub mod weights;
+
+pub use error::{ConvertError, EngineFailure, PythonFailure};
+pub use templates::template_names;
