@@ -125,6 +125,7 @@ impl Error {
             Self::Convert(error) if error.is_usage() => Exit::Usage,
             Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Convert(error) if error.python().is_some() => Exit::Compile,
+            Self::Convert(ConvertError::Write(_)) => Exit::Internal,
             Self::Config(_) => Exit::Config,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,

@@ -33,12 +33,12 @@ pub(super) fn tools(
         let named = names.iter().find_map(|name| environment.text(name));
         environment.directory.join(named.unwrap_or(default))
     };
-    if target.is("cuda") || target.is("auto") {
+    if target.may_be("cuda") {
         note("MLC_MULTI_ARCH", variable("MLC_MULTI_ARCH"));
         let cuda = first_dir(&["CUDA_HOME", "CUDA_PATH"], "/usr/local/cuda");
         note("cuda", digest_of(&cuda.join("version.json")));
     }
-    if target.is("rocm") || target.is("auto") {
+    if target.may_be("rocm") {
         let rocm = first_dir(&["ROCM_PATH", "ROCM_HOME"], "/opt/rocm");
         note("rocm", first_line(&rocm.join(".info/version")));
     }
