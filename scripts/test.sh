@@ -26,6 +26,9 @@ fi
 step "real TVM"
 MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python" \
   cargo test --locked --test real_tvm -- --ignored --test-threads=1
+step "conversions beside numpy and TVM"
+MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python" \
+  cargo test --locked --test convert -- --ignored
 step "real huggingface_hub"
 MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
   cargo test --locked --test hub -- --ignored python

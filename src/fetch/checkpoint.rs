@@ -46,14 +46,16 @@ impl<'a> HubCheckpoint<'a> {
 /// Weights in the one format that is read, the configs and the tokenizer. Repositories hold the
 /// same weights in several formats, and each is gigabytes.
 fn needed(listing: &Listing) -> Vec<RemoteFile> {
-    let has = |ending: &str| listing.files.iter().any(|file| file.path.as_str().ends_with(ending));
-    let weights = if has(".safetensors") { ".safetensors" } else { ".bin" };
+    // Of subdirectories none is read: they hold other formats, `original/` for instance.
+    let is_here = |path: &str| !path.contains('/') && !path.starts_with("consolidated");
+    let is_safetensors = |path: &str| is_here(path) && path.ends_with(".safetensors");
+    let safe = listing.files.iter().any(|file| is_safetensors(file.path.as_str()));
+    let weights = if safe { ".safetensors" } else { ".bin" };
+    let small = [".json", ".model", ".txt", ".tiktoken", ".jinja"];
     let is_needed = |file: &&RemoteFile| {
         let path = file.path.as_str();
-        let small = [".json", ".model", ".txt", ".tiktoken", ".jinja"];
-        // Of subdirectories none is read: they hold other formats, `original/` for instance.
-        let here = !path.contains('/') && !path.starts_with("consolidated");
-        here && (path.ends_with(weights) || small.iter().any(|ending| path.ends_with(ending)))
+        is_here(path)
+            && (path.ends_with(weights) || small.iter().any(|ending| path.ends_with(ending)))
     };
     listing.files.iter().filter(is_needed).cloned().collect()
 }

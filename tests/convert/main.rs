@@ -6,8 +6,13 @@
     clippy::expect_used,
     reason = "what a test needs and does not get fails it"
 )]
+#![allow(unreachable_pub, reason = "the server is a part of a benchmark too")]
 
+mod hub;
 mod input;
 mod output;
 mod python;
 mod scene;
+#[expect(dead_code, reason = "faults are what the tests of the client need")]
+#[path = "../hub/server.rs"]
+mod server;

@@ -129,12 +129,15 @@ impl Plan {
     }
 }
 
+/// Adds a tensor by the end of its name, its shape, its type and the size of an element.
+type Add<'a> = dyn FnMut(&str, Vec<u64>, &'static str, u64) -> Place + 'a;
+
 /// Places of a parameter's tensors in the shards.
 fn store(
     parameter: &Parameter,
     parts: &Parts<'_>,
     quantization: Quantization,
-    add: &mut dyn FnMut(&str, Vec<u64>, &'static str, u64) -> Place,
+    add: &mut Add<'_>,
 ) -> Store {
     let (rows, columns) = (parts.rows, parts.columns);
     match quantization.group {

@@ -51,8 +51,9 @@ struct Grouped<'a> {
 }
 
 impl Work<'_> {
-    /// Converts everything, on so many threads.
+    /// Converts everything, on so many threads; not on more than any disk serves.
     pub(super) fn run(&self, threads: usize) -> Result<(), WeightsError> {
+        let threads = threads.min(64);
         let units = Units::of(&self.plan.params);
         let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
         let left: Vec<_> = (0..self.plan.params.len())

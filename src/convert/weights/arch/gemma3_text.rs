@@ -1,7 +1,7 @@
 //! Gemma 3, text only. Upstream names its parameters as those of the multimodal model.
 
 use super::Architecture;
-use super::row::Dim::{AnyVocab, HeadDim, Hidden, Intermediate, KeyValue, Query};
+use super::row::Dim::{AnyVocab, Head, Hidden, Intermediate, KeyValue, Query};
 use super::row::{embedding, fused, linear, vector};
 
 pub(super) const GEMMA3_TEXT: Architecture = Architecture {
@@ -17,10 +17,10 @@ pub(super) const GEMMA3_TEXT: Architecture = Architecture {
             .from("model.layers.{}.self_attn.v_proj.weight"),
         linear("language_model.model.layers.{}.self_attn.o_proj.weight", Hidden, Query)
             .from("model.layers.{}.self_attn.o_proj.weight"),
-        vector("language_model.model.layers.{}.self_attn.q_norm.weight", HeadDim)
+        vector("language_model.model.layers.{}.self_attn.q_norm.weight", Head)
             .from("model.layers.{}.self_attn.q_norm.weight")
             .plus_one(),
-        vector("language_model.model.layers.{}.self_attn.k_norm.weight", HeadDim)
+        vector("language_model.model.layers.{}.self_attn.k_norm.weight", Head)
             .from("model.layers.{}.self_attn.k_norm.weight")
             .plus_one(),
         fused(

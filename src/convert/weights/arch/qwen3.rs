@@ -1,7 +1,7 @@
 //! Qwen 3.
 
 use super::Architecture;
-use super::row::Dim::{HeadDim, Hidden, Intermediate, KeyValue, Query, Vocab};
+use super::row::Dim::{Head, Hidden, Intermediate, KeyValue, Query, Vocab};
 use super::row::{embedding, fused, fused_vector, linear, vector};
 
 pub(super) const QWEN3: Architecture = Architecture {
@@ -28,8 +28,8 @@ pub(super) const QWEN3: Architecture = Architecture {
         .if_required_flag("attention_bias"),
         linear("model.layers.{}.self_attn.o_proj.weight", Hidden, Query),
         vector("model.layers.{}.self_attn.o_proj.bias", Hidden).if_required_flag("attention_bias"),
-        vector("model.layers.{}.self_attn.q_norm.weight", HeadDim),
-        vector("model.layers.{}.self_attn.k_norm.weight", HeadDim),
+        vector("model.layers.{}.self_attn.q_norm.weight", Head),
+        vector("model.layers.{}.self_attn.k_norm.weight", Head),
         fused(
             "model.layers.{}.mlp.gate_up_proj.weight",
             &[

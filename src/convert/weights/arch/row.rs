@@ -47,7 +47,7 @@ pub(super) enum Dim {
     Vocab,
     /// The vocabulary is as long as the tensor.
     AnyVocab,
-    HeadDim,
+    Head,
     /// Rows of all queries: heads times their size.
     Query,
     /// Rows of all keys, or of all values.
@@ -233,7 +233,7 @@ impl Dim {
             Self::Intermediate => config.size("intermediate_size")?,
             Self::GateUp => 2 * config.size("intermediate_size")?,
             Self::Vocab => config.size("vocab_size")?,
-            Self::HeadDim => config.head_dim()?,
+            Self::Head => config.head_dim()?,
             Self::Query => config.heads()? * config.head_dim()?,
             Self::KeyValue => config.key_value_heads()? * config.head_dim()?,
             Self::Qkv => (config.heads()? + 2 * config.key_value_heads()?) * config.head_dim()?,
