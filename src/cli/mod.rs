@@ -80,7 +80,7 @@ enum Verb {
     Lock(lock::LockArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
-    /// Convert a Hugging Face checkpoint to the weights of an MLC model
+    /// Convert a Hugging Face checkpoint to an MLC model
     Convert(convert::ConvertArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
