@@ -178,3 +178,24 @@ fn an_interrupted_run_leaves_nothing_and_the_next_one_converts() {
     assert_eq!(scene.convert("q4f16_1", &[]).exit, Some(0));
     assert_eq!(names(&scene.root), ["checkpoint", "model"]);
 }
+
+/// A Python that is a shell script: what it is told is in the file it writes.
+#[cfg(unix)]
+#[test]
+fn what_is_not_native_is_left_to_mlc_llm() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut scene = Scene::new();
+    scene.config["model_type"] = "rwkv6".into();
+    scene.write();
+    let python = scene.root.join("python");
+    let script = "#!/bin/sh\nfor output; do :; done\necho \"$@\" >\"$output/tensor-cache.json\"\n";
+    fs_err::write(&python, script).unwrap();
+    fs_err::set_permissions(&python, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let run = scene.convert("q4f16_1", &["--python", python.as_str()]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    assert!(run.out.contains("by python -m mlc_llm: the architecture `rwkv6`"), "{run:?}");
+    let told = fs_err::read_to_string(scene.output().join("tensor-cache.json")).unwrap();
+    let source = scene.source();
+    let expected = format!("-m mlc_llm convert_weight {source} --quantization q4f16_1 --output ");
+    assert!(told.starts_with(&expected), "{told}");
+}
