@@ -107,10 +107,10 @@ fn a_full_disk_leaves_what_was_there() {
 /// A checkpoint of zeros that takes much longer than a signal does, and no room.
 #[cfg(unix)]
 fn huge(scene: &mut Scene) {
-    scene.config["hidden_size"] = json!(1 << 15);
-    scene.config["intermediate_size"] = json!(1 << 15);
+    scene.config["hidden_size"] = json!(1 << 14);
+    scene.config["intermediate_size"] = json!(1 << 14);
     scene.config["tie_word_embeddings"] = json!(true);
-    let hidden = 1_u64 << 15;
+    let hidden = 1_u64 << 14;
     let layer = "model.layers.0.";
     let tensors = [
         ("model.embed_tokens.weight".to_owned(), vec![hidden, hidden]),
