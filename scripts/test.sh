@@ -35,6 +35,9 @@ step "GitHub's own description of its API"
 scripts/setup-prism.sh
 MLC_PACKAGE_TEST_PRISM="$PWD/target/prism" \
   cargo test --locked --test publish -- --ignored prism --test-threads=2
+step "conversions beside numpy and TVM"
+MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python" \
+  cargo test --locked --test convert -- --ignored
 step "real huggingface_hub"
 MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
   cargo test --locked --test hub -- --ignored python

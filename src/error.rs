@@ -10,6 +10,7 @@ use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
 use crate::config::project::ProjectError;
 use crate::convert::ConvertError;
+use crate::convert::weights::WeightsError;
 use crate::doctor::DoctorError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
@@ -71,6 +72,9 @@ pub enum Error {
     /// The Hub's settings. Exit 11.
     #[error(transparent)]
     Hub(Box<HubError>),
+    /// A checkpoint's weights cannot be converted, or written. Exit 11, or 14.
+    #[error(transparent)]
+    Weights(Box<WeightsError>),
     /// A model to compile has no config that can be used. Exit 11.
     #[error("`{path}` cannot be used: {why}")]
     ChatConfig {
@@ -142,6 +146,12 @@ impl From<HubError> for Error {
     }
 }
 
+impl From<WeightsError> for Error {
+    fn from(error: WeightsError) -> Self {
+        Self::Weights(Box::new(error))
+    }
+}
+
 impl Error {
     /// A mistake on the command line.
     pub fn usage(message: impl Into<String>, help: impl Into<String>) -> Self {
@@ -168,6 +178,12 @@ impl Error {
             | Self::Hub(_)
             | Self::ChatConfig { .. }
             | Self::Convert(_) => Exit::Fetch,
+            Self::Weights(error) => match error.as_ref() {
+                WeightsError::Interrupted => Exit::Interrupted,
+                WeightsError::InPlace { .. } => Exit::Usage,
+                error if error.is_output() => Exit::Assembly,
+                _ => Exit::Fetch,
+            },
             Self::Toolchain(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_interrupted()) => {
                 Exit::Interrupted
@@ -208,6 +224,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::Hub(error) => error.help(),
+            Self::Weights(error) => error.help(),
             Self::Convert(error) => error.help(),
             Self::ChatConfig { .. } => Some(
                 "name the directory of a model in MLC's format, or its mlc-chat-config.json"

@@ -6,6 +6,7 @@ mod binding;
 pub mod cache;
 mod compile;
 mod compile_one;
+pub mod convert;
 mod doctor;
 mod fetch;
 mod libraries;

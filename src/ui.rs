@@ -1,11 +1,15 @@
 //! What a person sees while the work is done: one line a stage on standard error.
 
+mod progress;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
+
+pub use self::progress::Progress;
 
 /// How much is said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

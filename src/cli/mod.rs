@@ -5,6 +5,7 @@ mod cache;
 mod check;
 mod compile;
 mod completions;
+mod convert;
 mod doctor;
 mod failure;
 mod inspect;
@@ -77,6 +78,8 @@ enum Verb {
     Build(build::BuildArgs),
     /// Compile one model's library, for any device that MLC LLM knows
     Compile(compile::CompileArgs),
+    /// Convert a Hugging Face checkpoint to an MLC model
+    Convert(convert::ConvertArgs),
     /// Check package configs: every problem at once
     Check(check::CheckArgs),
     /// Say what build would do, and why
@@ -87,14 +90,13 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
+    /// Report sizes, and how they differ from a baseline
+    Report(report::ReportArgs),
     /// Publish packages and files as a release on GitHub
     ///
     /// The release is a draft until everything is up. A run that fails leaves the draft, and the
     /// next one sends what is missing. Needs GITHUB_TOKEN or GH_TOKEN with `contents: write`.
     Publish(publish::PublishArgs),
-
-    /// Report sizes, and how they differ from a baseline
-    Report(report::ReportArgs),
     /// Lay out the dist/ again that a release's assets hold
     ///
     /// Every byte is verified before dist/ changes. A release of a private repository needs
@@ -164,6 +166,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Doctor(args) => doctor::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Report(args) => report::run(args, context),
+        Verb::Convert(args) => convert::run(args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Publish(args) => publish::run(args, context),
         Verb::Unpack(args) => unpack::run(&args, context),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::engine::Why;
-use crate::model::ByteSize;
+use crate::model::{ByteSize, Quantization};
 
 /// Why a checkpoint could not be converted. Exit 11 for its files, 2 for what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +158,12 @@ impl ConvertError {
                 })
             }
             Self::NotNative { .. } => {
-                Some("use --engine auto, or --engine mlc with a Python that has MLC LLM".to_owned())
+                let known = super::chat::architectures().collect::<Vec<_>>().join(", ");
+                Some(format!(
+                    "native are the architectures {known} and the quantizations {}; for others \
+                     use --engine mlc, with a Python that has MLC LLM",
+                    Quantization::names().join(", ")
+                ))
             }
             // 137 is how a shell reports SIGKILL.
             Self::Python(failed) => match failed.failure {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! engine -> chat (architecture, templates, tokenizer) -> mlc-chat-config.json
+//!        -> weights (architecture, quantization)      -> params_shard_*.bin, tensor-cache.json
 //! ```
 //!
 //! `chat` writes the config and the tokenizer's files. `engine` says whether this program or
@@ -12,6 +13,7 @@ pub mod engine;
 mod error;
 mod templates;
 mod tokenizer;
+pub mod weights;
 
 pub use error::{ConvertError, EngineFailure, PythonFailure};
 pub use templates::template_names;

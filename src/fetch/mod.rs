@@ -1,6 +1,7 @@
 //! Model source -> files on this machine, known to be whole.
 
 mod cached_listing;
+mod checkpoint;
 pub mod hub;
 mod hub_models;
 mod local;
@@ -12,6 +13,7 @@ pub mod weights;
 
 use camino::Utf8PathBuf;
 
+pub use checkpoint::HubCheckpoint;
 pub use hub_models::{HubModel, HubModels, HubModelsOptions};
 pub use local::local;
 pub use lock::{Lock, LockError, LockedModel};

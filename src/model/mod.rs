@@ -17,6 +17,7 @@ mod package;
 mod policy;
 mod project;
 mod python_json;
+mod quantization;
 mod revision;
 mod shard_path;
 mod target;
@@ -43,7 +44,8 @@ pub use project::{
     ArchiveCompression, CommentPolicy, PackageName, PackageNameError, Project, ProjectPackage,
     PublishSettings,
 };
-pub use python_json::to_python_json;
+pub use python_json::{to_python_json, to_python_json_with_indent};
+pub use quantization::{FloatType, GroupQuantization, Layout, Quantization, UnknownQuantization};
 pub use revision::{Revision, RevisionError};
 pub use shard_path::{ShardPath, ShardPathError};
 pub use target::{LibraryFormat, Target, TargetError};

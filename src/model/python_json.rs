@@ -6,15 +6,23 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 /// JSON as Python's `json.dumps(value, indent=2)` writes it, character by character: upstream's
 /// files and hashes are made of it. Keys keep the order they have in `value`.
 pub fn to_python_json(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    to_python_json_with_indent(value, b"  ")
+}
+
+/// The same with another indent.
+pub fn to_python_json_with_indent(
+    value: &impl Serialize,
+    indent: &[u8],
+) -> Result<String, serde_json::Error> {
     let mut text = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(&mut text, Python::default()))?;
+    let python = Python(PrettyFormatter::with_indent(indent));
+    value.serialize(&mut Serializer::with_formatter(&mut text, python))?;
     String::from_utf8(text).map_err(serde::ser::Error::custom)
 }
 
-#[derive(Default)]
-struct Python(PrettyFormatter<'static>);
+struct Python<'a>(PrettyFormatter<'a>);
 
-impl Formatter for Python {
+impl Formatter for Python<'_> {
     fn write_f64<W: ?Sized + io::Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
         out.write_all(python_float(value).as_bytes())
     }

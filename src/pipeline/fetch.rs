@@ -175,7 +175,7 @@ pub(super) fn of_model(model_id: &ModelId) -> impl Fn(FetchError) -> Error {
     }
 }
 
-fn show(transfer: &Transfer<'_>, event: FetchEvent) {
+pub(super) fn show(transfer: &Transfer<'_>, event: FetchEvent) {
     match event {
         FetchEvent::Started { file, bytes } => transfer.begin(file.as_str(), bytes),
         FetchEvent::Progress { file, bytes_so_far } => {

@@ -84,6 +84,7 @@ fn help_of_every_verb() {
     let verbs = [
         "build",
         "compile",
+        "convert",
         "check",
         "plan",
         "lock",

@@ -1,0 +1,151 @@
+use std::num::NonZeroUsize;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::package::default_cache_dir;
+use super::{Context, Format};
+use crate::compile::Environment;
+use crate::convert::engine::Engine;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::io::files;
+use crate::model::{HubRepo, parse_overrides};
+use crate::pipeline::convert::{Checkpoint, ConvertRequest, Converted, convert};
+
+/// `mlc-package convert`.
+#[derive(Debug, Args)]
+pub(super) struct ConvertArgs {
+    /// The checkpoint: a directory with config.json and safetensors, or HF://user/repo
+    model: String,
+    /// How the weights are stored, for instance q4f16_1
+    #[arg(long, value_name = "NAME")]
+    quantization: String,
+    /// The model directory to be made
+    #[arg(short, long, value_name = "DIR")]
+    output: Utf8PathBuf,
+    /// The conversation template, for mlc-chat-config.json; without it only weights are converted
+    #[arg(long, value_name = "NAME")]
+    conv_template: Option<String>,
+    /// What is not to be as the checkpoint has it: context_window_size=2048;…
+    #[arg(long, value_name = "NAME=VALUE;…", requires = "conv_template")]
+    overrides: Option<String>,
+    /// Who converts: native, mlc (python -m mlc_llm), or auto
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    engine: Engine,
+    /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
+    #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
+    python: Option<String>,
+    /// Convert weights that are NaN, infinite or too large, as MLC LLM does
+    #[arg(long)]
+    allow_nonfinite: bool,
+    /// Convert on so many threads [default: the processors]
+    #[arg(short, long, value_name = "N", env = "MLC_PACKAGE_JOBS", hide_env_values = true)]
+    jobs: Option<NonZeroUsize>,
+    /// Where lists of files and logs are kept [default: ~/.cache/mlc-package]
+    #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
+    cache_dir: Option<Utf8PathBuf>,
+    /// Ask the Hugging Face Hub nothing: use what its cache holds
+    #[arg(long)]
+    offline: bool,
+    /// How to print the result
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+pub(super) fn run(args: ConvertArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    let format = args.format;
+    let converted = convert(&args.request()?, &context.ui, &context.cancel)?;
+    match format {
+        Format::Human => print(&converted, context)?,
+        Format::Json => {
+            writeln!(context.out, "{}", serde_json::to_string_pretty(&converted)?)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+impl ConvertArgs {
+    fn request(self) -> Result<ConvertRequest, Error> {
+        let environment = Environment::current()?;
+        let overrides = parse_overrides(self.overrides.as_deref().unwrap_or_default())
+            .map_err(|error| Error::Usage { message: format!("--overrides: {error}"), help: None });
+        Ok(ConvertRequest {
+            checkpoint: checkpoint(&self.model)?,
+            quantization: self.quantization,
+            conv_template: self.conv_template,
+            overrides: overrides?,
+            engine: self.engine,
+            python: self.python,
+            output: self.output,
+            allow_nonfinite: self.allow_nonfinite,
+            threads: self.jobs.unwrap_or_else(|| {
+                std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+            }),
+            cache_dir: match &self.cache_dir {
+                Some(dir) => environment.directory.join(dir),
+                None => default_cache_dir(&environment)?,
+            },
+            offline: self.offline,
+            environment,
+        })
+    }
+}
+
+fn checkpoint(model: &str) -> Result<Checkpoint, Error> {
+    if HubRepo::is_url(model) {
+        let repo: HubRepo = model
+            .parse()
+            .map_err(|why| Error::usage(format!("`{model}`: {why}"), "write HF://user/repo"))?;
+        return Ok(Checkpoint::Hub(repo));
+    }
+    let dir = Utf8PathBuf::from(model);
+    if !files::is_dir(&dir) {
+        return Err(Error::usage(
+            format!("there is no directory `{dir}`"),
+            "name a directory with a checkpoint of Hugging Face (config.json and safetensors), \
+             or HF://user/repo",
+        ));
+    }
+    Ok(Checkpoint::Directory(dir))
+}
+
+fn print(converted: &Converted, context: &mut Context<'_>) -> Result<(), Error> {
+    let Converted { output, weights, chat, seconds, engine, .. } = converted;
+    match weights {
+        Some(weights) => {
+            let shards = if weights.shards == 1 { "shard" } else { "shards" };
+            writeln!(
+                context.out,
+                "{output}: {} in {}, {} from {} in {seconds:.1} s\n  {} tensors in {} {shards}, \
+                 {:.3} bits a parameter",
+                weights.model_type,
+                weights.quantization,
+                weights.weight_bytes,
+                weights.source_bytes,
+                weights.tensors,
+                weights.shards,
+                weights.bits_per_parameter
+            )?;
+        }
+        None => writeln!(context.out, "{output}: converted in {seconds:.1} s by {engine}")?,
+    }
+    match chat {
+        Some(chat) => writeln!(
+            context.out,
+            "  mlc-chat-config.json with the template {}, {}",
+            chat.conv_template,
+            match chat.tokenizer_files.len() {
+                0 => "no tokenizer".to_owned(),
+                1 => "1 file of the tokenizer".to_owned(),
+                count => format!("{count} files of the tokenizer"),
+            }
+        )?,
+        None => writeln!(
+            context.out,
+            "  weights only: --conv-template NAME also writes mlc-chat-config.json and the \
+             tokenizer"
+        )?,
+    }
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! A checkpoint in safetensors: which file holds which tensor, and where.
+
+use std::collections::HashMap;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use safetensors::tensor::{Dtype, Metadata};
+use serde_json::{Map, Value};
+
+use super::error::WeightsError;
+use crate::io::files;
+use crate::io::positioned::PositionedFile;
+use crate::model::ShardPath;
+
+/// More bytes of index, or of headers in all, belong to no model of these architectures; reading
+/// them would cost more memory than everything else.
+const LIMIT: u64 = 16 << 20;
+
+/// The index of a checkpoint of several files.
+const INDEX: &str = "model.safetensors.index.json";
+/// The one file of a checkpoint that has no index.
+const SINGLE: &str = "model.safetensors";
+
+/// The tensors of a checkpoint.
+pub(super) struct Checkpoint {
+    pub(super) path: Utf8PathBuf,
+    pub(super) files: Vec<SourceFile>,
+    /// The names of tensors and their files, in the order in which upstream goes through them:
+    /// file by file, each in the order of the index, or else of the tensors in it.
+    pub(super) order: Vec<(String, usize)>,
+}
+
+/// A safetensors file.
+pub(super) struct SourceFile {
+    pub(super) file: PositionedFile,
+    tensors: HashMap<String, Tensor>,
+}
+
+/// A tensor of a safetensors file.
+#[derive(Clone, Debug)]
+pub(super) struct Tensor {
+    pub(super) dtype: Dtype,
+    pub(super) shape: Vec<usize>,
+    /// Where its bytes begin in the file.
+    pub(super) offset: u64,
+}
+
+impl Checkpoint {
+    /// Reads the index, and the headers of all files it names.
+    pub(super) fn open(path: &Utf8Path) -> Result<Self, WeightsError> {
+        let index = path.join(INDEX);
+        let (names, weight_map) = if files::is_file(&index) {
+            let weight_map = read_index(&index)?;
+            let mut names: Vec<String> = Vec::new();
+            let mut numbers = HashMap::new();
+            for (_, file) in &weight_map {
+                if !numbers.contains_key(file) {
+                    numbers.insert(file.clone(), names.len());
+                    names.push(file.clone());
+                }
+            }
+            let numbered = weight_map.into_iter().map(|(name, file)| {
+                let number = numbers.get(&file).copied().unwrap_or_default();
+                (name, number)
+            });
+            (names, Some(numbered.collect::<Vec<_>>()))
+        } else if files::is_file(&path.join(SINGLE)) {
+            (vec![SINGLE.to_owned()], None)
+        } else {
+            let pytorch = ["pytorch_model.bin.index.json", "pytorch_model.bin"]
+                .iter()
+                .any(|name| files::is_file(&path.join(name)));
+            return Err(WeightsError::NoWeights { path: path.to_owned(), pytorch });
+        };
+        let mut opened = Vec::with_capacity(names.len());
+        let mut in_file = Vec::new();
+        let mut headers = LIMIT;
+        for name in &names {
+            let (file, order) = SourceFile::open(&path.join(name), &mut headers)?;
+            opened.push(file);
+            in_file = order;
+        }
+        let mut order = match weight_map {
+            Some(weight_map) => weight_map,
+            None => in_file.into_iter().map(|name| (name, 0)).collect(),
+        };
+        // File by file, in the order in which the index names them first.
+        order.sort_by_key(|(_, file)| *file);
+        Ok(Self { path: path.to_owned(), files: opened, order })
+    }
+}
+
+impl SourceFile {
+    /// Reads the header of a file, of at most `left` bytes, which become fewer; gives the names
+    /// of its tensors in the order of their data too.
+    fn open(path: &Utf8Path, left: &mut u64) -> Result<(Self, Vec<String>), WeightsError> {
+        let damaged = |why: String| WeightsError::Safetensors { path: path.to_owned(), why };
+        if !files::is_file(path) {
+            return Err(damaged("the checkpoint's index names it, and it is not there".to_owned()));
+        }
+        let file = PositionedFile::open_to_read(path).map_err(WeightsError::Read)?;
+        let size = file.size().map_err(WeightsError::Read)?;
+        let mut length = [0; 8];
+        if size < 8 {
+            return Err(damaged(format!("{size} bytes are no safetensors file")));
+        }
+        file.read_exact_at(&mut length, 0).map_err(WeightsError::Read)?;
+        let length = u64::from_le_bytes(length);
+        if length > size - 8 {
+            return Err(damaged(format!(
+                "its header claims {length} bytes, and the file has {size}: it is cut off, or no \
+                 safetensors file"
+            )));
+        }
+        *left = left.checked_sub(length).ok_or_else(|| {
+            damaged(format!("the headers of the checkpoint are longer than {LIMIT} bytes"))
+        })?;
+        let mut header = vec![0; usize::try_from(length).unwrap_or_default()];
+        file.read_exact_at(&mut header, 8).map_err(WeightsError::Read)?;
+        let metadata: Metadata = serde_json::from_slice(&header)
+            .map_err(|error| damaged(format!("its header is wrong: {error}")))?;
+        let wanted = 8 + length + metadata.data_len() as u64;
+        if wanted != size {
+            return Err(damaged(format!("{size} bytes, and by its header it has {wanted}")));
+        }
+        let tensors = metadata.tensors().into_iter().map(|(name, info)| {
+            let offset = 8 + length + info.data_offsets.0 as u64;
+            (name, Tensor { dtype: info.dtype, shape: info.shape.clone(), offset })
+        });
+        Ok((Self { file, tensors: tensors.collect() }, metadata.offset_keys()))
+    }
+
+    /// A tensor of the file.
+    pub(super) fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// All of them, in no order.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+}
+
+/// The `weight_map` of an index, in its order. File names that would leave the checkpoint are
+/// errors.
+fn read_index(path: &Utf8Path) -> Result<Vec<(String, String)>, WeightsError> {
+    let wrong = |why: String| WeightsError::Index { path: path.to_owned(), why };
+    let text = files::read_at_most(path, LIMIT).map_err(WeightsError::Read)?;
+    let text = text.ok_or_else(|| wrong("it is too long for an index".to_owned()))?;
+    let mut index: Map<String, Value> =
+        serde_json::from_slice(&text).map_err(|error| wrong(format!("it is no index: {error}")))?;
+    let Some(Value::Object(weight_map)) = index.remove("weight_map") else {
+        return Err(wrong("it has no `weight_map`".to_owned()));
+    };
+    let mut files = Vec::with_capacity(weight_map.len());
+    for (tensor, file) in weight_map {
+        let Value::String(file) = file else {
+            return Err(wrong(format!("the file of tensor `{tensor}` is not a name")));
+        };
+        if let Err(why) = file.parse::<ShardPath>() {
+            return Err(WeightsError::IndexPath { path: path.to_owned(), tensor, file, why });
+        }
+        files.push((tensor, file));
+    }
+    Ok(files)
+}

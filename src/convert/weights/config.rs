@@ -1,0 +1,144 @@
+//! A checkpoint's `config.json`: the sizes that say what its tensors must be.
+
+use serde_json::{Map, Value};
+
+use crate::model::FloatType;
+
+/// The fields of a checkpoint's `config.json`.
+#[derive(Debug)]
+pub struct HfConfig {
+    model_type: String,
+    fields: Map<String, Value>,
+}
+
+/// Why a `config.json` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Not JSON, or not an object.
+    #[error("it is not a model's config: {0}")]
+    Format(#[from] serde_json::Error),
+    /// A field that this architecture needs is not there.
+    #[error("`{field}` is missing")]
+    Missing {
+        /// Its name.
+        field: &'static str,
+    },
+    /// A field has a value that it cannot have.
+    #[error("`{field}` is {value}, and {wanted} is needed")]
+    Value {
+        /// Its name.
+        field: &'static str,
+        /// What it is, as JSON.
+        value: String,
+        /// What it could be.
+        wanted: &'static str,
+    },
+}
+
+impl HfConfig {
+    /// A config is small; a longer file is none.
+    pub const LIMIT: u64 = 16 << 20;
+
+    /// Reads the text of a `config.json`.
+    pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
+        let mut fields: Map<String, Value> = serde_json::from_slice(text)?;
+        let model_type = match fields.remove("model_type") {
+            Some(Value::String(name)) => name,
+            None | Some(Value::Null) => return Err(ConfigError::Missing { field: "model_type" }),
+            Some(other) => return Err(wrong("model_type", &other, "a name")),
+        };
+        Ok(Self { model_type, fields })
+    }
+
+    /// The architecture's name.
+    pub fn model_type(&self) -> &str {
+        &self.model_type
+    }
+
+    /// A size that must be there.
+    pub(super) fn size(&self, field: &'static str) -> Result<u64, ConfigError> {
+        self.optional(field, 1 << 31)?.ok_or(ConfigError::Missing { field })
+    }
+
+    /// A flag; none where there is none.
+    pub(super) fn flag(&self, field: &'static str) -> Result<Option<bool>, ConfigError> {
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(other) => Err(wrong(field, other, "true or false")),
+        }
+    }
+
+    /// Attention heads.
+    pub(super) fn heads(&self) -> Result<u64, ConfigError> {
+        const FIELD: &str = "num_attention_heads";
+        match self.optional(FIELD, 1 << 20)? {
+            Some(heads) => Ok(heads),
+            // The one architecture whose upstream has defaults for sizes.
+            None if self.is_gemma3() => Ok(8),
+            None => Err(ConfigError::Missing { field: FIELD }),
+        }
+    }
+
+    /// Heads of keys and values; where none is given, as many as there are heads.
+    pub(super) fn key_value_heads(&self) -> Result<u64, ConfigError> {
+        match self.optional("num_key_value_heads", 1 << 20)? {
+            Some(heads) => Ok(heads),
+            None if self.is_gemma3() => Ok(4),
+            None => self.heads(),
+        }
+    }
+
+    /// The size of a head; where none is given, the heads share the hidden size.
+    pub(super) fn head_dim(&self) -> Result<u64, ConfigError> {
+        match self.optional("head_dim", 1 << 20)? {
+            Some(size) => Ok(size),
+            None if self.is_gemma3() => Ok(256),
+            None => match self.size("hidden_size")? / self.heads()? {
+                0 => Err(ConfigError::Missing { field: "head_dim" }),
+                size => Ok(size),
+            },
+        }
+    }
+
+    /// Layers.
+    pub(super) fn layers(&self) -> Result<u64, ConfigError> {
+        const FIELD: &str = "num_hidden_layers";
+        self.optional(FIELD, 1 << 14)?.ok_or(ConfigError::Missing { field: FIELD })
+    }
+
+    /// The type of the biases of GPT-NeoX's feed-forward layers.
+    pub(super) fn ffn_out_dtype(&self) -> Result<FloatType, ConfigError> {
+        const FIELD: &str = "ffn_out_dtype";
+        match self.fields.get(FIELD) {
+            None => Ok(FloatType::F32),
+            Some(value) => [FloatType::F16, FloatType::Bf16, FloatType::F32]
+                .into_iter()
+                .find(|dtype| value.as_str() == Some(dtype.name()))
+                .ok_or_else(|| wrong(FIELD, value, "float16, bfloat16 or float32")),
+        }
+    }
+
+    fn is_gemma3(&self) -> bool {
+        self.model_type == "gemma3_text"
+    }
+
+    /// A size of at most `limit`, which keeps products of sizes and the memory for names small.
+    /// Zero and null say that it is not given, as upstream has it.
+    fn optional(&self, field: &'static str, limit: u64) -> Result<Option<u64>, ConfigError> {
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match value.as_u64() {
+                Some(0) => Ok(None),
+                Some(size) if size <= limit => Ok(Some(size)),
+                _ => Err(wrong(field, value, "a positive integer of a model's size")),
+            },
+        }
+    }
+}
+
+fn wrong(field: &'static str, value: &Value, wanted: &'static str) -> ConfigError {
+    // A value may be a whole document.
+    let value = value.to_string().chars().take(60).collect();
+    ConfigError::Value { field, value, wanted }
+}

@@ -1,0 +1,198 @@
+//! Why weights could not be converted.
+
+use std::io;
+
+use camino::Utf8PathBuf;
+
+use super::arch::Architecture;
+use super::config::ConfigError;
+use crate::io::positioned::is_full;
+use crate::model::ShardPathError;
+
+/// What went wrong in the conversion of weights. All but `Output` and `Interrupted` are about the
+/// checkpoint.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The checkpoint's `config.json` is not one that can be used. Exit 11.
+    #[error("`{path}`: {source}")]
+    Config {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        source: ConfigError,
+    },
+    /// No table for this architecture. Exit 11.
+    #[error("`{path}`: unknown architecture `{model_type}`; known are {}", known())]
+    UnknownArchitecture {
+        /// The config.
+        path: Utf8PathBuf,
+        /// Its `model_type`.
+        model_type: String,
+    },
+    /// A directory without weights. Exit 11.
+    #[error("`{path}` has neither model.safetensors.index.json nor model.safetensors")]
+    NoWeights {
+        /// The directory.
+        path: Utf8PathBuf,
+        /// Whether there are weights of PyTorch's own format.
+        pytorch: bool,
+    },
+    /// The index cannot be used. Exit 11.
+    #[error("`{path}`: {why}")]
+    Index {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The index names something that is no file of the checkpoint. Exit 11.
+    #[error("`{path}`: tensor `{tensor}` is in {file:?}, a name with {why}")]
+    IndexPath {
+        /// The index.
+        path: Utf8PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The name.
+        file: String,
+        /// What is wrong with it.
+        why: ShardPathError,
+    },
+    /// A file of weights is not whole or not what it should be. Exit 11.
+    #[error("`{path}`: {why}")]
+    Safetensors {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Tensors that the model needs are not there. Exit 11.
+    #[error("{} of the model's tensors are not in `{path}`: {}", tensors.len(), first(tensors))]
+    Missing {
+        /// The checkpoint.
+        path: Utf8PathBuf,
+        /// Their names, sorted.
+        tensors: Vec<String>,
+    },
+    /// A tensor has another shape than the config says. Exit 11.
+    #[error("tensor `{tensor}` is {found:?}, and by config.json it should be {wanted}")]
+    Shape {
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that is needed; `*` where any size is right.
+        wanted: String,
+    },
+    /// A tensor of a type that is not converted. Exit 11.
+    #[error("tensor `{tensor}` is {found}, and only F32, F16 and BF16 are converted")]
+    Dtype {
+        /// The tensor.
+        tensor: String,
+        /// Its type.
+        found: String,
+    },
+    /// Tensors that become one have different types. Exit 11.
+    #[error("tensor `{tensor}` is {found}, and `{other}`, with which it is fused, is {wanted}")]
+    MixedDtypes {
+        /// The tensor.
+        tensor: String,
+        /// Its type.
+        found: String,
+        /// The one it is fused with.
+        other: String,
+        /// That one's type.
+        wanted: String,
+    },
+    /// Weights that are no numbers, or none in the type they are to have. Exit 11.
+    #[error("{} of the model's tensors hold values that are not finite:\n  {}", tensors.len(), tensors.join("\n  "))]
+    NonFinite {
+        /// A line for each.
+        tensors: Vec<String>,
+    },
+    /// The output lies in the checkpoint, or holds it. Exit 2.
+    #[error("the output `{output}` and the checkpoint `{source_dir}` are one inside the other")]
+    InPlace {
+        /// The output.
+        output: Utf8PathBuf,
+        /// The checkpoint.
+        source_dir: Utf8PathBuf,
+    },
+    /// There is not enough room for the result. Exit 14.
+    #[error("the weights need {needed}, and `{output}` has room for {free}")]
+    NoRoom {
+        /// The output.
+        output: Utf8PathBuf,
+        /// Bytes of the result.
+        needed: crate::model::ByteSize,
+        /// Bytes that are free.
+        free: crate::model::ByteSize,
+    },
+    /// The checkpoint cannot be read. Exit 11.
+    #[error(transparent)]
+    Read(io::Error),
+    /// The output cannot be written. Exit 14.
+    #[error(transparent)]
+    Output(io::Error),
+    /// What was written is not what was meant to be. Exit 14.
+    #[error("`{path}` has {found} bytes after it was written, and should have {wanted}")]
+    Incomplete {
+        /// The shard.
+        path: Utf8PathBuf,
+        /// Its size.
+        found: u64,
+        /// The size it should have.
+        wanted: u64,
+    },
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl WeightsError {
+    /// Whether it is about the place where the result goes.
+    pub fn is_output(&self) -> bool {
+        matches!(self, Self::NoRoom { .. } | Self::Output(_) | Self::Incomplete { .. })
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::NoWeights { pytorch: true, .. } => {
+                "only safetensors are read: save the model anew with save_pretrained of \
+                 transformers, which writes them"
+            }
+            Self::NoWeights { .. } => "name a Hugging Face checkpoint: config.json beside weights",
+            Self::Index { .. }
+            | Self::IndexPath { .. }
+            | Self::Safetensors { .. }
+            | Self::Missing { .. } => "the checkpoint is damaged or not whole: download it again",
+            Self::Shape { .. } => "config.json belongs to another checkpoint, or was edited",
+            Self::NonFinite { .. } => {
+                "they were damaged in training or since, or are too large for the quantization's \
+                 type; --allow-nonfinite converts them as MLC LLM does"
+            }
+            Self::InPlace { .. } => "name another directory with -o; checkpoints are left alone",
+            Self::NoRoom { .. } => "make room, or name a directory on another disk with -o",
+            Self::Output(error) if is_full(error) => {
+                "make room, or name a directory on another disk with -o; what was there is \
+                 unchanged"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+fn known() -> String {
+    Architecture::names().join(", ")
+}
+
+/// The first names of a list.
+fn first(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let mut text = names.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}

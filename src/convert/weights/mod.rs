@@ -1,0 +1,203 @@
+//! A Hugging Face checkpoint -> the weights of an MLC model directory: `params_shard_*.bin` and
+//! `tensor-cache.json`, bit for bit what upstream's `mlc_llm convert_weight --device cpu` writes.
+//!
+//! ```text
+//! config.json -> arch (which parameters) ┐
+//! checkpoint (which tensors, where)      ┴-> plan (order, places) -> work (kernel) -> output -> index
+//! ```
+//!
+//! Only sizes are held in memory. Weights go through buffers of some megabytes a thread; each
+//! tensor's place in its shard is known before the first byte is read, so that threads write
+//! wherever they are.
+
+mod arch;
+mod checkpoint;
+mod config;
+mod error;
+mod index;
+mod kernel;
+mod nonfinite;
+mod output;
+mod plan;
+mod shards;
+mod units;
+mod work;
+
+use std::num::NonZeroUsize;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+pub use config::{ConfigError, HfConfig};
+pub use error::WeightsError;
+
+use crate::io::cancel::Cancel;
+use crate::io::{atomic, files, space};
+use crate::model::{ByteSize, Quantization, TensorCache};
+
+use arch::Architecture;
+use checkpoint::Checkpoint;
+use index::Metadata;
+use nonfinite::NonFinite;
+use output::Output;
+use plan::Plan;
+use work::Work;
+
+/// What is to be converted.
+pub struct Request<'a> {
+    /// The checkpoint: a directory with `config.json` and safetensors. Nothing is written there.
+    pub checkpoint: &'a Utf8Path,
+    /// How the weights are stored.
+    pub quantization: Quantization,
+    /// An empty directory for the result. Where the conversion fails it is left as it is then.
+    pub output: &'a Utf8Path,
+    /// Whether weights that are not finite are converted as upstream does it.
+    pub allow_nonfinite: bool,
+    /// How many threads convert.
+    pub threads: NonZeroUsize,
+    /// Whether somebody wants to stop.
+    pub cancel: &'a Cancel,
+}
+
+/// What was converted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Summary {
+    /// The architecture.
+    pub model_type: String,
+    /// Upstream's name of the quantization.
+    pub quantization: &'static str,
+    /// Tensors of the result.
+    pub tensors: u64,
+    /// Elements of the checkpoint, as upstream counts them for the bits per parameter.
+    pub parameters: u64,
+    /// Bits a parameter, by upstream's count: f32 has 32 though it is stored in 16.
+    pub bits_per_parameter: f64,
+    /// Bytes of weights that were read.
+    pub source_bytes: ByteSize,
+    /// Bytes of weights that were written.
+    pub weight_bytes: ByteSize,
+    /// Files of weights.
+    pub shards: usize,
+    /// Tensors of the checkpoint that the model does not use.
+    pub unused: Vec<String>,
+    /// A line for each tensor with values that are not finite, where these are allowed.
+    pub nonfinite: Vec<String>,
+}
+
+/// A conversion, planned to the last byte.
+pub struct Conversion<'a> {
+    request: &'a Request<'a>,
+    model_type: String,
+    checkpoint: Checkpoint,
+    plan: Plan,
+}
+
+/// The config of a checkpoint.
+pub fn read_config(checkpoint: &Utf8Path) -> Result<HfConfig, WeightsError> {
+    let path = checkpoint.join("config.json");
+    let text = files::read_at_most(&path, HfConfig::LIMIT).map_err(WeightsError::Read)?;
+    let text = text.unwrap_or_default();
+    HfConfig::parse(&text).map_err(|source| WeightsError::Config { path, source })
+}
+
+/// Reads what says how a checkpoint is to be converted: all but the weights.
+pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsError> {
+    let config = read_config(request.checkpoint)?;
+    let path = request.checkpoint.join("config.json");
+    let model_type = config.model_type().to_owned();
+    let Some(architecture) = Architecture::find(&model_type) else {
+        return Err(WeightsError::UnknownArchitecture { path, model_type });
+    };
+    let parameters =
+        architecture.parameters(&config).map_err(|source| WeightsError::Config { path, source })?;
+    let checkpoint = Checkpoint::open(request.checkpoint)?;
+    let plan = Plan::make(&checkpoint, architecture, parameters, request.quantization)?;
+    Ok(Conversion { request, model_type, checkpoint, plan })
+}
+
+impl Conversion<'_> {
+    /// Bytes of weights that will be read.
+    pub fn source_bytes(&self) -> u64 {
+        self.plan.source_bytes
+    }
+
+    /// Converts; tells `progress` of the bytes that were read.
+    pub fn run(self, progress: &(dyn Fn(u64) + Sync)) -> Result<Summary, WeightsError> {
+        let Self { request, model_type, checkpoint, plan } = self;
+        let free = space::free_bytes(request.output).map_err(WeightsError::Output)?;
+        if plan.weight_bytes() > free {
+            let (needed, free) = (ByteSize(plan.weight_bytes()), ByteSize(free));
+            return Err(WeightsError::NoRoom { output: request.output.to_owned(), needed, free });
+        }
+        let output = Output::new(request.output, &plan.shards);
+        let nonfinite = NonFinite::default();
+        let (plan, cancel) = (&plan, request.cancel);
+        let (output_ref, found) = (&output, &nonfinite);
+        let checkpoint = &checkpoint;
+        Work { checkpoint, plan, output: output_ref, nonfinite: found, cancel, progress }
+            .run(request.threads.get())?;
+        let nonfinite = nonfinite.lines(plan);
+        if !nonfinite.is_empty() && !request.allow_nonfinite {
+            return Err(WeightsError::NonFinite { tensors: nonfinite });
+        }
+        let digests = output.finish()?;
+        let param_bytes = plan.param_bytes as f64;
+        let bits_per_param = param_bytes * 8.0 / plan.elements as f64;
+        let metadata = Metadata { tensors: plan.tensors, param_bytes, bits_per_param };
+        write_index(request.output, metadata, plan, &digests)?;
+        Ok(Summary {
+            model_type,
+            quantization: request.quantization.name(),
+            tensors: plan.tensors,
+            parameters: plan.elements,
+            bits_per_parameter: bits_per_param,
+            source_bytes: ByteSize(plan.source_bytes),
+            weight_bytes: ByteSize(plan.weight_bytes()),
+            shards: plan.shards.len(),
+            unused: plan.unused.clone(),
+            nonfinite,
+        })
+    }
+}
+
+/// Writes the index, and reads it as whoever uses the model does.
+fn write_index(
+    output: &Utf8Path,
+    metadata: Metadata,
+    plan: &Plan,
+    digests: &[String],
+) -> Result<(), WeightsError> {
+    let json = |error: serde_json::Error| WeightsError::Output(error.into());
+    let (text, b16) = index::write(metadata, &plan.shards, digests).map_err(json)?;
+    TensorCache::parse(text.as_bytes())
+        .map_err(|error| WeightsError::Output(std::io::Error::other(error)))?;
+    let write = |name: &str, text: &str| {
+        atomic::write(&output.join(name), text.as_bytes()).map_err(WeightsError::Output)
+    };
+    write(index::FILE_NAME, &text)?;
+    b16.map_or(Ok(()), |text| write(index::B16_FILE_NAME, &text))
+}
+
+/// The files in a directory that an earlier conversion put there, or upstream's: shards and their
+/// indexes, by the names that all of them have.
+pub fn earlier(output: &Utf8Path) -> Result<Vec<Utf8PathBuf>, WeightsError> {
+    if !files::is_dir(output) {
+        return Ok(Vec::new());
+    }
+    let entries = files::tree(output, |_| false).map_err(WeightsError::Output)?;
+    let paths = entries.into_iter().map(|entry| entry.path);
+    Ok(paths.filter(|path| is_of_weights(path.as_str())).collect())
+}
+
+fn is_of_weights(name: &str) -> bool {
+    let shard = name.strip_prefix("params_shard_").and_then(|rest| rest.strip_suffix(".bin"));
+    let numbered = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    shard.is_some_and(numbered)
+        || matches!(
+            name,
+            "tensor-cache.json"
+                | "tensor-cache-b16.json"
+                | "ndarray-cache.json"
+                | "ndarray-cache-b16.json"
+        )
+}

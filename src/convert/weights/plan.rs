@@ -1,0 +1,352 @@
+//! What is made of a checkpoint, as data: the parameters in upstream's order, where their bytes
+//! are, and where they go.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use safetensors::tensor::Dtype;
+
+use super::arch::{Architecture, Change, Kind, Parameter};
+use super::checkpoint::{Checkpoint, Tensor};
+use super::error::WeightsError;
+use super::shards::{Place, Record, ShardPlan, Sharding};
+use crate::model::{FloatType, GroupQuantization, Layout, Quantization};
+
+/// The whole conversion.
+pub(super) struct Plan {
+    /// The parameters, in upstream's order.
+    pub(super) params: Vec<Param>,
+    pub(super) shards: Vec<ShardPlan>,
+    /// Tensors of the checkpoint that no parameter is made of, sorted.
+    pub(super) unused: Vec<String>,
+    /// The tensors of the result.
+    pub(super) tensors: u64,
+    /// Their bytes, an f32 counted as four though it is stored in two.
+    pub(super) param_bytes: u64,
+    /// What upstream divides by for `BitsPerParam`.
+    pub(super) elements: u64,
+    /// Bytes of the checkpoint that are read.
+    pub(super) source_bytes: u64,
+}
+
+/// A parameter: rows and columns of weights. A vector is one row.
+pub(super) struct Param {
+    pub(super) is_vector: bool,
+    pub(super) rows: u64,
+    pub(super) columns: u64,
+    pub(super) dtype: FloatType,
+    /// The parameter's rows, piece by piece.
+    pub(super) segments: Vec<Segment>,
+    /// The tensors that the segments are of.
+    pub(super) parts: Vec<String>,
+    pub(super) store: Store,
+}
+
+/// Weights that lie side by side in a file.
+pub(super) struct Segment {
+    /// The number of the first of them in the parameter.
+    pub(super) first: u64,
+    /// The checkpoint's file.
+    pub(super) file: usize,
+    /// Where they begin in it.
+    pub(super) offset: u64,
+    /// The tensor they are of, and the number of the first in it.
+    pub(super) part: usize,
+    pub(super) first_of_part: u64,
+}
+
+/// How a parameter is stored.
+pub(super) enum Store {
+    /// As it is, or with one added.
+    Plain { target: FloatType, plus_one: bool, at: Place },
+    /// Quantized.
+    Grouped { group: GroupQuantization, model: FloatType, kn: bool, words: Place, scales: Place },
+}
+
+/// What a parameter is made of.
+struct Parts<'a> {
+    names: &'a [(String, Option<u64>)],
+    tensors: Vec<(usize, &'a Tensor)>,
+    dtype: FloatType,
+    rows: u64,
+    columns: u64,
+}
+
+impl Plan {
+    /// Compares the checkpoint with the architecture's table, and decides everything.
+    pub(super) fn make(
+        checkpoint: &Checkpoint,
+        architecture: &Architecture,
+        parameters: Vec<Parameter>,
+        quantization: Quantization,
+    ) -> Result<Self, WeightsError> {
+        let at: HashMap<&str, usize> =
+            checkpoint.order.iter().map(|(name, file)| (name.as_str(), *file)).collect();
+        refuse_missing(checkpoint, &parameters, &at)?;
+        let order = loading_order(checkpoint, &parameters);
+        let mut plan = Self {
+            params: Vec::with_capacity(parameters.len()),
+            shards: Vec::new(),
+            unused: unused(checkpoint, architecture, &parameters),
+            tensors: 0,
+            param_bytes: 0,
+            elements: loaded_elements(checkpoint, architecture, &parameters, &order, &at),
+            source_bytes: 0,
+        };
+        let mut sharding = Sharding::default();
+        for number in order {
+            let Some(parameter) = parameters.get(number) else { continue };
+            let parts = Parts::find(checkpoint, parameter, &at)?;
+            plan.source_bytes += parts.rows * parts.columns * parts.dtype.size() as u64;
+            let mut add = |suffix: &str, shape: Vec<u64>, dtype: &'static str, size: u64| {
+                let name = match suffix {
+                    "" => parameter.name.clone(),
+                    suffix => {
+                        let stem = parameter.name.strip_suffix("weight");
+                        format!("{}{suffix}", stem.unwrap_or(&parameter.name))
+                    }
+                };
+                let elements: u64 = shape.iter().product();
+                plan.tensors += 1;
+                plan.param_bytes += elements * size;
+                // An f32 is stored as a bf16.
+                let stored = if dtype == "float32" { 2 } else { size };
+                sharding.add(Record { name, shape, dtype, nbytes: elements * stored, offset: 0 })
+            };
+            let store = store(parameter, &parts, quantization, &mut add);
+            let segments = segments(parameter, &parts);
+            let (rows, columns, dtype) = (parts.rows, parts.columns, parts.dtype);
+            let parts = parameter.parts.iter().map(|(name, _)| name.clone()).collect();
+            let is_vector = parameter.columns.is_none();
+            plan.params.push(Param { is_vector, rows, columns, dtype, segments, parts, store });
+        }
+        plan.shards = sharding.finish();
+        Ok(plan)
+    }
+
+    /// The bytes of the shards.
+    pub(super) fn weight_bytes(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.nbytes).sum()
+    }
+}
+
+/// Adds a tensor by the end of its name, its shape, its type and the size of an element.
+type Add<'a> = dyn FnMut(&str, Vec<u64>, &'static str, u64) -> Place + 'a;
+
+/// Places of a parameter's tensors in the shards.
+fn store(
+    parameter: &Parameter,
+    parts: &Parts<'_>,
+    quantization: Quantization,
+    add: &mut Add<'_>,
+) -> Store {
+    let (rows, columns) = (parts.rows, parts.columns);
+    match quantization.group {
+        Some(group) if parameter.kind != Kind::Plain => {
+            let groups = columns.div_ceil(group.size as u64);
+            let words = groups * group.words() as u64;
+            let kn = group.layout == Layout::Kn && parameter.kind == Kind::Linear;
+            let shape = |inner: u64| if kn { vec![inner, rows] } else { vec![rows, inner] };
+            let model = quantization.model_dtype;
+            let words = add("q_weight", shape(words), "uint32", 4);
+            let scales = add("q_scale", shape(groups), model.name(), model.size() as u64);
+            Store::Grouped { group, model, kn, words, scales }
+        }
+        _ => {
+            let target = parameter.dtype.unwrap_or(quantization.model_dtype);
+            let shape =
+                if parameter.columns.is_some() { vec![rows, columns] } else { vec![columns] };
+            let at = add("", shape, target.name(), target.size() as u64);
+            Store::Plain { target, plus_one: parameter.change == Change::PlusOne, at }
+        }
+    }
+}
+
+fn refuse_missing(
+    checkpoint: &Checkpoint,
+    parameters: &[Parameter],
+    at: &HashMap<&str, usize>,
+) -> Result<(), WeightsError> {
+    let there = |name: &str| {
+        let file = at.get(name).and_then(|file| checkpoint.files.get(*file));
+        file.is_some_and(|file| file.tensor(name).is_some())
+    };
+    let names = parameters.iter().flat_map(|parameter| &parameter.parts).map(|(name, _)| name);
+    let missing: BTreeSet<&String> = names.filter(|name| !there(name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let tensors = missing.into_iter().cloned().collect();
+    Err(WeightsError::Missing { path: checkpoint.path.clone(), tensors })
+}
+
+/// Parameters appear where the first of their tensors does.
+fn loading_order(checkpoint: &Checkpoint, parameters: &[Parameter]) -> Vec<usize> {
+    let mut made_of: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (number, parameter) in parameters.iter().enumerate() {
+        for (name, _) in &parameter.parts {
+            made_of.entry(name).or_default().push(number);
+        }
+    }
+    let mut seen = HashSet::new();
+    let names = checkpoint.order.iter();
+    let all = names.flat_map(|(name, _)| made_of.get(name.as_str()).into_iter().flatten().copied());
+    all.filter(|number| seen.insert(*number)).collect()
+}
+
+fn unused(
+    checkpoint: &Checkpoint,
+    architecture: &Architecture,
+    parameters: &[Parameter],
+) -> Vec<String> {
+    let parts = parameters.iter().flat_map(|parameter| &parameter.parts);
+    let used: HashSet<&str> = parts.map(|(name, _)| name.as_str()).collect();
+    let names = checkpoint.order.iter().map(|(name, _)| name);
+    let unused: BTreeSet<&String> =
+        names.filter(|name| !used.contains(name.as_str()) && !architecture.ignores(name)).collect();
+    unused.into_iter().cloned().collect()
+}
+
+/// The elements upstream's loader counts: those of every tensor of a file each time it loads the
+/// file, but for tensors known to be needless. It keeps the files of one parameter at a time
+/// and those before, until a file is to be loaded that is not there.
+fn loaded_elements(
+    checkpoint: &Checkpoint,
+    architecture: &Architecture,
+    parameters: &[Parameter],
+    order: &[usize],
+    at: &HashMap<&str, usize>,
+) -> u64 {
+    let sizes: Vec<u64> = checkpoint
+        .files
+        .iter()
+        .map(|file| {
+            let counted = file.tensors().filter(|(name, _)| !architecture.ignores(name));
+            counted.map(|(_, tensor)| elements(tensor)).sum()
+        })
+        .collect();
+    let mut loaded: BTreeSet<usize> = BTreeSet::new();
+    let mut total = 0;
+    for parameter in order.iter().filter_map(|number| parameters.get(*number)) {
+        let needed: BTreeSet<usize> =
+            parameter.parts.iter().filter_map(|(name, _)| at.get(name.as_str()).copied()).collect();
+        if needed.is_subset(&loaded) {
+            continue;
+        }
+        loaded.retain(|file| needed.contains(file));
+        for file in needed {
+            if loaded.insert(file) {
+                total += sizes.get(file).copied().unwrap_or_default();
+            }
+        }
+    }
+    total
+}
+
+fn elements(tensor: &Tensor) -> u64 {
+    tensor.shape.iter().map(|size| *size as u64).product()
+}
+
+impl<'a> Parts<'a> {
+    /// Finds a parameter's tensors, and compares their shapes and types.
+    fn find(
+        checkpoint: &'a Checkpoint,
+        parameter: &'a Parameter,
+        at: &HashMap<&str, usize>,
+    ) -> Result<Self, WeightsError> {
+        let mut found: Vec<(usize, &Tensor)> = Vec::new();
+        let mut rows = 0;
+        for (name, wanted) in &parameter.parts {
+            let file = at.get(name.as_str()).copied().unwrap_or_default();
+            let Some(tensor) = checkpoint.files.get(file).and_then(|file| file.tensor(name)) else {
+                let (path, tensors) = (checkpoint.path.clone(), vec![name.clone()]);
+                return Err(WeightsError::Missing { path, tensors });
+            };
+            rows += part_rows(name, tensor, *wanted, parameter.columns)?;
+            if let Some((_, first)) = found.first()
+                && first.dtype != tensor.dtype
+            {
+                return Err(WeightsError::MixedDtypes {
+                    tensor: name.clone(),
+                    found: tensor.dtype.to_string(),
+                    other: parameter
+                        .parts
+                        .first()
+                        .map(|(name, _)| name.clone())
+                        .unwrap_or_default(),
+                    wanted: first.dtype.to_string(),
+                });
+            }
+            found.push((file, tensor));
+        }
+        let dtype = match found.first().map(|(_, tensor)| tensor.dtype) {
+            Some(Dtype::F16) => FloatType::F16,
+            Some(Dtype::BF16) => FloatType::Bf16,
+            Some(Dtype::F32) => FloatType::F32,
+            other => {
+                let (tensor, _) = parameter.parts.first().cloned().unwrap_or_default();
+                let found = other.map(|dtype| dtype.to_string()).unwrap_or_default();
+                return Err(WeightsError::Dtype { tensor, found });
+            }
+        };
+        // A vector is one row.
+        let (rows, columns) = match parameter.columns {
+            Some(columns) => (rows, columns),
+            None => (1, rows),
+        };
+        Ok(Self { names: &parameter.parts, tensors: found, dtype, rows, columns })
+    }
+}
+
+/// The rows of a part, or the size of a vector.
+fn part_rows(
+    name: &str,
+    tensor: &Tensor,
+    wanted: Option<u64>,
+    columns: Option<u64>,
+) -> Result<u64, WeightsError> {
+    let shape: Vec<u64> = tensor.shape.iter().map(|size| *size as u64).collect();
+    let rows = match (shape.as_slice(), columns) {
+        ([rows], None) => *rows,
+        ([rows, found], Some(columns)) if *found == columns => *rows,
+        _ => 0,
+    };
+    if rows == 0 || wanted.is_some_and(|wanted| wanted != rows) {
+        let rows = wanted.map_or("*".to_owned(), |rows| rows.to_string());
+        let columns = columns.map(|columns| format!(", {columns}")).unwrap_or_default();
+        return Err(WeightsError::Shape {
+            tensor: name.to_owned(),
+            found: tensor.shape.clone(),
+            wanted: format!("[{rows}{columns}]"),
+        });
+    }
+    Ok(rows)
+}
+
+/// The parameter's weights in its own order.
+fn segments(parameter: &Parameter, parts: &Parts<'_>) -> Vec<Segment> {
+    let size = parts.dtype.size() as u64;
+    let mut segments = Vec::new();
+    let mut first = 0;
+    for (part, ((_, _), (file, tensor))) in parts.names.iter().zip(&parts.tensors).enumerate() {
+        let (file, offset) = (*file, tensor.offset);
+        match parameter.change {
+            Change::Nothing | Change::PlusOne => {
+                segments.push(Segment { first, file, offset, part, first_of_part: 0 });
+                first += elements(tensor);
+            }
+            Change::SplitQkv { heads, head_dim } => {
+                // Of a bias, a row is one element.
+                let row = if parameter.columns.is_some() { parts.columns } else { 1 };
+                for which in 0..3 {
+                    for head in 0..heads {
+                        let from = (head * 3 + which) * head_dim * row;
+                        let offset = offset + from * size;
+                        segments.push(Segment { first, file, offset, part, first_of_part: from });
+                        first += head_dim * row;
+                    }
+                }
+            }
+        }
+    }
+    segments
+}

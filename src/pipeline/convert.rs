@@ -1,0 +1,249 @@
+//! `mlc-package convert`: a checkpoint -> a model directory, swapped in whole.
+
+use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+use super::fetch::show;
+use crate::compile::{CompileError, Environment, find_python};
+use crate::convert::chat::{self, ChatRequest, ChatSummary};
+use crate::convert::engine::{Choice, Engine, MlcEngine, WeightRequest, Wish, choose};
+use crate::convert::weights::{self, Request, Summary, WeightsError};
+use crate::error::Error;
+use crate::fetch::HubCheckpoint;
+use crate::fetch::hub::{Hub, HubOptions};
+use crate::io::cancel::Cancel;
+use crate::io::dir::TemporaryDir;
+use crate::io::files;
+use crate::io::swap::Staging;
+use crate::model::{ByteSize, ChatConfig, HubRepo, Overrides, Quantization, UnknownQuantization};
+use crate::ui::{Progress, Transfer, Ui};
+
+/// What is to be converted, and where to.
+#[derive(Debug)]
+pub struct ConvertRequest {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// How the weights are stored.
+    pub quantization: String,
+    /// The conversation template; without it, only weights are converted.
+    pub conv_template: Option<String>,
+    /// What of `mlc-chat-config.json` is not to be as the checkpoint has it.
+    pub overrides: Overrides,
+    /// Who converts.
+    pub engine: Engine,
+    /// The Python that has MLC LLM, as the user names it.
+    pub python: Option<String>,
+    /// The model directory to be made.
+    pub output: Utf8PathBuf,
+    /// Whether weights that are not finite are converted.
+    pub allow_nonfinite: bool,
+    /// How many threads convert.
+    pub threads: NonZeroUsize,
+    /// Our caches.
+    pub cache_dir: Utf8PathBuf,
+    /// Whether the Hub must not be asked.
+    pub offline: bool,
+    /// The variables and the working directory of this process.
+    pub environment: Environment,
+}
+
+/// Where a checkpoint is.
+#[derive(Debug)]
+pub enum Checkpoint {
+    /// In a directory.
+    Directory(Utf8PathBuf),
+    /// On the Hub.
+    Hub(HubRepo),
+}
+
+/// A conversion that is done.
+#[derive(Debug, Serialize)]
+pub struct Converted {
+    /// The version of this format.
+    pub schema: u32,
+    /// The model directory.
+    pub output: Utf8PathBuf,
+    /// Who converted, and why.
+    pub engine: String,
+    /// The weights; none if MLC LLM converted them.
+    pub weights: Option<Summary>,
+    /// The config; none without a conversation template.
+    pub chat: Option<ChatSummary>,
+    /// How long it took, but for the download.
+    pub seconds: f64,
+}
+
+/// How long MLC LLM's own conversion may take.
+const LIMIT: Duration = Duration::from_secs(24 * 3600);
+
+/// Converts a checkpoint. A model directory that was there before is replaced as a whole, but for
+/// files that are no part of a model.
+pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Converted, Error> {
+    let checkpoint = match &request.checkpoint {
+        Checkpoint::Directory(dir) => dir.clone(),
+        Checkpoint::Hub(repo) => download(request, repo, ui, cancel)?,
+    };
+    let began = Instant::now();
+    refuse_in_place(&checkpoint, &request.output)?;
+    let quantization = request.quantization.as_str();
+    let wish = Wish { checkpoint: &checkpoint, quantization, lora: false };
+    let choice = choose(request.engine, &wish)?;
+    ui.detail("Engine", &choice.to_string());
+    let mut previous: Vec<_> = weights::earlier(&request.output)?;
+    if request.conv_template.is_some() {
+        previous.push(ChatConfig::FILE_NAME.into());
+    }
+    let staging = Staging::beside(&request.output).map_err(WeightsError::Output)?;
+    let native = matches!(choice, Choice::Native { .. });
+    let (weights, chat) = if native {
+        natively(request, &checkpoint, staging.path(), ui, cancel)?
+    } else {
+        ui.status("Converting", &format!("with {choice}"));
+        by_mlc(request, &checkpoint, staging.path(), cancel)?
+    };
+    for warning in chat.iter().flat_map(|chat| &chat.warnings) {
+        ui.warn(warning);
+    }
+    staging.publish(&previous.into_iter().collect()).map_err(WeightsError::Output)?;
+    let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
+    let (output, engine) = (request.output.clone(), choice.to_string());
+    Ok(Converted { schema: 1, output, engine, weights, chat, seconds })
+}
+
+/// Has a checkpoint of the Hub on this machine.
+fn download(
+    request: &ConvertRequest,
+    repo: &HubRepo,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Utf8PathBuf, Error> {
+    let environment = &request.environment;
+    let home = environment.directory.join(environment.text("HOME").unwrap_or_default());
+    let get = |name: &str| environment.text(name).map(str::to_owned);
+    let mut options = HubOptions::from_variables(&get, &home, &request.cache_dir)?;
+    options.offline |= request.offline;
+    options.cache_dir = environment.directory.join(&options.cache_dir);
+    let hub = Hub::new(options, cancel.clone());
+    let found = HubCheckpoint::find(&hub, repo)?;
+    let (bytes, count) = (found.missing_bytes(), found.missing_files());
+    if count > 0 {
+        let bytes = ByteSize(bytes);
+        ui.status("Downloading", &format!("{repo}: {bytes} in {count} files"));
+    }
+    let transfer = Transfer::new(ui, bytes);
+    Ok(found.fetch(&|event| show(&transfer, event))?)
+}
+
+/// By this program.
+fn natively(
+    request: &ConvertRequest,
+    checkpoint: &Utf8Path,
+    output: &Utf8Path,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<(Option<Summary>, Option<ChatSummary>), Error> {
+    let quantization: Quantization =
+        request.quantization.parse().map_err(|error: UnknownQuantization| Error::Usage {
+            message: error.to_string(),
+            help: None,
+        })?;
+    // The small files first: what is wrong with them is known at once.
+    let chat = chat_request(request, checkpoint, output);
+    let chat = chat.map(|request| chat::write(&request)).transpose()?;
+    let (allow_nonfinite, threads) = (request.allow_nonfinite, request.threads);
+    let weights = Request { checkpoint, quantization, output, allow_nonfinite, threads, cancel };
+    let conversion = weights::prepare(&weights)?;
+    let name = request.output.file_name().unwrap_or(request.output.as_str());
+    let progress = Progress::new(ui, "Converting", name, conversion.source_bytes());
+    let summary = conversion.run(&|bytes| progress.add(bytes))?;
+    drop(progress);
+    tell(&summary, ui);
+    Ok((Some(summary), chat))
+}
+
+/// By `python -m mlc_llm`.
+fn by_mlc(
+    request: &ConvertRequest,
+    checkpoint: &Utf8Path,
+    output: &Utf8Path,
+    cancel: &Cancel,
+) -> Result<(Option<Summary>, Option<ChatSummary>), Error> {
+    let python =
+        find_python(request.python.as_deref(), &request.environment).map_err(CompileError::from)?;
+    let absolute = |path: &Utf8Path| files::canonical(path).map_err(WeightsError::Read);
+    let (checkpoint, output) = (absolute(checkpoint)?, absolute(output)?);
+    let logs = request.cache_dir.join("logs");
+    files::create_dir_all(&logs)?;
+    let scratch = TemporaryDir::new_in(&logs, ".convert-")?;
+    let engine = MlcEngine {
+        python: &python,
+        variables: &request.environment.variables,
+        scratch: scratch.path(),
+        log: &logs.join("convert.log"),
+        limit: LIMIT,
+        cancel,
+    };
+    let chat = chat_request(request, &checkpoint, &output);
+    let chat = chat.map(|request| engine.gen_config(&request)).transpose()?;
+    engine.convert_weight(&WeightRequest {
+        checkpoint: &checkpoint,
+        quantization: &request.quantization,
+        model_type: None,
+        device: None,
+        source: None,
+        source_format: None,
+        lora_adapter: None,
+        output: &output,
+    })?;
+    Ok((None, chat))
+}
+
+fn chat_request<'a>(
+    request: &'a ConvertRequest,
+    checkpoint: &'a Utf8Path,
+    output: &'a Utf8Path,
+) -> Option<ChatRequest<'a>> {
+    let (quantization, overrides) = (request.quantization.as_str(), &request.overrides);
+    let conv_template = request.conv_template.as_deref()?;
+    Some(ChatRequest { checkpoint, quantization, conv_template, overrides, output })
+}
+
+/// What is not as it should be, and does no harm.
+fn tell(summary: &Summary, ui: &Ui) {
+    const SHOWN: usize = 5;
+    let unused = &summary.unused;
+    if let [first, ..] = unused.as_slice() {
+        let some: Vec<_> = unused.iter().take(SHOWN).map(String::as_str).collect();
+        let names = match unused.len() {
+            1 => format!("tensor `{first}`"),
+            count if count <= SHOWN => format!("{count} tensors: {}", some.join(", ")),
+            count => format!("{count} tensors: {} and {} more", some.join(", "), count - SHOWN),
+        };
+        ui.warn(&format!("{} has no use for {names}", summary.model_type));
+    }
+    for line in &summary.nonfinite {
+        ui.warn(&format!("not finite: {line}"));
+    }
+}
+
+/// The output replaces a directory: not the checkpoint, nothing in it, and nothing that holds it.
+fn refuse_in_place(checkpoint: &Utf8Path, output: &Utf8Path) -> Result<(), WeightsError> {
+    let source = files::canonical(checkpoint).map_err(WeightsError::Read)?;
+    let mut target = output.to_owned();
+    let mut missing = Vec::new();
+    // What is not there yet lies where the last directory above it is.
+    while !files::is_dir(&target) && target != files::parent(&target) {
+        missing.extend(target.file_name().map(str::to_owned));
+        target = files::parent(&target).to_owned();
+    }
+    let mut target = files::canonical(&target).map_err(WeightsError::Output)?;
+    target.extend(missing.iter().rev());
+    if target.starts_with(&source) || source.starts_with(&target) {
+        let (output, source_dir) = (output.to_owned(), checkpoint.to_owned());
+        return Err(WeightsError::InPlace { output, source_dir });
+    }
+    Ok(())
+}

@@ -1,0 +1,217 @@
+//! Checkpoints that are not what they should be: each is named, and nothing is left behind.
+
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, Tensor, safetensors, with_header};
+
+/// The message has all of these in it.
+fn says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+}
+
+#[test]
+fn missing_tensors_are_named() {
+    let mut scene = Scene::new();
+    scene
+        .tensors
+        .retain(|tensor| !tensor.name.contains("up_proj") && tensor.name != "lm_head.weight");
+    let message = scene.write().refuses("q4f16_1", 11);
+    let names = "lm_head.weight, model.layers.0.mlp.up_proj.weight";
+    says(
+        &message,
+        &["2 of the model's tensors are not in `checkpoint`", names, "download it again"],
+    );
+}
+
+#[test]
+fn an_index_that_names_a_tensor_of_another_file_is_no_index() {
+    let scene = Scene::new();
+    scene.write_sharded();
+    let mut index = scene.index();
+    index["weight_map"]["model.norm.weight"] = "a.safetensors".into();
+    scene.write_index(&index);
+    says(&scene.refuses("q4f16_1", 11), &["1 of the model's tensors", "model.norm.weight"]);
+}
+
+#[test]
+fn tensors_of_another_shape_are_named() {
+    for (name, shape) in [
+        ("k_proj", vec![64, 32]),
+        ("norm.weight", vec![1, 64]),
+        ("embed_tokens", vec![100, 32]),
+        ("down_proj", vec![96 * 64]),
+    ] {
+        let mut scene = Scene::new();
+        scene.tensor(name).shape = shape.clone();
+        let name = scene.tensor(name).name.clone();
+        let message = scene.write().refuses("q4f16_1", 11);
+        says(
+            &message,
+            &[&format!("tensor `{name}` is {shape:?}"), "by config.json it should be ["],
+        );
+    }
+}
+
+#[test]
+fn an_empty_vocabulary_is_no_shape() {
+    let mut scene = Scene::new();
+    let embedding = scene.tensor("embed_tokens");
+    (embedding.shape, embedding.bytes) = (vec![0, 64], Vec::new());
+    says(&scene.write().refuses("q4f16_1", 11), &["is [0, 64]", "[*, 64]"]);
+}
+
+#[test]
+fn types_that_are_not_converted_are_named() {
+    let mut scene = Scene::new();
+    scene.tensor("o_proj").dtype = "I32";
+    says(&scene.write().refuses("q0f16", 11), &["o_proj.weight` is I32", "F32, F16 and BF16"]);
+    let mut scene = Scene::new();
+    let tensor = scene.tensor("v_proj");
+    tensor.dtype = "F16";
+    tensor.bytes.truncate(2 * 32 * 64);
+    let message = scene.write().refuses("q0f16", 11);
+    says(&message, &["v_proj.weight` is F16", "q_proj.weight`, with which it is fused, is F32"]);
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused_by_name_unless_allowed() {
+    let mut scene = Scene::new();
+    scene.tensor("down_proj").set(3 * 96 + 17, f32::NAN);
+    scene.tensor("down_proj").set(3 * 96 + 19, f32::NAN);
+    scene.tensor("k_proj").set(5, f32::NEG_INFINITY);
+    scene.tensor("model.norm").set(7, 70000.0);
+    let message = scene.write().refuses("q4f16_1", 11);
+    let lines = [
+        "3 of the model's tensors hold values that are not finite",
+        "model.layers.0.mlp.down_proj.weight: 2 values, the first NaN at [3, 17]",
+        "model.layers.0.self_attn.k_proj.weight: 1 value, -inf at [0, 5]",
+        "model.norm.weight: 1 value, 7e4, too large for float16 at [7]",
+        "--allow-nonfinite",
+    ];
+    says(&message, &lines);
+    let run = scene.convert("q4f16_1", &["--allow-nonfinite"]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    says(&run.err, &lines[1..4]);
+    // A type that has it takes it.
+    scene.tensor("down_proj").set(3 * 96 + 17, 0.0);
+    scene.tensor("down_proj").set(3 * 96 + 19, 0.0);
+    scene.tensor("k_proj").set(5, 0.0);
+    let run = scene.write().convert("q4bf16_1", &[]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+}
+
+#[test]
+fn tensors_without_use_are_a_warning() {
+    let mut scene = Scene::new();
+    for name in ["score.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"] {
+        scene.tensors.push(Tensor::of_f32(name.to_owned(), vec![3]));
+    }
+    let run = scene.write().convert("q4f16_1", &[]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    says(&run.err, &["warning: llama has no use for tensor `score.weight`\n"]);
+}
+
+#[test]
+fn a_file_that_is_cut_off_is_named() {
+    let scene = Scene::new();
+    scene.write();
+    let path = scene.source().join("model.safetensors");
+    let whole = fs_err::read(&path).unwrap();
+    for length in [0, 7, 8, 100, whole.len() - 1] {
+        fs_err::write(&path, &whole[..length]).unwrap();
+        says(&scene.refuses("q4f16_1", 11), &["model.safetensors`: ", "download it again"]);
+    }
+    fs_err::write(&path, [whole.as_slice(), b"x"].concat()).unwrap();
+    says(&scene.refuses("q4f16_1", 11), &["by its header it has"]);
+}
+
+#[test]
+fn headers_that_lie_are_refused() {
+    let scene = Scene::new();
+    scene.write();
+    let path = scene.source().join("model.safetensors");
+    let entry =
+        |start: u64, end: u64| json!({"dtype": "F32", "shape": [16], "data_offsets": [start, end]});
+    let mut claims_much = u64::MAX.to_le_bytes().to_vec();
+    claims_much.extend([b' '; 200]);
+    let overflow =
+        json!({"a": {"dtype": "F32", "shape": [1_u64 << 62, 8], "data_offsets": [0, 0]}});
+    let bodies = [
+        ("overlapping", with_header(&json!({"a": entry(0, 64), "b": entry(32, 96)}))),
+        ("a hole", with_header(&json!({"a": entry(0, 64), "b": entry(96, 160)}))),
+        ("out of range", with_header(&json!({"a": entry(1 << 40, (1 << 40) + 64)}))),
+        ("backwards", with_header(&json!({"a": entry(64, 0)}))),
+        ("a size that overflows", with_header(&overflow)),
+        ("not JSON", [&16_u64.to_le_bytes()[..], &[b'{'; 16]].concat()),
+        ("a header of 16 EiB", claims_much),
+    ];
+    for (what, body) in bodies {
+        fs_err::write(&path, [body, vec![0; 256]].concat()).unwrap();
+        let message = scene.refuses("q4f16_1", 11);
+        assert!(message.contains("checkpoint/model.safetensors`: "), "{what}: {message}");
+    }
+}
+
+#[test]
+fn an_index_that_leaves_the_checkpoint_is_refused() {
+    let scene = Scene::new();
+    scene.write_sharded();
+    fs_err::write(scene.root.join("checkpoint/secret"), safetensors(&scene.tensors)).unwrap();
+    let whole = scene.index();
+    for (file, parts) in [
+        ("../checkpoint/a.safetensors", ["model.norm.weight", "a `.` or `..`"]),
+        ("/etc/passwd", ["model.norm.weight", "an absolute path"]),
+        ("c.safetensors", ["checkpoint/c.safetensors`", "it is not there"]),
+    ] {
+        let mut index = whole.clone();
+        index["weight_map"]["model.norm.weight"] = file.into();
+        scene.write_index(&index);
+        says(&scene.refuses("q4f16_1", 11), &parts);
+    }
+    for index in [json!([]), json!({}), json!({"weight_map": {"a": 1}}), Value::Null] {
+        scene.write_index(&index);
+        says(&scene.refuses("q4f16_1", 11), &["model.safetensors.index.json`"]);
+    }
+}
+
+#[test]
+fn configs_that_cannot_be_used_name_the_field() {
+    for (field, value, parts) in [
+        ("hidden_size", Value::Null, ["`hidden_size` is missing", "config.json"]),
+        ("hidden_size", json!(-1), ["`hidden_size` is -1", "positive integer"]),
+        ("num_hidden_layers", json!(1_u64 << 60), ["`num_hidden_layers` is 1152", "positive"]),
+        ("tie_word_embeddings", json!("no"), ["`tie_word_embeddings` is \"no\"", "true or false"]),
+    ] {
+        let mut scene = Scene::new();
+        scene.config[field] = value;
+        says(&scene.write().refuses("q4f16_1", 11), &parts);
+    }
+}
+
+#[test]
+fn what_is_not_native_lists_what_is() {
+    let mut scene = Scene::new();
+    scene.write();
+    let run = scene.convert("q4f16_2", &["--engine", "native"]);
+    assert_eq!(run.exit, Some(2), "{run:?}");
+    says(&run.err, &["`q4f16_2`", "q4f16_1"]);
+    scene.config["model_type"] = "rwkv6".into();
+    let run = scene.write().convert("q4f16_1", &["--engine", "native"]);
+    assert_eq!(run.exit, Some(2), "{run:?}");
+    says(&run.err, &["`rwkv6`", "llama", "gpt_neox"]);
+}
+
+#[test]
+fn a_directory_without_weights_is_no_checkpoint() {
+    let scene = Scene::new();
+    scene.write();
+    fs_err::remove_file(scene.source().join("model.safetensors")).unwrap();
+    let run = scene.convert("q4f16_1", &["--engine", "native"]);
+    assert_ne!(run.exit, Some(0), "{run:?}");
+    says(&run.err, &["safetensors"]);
+    let run = scene.run(&["nowhere", "--quantization", "q4f16_1", "-o", "model"]);
+    assert_eq!(run.exit, Some(2), "{run:?}");
+    says(&run.err, &["there is no directory `nowhere`"]);
+}

@@ -1,0 +1,259 @@
+"""A checkpoint to MLC weights, one tensor after the other, straight from the formulas.
+
+Written to be obvious and to have nothing in common with the program under test: names by rules
+instead of tables, everything in memory, one operation a line. The results were compared with
+what `mlc_llm convert_weight` of July 2026 writes on TVM 0.27.
+"""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Dict, Iterator, List, Tuple
+
+import ml_dtypes
+import numpy as np
+
+from checkpoints import read_safetensors
+
+BF16 = ml_dtypes.bfloat16
+MODEL_TYPES = {"f16": np.float16, "bf16": BF16, "f32": np.float32}
+CAP = 32 * 2**20
+
+Loaded = List[Tuple[str, Dict[str, np.ndarray]]]
+
+
+def round_to(values: np.ndarray, dtype) -> np.ndarray:
+    """Round half to even."""
+    with np.errstate(all="ignore"):
+        return values.astype(dtype)
+
+
+def group_quantize(weight: np.ndarray, model, bits: int, group: int, transposed: bool):
+    """`[rows, columns]` to words of 32 bits and scales."""
+    rows, columns = weight.shape
+    max_int = 2 ** (bits - 1) - 1
+    per_word = 32 // bits
+    groups = math.ceil(columns / group)
+    padded = np.zeros((rows, groups * group), model)
+    padded[:, :columns] = weight
+    padded = padded.reshape(rows, groups, group)
+    # f16: each operation is one of f16. bf16: TVM computes in f32 and rounds the scale when it is
+    # stored, which is after the weights were divided by it where the result is transposed.
+    compute = np.float16 if model is np.float16 else np.float32
+    largest = np.max(np.abs(padded.astype(compute)), axis=-1)
+    with np.errstate(all="ignore"):
+        scale = largest / compute(max_int)
+        if not transposed:
+            scale = scale.astype(model).astype(compute)
+        quotient = padded.astype(compute) / scale[:, :, None]
+        shifted = quotient + compute(max_int)
+    assert scale.dtype == quotient.dtype == shifted.dtype == compute
+    integers = np.rint(shifted)
+    integers = np.where(np.isnan(integers), 0, np.clip(integers, 0, 2 * max_int))
+    integers = integers.reshape(rows, -1).astype(np.uint64)
+    integers[:, columns:] = 0
+    words = np.zeros((rows, groups * group // per_word), np.uint64)
+    for position in range(per_word):
+        words |= integers[:, position::per_word] << np.uint64(position * bits)
+    words, scale = words.astype(np.uint32), scale.astype(model)
+    return (words.T, scale.T) if transposed else (words, scale)
+
+
+def dequantize(words: np.ndarray, scale: np.ndarray, bits: int, group: int, columns: int):
+    """`[rows, words]` and `[rows, groups]` back to float64."""
+    per_word, max_int = 32 // bits, 2 ** (bits - 1) - 1
+    integers = np.zeros((words.shape[0], words.shape[1] * per_word))
+    for position in range(per_word):
+        integers[:, position::per_word] = (words >> np.uint32(position * bits)) & (2**bits - 1)
+    values = (integers - max_int) * np.repeat(scale.astype(np.float64), group, axis=1)
+    return values[:, :columns]
+
+
+def single_to_brain(values: np.ndarray) -> np.ndarray:
+    """What tvmjs stores for float32: rounded half to even, cut beyond the largest bfloat16."""
+    bits = values.view(np.uint32).astype(np.uint64)
+    limit = np.float32(np.array([0x7F7F0000], np.uint32).view(np.float32)[0])
+    rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    return np.where(np.abs(values) < limit, rounded, bits >> 16).astype(np.uint16)
+
+
+def scheme_of(quantization: str):
+    """`q4bf16_1` to (model type, bits, group, transposed)."""
+    head, _, layout = quantization.partition("_")
+    bits, model = int(head[1]), MODEL_TYPES[head[2:]]
+    return model, bits, {0: 0, 3: 40, 4: 32}[bits], layout == "0"
+
+
+def mlc_parameter(name: str, config: Dict) -> Tuple[str, List[str]]:
+    """The parameter that a tensor goes into, and all tensors of it in order."""
+    kind = config["model_type"]
+    if kind == "phi3":
+        target = name.replace("model.layers", "transformer.h")
+        target = target.replace("self_attn.o_proj", "mixer.out_proj")
+        target = target.replace("self_attn.qkv_proj", "mixer.qkv_proj")
+        target = target.replace("input_layernorm", "ln")
+        target = target.replace("model.norm", "transformer.norm")
+        return target.replace("model.embed_tokens", "transformer.embd"), [name]
+    prefix = "language_model." if kind == "gemma3_text" else ""
+    fused = [("mlp", ["gate_proj", "up_proj"], "gate_up_proj")]
+    if kind != "gemma3_text":
+        target = "c_attn" if kind in ("qwen2", "qwen3") else "qkv_proj"
+        fused.append(("self_attn", ["q_proj", "k_proj", "v_proj"], target))
+    for module, parts, target in fused:
+        for part in parts:
+            key = f".{module}.{part}."
+            if key in name:
+                sources = [name.replace(key, f".{module}.{other}.") for other in parts]
+                return prefix + name.replace(key, f".{module}.{target}."), sources
+    return prefix + name, [name]
+
+
+def is_ignored(name: str) -> bool:
+    """Tensors that are known to be needless."""
+    needless = ("inv_freq", "masked_bias", "attention.bias")
+    return name.endswith(needless)
+
+
+def combine(name: str, parts: List[np.ndarray], config: Dict) -> np.ndarray:
+    """The parameter's values, in the checkpoint's type."""
+    values = np.concatenate(parts, axis=0)
+    if "gemma" in config["model_type"] and "norm.weight" in name.replace("layernorm", "norm"):
+        values = values + values.dtype.type(1)
+    if "query_key_value" in name:
+        heads = config["num_attention_heads"]
+        shape = values.shape
+        by_head = values.reshape(heads, 3, shape[0] // heads // 3, -1)
+        values = np.ascontiguousarray(by_head.transpose(1, 0, 2, 3)).reshape(shape)
+    return values
+
+
+def parameters(files: Loaded, config: Dict, order: List[Tuple[str, str]], model):
+    """Names and values in upstream's order."""
+    tensors = {name: array for _, content in files for name, array in content.items()}
+    by_file: Dict[str, List[str]] = {}
+    for name, file in order:
+        by_file.setdefault(file, []).append(name)
+    done = set()
+    for names in by_file.values():
+        for name in names:
+            if is_ignored(name):
+                continue
+            target, sources = mlc_parameter(name, config)
+            if target not in done:
+                done.add(target)
+                values = combine(target, [tensors[source] for source in sources], config)
+                own = np.float32 if is_ffn_bias(target) else model
+                yield target, sources, round_to(values, own)
+
+
+def is_ffn_bias(name: str) -> bool:
+    """GPT-NeoX: these stay float32."""
+    return name.endswith(("dense_h_to_4h.bias", "dense_4h_to_h.bias"))
+
+
+def stored(name: str, values: np.ndarray, quantization: str):
+    """The tensors that stand for a parameter."""
+    model, bits, group, transposed = scheme_of(quantization)
+    if bits == 0 or values.ndim == 1:
+        return [(name, values)]
+    is_embedding = name.endswith(("embed_tokens.weight", "embed_in.weight", "embd.weight"))
+    turn = transposed and not is_embedding
+    words, scale = group_quantize(values, model, bits, group, turn)
+    stem = name[: -len("weight")]
+    return [(stem + "q_weight", words), (stem + "q_scale", scale)]
+
+
+class Shards:
+    """Files of at most 32 MiB, as tvmjs fills them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.shards, self.records, self.data = [], [], b""
+
+    def add(self, record: Dict, data: bytes) -> None:
+        """Append a tensor."""
+        record["nbytes"] = len(data)
+        if len(self.data) + len(data) >= CAP:
+            if 2 * len(data) >= CAP:
+                record["byteOffset"] = 0
+                self._write([record], data)
+                return
+            self.flush()
+        record["byteOffset"] = len(self.data)
+        self.records.append(record)
+        self.data += data
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        if self.data:
+            self._write(self.records, self.data)
+            self.records, self.data = [], b""
+
+    def _write(self, records: List[Dict], data: bytes) -> None:
+        name = f"params_shard_{len(self.shards)}.bin"
+        (self.directory / name).write_bytes(data)
+        shard = {"dataPath": name, "format": "raw-shard", "nbytes": len(data), "records": records}
+        shard["md5sum"] = hashlib.md5(data).hexdigest()
+        self.shards.append(shard)
+
+
+def load(source: Path) -> Tuple[Loaded, List[Tuple[str, str]]]:
+    """All files, and the tensors in the order of the index, or else of the data."""
+    index = source / "model.safetensors.index.json"
+    if index.exists():
+        weight_map = json.loads(index.read_text())["weight_map"]
+        names = list(dict.fromkeys(weight_map.values()))
+        return [(name, read_safetensors(source / name)) for name in names], list(weight_map.items())
+    path = source / "model.safetensors"
+    raw = path.read_bytes()
+    header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+    header.pop("__metadata__", None)
+    ordered = sorted(header, key=lambda name: header[name]["data_offsets"])
+    return [(path.name, read_safetensors(path))], [(name, path.name) for name in ordered]
+
+
+def counted_elements(files: Loaded, order: List[Tuple[str, str]], used: Iterator[List[str]]) -> int:
+    """Upstream counts what it loads, and loads a file again that it dropped."""
+    sizes = {
+        file: sum(array.size for name, array in content.items() if not is_ignored(name))
+        for file, content in files
+    }
+    where, total, kept = dict(order), 0, set()
+    for sources in used:
+        needed = {where[source] for source in sources}
+        if needed - kept:
+            kept &= needed
+            total += sum(sizes[file] for file in needed - kept)
+            kept |= needed
+    return total
+
+
+def convert(source: Path, quantization: str, output: Path) -> None:
+    """Write the shards and their index."""
+    output.mkdir(parents=True)
+    config = json.loads((source / "config.json").read_text())
+    files, order = load(source)
+    shards, count, nbytes, used = Shards(output), 0, 0, []
+    for name, sources, values in parameters(files, config, order, scheme_of(quantization)[0]):
+        used.append(sources)
+        for tensor, array in stored(name, values, quantization):
+            count, nbytes = count + 1, nbytes + array.nbytes
+            array = np.ascontiguousarray(array)
+            data = single_to_brain(array) if array.dtype == np.float32 else array
+            record = {"name": tensor, "shape": list(array.shape), "dtype": str(array.dtype)}
+            shards.add({**record, "format": "f32-to-bf16"}, data.tobytes())
+    shards.flush()
+    elements = counted_elements(files, order, iter(used))
+    metadata = {
+        "ParamSize": count,
+        "ParamBytes": float(nbytes),
+        "BitsPerParam": nbytes * 8.0 / elements,
+    }
+    index = {"metadata": metadata, "records": shards.shards}
+    (output / "tensor-cache.json").write_text(json.dumps(index, indent=4))
+    singles = [r for s in shards.shards for r in s["records"] if r["dtype"] == "float32"]
+    for record in singles:
+        record.update(dtype="bfloat16", format="raw")
+    if singles:
+        (output / "tensor-cache-b16.json").write_text(json.dumps(index, indent=4))
