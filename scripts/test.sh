@@ -9,6 +9,8 @@ scripts/setup-tools.sh
 scripts/setup-python.sh
 scripts/setup-python.sh target/test-venv tests/requirements.txt
 
+step "action, workflows, scripts and Dockerfile: lints"
+scripts/lint-action.sh
 step "format"
 cargo fmt --check
 step "clippy"
@@ -29,3 +31,6 @@ MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python" \
 step "real huggingface_hub"
 MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
   cargo test --locked --test hub -- --ignored python
+step "the action, played by a runner"
+MLC_PACKAGE_TEST_PROGRAM="$PWD/target/debug/mlc-package" \
+  target/linters/bin/python -B -m unittest discover --start-directory tests/action
