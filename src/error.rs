@@ -9,6 +9,7 @@ use crate::fetch::{FetchError, LockError};
 use crate::library::{LibraryError, Problem};
 use crate::model::ByteSize;
 use crate::plan::{PlanError, Unfetched};
+use crate::publish::PublishError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +71,9 @@ pub enum Error {
     /// `dist/` could not be made. Exit 14.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+    /// A release was not published. Exit 15.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The machine said no. Exit 1.
     #[error(transparent)]
     Io(#[from] std::io::Error),
@@ -115,6 +119,8 @@ impl Error {
             Self::Library(_) | Self::Validation(_) => Exit::Validation,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
             Self::Assemble(_) => Exit::Assembly,
+            Self::Publish(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Publish(_) => Exit::Publish,
             Self::Cache(_) | Self::Io(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
         }
@@ -144,6 +150,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::Assemble(error) => error.help().map(str::to_owned),
+            Self::Publish(error) => error.help(),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ mod fetch;
 mod libraries;
 mod library;
 mod lock;
+pub mod publish;
 mod record;
 
 use std::collections::BTreeMap;

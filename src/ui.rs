@@ -139,6 +139,8 @@ impl Ui {
 /// file elsewhere.
 pub struct Transfer<'a> {
     ui: &'a Ui,
+    /// What is being done and what was done, as lines begin with it.
+    verbs: [&'static str; 2],
     bars: Option<Bars>,
     files: Mutex<BTreeMap<String, File>>,
 }
@@ -161,13 +163,22 @@ impl<'a> Transfer<'a> {
 
     /// Nothing is on its way yet; so many bytes are to come.
     pub fn new(ui: &'a Ui, bytes: u64) -> Self {
+        Self::named(ui, bytes, ["Downloading", "Downloaded"])
+    }
+
+    /// The same in the other direction.
+    pub fn sending(ui: &'a Ui, bytes: u64) -> Self {
+        Self::named(ui, bytes, ["Uploading", "Uploaded"])
+    }
+
+    fn named(ui: &'a Ui, bytes: u64, verbs: [&'static str; 2]) -> Self {
         let terminal = std::io::stderr().is_terminal() && ui.verbosity == Verbosity::Normal;
         let bars = terminal.then(|| {
             let all = indicatif::MultiProgress::new();
             let total = all.add(byte_bar("all files", bytes));
             Bars { all, total }
         });
-        Self { ui, bars, files: Mutex::default() }
+        Self { ui, verbs, bars, files: Mutex::default() }
     }
 
     /// A file begins.
@@ -193,7 +204,7 @@ impl<'a> Transfer<'a> {
         let tenths = |bytes: u64| bytes.saturating_mul(10).checked_div(file.bytes).unwrap_or(10);
         if file.bytes >= Self::BIG && tenths(so_far) > tenths(before) && tenths(so_far) < 10 {
             let percent = tenths(so_far) * 10;
-            self.ui.status("Downloading", &format!("{name}: {percent} %"));
+            self.ui.status(self.verbs[0], &format!("{name}: {percent} %"));
         }
     }
 
@@ -209,8 +220,8 @@ impl<'a> Transfer<'a> {
         }
         let line = format!("{name} ({})", crate::model::ByteSize(file.bytes));
         match file.bytes >= Self::BIG {
-            true => self.ui.status("Downloaded", &line),
-            false => self.ui.detail("Downloaded", &line),
+            true => self.ui.status(self.verbs[1], &line),
+            false => self.ui.detail(self.verbs[1], &line),
         }
     }
 

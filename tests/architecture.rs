@@ -12,17 +12,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "pipeline", "report", "config", "fetch", "library", "compile", "plan", "manifest",
-            "github", "io", "model", "ui", "error", "exit",
+            "publish", "github", "io", "model", "ui", "error", "exit",
         ],
     ),
     (
         "pipeline",
         &[
-            "config", "fetch", "plan", "compile", "library", "assemble", "manifest", "io", "model",
-            "ui", "error",
+            "config", "fetch", "plan", "compile", "library", "assemble", "manifest", "publish",
+            "github", "io", "model", "ui", "error",
         ],
     ),
-    ("error", &["assemble", "compile", "config", "fetch", "library", "plan", "exit", "model"]),
+    (
+        "error",
+        &["assemble", "compile", "config", "fetch", "library", "plan", "publish", "exit", "model"],
+    ),
     ("ui", &["github", "model"]),
     ("report", &["plan", "manifest", "model"]),
     ("config", &["io", "github", "model"]),
@@ -31,6 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("compile", &["io", "model"]),
     ("library", &["io", "model"]),
     ("assemble", &["manifest", "io", "model"]),
+    ("publish", &["manifest", "github", "io", "model"]),
     ("manifest", &["model"]),
     ("github", &["io"]),
     ("io", &["model"]),

@@ -11,6 +11,7 @@ mod lock;
 mod outputs;
 mod package;
 mod plan;
+mod publish;
 mod schema;
 
 use std::io::Write;
@@ -78,6 +79,8 @@ enum Verb {
     Lock(lock::LockArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
+    /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
+    Publish(publish::PublishArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
     /// Print the JSON schema of package configs, for editors
@@ -140,6 +143,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Lock(args) => lock::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
+        Verb::Publish(args) => publish::run(args, context),
         Verb::Cache(args) => cache::run(&args, context),
         Verb::Schema => schema::run(context),
         Verb::Completions(args) => completions::run(&args, context),

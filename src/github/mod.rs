@@ -2,6 +2,7 @@
 //! runner, workflow commands and their escaping (actions/toolkit,
 //! `packages/core/src/command.ts`).
 
+pub mod api;
 pub mod event;
 pub mod output;
 mod payload;
@@ -47,7 +48,7 @@ pub fn verbatim(out: &mut dyn Write, lines: &str) -> io::Result<()> {
 }
 
 /// A word that nobody could know beforehand.
-fn random_word() -> String {
+pub fn random_word() -> String {
     format!("{:016x}{:016x}", random(), random())
 }
 

@@ -58,13 +58,18 @@ pub fn set(file: &Utf8Path, values: &[(&str, &str)]) -> Result<(), OutputError> 
 /// Adds to the file that `GITHUB_STEP_SUMMARY` names, unless the step's summary would become
 /// longer than [`SUMMARY_LIMIT`]; says whether it was added.
 pub fn add_summary(file: &Utf8Path, markdown: &str) -> Result<bool, OutputError> {
-    let there = if files::is_file(file) { files::size(file)? } else { 0 };
-    if there + markdown.len() as u64 + 1 > SUMMARY_LIMIT {
+    if markdown.len() as u64 + 1 > room(file)? {
         return Ok(false);
     }
     let end = if markdown.ends_with('\n') { "" } else { "\n" };
     files::append(file, format!("{markdown}{end}").as_bytes())?;
     Ok(true)
+}
+
+/// What may still be added to a summary, in bytes.
+pub fn room(file: &Utf8Path) -> Result<u64, OutputError> {
+    let there = if files::is_file(file) { files::size(file)? } else { 0 };
+    Ok(SUMMARY_LIMIT.saturating_sub(there))
 }
 
 /// The commands that have the runner hide a secret in all that is logged from here on: one a

@@ -1,5 +1,7 @@
-//! HTTP GETs from plain threads, their bodies read as they come. It follows no redirects and
+//! HTTP from plain threads, bodies read as they come. It follows no redirects and
 //! repeats nothing: whoever asks knows what an answer means.
+
+pub mod send;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

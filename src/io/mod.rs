@@ -14,6 +14,7 @@ pub mod positioned;
 pub mod process;
 pub mod retry;
 pub mod secret;
+pub mod sha256;
 pub mod space;
 pub mod stamp;
 pub mod swap;

@@ -1,6 +1,7 @@
 //! Manifests and plans as people read them: pure, over any writer.
 
 mod plan;
+mod release;
 mod summary;
 
 use std::io::{self, Write};
@@ -8,6 +9,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table, presets};
 
 pub use plan::write_plan;
+pub use release::{ReleaseSummary, write_release};
 pub use summary::write_summary;
 
 /// Columns without borders: a header, then rows. Columns whose header begins with `>` are

@@ -1,0 +1,186 @@
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::{Context, Format};
+use crate::compile::Environment;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::github::api::ApiOptions;
+use crate::github::event;
+use crate::io::files;
+use crate::pipeline::publish::{self, CommentWhen, Feedback, PublishRequest};
+use crate::publish::{Conclusion, PublishError, Published, ReleaseFile};
+use crate::report::{self, ReleaseSummary};
+
+/// The longest report that is read, in bytes.
+const REPORT_LIMIT: u64 = 8 << 20;
+
+/// `mlc-package publish`.
+#[derive(Debug, Args)]
+pub(super) struct PublishArgs {
+    /// The release's tag; made with the release if it is not there
+    /// [default: the tag that the job runs for]
+    #[arg(long, value_name = "TAG")]
+    tag: Option<String>,
+    /// A file to be an asset; may be given more than once
+    #[arg(long = "file", value_name = "FILE")]
+    files: Vec<Utf8PathBuf>,
+    /// The repository [default: that of the job]
+    #[arg(long, value_name = "OWNER/NAME")]
+    repo: Option<String>,
+    /// Leave the release a draft
+    #[arg(long)]
+    draft: bool,
+    /// Mark the release as no final version
+    #[arg(long)]
+    prerelease: bool,
+    /// Comment on the job's pull request: the release and the reports
+    #[arg(long, value_name = "WHEN", default_value = "never", help_heading = "In a job")]
+    comment: When,
+    /// Make a check run of it
+    #[arg(long, help_heading = "In a job")]
+    check: bool,
+    /// Markdown to go into the comment, the check run and the job's summary; may be given more
+    /// than once
+    #[arg(long, value_name = "FILE", help_heading = "In a job")]
+    report_markdown: Vec<Utf8PathBuf>,
+    /// How to print the result
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    /// Never
+    Never,
+    /// If a file of the release is new; one that is there is kept up to date
+    OnChange,
+    /// Always
+    Always,
+}
+
+pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    let environment = Environment::current()?;
+    let get = |name: &str| environment.text(name).map(str::to_owned);
+    let job = event::Context::read(&get);
+    let tag = args.tag.clone().or_else(|| tag_of(&job)).ok_or_else(|| {
+        Error::usage("which release? the job runs for no tag", "name one with --tag")
+    })?;
+    refuse_bad_tag(&tag)?;
+    // Before anything is published: a report that is not there is a mistake.
+    let reports = read_reports(&args.report_markdown)?;
+    let options = ApiOptions::from_variables(&get, args.repo.as_deref());
+    let options = options.map_err(PublishError::from)?;
+    let request = PublishRequest {
+        options: options.clone(),
+        target: job.sha.clone().filter(|_| job.tag.as_deref() != Some(tag.as_str())),
+        tag,
+        draft: args.draft,
+        prerelease: args.prerelease,
+        files: args.files,
+    };
+    let (published, files) = publish::publish(&request, &context.ui, &context.cancel)?;
+    print(&request.tag, &published, &files, args.format, context)?;
+
+    let mut markdown = Vec::new();
+    let listed = files
+        .iter()
+        .map(|file| (file.name.as_str(), file.bytes, published.sent.contains(&file.name)));
+    let summary = ReleaseSummary {
+        tag: &request.tag,
+        url: &published.url,
+        draft: published.draft,
+        files: listed.collect(),
+    };
+    report::write_release(&mut markdown, &summary)?;
+    let mut markdown = String::from_utf8_lossy(&markdown).into_owned();
+    for report in reports {
+        markdown = format!("{markdown}\n{report}");
+    }
+    let feedback = Feedback {
+        key: "release",
+        title: &request.tag,
+        conclusion: Conclusion::Success,
+        markdown: &markdown,
+        annotations: &[],
+        comment: args.comment.into(),
+        changed: !published.sent.is_empty(),
+        check: args.check.then_some("mlc-package release"),
+    };
+    let file = environment.text("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from);
+    let (ui, cancel) = (&context.ui, &context.cancel);
+    publish::feedback(Ok(options), &job, file.as_deref(), &feedback, ui, cancel)?;
+    Ok(Exit::Ok)
+}
+
+fn tag_of(job: &event::Context) -> Option<String> {
+    match &job.event {
+        event::Event::Release(release) => Some(release.tag.clone()),
+        _ => job.tag.clone(),
+    }
+}
+
+/// What git would not take for a tag (git-check-ref-format), as far as it could mislead us.
+fn refuse_bad_tag(tag: &str) -> Result<(), Error> {
+    let wrong = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
+    let parts = tag.split('/').any(|part| part.is_empty() || part.starts_with('.'));
+    if tag.contains(wrong) || tag.contains("..") || tag.starts_with('-') || parts {
+        return Err(Error::usage(
+            format!("--tag {}: this is no name of a tag", tag.escape_debug()),
+            "name one as `v1.2.0`",
+        ));
+    }
+    Ok(())
+}
+
+fn read_reports(paths: &[Utf8PathBuf]) -> Result<Vec<String>, Error> {
+    let read = |path: &Utf8PathBuf| {
+        let wrong = |what: &str| {
+            Error::usage(format!("--report-markdown {path}: {what}"), "name a file of Markdown")
+        };
+        let bytes = files::read_at_most(path, REPORT_LIMIT)?.ok_or_else(|| wrong("too long"))?;
+        String::from_utf8(bytes).map_err(|_| wrong("not UTF-8"))
+    };
+    paths.iter().map(read).collect()
+}
+
+fn print(
+    tag: &str,
+    published: &Published,
+    files: &[ReleaseFile],
+    format: Format,
+    context: &mut Context<'_>,
+) -> Result<(), Error> {
+    match format {
+        Format::Human => writeln!(context.out, "{}", published.url)?,
+        Format::Json => {
+            let assets = files.iter().map(|file| {
+                json!({
+                    "name": file.name,
+                    "bytes": file.bytes,
+                    "sha256": file.sha256,
+                    "sent": published.sent.contains(&file.name),
+                })
+            });
+            let result = json!({
+                "tag": tag,
+                "url": published.url,
+                "draft": published.draft,
+                "assets": assets.collect::<Vec<_>>(),
+            });
+            writeln!(context.out, "{}", serde_json::to_string_pretty(&result)?)?;
+        }
+    }
+    Ok(())
+}
+
+impl From<When> for CommentWhen {
+    fn from(when: When) -> Self {
+        match when {
+            When::Never => Self::Never,
+            When::OnChange => Self::OnChange,
+            When::Always => Self::Always,
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! GitHub's JSON API: requests, what their answers mean, and limits that are obeyed
+//! (<https://docs.github.com/rest>).
+
+mod answer;
+mod error;
+mod options;
+mod types;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use self::answer::Refusal;
+pub use self::error::{ApiError, Permission};
+pub use self::options::ApiOptions;
+pub use self::types::{Asset, CheckRun, Comment, Pull, Release, User};
+use crate::io::cancel::Cancel;
+use crate::io::http::send::{Body, Method, Request};
+use crate::io::http::{Client, ClientOptions, Response, Url};
+use crate::io::retry::{self, Backoff};
+
+/// The version of the API that we know.
+const VERSION: &str = "2022-11-28";
+
+/// The longest answer that is read, in bytes: a page of a hundred comments, each as long as may be.
+const ANSWER_LIMIT: u64 = 32 << 20;
+
+/// Entries of a page; GitHub gives no more.
+const PER_PAGE: usize = 100;
+
+/// The most pages that are read of a list: GitHub itself lists no more than 10,000 entries.
+const MAX_PAGES: usize = 100;
+
+/// A wait, for whoever shows it: why, and how long.
+pub type OnWait<'a> = &'a (dyn Fn(&str, Duration) + Sync);
+
+/// The API of one repository. Each thread has its own.
+pub struct Api<'a> {
+    client: Client,
+    options: &'a ApiOptions,
+    cancel: &'a Cancel,
+    on_wait: OnWait<'a>,
+}
+
+/// What is asked of the API.
+#[derive(Clone, Copy)]
+pub struct Call<'s> {
+    method: Verb,
+    path: &'s [&'s str],
+    query: &'s [(&'s str, &'s str)],
+    permission: Permission,
+    of_repository: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Verb {
+    Get,
+    Post,
+    Patch,
+    Delete,
+}
+
+/// Each of the parts of the path after `/repos/owner/name`, and what the token must be allowed
+/// to do.
+impl<'s> Call<'s> {
+    /// `GET`.
+    pub fn get(path: &'s [&'s str], permission: Permission) -> Self {
+        Self { method: Verb::Get, path, query: &[], permission, of_repository: true }
+    }
+
+    /// `POST`.
+    pub fn post(path: &'s [&'s str], permission: Permission) -> Self {
+        Self { method: Verb::Post, ..Self::get(path, permission) }
+    }
+
+    /// `PATCH`.
+    pub fn patch(path: &'s [&'s str], permission: Permission) -> Self {
+        Self { method: Verb::Patch, ..Self::get(path, permission) }
+    }
+
+    /// `DELETE`.
+    pub fn delete(path: &'s [&'s str], permission: Permission) -> Self {
+        Self { method: Verb::Delete, ..Self::get(path, permission) }
+    }
+
+    /// With a query.
+    pub fn query(self, query: &'s [(&'s str, &'s str)]) -> Self {
+        Self { query, ..self }
+    }
+}
+
+impl<'a> Api<'a> {
+    /// An API with no connection yet.
+    pub fn new(
+        options: &'a ApiOptions,
+        cancel: &'a Cancel,
+        on_wait: OnWait<'a>,
+    ) -> Result<Self, ApiError> {
+        let client = Client::new(&ClientOptions {
+            stall: options.stall,
+            system_proxy: options.system_proxy,
+        });
+        let client = client.map_err(|error| ApiError::Client(error.to_string()))?;
+        Ok(Self { client, options, cancel, on_wait })
+    }
+
+    /// Whom it asks.
+    pub fn options(&self) -> &'a ApiOptions {
+        self.options
+    }
+
+    /// The wish to stop.
+    pub fn cancel(&self) -> &'a Cancel {
+        self.cancel
+    }
+
+    /// Reads something. It is asked for again where that may help.
+    pub fn get<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T, ApiError> {
+        self.insist(|| self.once::<T>(call, None))
+    }
+
+    /// Reads something that may not be there.
+    pub fn find<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<Option<T>, ApiError> {
+        match self.get(call) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a list, page by page, until `visit` says that it has seen enough.
+    pub fn each_page<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+        mut visit: impl FnMut(Vec<T>) -> bool,
+    ) -> Result<(), ApiError> {
+        let per_page = PER_PAGE.to_string();
+        for page in 1..=MAX_PAGES {
+            let page = page.to_string();
+            let query = [call.query, &[("per_page", &per_page), ("page", &page)]].concat();
+            let (entries, more) = self.insist(|| {
+                let response = self.answered(Call { query: &query, ..call }, None)?;
+                // The page after is ours to name: an address from the answer would be followed
+                // with the token.
+                let link = response.header("link").unwrap_or_default();
+                let more = link.contains("rel=\"next\"");
+                Ok((decode::<Vec<T>>(response, &self.address_of(call)?)?, more))
+            })?;
+            if visit(entries) || !more {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whose token this is. A workflow's own token is nobody's: GitHub then answers 403.
+    pub fn me(&self) -> Result<Option<User>, ApiError> {
+        let call = Call::get(&["user"], Permission::Read);
+        match self.get(Call { of_repository: false, ..call }) {
+            Ok(user) => Ok(Some(user)),
+            Err(ApiError::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes something that may be set twice.
+    pub fn set<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        self.insist(|| self.once(call, Some(json(body)?)))
+    }
+
+    /// Makes something, once: where nobody knows whether it was made, the failure passes, and
+    /// whoever asks looks before asking again.
+    pub fn make<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+        body: &impl Serialize,
+    ) -> Result<T, ApiError> {
+        self.once(call, Some(json(body)?))
+    }
+
+    /// Removes something; content with its not being there.
+    pub fn delete(&self, call: Call<'_>) -> Result<(), ApiError> {
+        match self.insist(|| self.answered(call, None).map(drop)) {
+            Err(error) if !error.is_missing() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does something until it succeeds, or fails for good. Limits are waited for, unless that
+    /// would take too long.
+    pub fn insist<T>(
+        &self,
+        mut action: impl FnMut() -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mut backoff = Backoff::new(&self.options.retry);
+        loop {
+            match action() {
+                Err(ApiError::Passing { url, why, after }) => {
+                    self.wait(&mut backoff, &url, &why, after)?;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Waits after a failure that passes; says why.
+    pub fn wait(
+        &self,
+        backoff: &mut Backoff<'_>,
+        url: &str,
+        why: &str,
+        after: Option<Duration>,
+    ) -> Result<(), ApiError> {
+        let longest = self.options.retry.longest_asked;
+        if let Some(after) = after.filter(|after| *after > longest) {
+            return Err(ApiError::Limited { why: why.to_owned(), after, longest });
+        }
+        let Some(time) = backoff.failed(after) else {
+            let (url, why, attempts) = (url.to_owned(), why.to_owned(), backoff.failures());
+            return Err(ApiError::GaveUp { url, why, attempts });
+        };
+        (self.on_wait)(why, time);
+        if retry::wait(time, self.cancel) { Ok(()) } else { Err(ApiError::Cancelled) }
+    }
+
+    /// Sends a file, once. `at` hears how much of it has been sent.
+    pub fn upload<T: DeserializeOwned>(
+        &self,
+        url: &Url,
+        content_type: &str,
+        file: Body<'_>,
+        permission: Permission,
+        at: &mut dyn FnMut(u64),
+    ) -> Result<T, ApiError> {
+        let request = Request {
+            method: Method::POST,
+            url,
+            bearer: self.options.token.as_ref(),
+            headers: &[
+                ("accept", "application/vnd.github+json"),
+                ("x-github-api-version", VERSION),
+                ("content-type", content_type),
+            ],
+            body: file,
+        };
+        let response = self
+            .client
+            .send(request, self.cancel, at)
+            .map_err(|error| ApiError::broken(error, url))?;
+        decode(accepted(response, url, permission)?, url)
+    }
+
+    /// Begins a download, at any address. The token goes to the API's own host only.
+    pub fn download(&self, url: &Url, accept: &str) -> Result<Response<'_>, ApiError> {
+        let home = url.origin() == self.options.api.origin();
+        let request = Request {
+            method: Method::GET,
+            url,
+            bearer: self.options.token.as_ref().filter(|_| home),
+            headers: &[("accept", accept)],
+            body: Body::Empty,
+        };
+        self.client
+            .send(request, self.cancel, &mut |_| {})
+            .map_err(|error| ApiError::broken(error, url))
+    }
+
+    /// What an answer means that is no success.
+    pub fn refusal(&self, response: Response<'_>, url: &Url) -> ApiError {
+        Refusal::read(response).error(url, Permission::Read)
+    }
+
+    /// The address of something of the repository.
+    pub fn address(&self, path: &[&str]) -> Result<Url, ApiError> {
+        let repository = &self.options.repository;
+        let below = ["repos", repository.owner(), repository.name()];
+        options::below(&self.options.api, below.iter().chain(path).copied())
+    }
+
+    fn address_of(&self, call: Call<'_>) -> Result<Url, ApiError> {
+        match call.of_repository {
+            true => self.address(call.path),
+            false => options::below(&self.options.api, call.path.iter().copied()),
+        }
+    }
+
+    fn once<T: DeserializeOwned>(
+        &self,
+        call: Call<'_>,
+        body: Option<Vec<u8>>,
+    ) -> Result<T, ApiError> {
+        decode(self.answered(call, body)?, &self.address_of(call)?)
+    }
+
+    /// Asks once; gives an answer of success.
+    fn answered(&self, call: Call<'_>, body: Option<Vec<u8>>) -> Result<Response<'_>, ApiError> {
+        let mut url = self.address_of(call)?;
+        if !call.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(call.query);
+        }
+        let mut headers =
+            vec![("accept", "application/vnd.github+json"), ("x-github-api-version", VERSION)];
+        if body.is_some() {
+            headers.push(("content-type", "application/json"));
+        }
+        let request = Request {
+            method: match call.method {
+                Verb::Get => Method::GET,
+                Verb::Post => Method::POST,
+                Verb::Patch => Method::PATCH,
+                Verb::Delete => Method::DELETE,
+            },
+            url: &url,
+            bearer: self.options.token.as_ref(),
+            headers: &headers,
+            body: body.map_or(Body::Empty, Body::Bytes),
+        };
+        let response = self
+            .client
+            .send(request, self.cancel, &mut |_| {})
+            .map_err(|error| ApiError::broken(error, &url))?;
+        accepted(response, &url, call.permission)
+    }
+}
+
+fn decode<T: DeserializeOwned>(response: Response<'_>, url: &Url) -> Result<T, ApiError> {
+    let body = response.body(ANSWER_LIMIT).map_err(|error| ApiError::broken(error, url))?;
+    serde_json::from_slice(&body)
+        .map_err(|error| ApiError::Answer { url: answer::printable(url), why: error.to_string() })
+}
+
+/// An answer of success, or what another means.
+fn accepted<'c>(
+    response: Response<'c>,
+    url: &Url,
+    permission: Permission,
+) -> Result<Response<'c>, ApiError> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    Err(Refusal::read(response).error(url, permission))
+}
+
+fn json(body: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(body).map_err(|error| ApiError::Client(error.to_string()))
+}

@@ -1,0 +1,155 @@
+use std::time::Duration;
+
+use super::error::ApiError;
+use crate::github::Repository;
+use crate::io::http::Url;
+use crate::io::retry::RetryPolicy;
+use crate::io::secret::Secret;
+
+/// Which repository on which server, and who asks.
+#[derive(Clone, Debug)]
+pub struct ApiOptions {
+    /// The API's address: `https://api.github.com`, or that of a GitHub Enterprise Server.
+    pub api: Url,
+    /// The repository.
+    pub repository: Repository,
+    /// Who asks.
+    pub token: Option<Secret>,
+    /// The longest time without a byte.
+    pub stall: Duration,
+    /// How failed requests are repeated.
+    pub retry: RetryPolicy,
+    /// Uploads at once.
+    pub connections: usize,
+    /// Whether proxies are obeyed.
+    pub system_proxy: bool,
+}
+
+impl ApiOptions {
+    /// The public API.
+    pub const API: &'static str = "https://api.github.com";
+
+    /// Options for a repository, everything else as it is by default.
+    pub fn new(api: Url, repository: Repository, token: Option<Secret>) -> Self {
+        Self {
+            api,
+            repository,
+            token,
+            stall: Duration::from_secs(60),
+            // Limits on requests end after minutes, and a job that has built for an hour waits.
+            retry: RetryPolicy {
+                longest_asked: Duration::from_secs(15 * 60),
+                ..RetryPolicy::default()
+            },
+            connections: 4,
+            system_proxy: true,
+        }
+    }
+
+    /// Options by the variables that a job has: `GITHUB_API_URL`, else by `GITHUB_SERVER_URL`;
+    /// `GITHUB_REPOSITORY`, unless `repo` names another; `GITHUB_TOKEN`, else `GH_TOKEN`.
+    pub fn from_variables(
+        get: &dyn Fn(&str) -> Option<String>,
+        repo: Option<&str>,
+    ) -> Result<Self, ApiError> {
+        let set = |name: &str| get(name).filter(|value| !value.is_empty());
+        let repository = match repo {
+            Some(repo) => repo.to_owned(),
+            None => set("GITHUB_REPOSITORY")
+                .ok_or_else(|| ApiError::NoRepository("GITHUB_REPOSITORY is not set".to_owned()))?,
+        };
+        let repository =
+            repository.parse().map_err(|error| ApiError::NoRepository(format!("{error}")))?;
+        let api = match (set("GITHUB_API_URL"), set("GITHUB_SERVER_URL")) {
+            (Some(api), _) => address("GITHUB_API_URL", &api)?,
+            (None, Some(server)) => of_server(&address("GITHUB_SERVER_URL", &server)?)?,
+            (None, None) => address("GITHUB_API_URL", Self::API)?,
+        };
+        let token = ["GITHUB_TOKEN", "GH_TOKEN"].iter().find_map(|name| Secret::new(&set(name)?));
+        Ok(Self::new(api, repository, token))
+    }
+}
+
+fn address(name: &str, text: &str) -> Result<Url, ApiError> {
+    let wrong = |why: &str| ApiError::Address {
+        name: name.to_owned(),
+        url: text.to_owned(),
+        why: why.to_owned(),
+    };
+    let url = Url::parse(text.trim_end_matches('/')).map_err(|error| wrong(&error.to_string()))?;
+    match url.scheme() {
+        "http" | "https" if url.query().is_none() && url.fragment().is_none() => Ok(url),
+        "http" | "https" => Err(wrong("it must not have a query or a fragment")),
+        _ => Err(wrong("it must begin with https:// or http://")),
+    }
+}
+
+/// Where a server has its API.
+fn of_server(server: &Url) -> Result<Url, ApiError> {
+    match server.host_str() {
+        Some("github.com") => address("GITHUB_API_URL", ApiOptions::API),
+        Some(host) if host.ends_with(".ghe.com") => {
+            address("GITHUB_SERVER_URL", &format!("https://api.{host}"))
+        }
+        _ => below(server, ["api", "v3"]),
+    }
+}
+
+/// An address below another, its parts encoded.
+pub(super) fn below<'s>(
+    base: &Url,
+    parts: impl IntoIterator<Item = &'s str>,
+) -> Result<Url, ApiError> {
+    let mut url = base.clone();
+    match url.path_segments_mut() {
+        Ok(mut path) => {
+            path.pop_if_empty().extend(parts);
+        }
+        Err(()) => {
+            let (url, why) = (base.to_string(), "it has no path".to_owned());
+            return Err(ApiError::Address { name: "GITHUB_API_URL".to_owned(), url, why });
+        }
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ApiError, ApiOptions};
+
+    fn options(variables: &[(&str, &str)]) -> Result<ApiOptions, ApiError> {
+        let get = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        ApiOptions::from_variables(&get, None)
+    }
+
+    #[test]
+    fn the_api_is_where_the_server_has_it() {
+        let api = |variables: &[(&str, &str)]| {
+            let all = [variables, &[("GITHUB_REPOSITORY", "a/b")]].concat();
+            options(&all).unwrap().api.to_string()
+        };
+        assert_eq!(api(&[]), "https://api.github.com/");
+        assert_eq!(api(&[("GITHUB_SERVER_URL", "https://github.com")]), "https://api.github.com/");
+        let server = ("GITHUB_SERVER_URL", "https://ghes.example");
+        assert_eq!(api(&[server]), "https://ghes.example/api/v3");
+        assert_eq!(
+            api(&[server, ("GITHUB_API_URL", "https://ghes.example/v9/")]),
+            "https://ghes.example/v9"
+        );
+        let cloud = ("GITHUB_SERVER_URL", "https://octo.ghe.com");
+        assert_eq!(api(&[cloud]), "https://api.octo.ghe.com/");
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        assert!(matches!(options(&[]), Err(ApiError::NoRepository(_))));
+        assert!(matches!(options(&[("GITHUB_REPOSITORY", "a")]), Err(ApiError::NoRepository(_))));
+        let wrong = options(&[("GITHUB_REPOSITORY", "a/b"), ("GITHUB_API_URL", "ftp://x")]);
+        assert!(matches!(wrong, Err(ApiError::Address { .. })));
+        let both =
+            options(&[("GITHUB_REPOSITORY", "a/b"), ("GITHUB_TOKEN", ""), ("GH_TOKEN", "t")]);
+        assert!(both.unwrap().token.is_some());
+    }
+}

@@ -1,0 +1,136 @@
+//! One comment on a pull request, written anew instead of followed by others. It is known by a
+//! marker that is the first thing in it, and by its author: anybody can write a marker.
+
+use serde_json::json;
+
+use super::text::{COMMENT_LIMIT, cut};
+use crate::github::api::{Api, ApiError, Call, Comment, Permission, User};
+
+/// A comment to be.
+#[derive(Clone, Debug)]
+pub struct StickyComment<'a> {
+    /// The pull request.
+    pub pull_request: u64,
+    /// What tells several comments on one pull request apart.
+    pub key: &'a str,
+    /// Its text; what is longer than a comment can be is cut.
+    pub markdown: &'a str,
+    /// Whether it is made if it is not there.
+    pub create: bool,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commented {
+    /// It is new.
+    Created,
+    /// It was there, and says something else now.
+    Updated,
+    /// It says this already.
+    Unchanged,
+    /// It is not there, and was not to be made.
+    Left,
+}
+
+/// Writes the comment.
+pub fn comment(api: &Api<'_>, sticky: &StickyComment<'_>) -> Result<Commented, ApiError> {
+    let marker = marker(sticky.key);
+    let body = format!("{marker}\n{}", cut(sticky.markdown, COMMENT_LIMIT));
+    let me = api.me()?;
+    let number = sticky.pull_request.to_string();
+    let path = ["issues", &number, "comments"];
+    let list = || -> Result<Vec<Comment>, ApiError> {
+        let mut ours = Vec::new();
+        let call = Call::get(&path, Permission::PullRequests);
+        api.each_page(call, |page: Vec<Comment>| {
+            ours.extend(page.into_iter().filter(|comment| is_ours(comment, &marker, me.as_ref())));
+            false
+        })?;
+        ours.sort_by_key(|comment| comment.id);
+        Ok(ours)
+    };
+    let result = api.insist(|| {
+        let ours = list()?;
+        if let Some(first) = ours.first() {
+            match update(api, first, &body) {
+                // Another bot's: ours will stand beside it.
+                Err(error) if error.is_refused() && me.is_none() => {}
+                done => return done,
+            }
+        } else if !sticky.create {
+            return Ok(Commented::Left);
+        }
+        let call = Call::post(&path, Permission::PullRequests);
+        let _: Comment = api.make(call, &json!({"body": body}))?;
+        Ok(Commented::Created)
+    })?;
+    if result == Commented::Created {
+        // Two runs at once may both have made one: the older stays.
+        for double in list()?.iter().skip(1) {
+            let id = double.id.to_string();
+            let path = ["issues", "comments", &id];
+            api.delete(Call::delete(&path, Permission::PullRequests))?;
+        }
+    }
+    Ok(result)
+}
+
+fn update(api: &Api<'_>, comment: &Comment, body: &str) -> Result<Commented, ApiError> {
+    // GitHub may keep lines as forms send them.
+    let plain = |text: &str| text.replace("\r\n", "\n").trim_end().to_owned();
+    if comment.body.as_deref().map(plain) == Some(plain(body)) {
+        return Ok(Commented::Unchanged);
+    }
+    let id = comment.id.to_string();
+    let path = ["issues", "comments", &id];
+    let call = Call::patch(&path, Permission::PullRequests);
+    let _: Comment = api.set(call, &json!({"body": body}))?;
+    Ok(Commented::Updated)
+}
+
+/// A workflow's own token is that of an app, which cannot ask who it is; its comments are a bot's,
+/// and nobody can write as one.
+fn is_ours(comment: &Comment, marker: &str, me: Option<&User>) -> bool {
+    let author = match (me, &comment.user) {
+        (Some(me), Some(user)) => me.login == user.login,
+        (None, Some(user)) => user.kind == "Bot",
+        (_, None) => false,
+    };
+    author && comment.body.as_deref().is_some_and(|body| body.starts_with(marker))
+}
+
+/// The first line of the comment, which nobody sees.
+fn marker(key: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' };
+    let key: String = key.chars().map(plain).collect();
+    // Two hyphens would end an HTML comment.
+    let words: Vec<_> = key.split('-').filter(|word| !word.is_empty()).collect();
+    format!("<!-- mlc-package:{} -->", words.join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Comment, User, is_ours, marker};
+
+    #[test]
+    fn a_marker_stays_a_comment() {
+        assert_eq!(marker("size"), "<!-- mlc-package:size -->");
+        assert_eq!(marker("a/b --> <b>\n"), "<!-- mlc-package:a-b-b -->");
+    }
+
+    #[test]
+    fn a_marker_of_a_stranger_is_not_ours() {
+        let user =
+            |login: &str, kind: &str| User { login: login.to_owned(), kind: kind.to_owned() };
+        let comment = |body: &str, user| Comment { id: 1, body: Some(body.to_owned()), user };
+        let (bot, person) = (user("github-actions[bot]", "Bot"), user("eve", "User"));
+        let marker = marker("size");
+        let text = format!("{marker}\nsizes");
+        assert!(is_ours(&comment(&text, Some(bot.clone())), &marker, None));
+        assert!(!is_ours(&comment(&text, Some(person.clone())), &marker, None));
+        assert!(!is_ours(&comment(&text, Some(person.clone())), &marker, Some(&bot)));
+        assert!(is_ours(&comment(&text, Some(person.clone())), &marker, Some(&person)));
+        assert!(!is_ours(&comment(&text, None), &marker, None));
+        assert!(!is_ours(&comment(&format!("> {text}"), Some(bot)), &marker, None));
+    }
+}

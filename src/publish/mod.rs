@@ -1,0 +1,75 @@
+//! What a job shows of a package to others: a release's assets, a comment, a check run.
+
+pub mod baseline;
+mod check;
+mod comment;
+mod error;
+mod file;
+mod pull;
+mod release;
+mod text;
+mod upload;
+
+use std::time::Duration;
+
+pub use self::check::{Annotation, Check, Conclusion, Level, check};
+pub use self::comment::{Commented, StickyComment, comment};
+pub use self::error::PublishError;
+pub use self::file::{ReleaseFile, SUMS, asset_name, sums};
+pub use self::pull::pull_request;
+pub use self::release::{Published, ReleaseRequest, release};
+pub use self::text::{CHECK_LIMIT, COMMENT_LIMIT, cut};
+
+/// What happens while something is published, for whoever shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening<'a> {
+    /// GitHub asked to wait, or has to be asked again.
+    Waiting {
+        /// Why.
+        why: &'a str,
+        /// How long.
+        time: Duration,
+    },
+    /// A draft was made.
+    Drafted {
+        /// Its tag.
+        tag: &'a str,
+    },
+    /// The files that are there already, and do not have to be sent.
+    Kept {
+        /// How many.
+        files: usize,
+    },
+    /// What is left of an upload that broke, or another version of the file, is removed.
+    Removing {
+        /// Its name.
+        name: &'a str,
+    },
+    /// A file begins.
+    Begun {
+        /// The file.
+        file: &'a ReleaseFile,
+    },
+    /// So many of its bytes were sent.
+    At {
+        /// The file.
+        file: &'a ReleaseFile,
+        /// The bytes.
+        so_far: u64,
+    },
+    /// It is there.
+    Sent {
+        /// The file.
+        file: &'a ReleaseFile,
+    },
+    /// It has to be sent again.
+    Failed {
+        /// The file.
+        file: &'a ReleaseFile,
+        /// Why.
+        why: &'a str,
+    },
+}
+
+/// Whoever hears of it; several threads call.
+pub type OnHappening<'a> = &'a (dyn Fn(Happening<'_>) + Sync);

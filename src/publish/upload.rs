@@ -1,0 +1,292 @@
+//! The files of a release. Each round looks at what is there, removes what is not whole, and
+//! sends what is missing; it ends when everything is there with its digest. Whatever goes wrong
+//! in between, the next round starts from what GitHub says.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Happening, OnHappening, PublishError, ReleaseFile, ReleaseRequest};
+use crate::github::api::{Api, ApiError, Asset, Call, Permission, Release};
+use crate::io::http::Url;
+use crate::io::http::send::Body;
+use crate::io::retry::Backoff;
+
+/// The state of an asset that is whole.
+const UPLOADED: &str = "uploaded";
+
+/// How many rounds an upload of another run may take before it counts as broken.
+const PATIENCE: u32 = 4;
+
+/// What is known of one file's upload.
+#[derive(Default)]
+struct State {
+    /// The asset that our own upload became.
+    ours: Option<u64>,
+    /// Whether another run got in the way of it.
+    rival: bool,
+    /// How many rounds the other run's upload was waited for.
+    waited: u32,
+}
+
+/// What there is to do in a round.
+#[derive(Default)]
+struct Missing<'f> {
+    /// Files to be sent.
+    send: Vec<&'f ReleaseFile>,
+    /// Files that another run is sending.
+    rivals: Vec<&'f ReleaseFile>,
+}
+
+/// What became of a file that was sent.
+type Sent<'f> = (&'f ReleaseFile, Result<Asset, ApiError>);
+
+/// A failure that may pass: why, and how long GitHub asks to wait.
+struct Passing {
+    why: String,
+    after: Option<Duration>,
+}
+
+/// Fills a release; gives the names of what was sent. All is there when it succeeds.
+pub(super) fn fill(
+    api: &Api<'_>,
+    release: &Release,
+    request: &ReleaseRequest,
+    on_happening: OnHappening<'_>,
+) -> Result<Vec<String>, PublishError> {
+    let url = upload_url(api, release)?;
+    let mut states: BTreeMap<&str, State> = BTreeMap::new();
+    let mut backoff = Backoff::new(&api.options().retry);
+    let mut first = true;
+    loop {
+        let missing = look(api, release, request, &mut states, first, on_happening)?;
+        first = false;
+        if missing.send.is_empty() && missing.rivals.is_empty() {
+            let sent = |file: &&ReleaseFile| {
+                states.get(file.name.as_str()).is_some_and(|state| state.ours.is_some())
+            };
+            return Ok(request.files.iter().filter(sent).map(|file| file.name.clone()).collect());
+        }
+        let mut passing = missing.rivals.first().map(|file| Passing {
+            why: format!("another run is sending `{}`", file.name),
+            after: None,
+        });
+        for (file, result) in send_all(api, &url, &missing.send, on_happening)? {
+            let state = states.entry(&file.name).or_default();
+            match result {
+                Ok(asset) => {
+                    refuse_damaged(file, &asset)?;
+                    state.ours = Some(asset.id);
+                    backoff.reset();
+                }
+                Err(error) => {
+                    let failure = failed(error, api, release, file, state)?;
+                    on_happening(Happening::Failed { file, why: &failure.why });
+                    let after = passing.as_ref().and_then(|passing| passing.after);
+                    passing = Some(Passing { after: failure.after.max(after), ..failure });
+                }
+            }
+        }
+        if let Some(Passing { why, after }) = passing {
+            api.wait(&mut backoff, url.as_str(), &why, after)?;
+        }
+    }
+}
+
+/// Looks at what the release has, and removes what is in the way.
+fn look<'f>(
+    api: &Api<'_>,
+    release: &Release,
+    request: &'f ReleaseRequest,
+    states: &mut BTreeMap<&'f str, State>,
+    first: bool,
+    on_happening: OnHappening<'_>,
+) -> Result<Missing<'f>, PublishError> {
+    let there = assets(api, release)?;
+    let mut missing = Missing::default();
+    let mut in_the_way = Vec::new();
+    for file in &request.files {
+        let state = states.entry(&file.name).or_default();
+        match there.get(&file.name) {
+            Some(asset) if is_whole(file, asset, state) => continue,
+            Some(asset) if asset.state != UPLOADED && state.rival && state.waited < PATIENCE => {
+                state.waited += 1;
+                missing.rivals.push(file);
+                continue;
+            }
+            Some(asset)
+                if asset.state == UPLOADED && state.ours.is_some_and(|id| id != asset.id) =>
+            {
+                let (name, tag) = (file.name.clone(), release.tag_name.clone());
+                return Err(PublishError::Contended { name, tag });
+            }
+            Some(asset) => in_the_way.push((file, asset)),
+            None => {}
+        }
+        missing.send.push(file);
+    }
+    if first && missing.send.len() < request.files.len() {
+        on_happening(Happening::Kept { files: request.files.len() - missing.send.len() });
+    }
+    if release.immutable && !missing.send.is_empty() {
+        let files = missing.send.iter().map(|file| file.name.clone()).collect();
+        return Err(PublishError::Immutable { tag: release.tag_name.clone(), files });
+    }
+    for (file, asset) in in_the_way {
+        on_happening(Happening::Removing { name: &file.name });
+        let id = asset.id.to_string();
+        let path = ["releases", "assets", &id];
+        let removed = api.delete(Call::delete(&path, Permission::Contents));
+        if let Err(error) = removed {
+            return Err(final_failure(error, api, release, file));
+        }
+    }
+    Ok(missing)
+}
+
+/// Whether an asset is the file. Without a digest, as older servers have it, that is known only
+/// of what this run has sent.
+fn is_whole(file: &ReleaseFile, asset: &Asset, state: &State) -> bool {
+    let same = match &asset.digest {
+        Some(digest) => *digest == format!("sha256:{}", file.sha256),
+        None => state.ours == Some(asset.id),
+    };
+    asset.state == UPLOADED && asset.size == file.bytes && same
+}
+
+/// Every asset of a release by its name.
+fn assets(api: &Api<'_>, release: &Release) -> Result<BTreeMap<String, Asset>, ApiError> {
+    let id = release.id.to_string();
+    let mut there = BTreeMap::new();
+    api.each_page(
+        Call::get(&["releases", &id, "assets"], Permission::Read),
+        |page: Vec<Asset>| {
+            there.extend(page.into_iter().map(|asset| (asset.name.clone(), asset)));
+            false
+        },
+    )?;
+    Ok(there)
+}
+
+/// Sends files, several at once, each once.
+fn send_all<'f>(
+    api: &Api<'_>,
+    url: &Url,
+    files: &[&'f ReleaseFile],
+    on_happening: OnHappening<'_>,
+) -> Result<Vec<Sent<'f>>, PublishError> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    let (options, cancel) = (api.options(), api.cancel());
+    let work = || -> Result<(), ApiError> {
+        let api = Api::new(options, cancel, &|_, _| {})?;
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            on_happening(Happening::Begun { file });
+            let result = send(&api, url, file, on_happening);
+            let limited = matches!(&result, Err(ApiError::Passing { after: Some(_), .. }));
+            let stop = matches!(result, Err(ApiError::Cancelled));
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((*file, result));
+            if stop {
+                return Err(ApiError::Cancelled);
+            }
+            if limited {
+                // Whoever goes on asking is made to wait longer.
+                next.store(files.len(), Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    };
+    std::thread::scope(|scope| {
+        let workers = options.connections.clamp(1, files.len().max(1));
+        let threads: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut done = vec![work()];
+        done.extend(threads.into_iter().map(|thread| {
+            let died = || Err(ApiError::Client("a thread that sent a file died".to_owned()));
+            thread.join().unwrap_or_else(|_| died())
+        }));
+        done.into_iter().collect::<Result<(), _>>()
+    })?;
+    Ok(results.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Sends a file, once.
+fn send(
+    api: &Api<'_>,
+    url: &Url,
+    file: &ReleaseFile,
+    on_happening: OnHappening<'_>,
+) -> Result<Asset, ApiError> {
+    let mut url = url.clone();
+    url.query_pairs_mut().append_pair("name", &file.name);
+    if let Some(label) = &file.label {
+        url.query_pairs_mut().append_pair("label", label);
+    }
+    let body = Body::File { path: &file.path, bytes: file.bytes };
+    let at = &mut |so_far| on_happening(Happening::At { file, so_far });
+    let asset = api.upload(&url, file.content_type(), body, Permission::Contents, at)?;
+    on_happening(Happening::Sent { file });
+    Ok(asset)
+}
+
+/// What was sent has to be what has arrived.
+fn refuse_damaged(file: &ReleaseFile, asset: &Asset) -> Result<(), PublishError> {
+    let expected = format!("sha256:{}", file.sha256);
+    let (found, expected) = match &asset.digest {
+        Some(digest) if *digest != expected => (digest.clone(), expected),
+        _ if asset.size != file.bytes => {
+            (format!("{} bytes", asset.size), format!("{} bytes", file.bytes))
+        }
+        _ => return Ok(()),
+    };
+    Err(PublishError::Damaged { name: file.name.clone(), found, expected })
+}
+
+/// What an upload's failure means for the next round; or that there will be none.
+fn failed(
+    error: ApiError,
+    api: &Api<'_>,
+    release: &Release,
+    file: &ReleaseFile,
+    state: &mut State,
+) -> Result<Passing, PublishError> {
+    match error {
+        ApiError::Passing { why, after, .. } => Ok(Passing { why, after }),
+        // There already, or gone while it was on its way: another run is at work.
+        error if error.is_taken() || error.is_missing() => {
+            state.rival = true;
+            Ok(Passing { why: error.to_string(), after: None })
+        }
+        error => Err(final_failure(error, api, release, file)),
+    }
+}
+
+/// A failure in the words of its cause, should the release have become final meanwhile.
+fn final_failure(
+    error: ApiError,
+    api: &Api<'_>,
+    release: &Release,
+    file: &ReleaseFile,
+) -> PublishError {
+    let id = release.id.to_string();
+    let refused = matches!(error, ApiError::Invalid { .. } | ApiError::Refused { .. });
+    if refused
+        && let Ok(now) = api.get::<Release>(Call::get(&["releases", &id], Permission::Read))
+        && now.immutable
+    {
+        return PublishError::Immutable { tag: now.tag_name, files: vec![file.name.clone()] };
+    }
+    error.into()
+}
+
+/// Where assets are sent: it gets the token, so it must be as safe as the API's own address.
+fn upload_url(api: &Api<'_>, release: &Release) -> Result<Url, PublishError> {
+    let text = release.upload_url.split('{').next().unwrap_or_default();
+    let unsafe_url =
+        || PublishError::UploadUrl { tag: release.tag_name.clone(), url: text.to_owned() };
+    let url = Url::parse(text).map_err(|_| unsafe_url())?;
+    match (api.options().api.scheme(), url.scheme()) {
+        (_, "https") | ("http", "http") => Ok(url),
+        _ => Err(unsafe_url()),
+    }
+}
