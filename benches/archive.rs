@@ -136,7 +136,7 @@ impl Scene {
         let problems = validate(target, &linked);
         assert!(problems.is_empty(), "{problems:?}");
         let mut out = BufWriter::new(self.create("ours.a"));
-        write_archive(&linked, &mut out).expect("an archive");
+        write_archive(Device::Android, &linked, &mut out).expect("an archive");
         out.flush().expect("an archive");
     }
 

@@ -8,6 +8,7 @@ step() { printf '\n== %s\n' "$1"; }
 scripts/setup-tools.sh
 scripts/setup-python.sh
 scripts/setup-python.sh target/test-venv tests/requirements.txt
+scripts/setup-zig.sh
 
 step "action, workflows, scripts and Dockerfile: lints"
 scripts/lint-action.sh
@@ -15,6 +16,9 @@ step "format"
 cargo fmt --check
 step "clippy"
 cargo clippy --all-targets --locked -- -D warnings
+step "clippy for macOS"
+PATH="$PWD/target/zig-venv/bin:$PATH" \
+  cargo-zigbuild clippy --all-targets --locked --target aarch64-apple-darwin -- -D warnings
 step "licences, bans, sources"
 target/tools/bin/cargo-deny --log-level error check bans licenses sources
 step "unit, integration and documentation tests"

@@ -1,8 +1,10 @@
 //! The error that reaches a person: which stage failed, why, what to do, and the exit code.
 
 use crate::assemble::AssembleError;
+use crate::binding::BindingError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
+use crate::config::project::ProjectError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
@@ -10,6 +12,8 @@ use crate::library::{LibraryError, Problem};
 use crate::model::ByteSize;
 use crate::plan::{PlanError, Unfetched};
 use crate::publish::PublishError;
+use crate::publish::pack::PackError;
+use crate::publish::unpack::UnpackError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +29,9 @@ pub enum Error {
     /// The package config is wrong; its diagnostics were shown. Exit 10.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The `mlc-package.yml` is wrong; its diagnostics were shown. Exit 10.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
     /// The models of the package do not go together. Exit 10 or 12.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -68,9 +75,18 @@ pub enum Error {
     /// The cache could not be looked through or cleared. Exit 1.
     #[error(transparent)]
     Cache(#[from] StoreError),
+    /// The platform binding could not be built or linked. Exit 14.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
     /// `dist/` could not be made. Exit 14.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
+    /// The package could not be packed. Exit 15.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// A release could not be unpacked. Exit 2, 11, 13 or 14.
+    #[error(transparent)]
+    Unpack(#[from] UnpackError),
     /// A release was not published. Exit 15.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -101,7 +117,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
-            Self::Config(_) => Exit::Config,
+            Self::Config(_) | Self::Project(_) => Exit::Config,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
             Self::Fetch { source, .. } if source.is_config() => Exit::Config,
@@ -117,8 +133,15 @@ impl Error {
             }
             Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
             Self::Library(_) | Self::Validation(_) => Exit::Validation,
+            Self::Binding(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Binding(_) => Exit::Assembly,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
             Self::Assemble(_) => Exit::Assembly,
+            Self::Pack(PackError::Interrupted) | Self::Unpack(UnpackError::Interrupted) => {
+                Exit::Interrupted
+            }
+            Self::Pack(_) => Exit::Publish,
+            Self::Unpack(error) => unpack_exit(error),
             Self::Publish(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Publish(_) => Exit::Publish,
             Self::Cache(_) | Self::Io(_) | Self::Json(_) => Exit::Internal,
@@ -149,10 +172,29 @@ impl Error {
                  get it or compile it again"
                     .to_owned(),
             ),
+            Self::Binding(error) => error.help(),
             Self::Assemble(error) => error.help().map(str::to_owned),
+            Self::Pack(error) => error.help().map(str::to_owned),
+            Self::Unpack(error) => error.help(),
             Self::Publish(error) => error.help(),
             _ => None,
         }
+    }
+}
+
+fn unpack_exit(error: &UnpackError) -> Exit {
+    match error {
+        UnpackError::Source { .. } => Exit::Usage,
+        UnpackError::Missing { .. } | UnpackError::Http { .. } | UnpackError::Read(_) => {
+            Exit::Fetch
+        }
+        UnpackError::List { .. }
+        | UnpackError::Size { .. }
+        | UnpackError::Digest { .. }
+        | UnpackError::Damaged { .. }
+        | UnpackError::Entry { .. } => Exit::Validation,
+        UnpackError::NoRoom { .. } | UnpackError::Write { .. } => Exit::Assembly,
+        UnpackError::Interrupted => Exit::Interrupted,
     }
 }
 

@@ -4,13 +4,14 @@
 //! The modules, in the order in which data flows through them:
 //!
 //! ```text
-//! config -> fetch -> plan -> compile -> library -> assemble -> manifest
+//! config -> fetch -> plan -> compile -> library -> assemble -> manifest -> publish
 //! ```
 //!
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the
 //! stages exchange, and `io` alone touches files and programs. ARCHITECTURE.md has the rules.
 
 pub mod assemble;
+pub mod binding;
 pub mod cli;
 pub mod compile;
 pub mod config;

@@ -2,14 +2,19 @@
 //! It lies in `dist/`, tells the next build which files are ours, and is what a size report
 //! compares.
 
+mod read;
+
 use std::collections::BTreeSet;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    CompilerIdentity, Device, Digest, Fingerprint, LibraryName, MacabiArch, ModelId, Overrides,
+    CompilerIdentity, Device, Digest, Fingerprint, KitInputs, LibraryName, MacabiArch, ModelId,
+    Overrides,
 };
+
+pub use self::read::ManifestError;
 
 /// The file's name in `dist/`.
 pub const FILE_NAME: &str = "mlc-package-manifest.json";
@@ -37,6 +42,9 @@ pub struct Manifest {
     /// Parts that the package holds more than once, most costly first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub duplicates: Vec<DuplicateRecord>,
+    /// The platform binding; none where it was left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<BindingRecord>,
     /// What was done and how long it took, in order.
     pub stages: Vec<StageRecord>,
     /// Every file of the package but this one, sorted by path.
@@ -207,6 +215,35 @@ pub struct LibrarySizes {
     pub blob: u64,
     /// What it adds to the archive.
     pub archive: u64,
+}
+
+/// The platform binding: mlc4j, or the static libraries for Apple.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BindingRecord {
+    /// What its kit is kept under.
+    pub fingerprint: Fingerprint,
+    /// Everything that can change it but the models, by name.
+    pub inputs: KitInputs,
+    /// How it was come by.
+    pub origin: BindingOrigin,
+    /// How long upstream's script ran, now or when the kit was made, in seconds.
+    pub build_seconds: f64,
+    /// How long the linker ran in this build, in seconds; none where nothing is linked, or only
+    /// upstream's script did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_seconds: Option<f64>,
+    /// What was linked or copied: paths in `dist/` and sizes. The models' code is in Android's.
+    pub libraries: Vec<PartRecord>,
+}
+
+/// How the platform binding was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BindingOrigin {
+    /// From a kit of the cache.
+    Cached,
+    /// It was built in this run.
+    Built,
 }
 
 /// One stage of a build.

@@ -1,5 +1,7 @@
 //! Every stage by its name, in order, and what passes between them.
 
+mod anatomy;
+mod binding;
 pub mod cache;
 mod compile;
 mod fetch;
@@ -8,6 +10,8 @@ mod library;
 mod lock;
 pub mod publish;
 mod record;
+mod unpack;
+mod vram;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -15,19 +19,23 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::binding::BindingOptions;
 use self::compile::Had;
 use self::fetch::Fetched;
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
+pub use self::unpack::unpack;
+use self::vram::Raised;
 use crate::assemble::{AppModel, Assembly, app_config};
 use crate::compile::{
     Environment, Lookup, MissReason, Store, Toolchain, ToolchainRequest, identify,
 };
 use crate::config;
+use crate::config::Checked;
 use crate::error::Error;
 use crate::io::process::Cancel;
-use crate::library::{Linked, write_archive};
+use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{InputFile, Manifest, StageRecord};
 use crate::model::{
     Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode, MacabiArch, ModelId,
@@ -61,6 +69,8 @@ pub struct PackageRequest {
     pub locked: bool,
     /// The processor of a Mac Catalyst package.
     pub macabi_arch: MacabiArch,
+    /// How the platform binding is made; none to leave it out.
+    pub binding: Option<BindingOptions>,
     /// The variables and the working directory of this process.
     pub environment: Environment,
 }
@@ -74,6 +84,8 @@ pub struct BuildRequest {
     pub jobs: NonZeroUsize,
     /// How weights get into `dist/`.
     pub link_mode: LinkMode,
+    /// Whether an `estimated_vram_bytes` that is too small is put right in the config.
+    pub fix_vram: bool,
     /// How long one compilation may take.
     pub compile_limit: Duration,
 }
@@ -82,20 +94,22 @@ pub struct BuildRequest {
 struct Planned {
     plan: Plan,
     config: InputFile,
+    checked: Checked,
     fetched: Fetched,
     store: Store,
     toolchain: Option<Toolchain>,
+    binding: Option<binding::Prepared>,
 }
 
 /// Says what [`build`] would do.
 pub fn plan(request: &PackageRequest, ui: &Ui, cancel: &Cancel) -> Result<Plan, Error> {
-    Ok(make_plan(request, &mut Clock::start(), ui, cancel)?.plan)
+    Ok(make_plan(request, false, &mut Clock::start(), ui, cancel)?.plan)
 }
 
 /// Builds the package.
 pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifest, Error> {
     let mut clock = Clock::start();
-    let planned = make_plan(&request.package, &mut clock, ui, cancel)?;
+    let planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan)?;
     planned.fetched.complete(ui)?;
@@ -105,15 +119,19 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     link_and_assemble(request, &planned, &had, clock, ui, cancel)
 }
 
-/// config -> fetch -> plan.
+/// config -> fetch -> plan. A binding that cannot be had is an error if it `must` be.
 fn make_plan(
     request: &PackageRequest,
+    must: bool,
     clock: &mut Clock,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<Planned, Error> {
-    let (config, digest) = read_config(request, ui)?;
+    let (config, checked) = read_config(request, ui)?;
     clock.lap("config");
+    let (planned_binding, binding) = binding::prepare(request, &config, must, cancel)?
+        .map_or((None, None), |(a, b)| (Some(a), b));
+    clock.lap("sources");
     let fetched = fetch::metadata(request, &config, ui, cancel)?;
     clock.lap("fetch");
     let needs_compiler = config.models.iter().zip(&fetched.facts).any(|(entry, facts)| {
@@ -142,22 +160,25 @@ fn make_plan(
     // Only what is absent has to be explained by what is there.
     let records = if absent { store.records() } else { Vec::new() };
     let plan = draft.resolve(&found, &records, request.policy);
+    let plan = Plan { binding: planned_binding, ..plan };
     clock.lap("plan");
     let name = request.package_config.file_name().unwrap_or(config::FILE_NAME).to_owned();
-    Ok(Planned { plan, config: InputFile { name, digest }, fetched, store, toolchain })
+    let digest = Digest::of(checked.text().as_bytes());
+    let config = InputFile { name, digest };
+    Ok(Planned { plan, config, checked, fetched, store, toolchain, binding })
 }
 
 /// Reads and checks the config; shows its diagnostics; leaves the models of `--only`.
-fn read_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Digest), Error> {
-    let (mut config, digest) = read_whole_config(request, ui)?;
+fn read_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Checked), Error> {
+    let (mut config, checked) = read_whole_config(request, ui)?;
     if !request.only.is_empty() {
         config.models.retain(|entry| request.only.contains(&entry.model_id));
     }
-    Ok((config, digest))
+    Ok((config, checked))
 }
 
 /// The same with all its models; those of `--only` are among them.
-fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Digest), Error> {
+fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Checked), Error> {
     let mut checked = config::check_file(&request.package_config);
     if request.strict {
         checked = checked.deny_warnings();
@@ -166,8 +187,7 @@ fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig
         let is_error = checked.errors() > 0;
         ui.block(is_error, |width, out| config::render::human(&checked, width, out));
     }
-    let digest = Digest::of(checked.text().as_bytes());
-    let config = checked.into_package()?;
+    let config = checked.clone().into_package()?;
     for model_id in &request.only {
         if !config.models.iter().any(|entry| entry.model_id == *model_id) {
             let known: Vec<_> = config.models.iter().map(|entry| entry.model_id.as_str()).collect();
@@ -177,7 +197,7 @@ fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig
             ));
         }
     }
-    Ok((config, digest))
+    Ok((config, checked))
 }
 
 fn toolchain(
@@ -202,7 +222,7 @@ fn refuse_unfetched(plan: &Plan) -> Result<(), Error> {
     }
 }
 
-/// library -> assemble -> manifest.
+/// library -> binding -> assemble -> manifest.
 fn link_and_assemble(
     request: &BuildRequest,
     planned: &Planned,
@@ -231,27 +251,42 @@ fn assemble(
     cancel: &Cancel,
 ) -> Result<Manifest, Error> {
     let plan = &planned.plan;
+    let raised = vram::settle(request, planned, linked, ui)?;
     let mut assembly = Assembly::begin(&request.package.output, cancel)?;
     let archive = Utf8Path::new("lib").join(plan.device.archive_name());
-    assembly.write_with(&archive, |out| write_archive(linked, out))?;
+    assembly.write_with(&archive, |out| write_archive(plan.device, linked, out))?;
+    let binding = match &planned.binding {
+        Some(prepared) => {
+            clock.lap("archive");
+            let (package, mode) = (&request.package, request.link_mode);
+            let bound =
+                binding::bind(package, prepared, mode, &archive, &mut assembly, ui, cancel)?;
+            clock.lap("binding");
+            Some(bound)
+        }
+        None => None,
+    };
     for model in plan.models.iter().filter(|model| model.bundle.is_some()) {
         if let Some(files) = planned.fetched.models.get(&model.model_id) {
             ui.detail("Bundling", model.model_id.as_str());
             assembly.bundle(&model.model_id, files, &model.overrides, request.link_mode)?;
         }
     }
-    let app_config = app_config(plan.device, &app_models(plan))?;
-    assembly.write(Utf8Path::new("bundle/mlc-app-config.json"), app_config.as_bytes())?;
+    let app_config = app_config(plan.device, &app_models(plan, &raised))?;
+    assembly.write(binding::app_config_path(planned), app_config.as_bytes())?;
     clock.lap("assemble");
 
-    let manifest = record::manifest(planned, sources, linked, clock.stages);
+    let anatomy = Anatomy::of(linked);
+    let mut manifest = record::manifest(planned, sources, linked, &anatomy, clock.stages);
+    raised.write(planned, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {
-        let manifest = Manifest { outputs, ..manifest };
+        let duplicates = anatomy::duplicates(&anatomy, plan, &planned.fetched, &outputs);
+        let manifest = Manifest { outputs, duplicates, binding, ..manifest };
         manifest.to_json().map(|text| (text, manifest))
     })?)
 }
 
-fn app_models(plan: &Plan) -> Vec<AppModel<'_>> {
+fn app_models<'p>(plan: &'p Plan, raised: &Raised) -> Vec<AppModel<'p>> {
     plan.models
         .iter()
         .map(|model| AppModel {
@@ -259,7 +294,7 @@ fn app_models(plan: &Plan) -> Vec<AppModel<'_>> {
             model_lib: &model.model_lib,
             source: &model.source,
             bundled: model.bundle.is_some(),
-            estimated_vram_bytes: model.estimated_vram_bytes,
+            estimated_vram_bytes: raised.of(model),
         })
         .collect()
 }

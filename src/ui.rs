@@ -94,6 +94,11 @@ impl Ui {
         }
     }
 
+    /// Whether this is a job of GitHub Actions.
+    pub fn in_github(&self) -> bool {
+        self.github
+    }
+
     /// A program's log: folded in a job of GitHub Actions, plain lines for whoever asks for
     /// details, nothing else.
     pub fn log(&self, title: &str, text: &str) {

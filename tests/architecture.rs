@@ -11,20 +11,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "pipeline", "report", "config", "fetch", "library", "compile", "plan", "manifest",
-            "publish", "github", "io", "model", "ui", "error", "exit",
+            "pipeline", "report", "config", "fetch", "library", "compile", "plan", "publish",
+            "manifest", "github", "io", "model", "ui", "error", "exit",
         ],
     ),
     (
         "pipeline",
         &[
-            "config", "fetch", "plan", "compile", "library", "assemble", "manifest", "publish",
-            "github", "io", "model", "ui", "error",
+            "config", "fetch", "plan", "compile", "library", "binding", "assemble", "publish",
+            "manifest", "github", "io", "model", "ui", "error",
         ],
     ),
     (
         "error",
-        &["assemble", "compile", "config", "fetch", "library", "plan", "publish", "exit", "model"],
+        &[
+            "assemble", "binding", "compile", "config", "fetch", "library", "plan", "publish",
+            "exit", "model",
+        ],
     ),
     ("ui", &["github", "model"]),
     ("report", &["plan", "manifest", "model"]),
@@ -33,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("compile", &["io", "model"]),
     ("library", &["io", "model"]),
+    ("binding", &["io", "model"]),
     ("assemble", &["manifest", "io", "model"]),
     ("publish", &["manifest", "github", "io", "model"]),
     ("manifest", &["model"]),

@@ -5,8 +5,8 @@ use std::io::Cursor;
 
 use camino::Utf8Path;
 use mlc_package::library::{
-    LibraryError, LibraryFile, Linked, ModelLibrary, Problem, Target, inspect, validate,
-    write_archive, write_inspection,
+    LibraryError, LibraryFile, Linked, ModelLibrary, ObjectFormat, Problem, Target, inspect,
+    validate, write_archive, write_inspection,
 };
 use mlc_package::model::{Device, LibraryName, MacabiArch};
 
@@ -23,14 +23,12 @@ fn open(bytes: &[u8]) -> bool {
         Ok(Err(error)) => return refused(&error),
         Err(error) => return refused(error),
     };
-    match inspect(&library, &|_, _| Some(7)) {
-        Ok(inspection) => {
-            let mut text = Vec::new();
-            write_inspection(&mut text, &inspection, true).expect("memory takes all");
-            String::from_utf8(text).expect("text").lines().for_each(harmless);
-        }
-        Err(error) => drop(refused(&error)),
-    }
+    let inspection = inspect(&library, &|_, _| Some(7));
+    let found = inspection.libraries.len() + inspection.unreadable.len();
+    assert_eq!(found, library.blobs().count());
+    let mut text = Vec::new();
+    write_inspection(&mut text, &inspection, true).expect("memory takes all");
+    String::from_utf8(text).expect("text").lines().for_each(harmless);
     let name: LibraryName = "one_layer".parse().expect("a name");
     let linked = [Linked { name: &name, library: &library, expects: &[] }];
     for device in Device::ALL {
@@ -42,7 +40,8 @@ fn open(bytes: &[u8]) -> bool {
             harmless(&problem.help);
         }
     }
-    archive(&library, &linked);
+    let apple = inspection.objects.iter().any(|object| object.format == ObjectFormat::MachO);
+    archive(if apple { Device::Iphone } else { Device::Android }, &library, &linked);
     true
 }
 
@@ -59,9 +58,9 @@ fn harmless(line: &str) {
 }
 
 /// What can be opened can be linked, and what was linked is all in the archive.
-fn archive(library: &ModelLibrary<'_>, linked: &[Linked<'_>]) {
+fn archive(device: Device, library: &ModelLibrary<'_>, linked: &[Linked<'_>]) {
     let mut out = Cursor::new(Vec::new());
-    write_archive(linked, &mut out).expect("memory takes all");
+    write_archive(device, linked, &mut out).expect("memory takes all");
     let bytes = out.into_inner();
     assert!(bytes.len() as u64 >= library.archive_bytes());
     let file = LibraryFile::parse(Utf8Path::new("out.a"), &bytes).expect("our own archive");

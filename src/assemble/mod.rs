@@ -116,6 +116,52 @@ impl Assembly {
         Ok(())
     }
 
+    /// Links a file of somebody's into the package, by `mode`. Its digest, where it is known.
+    pub fn link(
+        &mut self,
+        path: &Utf8Path,
+        source: &Utf8Path,
+        mode: LinkMode,
+        known: Option<(Digest, u64)>,
+    ) -> Result<(), AssembleError> {
+        self.go_on()?;
+        link::place(source, &self.place(path)?, mode)?;
+        let (digest, bytes) = match known {
+            Some(known) => known,
+            None => digest::file(source)?,
+        };
+        self.note(path, bytes, digest);
+        Ok(())
+    }
+
+    /// Has a program write a file of the package, at the absolute path that `make` gets; gives
+    /// what `make` does.
+    pub fn make<T, E: From<AssembleError>>(
+        &mut self,
+        path: &Utf8Path,
+        make: impl FnOnce(&Utf8Path) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let at = |source| AssembleError::Write { path: self.output.join(path), source };
+        self.place(path).map_err(at)?;
+        let place = self.absolute(path)?;
+        let made = make(&place)?;
+        let (digest, bytes) = digest::file(&place).map_err(at)?;
+        self.note(path, bytes, digest);
+        Ok(made)
+    }
+
+    /// Where a file of the package lies as long as the package is not finished.
+    pub fn absolute(&self, path: &Utf8Path) -> Result<Utf8PathBuf, AssembleError> {
+        Ok(files::canonical(self.staging.path())?.join(path))
+    }
+
+    /// Removes a file that was only needed to make others.
+    pub fn discard(&mut self, path: &Utf8Path) -> Result<(), AssembleError> {
+        files::remove_file(&self.staging.path().join(path))?;
+        self.outputs.retain(|output| output.path != path);
+        Ok(())
+    }
+
     /// Puts a model's directory into `bundle/<model_id>/`, its own config with the overrides
     /// written into it. Everything else is linked, by `mode`.
     pub fn bundle(

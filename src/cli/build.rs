@@ -32,9 +32,9 @@ pub(super) struct BuildArgs {
     /// How weights get into the package
     #[arg(long, value_name = "HOW", default_value = "auto")]
     link_mode: LinkModeArg,
-    /// Leave out the platform binding (mlc4j, or the Apple libraries)
-    #[arg(long)]
-    no_binding: bool,
+    /// Raise an `estimated_vram_bytes` that is too small, in the config
+    #[arg(long, conflicts_with = "dry_run")]
+    fix_vram: bool,
     /// End a compilation that takes longer
     #[arg(
         long,
@@ -100,7 +100,10 @@ fn default_jobs() -> NonZeroUsize {
 }
 
 pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let package = args.package.request(&context.ui)?;
+    let mut package = args.package.request(&context.ui)?;
+    if args.libs_only {
+        package.binding = None;
+    }
     if args.dry_run {
         let plan = pipeline::plan(&package, &context.ui, &context.cancel)?;
         let format = match args.format {
@@ -110,18 +113,11 @@ pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Er
         super::plan::print(&plan, format, context)?;
         return Ok(Exit::Ok);
     }
-    if !args.no_binding && !args.libs_only {
-        return Err(Error::usage(
-            "this version does not build the platform binding yet (mlc4j for Android, the \
-             static libraries for Apple)",
-            "add --no-binding: dist/ then holds the model library, the bundled models and \
-             mlc-app-config.json",
-        ));
-    }
     let request = BuildRequest {
         package,
         jobs: args.jobs.unwrap_or_else(default_jobs),
         link_mode: args.link_mode.into(),
+        fix_vram: args.fix_vram,
         compile_limit: Duration::from_secs(args.compile_timeout.get()),
     };
     if args.libs_only {

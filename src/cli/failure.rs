@@ -1,5 +1,7 @@
 //! How a failed run is told.
 
+use camino::Utf8Path;
+
 use crate::compile::CompileError;
 use crate::error::Error;
 use crate::ui::Ui;
@@ -13,8 +15,11 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
             }
         }
         Error::Toolchain(error) => tell_compile(None, error, ui),
+        Error::Binding(error) => {
+            tell_program(&error.to_string(), error.last_lines(), error.log(), error.help(), ui)
+        }
         // Its diagnostics were shown, and they end with their number.
-        Error::Config(_) => {}
+        Error::Config(_) | Error::Project(_) => {}
         Error::Validation(problems) => {
             for problem in problems {
                 let message = format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);
@@ -26,17 +31,29 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
 }
 
 fn tell_compile(models: Option<&str>, error: &CompileError, ui: &Ui) {
-    match models {
-        Some(models) => ui.error(&format!("model {models}: {error}"), None),
-        None => ui.error(&error.to_string(), None),
-    }
-    for line in error.last_lines() {
+    let message = match models {
+        Some(models) => format!("model {models}: {error}"),
+        None => error.to_string(),
+    };
+    tell_program(&message, error.last_lines(), error.log(), error.help(), ui);
+}
+
+/// An error of a program that was run: what it printed last, and where the rest is.
+fn tell_program(
+    message: &str,
+    last_lines: &[String],
+    log: Option<&Utf8Path>,
+    help: Option<String>,
+    ui: &Ui,
+) {
+    ui.error(message, None);
+    for line in last_lines {
         ui.note("|", line);
     }
-    if let Some(log) = error.log() {
+    if let Some(log) = log {
         ui.note("log", log.as_str());
     }
-    if let Some(help) = error.help() {
+    if let Some(help) = help {
         ui.note("help", &help);
     }
 }

@@ -46,7 +46,8 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
     };
     let bytes = MappedFile::open(&path)?;
     let file = LibraryFile::parse(&path, &bytes)?;
-    let inspection = library::inspect(&file.open()?, &number)?;
+    let opened = file.open()?;
+    let inspection = library::inspect(&opened, &number);
     match args.format {
         Format::Human => {
             write!(context.out, "{path}: ")?;
@@ -56,7 +57,13 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
             writeln!(context.out, "{}", serde_json::to_string_pretty(&inspection)?)?;
         }
     }
-    Ok(Exit::Ok)
+    // What can be read was shown; that the rest cannot be is a failure all the same.
+    let mut exit = Exit::Ok;
+    for error in opened.blobs().filter_map(Result::err).map(Error::Library) {
+        context.ui.error(&error.to_string(), error.help().as_deref());
+        exit = error.exit();
+    }
+    Ok(exit)
 }
 
 /// The archive in a `dist/`.

@@ -13,6 +13,7 @@ mod package;
 mod plan;
 mod publish;
 mod schema;
+mod unpack;
 
 use std::io::Write;
 
@@ -79,12 +80,14 @@ enum Verb {
     Lock(lock::LockArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
+    /// Lay out the dist/ again that a release's assets hold
+    Unpack(unpack::UnpackArgs),
     /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
     Publish(publish::PublishArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
-    /// Print the JSON schema of package configs, for editors
-    Schema,
+    /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
+    Schema(schema::SchemaArgs),
     /// Print a shell's completions
     Completions(completions::CompletionsArgs),
 }
@@ -143,9 +146,10 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Lock(args) => lock::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Check(args) => check::run(&args, context),
+        Verb::Unpack(args) => unpack::run(&args, context),
         Verb::Publish(args) => publish::run(args, context),
         Verb::Cache(args) => cache::run(&args, context),
-        Verb::Schema => schema::run(context),
+        Verb::Schema(args) => schema::run(&args, context),
         Verb::Completions(args) => completions::run(&args, context),
     }
 }

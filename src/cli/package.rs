@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::fetch;
 use crate::io::files;
 use crate::model::{DownloadPolicy, JitPolicy, MacabiArch, ModelId};
-use crate::pipeline::PackageRequest;
+use crate::pipeline::{BindingOptions, PackageRequest};
 use crate::ui::Ui;
 
 /// Which models, for whoever needs no compiler.
@@ -54,6 +54,29 @@ pub(super) struct PackageArgs {
     /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
     #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
     python: Option<String>,
+    #[command(flatten)]
+    binding: BindingArgs,
+}
+
+/// How the platform binding is made.
+#[derive(Debug, Args)]
+struct BindingArgs {
+    /// Leave out the platform binding (mlc4j, or the Apple libraries)
+    #[arg(long)]
+    no_binding: bool,
+    /// Where the platform binding is built [default: below the cache]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_binding")]
+    build_dir: Option<Utf8PathBuf>,
+    /// Build the platform binding again, from scratch
+    #[arg(long, conflicts_with = "no_binding")]
+    rebuild_binding: bool,
+}
+
+impl BindingArgs {
+    fn options(self) -> Option<BindingOptions> {
+        let Self { no_binding, build_dir, rebuild_binding: rebuild } = self;
+        (!no_binding).then_some(BindingOptions { build_dir, rebuild })
+    }
 }
 
 /// Where upstream makes a package.
@@ -72,7 +95,8 @@ impl PackageArgs {
             environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), source_dir.as_str().into());
         }
         refuse_occupied(&self.output, &self.models.package_config)?;
-        self.models.with(environment, self.output, self.python)
+        let request = self.models.with(environment, self.output, self.python)?;
+        Ok(PackageRequest { binding: self.binding.options(), ..request })
     }
 }
 
@@ -103,6 +127,7 @@ impl ModelsArgs {
             strict: self.strict,
             offline: self.offline,
             locked: self.locked,
+            binding: None,
             environment,
         })
     }

@@ -29,7 +29,7 @@ mod scene;
 pub use environment::Environment;
 pub use error::{CompileError, CompileErrors, FailedCompilation, Failure};
 pub use mlc::MlcCompiler;
-pub use python::PYTHON_VARIABLE;
+pub use python::{PYTHON_VARIABLE, find as find_python};
 pub use run::{
     Check, CompileEvent, CompileJob, CompileRequest, CompiledLibrary, Compiler, Workspace,
     compile_all,

@@ -12,10 +12,10 @@ pub const PYTHON_VARIABLE: &str = "MLC_PACKAGE_PYTHON";
 /// Finds the Python that a person means: `--python`, else `MLC_PACKAGE_PYTHON`, else that of
 /// the active virtual environment, else `python3` or `python` on `PATH`. What is asked for by
 /// name must be there; nothing else is tried then.
-pub(super) fn find(
-    asked: Option<&str>,
-    environment: &Environment,
-) -> Result<Utf8PathBuf, ToolchainError> {
+///
+/// # Errors
+/// There is none, or not the one that was asked for.
+pub fn find(asked: Option<&str>, environment: &Environment) -> Result<Utf8PathBuf, ToolchainError> {
     let path = environment.get("PATH");
     let named = [("--python", asked), (PYTHON_VARIABLE, environment.text(PYTHON_VARIABLE))];
     for (by, name) in named {

@@ -2,20 +2,22 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::diagnostic::Sink;
 use super::package::Checker;
+use super::project::ProjectError;
 use super::quote::Count;
 use super::source::Source;
 use super::{
     Code, Diagnostic, MAX_BYTES, Place, Severity, Surroundings, duplicate_keys, package, syntax,
 };
-use crate::model::{ByteSize, PackageConfig};
+use crate::model::{ByteSize, PackageConfig, Project};
 
-/// One config after its check: what it says, if it can be used, and what is to be said of it.
+/// One file after its check: what it says, if it can be used, and what is to be said of it. It is
+/// a package config, or a [`Project`].
 #[derive(Clone, Debug)]
-pub struct Checked {
+pub struct Checked<T = PackageConfig> {
     path: Utf8PathBuf,
     pub(super) source: Source,
-    diagnostics: Vec<Diagnostic>,
-    package: Option<PackageConfig>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    value: Option<T>,
 }
 
 /// A config that nothing can be built from.
@@ -53,11 +55,10 @@ pub fn check(
             Err(found) => checker.sink.push(*found),
         }
     }
-    let diagnostics = checker.sink.finish(skipped);
-    Checked { path: path.to_owned(), source, diagnostics, package }.consistent()
+    Checked::new(path, source, checker.sink.finish(skipped), package)
 }
 
-fn not_utf8(bytes: &[u8], span: super::Span) -> Diagnostic {
+pub(super) fn not_utf8(bytes: &[u8], span: super::Span) -> Diagnostic {
     if let [0xff, 0xfe, ..] | [0xfe, 0xff, ..] = bytes {
         let message = "the file is UTF-16, not UTF-8";
         let help = "save it as UTF-8 (PowerShell: `Out-File -Encoding utf8`)";
@@ -81,17 +82,60 @@ impl Checked {
         Self::without_text(path, Diagnostic::new(Code::TooLarge, None, message, help))
     }
 
-    fn without_text(path: &Utf8Path, diagnostic: Diagnostic) -> Self {
-        let diagnostics = vec![diagnostic];
-        Self { path: path.to_owned(), source: Source::default(), diagnostics, package: None }
+    /// What the config says, if it has no errors.
+    pub fn package(&self) -> Option<&PackageConfig> {
+        self.value.as_ref()
     }
 
-    /// Drops the package if there are errors.
-    fn consistent(mut self) -> Self {
+    /// What the config says.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] if it has errors.
+    pub fn into_package(mut self) -> Result<PackageConfig, ConfigError> {
+        self.value.take().ok_or_else(|| ConfigError::Invalid(Box::new(self)))
+    }
+}
+
+impl Checked<Project> {
+    /// What the file says, if it has no errors.
+    pub fn project(&self) -> Option<&Project> {
+        self.value.as_ref()
+    }
+
+    /// What the file says.
+    ///
+    /// # Errors
+    /// [`ProjectError::Invalid`] if it has errors.
+    pub fn into_project(mut self) -> Result<Project, ProjectError> {
+        self.value.take().ok_or_else(|| ProjectError::Invalid(Box::new(self)))
+    }
+}
+
+impl<T> Checked<T> {
+    pub(super) fn new(
+        path: &Utf8Path,
+        source: Source,
+        diagnostics: Vec<Diagnostic>,
+        value: Option<T>,
+    ) -> Self {
+        Self { path: path.to_owned(), source, diagnostics, value }.consistent()
+    }
+
+    pub(super) fn without_text(path: &Utf8Path, diagnostic: Diagnostic) -> Self {
+        Self::new(path, Source::default(), vec![diagnostic], None)
+    }
+
+    /// Drops what the file says if there are errors.
+    pub(super) fn consistent(mut self) -> Self {
         if self.errors() > 0 {
-            self.package = None;
+            self.value = None;
         }
         self
+    }
+
+    /// What the file says, if it has no errors.
+    pub(super) fn value(&self) -> Option<&T> {
+        self.value.as_ref()
     }
 
     /// Makes warnings errors: `--strict`.
@@ -126,18 +170,5 @@ impl Checked {
     /// How many are warnings.
     pub fn warnings(&self) -> usize {
         self.diagnostics.len() - self.errors()
-    }
-
-    /// What the config says, if it has no errors.
-    pub fn package(&self) -> Option<&PackageConfig> {
-        self.package.as_ref()
-    }
-
-    /// What the config says.
-    ///
-    /// # Errors
-    /// [`ConfigError::Invalid`] if it has errors.
-    pub fn into_package(mut self) -> Result<PackageConfig, ConfigError> {
-        self.package.take().ok_or_else(|| ConfigError::Invalid(Box::new(self)))
     }
 }

@@ -101,6 +101,27 @@ codes! {
     MissingLibrary, "missing-library", Error;
     /// Two prepared libraries have one name.
     DuplicateLibrary, "duplicate-library", Error;
+    /// A field of `mlc-package.yml` that is none.
+    UnknownKey, "unknown-key", Error;
+    /// A path of `mlc-package.yml` that does not stay in the project.
+    InvalidPath, "invalid-path", Error;
+    /// A path of `mlc-package.yml` that leads to nothing.
+    MissingPath, "missing-path", Error;
+    /// A package's name that cannot begin the name of a file.
+    InvalidPackageName, "invalid-package-name", Error;
+    /// Two packages have one name.
+    DuplicatePackage, "duplicate-package", Error;
+    /// Two packages are written to one directory.
+    ConflictingOutput, "conflicting-output", Error;
+    /// A limit that is no size, or none of percent.
+    InvalidBudget, "invalid-budget", Error;
+    /// A word that is none of the choices.
+    InvalidChoice, "invalid-choice", Error;
+    /// `tag` is no tag's name.
+    InvalidTag, "invalid-tag", Error;
+    /// A model, or its package, is larger than its budget allows. A warning where that is all the
+    /// budget asks for.
+    OverBudget, "over-budget", Error;
     /// A field that nothing reads.
     UnknownField, "unknown-field", Warning;
     /// An override that the compiler does not know.
@@ -109,6 +130,8 @@ codes! {
     UnusedLibrary, "unused-library", Warning;
     /// Overrides of an entry whose library is prepared: nothing is compiled with them.
     IneffectiveOverrides, "ineffective-overrides", Warning;
+    /// `estimated_vram_bytes` is less than the compiled library says that the model needs.
+    VramTooLow, "vram-too-low", Warning;
     /// The config has no models.
     NoModels, "no-models", Warning;
 }

@@ -21,9 +21,11 @@ mod entry;
 mod fields;
 mod lexical;
 mod model_source;
+mod over_budget;
 mod overrides;
 mod package;
 mod prepared;
+pub mod project;
 mod quote;
 pub mod render;
 mod revision;
@@ -32,14 +34,17 @@ mod source;
 mod suggest;
 mod surroundings;
 mod syntax;
+mod vram;
 
 pub use checked::{Checked, ConfigError, check};
 pub use code::{Code, Severity};
 pub use diagnostic::{Diagnostic, MAX_PROBLEMS, Span};
 pub use disk::{Disk, check_file};
 pub use lexical::MAX_DEPTH;
+pub use over_budget::OverBudget;
 pub use schema::schema;
 pub use surroundings::{FileText, ModelDir, Place, Surroundings};
+pub use vram::VramNeed;
 
 #[cfg(doc)]
 use crate::model::PackageConfig;

@@ -14,9 +14,14 @@ use crate::model::Device;
 
 /// The text of `schema/mlc-package-config.schema.json`.
 pub fn schema() -> String {
+    render::<Config>()
+}
+
+/// The text of a type's schema.
+pub(super) fn render<T: JsonSchema>() -> String {
     // Draft 7 is what every editor knows.
     let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(unwrap_lines));
-    let mut schema = settings.into_generator().into_root_schema_for::<Config>();
+    let mut schema = settings.into_generator().into_root_schema_for::<T>();
     let mut ordered = Map::new();
     for name in ["$schema", "$id", "title", "description"] {
         if let Some(value) = schema.remove(name) {
@@ -45,13 +50,13 @@ const ID: &str = concat!(
 const HUB: &str = r"^(?:HF://|hf://|https://huggingface\.co/|https://hf\.co/)[A-Za-z0-9_-][A-Za-z0-9._-]{0,95}/[A-Za-z0-9_-][A-Za-z0-9._-]{0,95}/?$";
 
 /// A revision's characters, as `Revision` has them.
-const REVISION: &str = "^[A-Za-z0-9_][A-Za-z0-9._/-]*$";
+pub(super) const REVISION: &str = "^[A-Za-z0-9_][A-Za-z0-9._/-]*$";
 
 /// What no revision has.
-const NO_REVISION: &str = r"\.\.|//|/\.|/$|\./|\.$|\.lock/|\.lock$";
+pub(super) const NO_REVISION: &str = r"\.\.|//|/\.|/$|\./|\.$|\.lock/|\.lock$";
 
 /// One directory name, not blank.
-const MODEL_ID: &str =
+pub(super) const MODEL_ID: &str =
     r"^[^/\\\x00-\x1f\x7f-\x9f]*[^/\\\x00-\x1f\x7f-\x9f\s][^/\\\x00-\x1f\x7f-\x9f]*$";
 
 /// A C identifier once `-` has become `_`.

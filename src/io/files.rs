@@ -18,6 +18,14 @@ pub fn read_at_most(path: &Utf8Path, limit: u64) -> io::Result<Option<Vec<u8>>> 
     Ok(if bytes.len() as u64 > limit { None } else { Some(bytes) })
 }
 
+/// Reads the first bytes of a file, at most `count`.
+pub fn start(path: &Utf8Path, count: u64) -> io::Result<Vec<u8>> {
+    use io::Read as _;
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(count).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// Reads a file; gives `None` where there is none.
 pub fn read_if_there(path: &Utf8Path) -> io::Result<Option<Vec<u8>>> {
     match fs_err::read(path) {
@@ -35,6 +43,29 @@ pub fn is_file(path: &Utf8Path) -> bool {
 /// Whether there is a directory, links followed.
 pub fn is_dir(path: &Utf8Path) -> bool {
     path.is_dir()
+}
+
+/// Whether there is anything, a link to nothing included.
+pub fn exists(path: &Utf8Path) -> bool {
+    fs_err::symlink_metadata(path).is_ok()
+}
+
+/// What is at a path, links not followed; none where nothing is.
+pub fn kind(path: &Utf8Path) -> io::Result<Option<TreeKind>> {
+    match fs_err::symlink_metadata(path) {
+        Ok(metadata) => Ok(Some(TreeKind::of(&metadata))),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What a symbolic link says.
+pub fn read_link(path: &Utf8Path) -> io::Result<Utf8PathBuf> {
+    Utf8PathBuf::from_path_buf(fs_err::read_link(path)?).map_err(|path| not_utf8(&path))
 }
 
 /// A file's size in bytes, links followed.
@@ -141,6 +172,21 @@ pub enum TreeKind {
     Other,
 }
 
+impl TreeKind {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        let file_type = metadata.file_type();
+        if file_type.is_dir() {
+            Self::Dir
+        } else if file_type.is_symlink() {
+            Self::Symlink
+        } else if file_type.is_file() {
+            Self::File(metadata.len())
+        } else {
+            Self::Other
+        }
+    }
+}
+
 /// Everything below a directory, sorted by path, links not followed. `enter` says of each
 /// directory (by its relative path) whether to look inside and list it.
 pub fn tree(root: &Utf8Path, enter: impl Fn(&Utf8Path) -> bool) -> io::Result<Vec<TreeEntry>> {
@@ -155,16 +201,7 @@ pub fn tree(root: &Utf8Path, enter: impl Fn(&Utf8Path) -> bool) -> io::Result<Ve
     let walk = walkdir::WalkDir::new(root).min_depth(1).sort_by_file_name();
     for entry in walk.into_iter().filter_entry(wanted) {
         let entry = entry?;
-        let file_type = entry.file_type();
-        let kind = if file_type.is_dir() {
-            TreeKind::Dir
-        } else if file_type.is_symlink() {
-            TreeKind::Symlink
-        } else if file_type.is_file() {
-            TreeKind::File(entry.metadata()?.len())
-        } else {
-            TreeKind::Other
-        };
+        let kind = TreeKind::of(&entry.metadata()?);
         entries.push(TreeEntry { path: relative(entry.path())?, kind });
     }
     Ok(entries)

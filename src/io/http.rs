@@ -61,6 +61,8 @@ pub struct Get<'a> {
     pub bearer: Option<&'a Secret>,
     /// The first byte and the one after the last.
     pub range: Option<(u64, u64)>,
+    /// The kind of answer that is wanted, where an address has several.
+    pub accept: Option<&'static str>,
 }
 
 /// An answer, its body not yet read.
@@ -104,6 +106,9 @@ impl Client {
                 .map_err(|_| HttpError::Setup("the token has control characters".to_owned()))?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
+        }
+        if let Some(accept) = get.accept {
+            request = request.header(header::ACCEPT, accept);
         }
         if let Some((start, end)) = get.range {
             let last = end.saturating_sub(1);

@@ -1,5 +1,6 @@
 //! The only place that touches files, programs and the network. It knows nothing of models.
 
+pub mod answer;
 pub mod atomic;
 pub mod cancel;
 pub mod digest;
@@ -17,4 +18,5 @@ pub mod secret;
 pub mod sha256;
 pub mod space;
 pub mod stamp;
+pub mod stream;
 pub mod swap;

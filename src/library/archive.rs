@@ -4,8 +4,8 @@ use std::io::{self, Seek, Write};
 use ar_archive_writer::{ArchiveKind, NewArchiveMember, ObjectReader, write_archive_to_stream};
 
 use super::Linked;
-use super::object::{ObjectFormat, archive_symbols};
-use crate::model::LibraryName;
+use super::object::archive_symbols;
+use crate::model::{Device, LibraryName};
 
 /// What the archive writer asks about a member. Ours knows common symbols in Mach-O, which the
 /// writer's own does not, and our members are 64-bit objects (they were read before).
@@ -18,17 +18,18 @@ const READER: ObjectReader = ObjectReader {
 };
 
 /// Writes the objects of all libraries as one static archive: what `llvm-ar rcsD` writes for
-/// them, with the Darwin flavour for Mach-O. The same objects give the same bytes.
-pub fn write_archive(libraries: &[Linked<'_>], out: &mut (impl Write + Seek)) -> io::Result<()> {
+/// them, with the Darwin flavour for Apple's devices. The same objects give the same bytes.
+pub fn write_archive(
+    device: Device,
+    libraries: &[Linked<'_>],
+    out: &mut (impl Write + Seek),
+) -> io::Result<()> {
     let mut names = MemberNames::default();
     let mut members = Vec::new();
-    let mut kind = ArchiveKind::Gnu;
+    let kind = if device.is_apple() { ArchiveKind::Darwin } else { ArchiveKind::Gnu };
     for linked in libraries {
         let mut named = Vec::new();
         for member in &linked.library.members {
-            if member.object.format == ObjectFormat::MachO {
-                kind = ArchiveKind::Darwin;
-            }
             named.push((names.unique(linked.name, member.name), member.bytes));
         }
         // So that an archive of ours, archived again, is the same.

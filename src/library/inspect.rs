@@ -1,10 +1,10 @@
 use serde::Serialize;
 
 use super::blob::{Constant, DeviceKind, FunctionKind};
-use super::memory::{Memory, memory};
+use super::memory::{Memory, MemoryError, memory};
 use super::metadata::Metadata;
 use super::object::{ObjectFormat, Platform, Processor};
-use super::{LibraryError, LoadedBlob, ModelLibrary};
+use super::{LoadedBlob, ModelLibrary};
 use crate::model::Device;
 
 /// What is inside a library file.
@@ -18,6 +18,19 @@ pub struct Inspection {
     pub objects: Vec<InspectedObject>,
     /// Its model libraries: one, or all of an archive.
     pub libraries: Vec<InspectedLibrary>,
+    /// Those whose blob cannot be read.
+    pub unreadable: Vec<UnreadableLibrary>,
+}
+
+/// A model library whose blob cannot be read.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnreadableLibrary {
+    /// The name an app loads it by.
+    pub model_lib: String,
+    /// The prefix of its symbols.
+    pub prefix: String,
+    /// What is wrong with its blob.
+    pub why: String,
 }
 
 /// One object file.
@@ -64,8 +77,14 @@ pub struct InspectedLibrary {
     pub constants: usize,
     /// The bytes of their tensors.
     pub constant_bytes: u64,
-    /// What the model needs at run time; none where its config is needed to say.
+    /// What the model needs at run time.
     pub memory: Option<Memory>,
+    /// Why that cannot be told, where there is no `memory`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_unknown: Option<String>,
+    /// Whether the model's config would tell it.
+    #[serde(skip)]
+    pub(super) wants_chat_config: bool,
     /// What the compiler says of the model.
     pub metadata: Metadata,
 }
@@ -104,7 +123,7 @@ pub struct InspectedKernel {
 pub fn inspect(
     library: &ModelLibrary<'_>,
     number: &dyn Fn(&str, &str) -> Option<i64>,
-) -> Result<Inspection, LibraryError> {
+) -> Inspection {
     let objects: Vec<_> = library
         .members
         .iter()
@@ -118,11 +137,24 @@ pub fn inspect(
             data: member.object.data,
         })
         .collect();
-    let libraries = library
-        .blobs()
-        .map(|blob| blob.map(|blob| inspect_blob(blob, number)))
-        .collect::<Result<_, _>>()?;
-    Ok(Inspection { bytes: library.file_bytes, device: device(&objects), objects, libraries })
+    let (mut libraries, mut unreadable) = (Vec::new(), Vec::new());
+    for entry in &library.blobs {
+        match &entry.loaded {
+            Ok(blob) => libraries.push(inspect_blob(blob, number)),
+            Err(why) => unreadable.push(UnreadableLibrary {
+                model_lib: model_lib(entry.prefix).to_owned(),
+                prefix: entry.prefix.to_owned(),
+                why: why.to_string(),
+            }),
+        }
+    }
+    let device = device(&objects);
+    Inspection { bytes: library.file_bytes, device, objects, libraries, unreadable }
+}
+
+/// The name that goes with a prefix.
+fn model_lib(prefix: &str) -> &str {
+    prefix.strip_suffix('_').unwrap_or(prefix)
 }
 
 /// The phone that the objects can be for: TVM's for iPhone name no platform.
@@ -145,7 +177,9 @@ fn inspect_blob(
     loaded: &LoadedBlob<'_>,
     number: &dyn Fn(&str, &str) -> Option<i64>,
 ) -> InspectedLibrary {
-    let model_lib = loaded.prefix.strip_suffix('_').unwrap_or(loaded.prefix);
+    let model_lib = model_lib(loaded.prefix);
+    let memory = memory(&loaded.metadata, &|name| number(model_lib, name));
+    let unknown = memory.as_ref().err();
     let functions = &loaded.executable.functions;
     let parsed: Vec<_> = loaded
         .devices
@@ -157,7 +191,7 @@ fn inspect_blob(
         .map(|(on, kernel)| InspectedKernel {
             name: kernel.name.to_owned(),
             on: *on,
-            bytes: kernel.bytes.saturating_sub(kernel.repeated),
+            bytes: kernel.own(),
         })
         .collect();
     kernels.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));
@@ -200,7 +234,9 @@ fn inspect_blob(
                 _ => 0,
             })
             .sum(),
-        memory: memory(&loaded.metadata, &|name| number(model_lib, name)).ok(),
+        memory_unknown: unknown.map(ToString::to_string),
+        wants_chat_config: matches!(unknown, Some(MemoryError::UnknownDimension { .. })),
+        memory: memory.ok(),
         metadata: loaded.metadata.clone(),
     }
 }

@@ -6,6 +6,7 @@
 //!       -> validate -> archive
 //! ```
 
+mod anatomy;
 mod archive;
 pub mod blob;
 mod container;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
+pub use anatomy::{Anatomy, SharedKernel};
 pub use archive::write_archive;
 pub use container::ContainerError;
 pub use error::{BlobProblem, LibraryError};

@@ -29,7 +29,11 @@ pub fn write_inspection(out: &mut dyn Write, inspection: &Inspection, all: bool)
         writeln!(out)?;
         write_library(out, library, all)?;
     }
-    if inspection.libraries.is_empty() {
+    for library in &inspection.unreadable {
+        writeln!(out, "\n{}", printable(&library.model_lib))?;
+        line(out, "unreadable", &printable(&library.why))?;
+    }
+    if inspection.libraries.is_empty() && inspection.unreadable.is_empty() {
         writeln!(out, "\nno model library of MLC LLM is in it")?;
     }
     Ok(())
@@ -85,11 +89,15 @@ fn write_library(out: &mut dyn Write, library: &InspectedLibrary, all: bool) -> 
                 ),
             )?;
         }
-        None => line(
+        None if library.wants_chat_config => line(
             out,
             "memory",
             "unknown: some shapes are in the model's mlc-chat-config.json (--chat-config)",
         )?,
+        None => {
+            let why = library.memory_unknown.as_deref().unwrap_or_default();
+            line(out, "memory", &format!("unknown: {}", printable(why)))?;
+        }
     }
     write_kernels(out, library, all)
 }

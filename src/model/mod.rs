@@ -1,28 +1,33 @@
 //! Small types that every stage shares. They know their own rules and nothing else of ours.
 
 mod age;
+mod budget;
 mod byte_size;
 mod chat_config;
 mod compiler;
 mod device;
 mod digest;
+mod kit;
 mod library_name;
 mod model_files;
 mod model_id;
 mod overrides;
 mod package;
 mod policy;
+mod project;
 mod python_json;
 mod revision;
 mod shard_path;
 mod tensor_cache;
 
 pub use age::{Age, NotAnAge};
+pub use budget::{Budget, Budgets, Level, Levels, Limits, Measure, PackageBudgets};
 pub use byte_size::{ByteSize, NotASize};
 pub use chat_config::{ChatConfig, ChatConfigError};
 pub use compiler::{CompileInputs, CompileRecord, CompilerIdentity, PackageIdentity};
 pub use device::{Device, MacabiArch, UnknownDevice};
 pub use digest::{Digest, Fingerprint};
+pub use kit::KitInputs;
 pub use library_name::{LibraryName, LibraryNameError};
 pub use model_files::{FileRole, ModelFile, ModelFiles};
 pub use model_id::{ModelId, ModelIdError};
@@ -31,6 +36,10 @@ pub use package::{
     HubRepo, LocalModel, ModelEntry, ModelSource, PackageConfig, PreparedLibrary, SourceError,
 };
 pub use policy::{DownloadPolicy, JitPolicy, LinkMode, UnknownChoice};
+pub use project::{
+    ArchiveCompression, CommentPolicy, PackageName, PackageNameError, Project, ProjectPackage,
+    PublishSettings,
+};
 pub use python_json::to_python_json;
 pub use revision::{Revision, RevisionError};
 pub use shard_path::{ShardPath, ShardPathError};

@@ -39,7 +39,7 @@ pub struct StoreLibrary {
 /// Compiles what the store lacks, and makes nothing else: no weights are downloaded, `dist/` is
 /// not touched.
 pub fn libraries(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Libraries, Error> {
-    let planned = make_plan(&request.package, &mut Clock::start(), ui, cancel)?;
+    let planned = make_plan(&request.package, true, &mut Clock::start(), ui, cancel)?;
     refuse_unfetched(&planned.plan)?;
     let had = compile(request, &planned, ui, cancel)?;
     let libraries = planned.plan.libraries.iter().filter_map(|library| {

@@ -1,8 +1,9 @@
 //! The manifest stage: what a build knows of a package, as its record.
 
 use super::Planned;
+use super::anatomy::{largest_kernels, largest_tensors};
 use super::library::LibrarySource;
-use crate::library::{self, Linked};
+use crate::library::{self, Anatomy, Linked};
 use crate::manifest::{
     LibraryOrigin, LibraryRecord, LibrarySizes, Manifest, MemoryRecord, ModelRecord, ModelSizes,
     StageRecord,
@@ -10,11 +11,13 @@ use crate::manifest::{
 use crate::model::{ChatConfig, Digest, FileRole};
 use crate::plan::PlannedModel;
 
-/// The manifest but for the files of the package, which are not all made yet.
+/// The manifest but for the files of the package, which are not all made yet, and duplicates
+/// among them.
 pub(super) fn manifest(
     planned: &Planned,
     sources: &[LibrarySource<'_>],
     linked: &[Linked<'_>],
+    anatomy: &Anatomy<'_>,
     stages: Vec<StageRecord>,
 ) -> Manifest {
     let plan = &planned.plan;
@@ -29,9 +32,14 @@ pub(super) fn manifest(
         libraries: sources
             .iter()
             .zip(linked)
-            .map(|(source, linked)| library_record(source, linked))
+            .enumerate()
+            .map(|(index, (source, linked))| LibraryRecord {
+                largest_kernels: largest_kernels(anatomy, index),
+                ..library_record(source, linked)
+            })
             .collect(),
         duplicates: Vec::new(),
+        binding: None,
         stages,
         outputs: Vec::new(),
     }
@@ -57,15 +65,22 @@ fn model_record(planned: &Planned, model: &PlannedModel, linked: &[Linked<'_>]) 
             other: bytes_of(FileRole::Config) + bytes_of(FileRole::Other),
         },
         estimated_vram_bytes: model.estimated_vram_bytes,
-        memory: linked.iter().find(|linked| *linked.name == model.model_lib).and_then(|linked| {
-            let number = |name: &str| chat_config?.number(name);
-            memory_record(linked, &number)
-        }),
-        largest_tensors: Vec::new(),
+        memory: memory_of(planned, model, linked),
+        largest_tensors: files.map_or_else(Vec::new, |files| largest_tensors(&files.tensor_cache)),
     }
 }
 
 /// The memory a model needs, where its library's metadata says enough.
+pub(super) fn memory_of(
+    planned: &Planned,
+    model: &PlannedModel,
+    linked: &[Linked<'_>],
+) -> Option<MemoryRecord> {
+    let files = planned.fetched.models.get(&model.model_id);
+    let linked = linked.iter().find(|linked| *linked.name == model.model_lib)?;
+    memory_record(linked, &|name| files?.chat_config.number(name))
+}
+
 fn memory_record(
     linked: &Linked<'_>,
     number: &dyn Fn(&str) -> Option<i64>,

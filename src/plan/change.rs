@@ -131,18 +131,21 @@ impl fmt::Display for MissReason {
             Self::New => f.write_str("not compiled before"),
             Self::Redo => f.write_str("MLC_JIT_POLICY=REDO"),
             Self::Damaged { why } => write!(f, "the cached library is damaged: {why}"),
-            Self::Changed { changes } => {
-                const SHOWN: usize = 3;
-                for (n, change) in changes.iter().take(SHOWN).enumerate() {
-                    let separator = if n == 0 { "" } else { ", " };
-                    write!(f, "{separator}{change}")?;
-                }
-                match changes.len().saturating_sub(SHOWN) {
-                    0 => Ok(()),
-                    more => write!(f, ", {more} more changed"),
-                }
-            }
+            Self::Changed { changes } => write_changes(f, changes),
         }
+    }
+}
+
+/// The first changes, and how many more there are.
+pub(super) fn write_changes(f: &mut fmt::Formatter<'_>, changes: &[Change]) -> fmt::Result {
+    const SHOWN: usize = 3;
+    for (n, change) in changes.iter().take(SHOWN).enumerate() {
+        let separator = if n == 0 { "" } else { ", " };
+        write!(f, "{separator}{change}")?;
+    }
+    match changes.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => write!(f, ", {more} more changed"),
     }
 }
 

@@ -92,6 +92,7 @@ pub fn draft(request: &DraftRequest<'_>) -> Result<Draft, PlanError> {
         models,
         fetch: request.fetch,
         unfetched,
+        binding: None,
     };
     Ok(Draft { plan })
 }

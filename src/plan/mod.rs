@@ -5,6 +5,7 @@
 //! looks these up in the store; [`Draft::resolve`] says of each library whether it is there, or
 //! why not.
 
+mod binding;
 mod change;
 mod default_name;
 mod draft;
@@ -16,6 +17,7 @@ use std::fmt;
 use camino::Utf8PathBuf;
 use serde::Serialize;
 
+pub use binding::{BindingMiss, BindingState, PlannedBinding};
 pub use change::{Change, MissReason};
 pub use default_name::default_model_lib;
 pub use draft::{Draft, DraftRequest, ModelFacts, draft};
@@ -47,6 +49,9 @@ pub struct Plan {
     /// Models whose files are not on this machine and must not be asked for, so that nothing is
     /// known of their libraries.
     pub unfetched: Vec<Unfetched>,
+    /// The platform binding; none where it is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<PlannedBinding>,
 }
 
 /// What has to be downloaded: the files of bundled models that are not on this machine.

@@ -1,13 +1,16 @@
-//! What a job shows of a package to others: a release's assets, a comment, a check run.
+//! A package on its way to others and back: assets that hold a `dist/`, the release they belong to,
+//! a comment, a check run; and a `dist/` laid out again from assets.
 
 pub mod baseline;
 mod check;
 mod comment;
 mod error;
 mod file;
+pub mod pack;
 mod pull;
 mod release;
 mod text;
+pub mod unpack;
 mod upload;
 
 use std::time::Duration;

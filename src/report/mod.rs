@@ -1,15 +1,35 @@
-//! Manifests and plans as people read them: pure, over any writer.
+//! Manifests and plans as people read them: pure, over any writer. [`SizeReport`] is what two
+//! manifests differ in; each format is a renderer of it.
 
+mod budget;
+mod foreign;
+mod human;
+mod inputs;
+mod markdown;
+mod measured;
+mod parts;
 mod plan;
 mod release;
+mod size;
 mod summary;
+mod table;
 
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 
+pub use budget::{LimitKind, OverLimit, Use};
+pub use human::write_report;
+pub use inputs::InputChange;
+pub use markdown::{COMMENT_CHARS, markdown};
+pub use measured::Measured;
+pub use parts::ModelParts;
 pub use plan::write_plan;
 pub use release::{ReleaseSummary, write_release};
+pub use size::{
+    LibraryParts, LinkedBy, ModelReport, PackageInput, PackageReport, ReportContext, SizeReport,
+    Sizes, Status,
+};
 pub use summary::write_summary;
 
 /// Columns without borders: a header, then rows. Columns whose header begins with `>` are

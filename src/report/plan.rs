@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::{count, write_table};
 use crate::model::ModelSource;
-use crate::plan::{Origin, Plan, PlannedBundle, PlannedLibrary};
+use crate::plan::{BindingState, Origin, Plan, PlannedBinding, PlannedBundle, PlannedLibrary};
 
 /// What `build` would do, for people.
 pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
@@ -50,6 +50,9 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
             }),
         )?;
     }
+    if let Some(binding) = &plan.binding {
+        write_binding(out, binding)?;
+    }
     if let Some(fetch) = plan.fetch.filter(|fetch| fetch.files > 0) {
         let files = count(usize::try_from(fetch.files).unwrap_or_default(), "file", "files");
         writeln!(
@@ -76,6 +79,18 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+fn write_binding(out: &mut dyn Write, binding: &PlannedBinding) -> io::Result<()> {
+    let short = binding.fingerprint.map(|fingerprint| format!("{}  ", fingerprint.short()));
+    writeln!(out, "\nplatform binding: {}{}", short.unwrap_or_default(), binding.state)?;
+    if let BindingState::Impossible { help: Some(help), .. } = &binding.state {
+        writeln!(out, "  help: {help}")?;
+    }
+    match &binding.build_dir {
+        Some(build_dir) => writeln!(out, "  built in {build_dir}"),
+        None => Ok(()),
+    }
 }
 
 fn origin(library: &PlannedLibrary) -> (String, String) {

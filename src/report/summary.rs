@@ -3,7 +3,9 @@ use std::io::{self, Write};
 use camino::Utf8Path;
 
 use super::{count, write_table};
-use crate::manifest::{LibraryOrigin, LibraryRecord, Manifest, ModelRecord};
+use crate::manifest::{
+    BindingOrigin, BindingRecord, LibraryOrigin, LibraryRecord, Manifest, ModelRecord,
+};
 use crate::model::ByteSize;
 
 /// What a build made, for people: the package's sizes, a row a model.
@@ -53,6 +55,24 @@ pub fn write_summary(out: &mut dyn Write, manifest: &Manifest, dist: &Utf8Path) 
             let line = format!("  {what:<17}{:>10}  {place}", ByteSize(bytes));
             writeln!(out, "{}", line.trim_end())?;
         }
+    }
+    match &manifest.binding {
+        Some(binding) => write_binding(out, binding, dist),
+        None => Ok(()),
+    }
+}
+
+fn write_binding(out: &mut dyn Write, binding: &BindingRecord, dist: &Utf8Path) -> io::Result<()> {
+    let built = match binding.origin {
+        BindingOrigin::Built => format!("built in {:.1} s", binding.build_seconds),
+        BindingOrigin::Cached => "cached".to_owned(),
+    };
+    let linked = binding.link_seconds.map(|seconds| format!(", linked in {seconds:.1} s"));
+    let linked = linked.unwrap_or_default();
+    writeln!(out, "\n  platform binding: {built}{linked}")?;
+    for library in &binding.libraries {
+        let place = dist.join(&library.name);
+        writeln!(out, "  {:<17}{:>10}  {place}", "linked", ByteSize(library.bytes))?;
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ fn a_killed_run_is_gone_on_with_where_it_was() {
     let file = File::lfs(weights(24 << 20));
     let files = [(BIG, file)];
     let server = Server::new(&files, |seen, _| {
-        seen.range.is_some_and(|range| range.0 >= 12 << 20).then_some(Fault::Slow(100))
+        seen.range.is_some_and(|range| range.0 >= 12 << 20).then_some(Fault::slow(100))
     });
     let place = Place::new(&server.url());
     let root = place.options.cache_dir.parent().unwrap().to_owned();
@@ -127,7 +127,7 @@ fn what_was_damaged_between_two_runs_is_noticed() {
 fn two_processes_download_a_file_once() {
     let files = [(BIG, File::lfs(weights(4 << 20))), ("b.json", File::small(b"{}"))];
     let server =
-        Server::new(&files, |seen, _| seen.path.ends_with(BIG).then_some(Fault::Slow(20_000)));
+        Server::new(&files, |seen, _| seen.path.ends_with(BIG).then_some(Fault::slow(20_000)));
     let place = Place::new(&server.url());
     let root = place.options.cache_dir.parent().unwrap();
     let children = [(); 3].map(|()| spawn("", &server.url(), root));

@@ -89,7 +89,7 @@ fn both_at_once_download_a_file_once() {
     // Whoever is first holds the lock for a second and more; the other is there by then.
     let files = [(BIG, File::lfs(weights(4 << 20)))];
     let server = Server::new(&files, |seen, _| {
-        (seen.method == "GET" && seen.path.ends_with(BIG)).then_some(Fault::Slow(1_500))
+        (seen.method == "GET" && seen.path.ends_with(BIG)).then_some(Fault::slow(1_500))
     });
     for we_begin in [true, false] {
         server.forget();

@@ -5,7 +5,7 @@ use std::io::{BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sha1::Digest as _;
 
@@ -65,12 +65,49 @@ pub enum Fault {
     IgnoreRange,
     /// A redirect.
     Redirect(String),
-    /// At this pace, in bytes a millisecond.
-    Slow(usize),
+    /// As fast as a line lets through that all answers share.
+    Line(Arc<Line>),
     /// This body, as JSON, with this `Link` header.
     Json(String, String),
     /// An endless JSON.
     Endless,
+}
+
+impl Fault {
+    /// A line of its own for this answer.
+    pub fn slow(bytes_per_millisecond: u32) -> Self {
+        Self::Line(Arc::new(Line::new(f64::from(bytes_per_millisecond) * 1e3)))
+    }
+}
+
+/// A line of limited speed.
+#[derive(Debug)]
+pub struct Line {
+    bytes_per_second: f64,
+    /// When it has room again.
+    free: Mutex<Instant>,
+}
+
+impl Line {
+    pub fn new(bytes_per_second: f64) -> Self {
+        Self { bytes_per_second, free: Mutex::new(Instant::now()) }
+    }
+
+    /// What goes through in a millisecond, in bytes, if that is not too much at once.
+    fn piece(&self) -> usize {
+        (self.bytes_per_second as usize / 1000).clamp(1, 1 << 18)
+    }
+
+    /// Returns when so many bytes have gone through.
+    fn carry(&self, bytes: usize) {
+        let done = {
+            let mut free = self.free.lock().unwrap();
+            *free = (*free).max(Instant::now())
+                + Duration::from_secs_f64(bytes as f64 / self.bytes_per_second);
+            *free
+        };
+        std::thread::sleep(done.saturating_duration_since(Instant::now()));
+    }
 }
 
 /// A request as it came.
@@ -80,6 +117,7 @@ pub struct Seen {
     pub path: String,
     pub range: Option<(usize, usize)>,
     pub authorization: Option<String>,
+    pub accept: Option<String>,
 }
 
 /// Says what is wrong with the answer to a request; the number counts the requests for the
@@ -189,7 +227,7 @@ fn read(reader: &mut impl std::io::BufRead) -> std::io::Result<Option<Seen>> {
     let mut words = line.split(' ');
     let method = words.next().unwrap_or_default().to_owned();
     let path = words.next().unwrap_or_default().to_owned();
-    let mut seen = Seen { method, path, range: None, authorization: None };
+    let mut seen = Seen { method, path, range: None, authorization: None, accept: None };
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 || line.trim().is_empty() {
@@ -198,6 +236,7 @@ fn read(reader: &mut impl std::io::BufRead) -> std::io::Result<Option<Seen>> {
         let (name, value) = line.trim().split_once(':').unwrap_or_default();
         match name.to_ascii_lowercase().as_str() {
             "authorization" => seen.authorization = Some(value.trim().to_owned()),
+            "accept" => seen.accept = Some(value.trim().to_owned()),
             "range" => {
                 let (from, to) = value.trim().trim_start_matches("bytes=").split_once('-').unwrap();
                 let end = to.parse::<usize>().map_or(usize::MAX, |last| last + 1);
@@ -352,10 +391,10 @@ fn send(
             stream.write_all(chunk)?;
             stream.write_all(b"\r\n")?;
         }
-    } else if let Some(Fault::Slow(bytes)) = fault {
-        for piece in sent.chunks(bytes) {
+    } else if let Some(Fault::Line(line)) = &fault {
+        for piece in sent.chunks(line.piece()) {
+            line.carry(piece.len());
             stream.write_all(piece)?;
-            std::thread::sleep(Duration::from_millis(1));
         }
     } else {
         stream.write_all(sent)?;

@@ -91,7 +91,7 @@ fn big(bytes: usize) -> Vec<(&'static str, File)> {
 fn ctrl_c_ends_a_download_which_is_gone_on_with() {
     // Some seconds, were nobody to interrupt it.
     let rule =
-        |seen: &Seen, nth| (nth == 0 && seen.path.ends_with(".bin")).then_some(Fault::Slow(1000));
+        |seen: &Seen, nth| (nth == 0 && seen.path.ends_with(".bin")).then_some(Fault::slow(1000));
     let bytes = 6_000_000;
     let hub = HubScene::new(Server::new(&big(bytes), rule), true);
     let run = hub.build(&[]).spawn();
@@ -116,7 +116,7 @@ fn ctrl_c_ends_a_download_which_is_gone_on_with() {
 #[test]
 fn a_log_has_a_line_for_every_tenth_of_a_big_file() {
     // Slow enough for ten looks at it, and no slower.
-    let slow = |seen: &Seen, _| seen.path.ends_with(".bin").then_some(Fault::Slow(60_000));
+    let slow = |seen: &Seen, _| seen.path.ends_with(".bin").then_some(Fault::slow(60_000));
     let files = big(70 << 20);
     let hub = HubScene::new(Server::new(&files, slow), true);
     let run = hub.build(&[]).ok();

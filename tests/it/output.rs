@@ -26,6 +26,37 @@ fn an_apple_library_is_read_too() {
 }
 
 #[test]
+fn a_library_that_cannot_be_read_does_not_hide_the_others() {
+    let scene = Scene::new("android");
+    scene.build(&[]).ok();
+    let archive = scene.dist().join("lib/libmodel_android.a");
+    let mut bytes = fs_err::read(&archive).unwrap();
+    let magic = 0xD225_DE2F_4214_151E_u64.to_le_bytes();
+    let last = bytes.windows(8).rposition(|window| window == magic).unwrap();
+    bytes[last] ^= 1;
+    fs_err::write(&archive, bytes).unwrap();
+    let run = scene.call(&["inspect", "dist"]).fails(13);
+    insta::assert_snapshot!("inspect_unreadable", run.shown());
+    let json = scene.call(&["inspect", "dist", "--format", "json"]).fails(13).json();
+    assert_eq!(json["libraries"].as_array().unwrap().len(), 1);
+    assert_eq!(json["unreadable"][0]["model_lib"], "other_layer");
+}
+
+#[test]
+fn why_the_memory_cannot_be_told_is_said() {
+    let scene = Scene::with_models("android", &["one"]);
+    scene.build(&[]).ok();
+    let archive = scene.dist().join("lib/libmodel_android.a");
+    let mut bytes = fs_err::read(&archive).unwrap();
+    let at = bytes.windows(7).position(|window| window == b"\"q0f16\"").unwrap();
+    bytes[at..at + 7].copy_from_slice(b"\"q0int\"");
+    fs_err::write(&archive, bytes).unwrap();
+    let run = scene.call(&["inspect", "dist/lib/libmodel_android.a"]).ok();
+    let run = run.says("memory      unknown: quantization `q0int` names no element type");
+    run.never_says("--chat-config");
+}
+
+#[test]
 fn programs_get_json() {
     let scene = Scene::new("android");
     let json = |arguments: &[&str]| {

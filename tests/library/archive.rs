@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use camino::Utf8Path;
 use mlc_package::library::{LibraryFile, Linked, write_archive};
-use mlc_package::model::LibraryName;
+use mlc_package::model::{Device, LibraryName};
 use object::BinaryFormat;
 use object::read::archive::ArchiveFile;
 use proptest::collection::{btree_map, vec};
@@ -32,7 +32,7 @@ impl Spec {
 }
 
 /// The archive of libraries by their names and members.
-fn link(libraries: &[(&str, Vec<u8>)]) -> Vec<u8> {
+fn link(format: BinaryFormat, libraries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let names: Vec<LibraryName> = libraries.iter().map(|(name, _)| name.parse().unwrap()).collect();
     let path = Utf8Path::new("lib.tar");
     let files: Vec<_> = libraries.iter().map(|(_, bytes)| (path, bytes.as_slice())).collect();
@@ -42,7 +42,7 @@ fn link(libraries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let linked: Vec<_> =
         linked.map(|(name, library)| Linked { name, library, expects: &[] }).collect();
     let mut out = Cursor::new(Vec::new());
-    write_archive(&linked, &mut out).unwrap();
+    write_archive(device(format), &linked, &mut out).unwrap();
     out.into_inner()
 }
 
@@ -57,6 +57,10 @@ fn spec() -> impl Strategy<Value = Spec> {
 
 fn format() -> impl Strategy<Value = BinaryFormat> {
     select(vec![BinaryFormat::Elf, BinaryFormat::MachO])
+}
+
+fn device(format: BinaryFormat) -> Device {
+    if format == BinaryFormat::Elf { Device::Android } else { Device::Iphone }
 }
 
 fn flavour(format: BinaryFormat) -> &'static str {
@@ -84,7 +88,7 @@ proptest! {
             let named = [(devc_name.clone(), devc), (format!("{name}_lib0.o"), lib0)];
             expected.extend(named);
         }
-        let ours = link(&inputs);
+        let ours = link(format, &inputs);
         prop_assert!(ours == llvm::archive(flavour(format), &expected), "differs from llvm-ar");
 
         let dir = tempfile::tempdir().unwrap();
@@ -110,7 +114,7 @@ proptest! {
         let (lib0, devc) = (lib0.object(format), devc.object(format));
         let members: [(&str, &[u8]); 2] = [("lib0.o", &lib0), ("m_devc.o", &devc)];
         let reversed = [members[1], members[0]];
-        let expected = link(&[("m", tar(&members))]);
+        let expected = link(format, &[("m", tar(&members))]);
         let files: Vec<_> =
             members.iter().map(|(name, data)| ((*name).to_owned(), data.to_vec())).collect();
         let apple_double: [(&str, &[u8]); 3] = [("._lib0.o", b"junk"), members[0], members[1]];
@@ -122,7 +126,7 @@ proptest! {
             llvm::archive(flavour(format), &files),
             expected.clone(),
         ] {
-            prop_assert!(link(&[("m", same)]) == expected);
+            prop_assert!(link(format, &[("m", same)]) == expected);
         }
     }
 }
@@ -139,6 +143,14 @@ fn member_names(archive: &[u8]) -> Vec<String> {
 }
 
 #[test]
+fn an_archive_of_nothing_is_of_its_devices_flavour_too() {
+    for format in [BinaryFormat::Elf, BinaryFormat::MachO] {
+        assert_eq!(link(format, &[]), llvm::archive(flavour(format), &[]), "{format:?}");
+    }
+    assert_ne!(link(BinaryFormat::Elf, &[]), link(BinaryFormat::MachO, &[]));
+}
+
+#[test]
 fn members_never_share_a_name() {
     let one = object(BinaryFormat::Elf, &[], 0);
     let lib0: (&str, &[u8]) = ("lib0.o", &one);
@@ -146,7 +158,7 @@ fn members_never_share_a_name() {
         ("a", tar(&[lib0, lib0, ("b_lib0.o", &one), ("sub/lib0.o", &one), ("a_devc.o", &one)])),
         ("a_b", tar(&[lib0, ("lib0", &one)])),
     ];
-    let names = member_names(&link(&libraries));
+    let names = member_names(&link(BinaryFormat::Elf, &libraries));
     let expected = [
         "a_b_lib0.o",
         "a_devc.o",
@@ -164,7 +176,7 @@ fn names_that_archives_cannot_bear_are_rewritten() {
     let one = object(BinaryFormat::Elf, &[], 0);
     let long = format!("{}.o", "x".repeat(3000));
     for hostile in ["a\nb.o", "é b.o", "#1/20", &long] {
-        let archive = link(&[("m", tar(&[(hostile, &one)]))]);
+        let archive = link(BinaryFormat::Elf, &[("m", tar(&[(hostile, &one)]))]);
         let [name] = member_names(&archive).try_into().unwrap();
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         assert!(name.starts_with("m_") && name.chars().all(plain), "{hostile}: {name}");
@@ -176,7 +188,7 @@ fn names_that_archives_cannot_bear_are_rewritten() {
 fn a_thousand_members_of_one_name_are_soon_told_apart() {
     let one = object(BinaryFormat::Elf, &[], 0);
     let members = vec![("lib0.o", one.as_slice()); 9_000];
-    let names = member_names(&link(&[("m", tar(&members))]));
+    let names = member_names(&link(BinaryFormat::Elf, &[("m", tar(&members))]));
     assert_eq!(names.len(), 9_000);
     assert!(names.contains(&"m_lib0_9000.o".to_owned()));
 }

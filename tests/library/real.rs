@@ -39,7 +39,7 @@ pub(crate) fn target(device: Device, macabi_arch: MacabiArch) -> Target {
 }
 
 fn inspection(bytes: &[u8]) -> Inspection {
-    with_library(bytes, |library| inspect(library, &|_, _| None).unwrap())
+    with_library(bytes, |library| inspect(library, &|_, _| None))
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn two_real_libraries_become_the_archive_that_llvm_ar_makes() {
                 let libraries = [linked(&names[0], first), linked(&names[1], second)];
                 let problems = validate(target(device, MacabiArch::Arm64), &libraries);
                 assert!(problems.is_empty(), "{problems:?}");
-                write_archive(&libraries, &mut archive).unwrap();
+                write_archive(device, &libraries, &mut archive).unwrap();
             });
         });
         let archive = archive.into_inner();

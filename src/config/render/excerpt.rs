@@ -23,8 +23,8 @@ pub(super) struct Excerpt<'a> {
 impl<'a> Excerpt<'a> {
     /// The lines from the first place of a diagnostic to its last. None if they are too long.
     /// Related places that are too far to be shown are left in `far`.
-    pub(super) fn of(
-        checked: &'a Checked,
+    pub(super) fn of<T>(
+        checked: &'a Checked<T>,
         diagnostic: &'a Diagnostic,
         far: &mut Vec<(Span, &'a str)>,
     ) -> Option<Self> {
@@ -60,14 +60,14 @@ impl<'a> Excerpt<'a> {
 }
 
 /// The bytes of some lines, without the last line's break.
-fn bytes(checked: &Checked, lines: &Range<usize>) -> Range<usize> {
+fn bytes<T>(checked: &Checked<T>, lines: &Range<usize>) -> Range<usize> {
     let (start, _) = checked.source.line(lines.start);
     let (last, text) = checked.source.line(lines.end - 1);
     start..last + text.len()
 }
 
 /// A span of the file as a range of the text that ends on the line it begins on.
-fn on_one_line(checked: &Checked, span: Span) -> Range<usize> {
+fn on_one_line<T>(checked: &Checked<T>, span: Span) -> Range<usize> {
     let shown = checked.source.in_text(span);
     let (start, line) = checked.source.line(checked.source.line_index(shown.start));
     let end = start + line.len();

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
 use super::super::{Checked, Diagnostic};
-use super::{Region, summary};
+use super::{Contents, Region, summary};
 use crate::github::{escape_data, escape_property};
 
 /// Where the repository is, for annotations name files from its root.
@@ -43,7 +43,11 @@ fn normalized(path: &Utf8Path) -> Utf8PathBuf {
 
 /// Writes every problem as a workflow command, which GitHub shows at the line, and a summary for
 /// the log.
-pub fn github(checked: &Checked, repository: &Repository, out: &mut dyn Write) -> io::Result<()> {
+pub fn github<T: Contents>(
+    checked: &Checked<T>,
+    repository: &Repository,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let file = repository.relative(checked.path());
     for diagnostic in checked.diagnostics() {
         writeln!(out, "{}", command(checked, diagnostic, &file))?;
@@ -51,7 +55,7 @@ pub fn github(checked: &Checked, repository: &Repository, out: &mut dyn Write) -
     writeln!(out, "{}", summary(checked))
 }
 
-fn command(checked: &Checked, diagnostic: &Diagnostic, file: &Utf8Path) -> String {
+fn command<T>(checked: &Checked<T>, diagnostic: &Diagnostic, file: &Utf8Path) -> String {
     let mut properties = vec![("file", file.to_string())];
     if let Some(region) = diagnostic.span.map(|span| Region::of(checked, span)) {
         properties.push(("line", region.line.to_string()));

@@ -5,24 +5,28 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use super::super::quote::visible;
 use super::super::{Checked, Diagnostic, Severity};
 use super::excerpt::Excerpt;
-use super::{Region, is_denied_warning, summary};
+use super::{Contents, Region, is_denied_warning, summary};
 
 /// Writes every problem as a compiler would, in a terminal of `width` columns, and a summary. It
 /// is coloured by escape sequences: a writer of `anstream` takes them off where they do not
 /// belong.
-pub fn human(checked: &Checked, width: usize, out: &mut dyn Write) -> io::Result<()> {
+pub fn human<T: Contents>(
+    checked: &Checked<T>,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let renderer = Renderer::styled().term_width(width);
     for diagnostic in checked.diagnostics() {
         writeln!(out, "{}\n", renderer.render(&[group(checked, diagnostic)]))?;
     }
-    let style = match checked.package() {
+    let style = match checked.value() {
         Some(_) => anstyle::AnsiColor::Green.on_default().bold(),
         None => annotate_snippets::renderer::DEFAULT_ERROR_STYLE,
     };
     writeln!(out, "{style}{}{style:#}", summary(checked))
 }
 
-fn group<'a>(checked: &'a Checked, diagnostic: &'a Diagnostic) -> Group<'a> {
+fn group<'a, T>(checked: &'a Checked<T>, diagnostic: &'a Diagnostic) -> Group<'a> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -63,7 +67,7 @@ fn snippet<'a>(
         .annotations(related)
 }
 
-fn origin<'a>(path: String, checked: &Checked, diagnostic: &Diagnostic) -> Origin<'a> {
+fn origin<'a, T>(path: String, checked: &Checked<T>, diagnostic: &Diagnostic) -> Origin<'a> {
     match diagnostic.span.map(|span| Region::of(checked, span)) {
         Some(region) => Origin::path(path).line(region.line).char_column(region.column),
         None => Origin::path(path),

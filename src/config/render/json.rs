@@ -42,7 +42,7 @@ struct Related<'a> {
 }
 
 /// Writes one JSON object on one line: several configs make a stream of lines.
-pub fn json(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
+pub fn json<T>(checked: &Checked<T>, out: &mut dyn Write) -> io::Result<()> {
     let report = Report {
         config: checked.path().as_str(),
         diagnostics: checked.diagnostics().iter().map(|found| entry(checked, found)).collect(),
@@ -53,7 +53,7 @@ pub fn json(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-fn entry<'a>(checked: &Checked, found: &'a super::Diagnostic) -> Entry<'a> {
+fn entry<'a, T>(checked: &Checked<T>, found: &'a super::Diagnostic) -> Entry<'a> {
     let region = found.span.map(|span| Region::of(checked, span));
     let related = found.related.iter().map(|(span, message)| {
         let region = Region::of(checked, *span);

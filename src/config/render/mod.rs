@@ -6,24 +6,42 @@ mod human;
 mod json;
 
 use super::quote::{Count, visible};
-use super::{Checked, Diagnostic, Span};
+use super::{Checked, Diagnostic, Severity, Span};
+use crate::model::{PackageConfig, Project};
 
 pub use github::{Repository, github};
 pub use human::human;
 pub use json::json;
 
-/// One line: what the config packages, or how many problems it has.
-pub fn summary(checked: &Checked) -> String {
+/// What a file says, in a few words.
+pub trait Contents {
+    /// `6 models for android`.
+    fn in_short(&self) -> String;
+}
+
+impl Contents for PackageConfig {
+    fn in_short(&self) -> String {
+        format!("{} for {}", Count(self.models.len(), "model"), self.device)
+    }
+}
+
+impl Contents for Project {
+    fn in_short(&self) -> String {
+        Count(self.packages.len(), "package").to_string()
+    }
+}
+
+/// One line: what the file says, or how many problems it has.
+pub fn summary<T: Contents>(checked: &Checked<T>) -> String {
     let (errors, warnings) = (checked.errors(), checked.warnings());
     let path = visible(checked.path().as_str());
-    match checked.package() {
-        Some(package) => {
+    match checked.value() {
+        Some(value) => {
             let remark = match warnings {
                 0 => String::new(),
                 count => format!(" with {}", Count(count, "warning")),
             };
-            let models = Count(package.models.len(), "model");
-            format!("ok{remark}: {models} for {} in {path}", package.device)
+            format!("ok{remark}: {} in {path}", value.in_short())
         }
         None if warnings == 0 => format!("{} in {path}", Count(errors, "error")),
         None => {
@@ -42,7 +60,7 @@ struct Region {
 }
 
 impl Region {
-    fn of(checked: &Checked, span: Span) -> Self {
+    fn of<T>(checked: &Checked<T>, span: Span) -> Self {
         let shown = checked.source.in_text(span);
         let start = checked.source.position(shown.start);
         let end = checked.source.position(shown.end);
@@ -52,5 +70,5 @@ impl Region {
 
 /// Whether `--strict` made an error of it.
 fn is_denied_warning(diagnostic: &Diagnostic) -> bool {
-    diagnostic.severity != diagnostic.code.severity()
+    (diagnostic.severity, diagnostic.code.severity()) == (Severity::Error, Severity::Warning)
 }

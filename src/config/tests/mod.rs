@@ -3,7 +3,7 @@ mod disk;
 mod limits;
 mod output;
 mod properties;
-mod schema;
+pub(super) mod schema;
 
 use std::collections::HashMap;
 

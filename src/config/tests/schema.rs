@@ -188,7 +188,7 @@ fn config_with(field: &str, value: &str) -> String {
 
 /// A validator of the keywords that our schema uses. Any other keyword fails the test: nothing is
 /// left unchecked for being unknown.
-fn faults(root: &Value, schema: &Value, value: &Value) -> Vec<String> {
+pub(in super::super) fn faults(root: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let Some(keywords) = schema.as_object() else {
         return if schema == &Value::Bool(false) { vec!["forbidden".into()] } else { Vec::new() };
     };
@@ -220,6 +220,7 @@ fn keyword_faults(
         "type" => {
             let is = |name: &Value| match name.as_str().unwrap() {
                 "integer" => value.is_i64() || value.is_u64(),
+                "number" => value.is_number(),
                 "string" => value.is_string(),
                 "boolean" => value.is_boolean(),
                 "null" => value.is_null(),
@@ -236,7 +237,8 @@ fn keyword_faults(
                 .as_str()
                 .is_none_or(|text| Regex::new(wanted.as_str().unwrap()).unwrap().is_match(text)),
         ),
-        "minimum" => unless(value.as_i64().is_none_or(|number| number >= wanted.as_i64().unwrap())),
+        "minimum" => unless(value.as_f64().is_none_or(|number| number >= wanted.as_f64().unwrap())),
+        "maximum" => unless(value.as_f64().is_none_or(|number| number <= wanted.as_f64().unwrap())),
         "minLength" => unless(
             value
                 .as_str()

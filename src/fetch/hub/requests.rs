@@ -75,7 +75,8 @@ impl<'a> Asker<'a> {
         for _ in 0..MAX_REDIRECTS {
             let home = url.origin() == self.endpoint.origin();
             let bearer = self.token.filter(|_| home);
-            let response = self.client.get(&Get { url: &url, bearer, range }, self.cancel)?;
+            let response =
+                self.client.get(&Get { url: &url, bearer, range, accept: None }, self.cancel)?;
             let status = response.status();
             if status == StatusCode::OK || status == StatusCode::PARTIAL_CONTENT {
                 return Ok((response, url));

@@ -73,6 +73,15 @@ pub struct Kernel<'a> {
     /// The bytes thereof, before the kernel itself, that an earlier kernel has already:
     /// declarations of all the others, extensions. TVM's OpenCL only.
     pub repeated: u64,
+    /// Its own code: of OpenCL what begins with its definition.
+    pub code: &'a [u8],
+}
+
+impl Kernel<'_> {
+    /// The bytes of its code that are its own, repeats left out.
+    pub fn own(&self) -> u64 {
+        self.bytes.saturating_sub(self.repeated)
+    }
 }
 
 impl<'a> DeviceModule<'a> {
@@ -90,8 +99,8 @@ impl<'a> DeviceModule<'a> {
             DeviceKind::Metal => {
                 let kernels = reader.vec(16, "kernels", |reader| {
                     let name = reader.str("a kernel's name")?;
-                    let bytes = reader.bytes("a kernel's code")?.len() as u64;
-                    Ok(Kernel { name, bytes, repeated: 0 })
+                    let code = reader.bytes("a kernel's code")?;
+                    Ok(Kernel { name, bytes: code.len() as u64, repeated: 0, code })
                 })?;
                 let bytes = kernels.iter().map(|kernel| kernel.bytes).sum();
                 (Code::Metal(kernels), bytes)
@@ -136,11 +145,13 @@ fn split(source: &[u8]) -> Vec<Kernel<'_>> {
     // Each line of a preamble, and the kernel that had it first.
     let mut first = HashMap::new();
     let mut preamble = false;
+    let mut end = 0;
     for line in source.split_inclusive(|byte| *byte == b'\n') {
+        end += line.len();
         let bytes = line.len() as u64;
         let name = line.strip_prefix(MARK).and_then(|name| std::str::from_utf8(name).ok());
         if let Some(name) = name {
-            kernels.push(Kernel { name: name.trim_end(), bytes, repeated: 0 });
+            kernels.push(Kernel { name: name.trim_end(), bytes, repeated: 0, code: &[] });
             preamble = true;
             continue;
         }
@@ -148,7 +159,10 @@ fn split(source: &[u8]) -> Vec<Kernel<'_>> {
         if let Some(kernel) = kernels.last_mut() {
             kernel.bytes += bytes;
             preamble = preamble && !defines_kernel(line);
-            if preamble && *first.entry(line).or_insert(count) < count {
+            if !preamble {
+                let code = kernel.code.len() + line.len();
+                kernel.code = source.get(end - code..end).unwrap_or_default();
+            } else if *first.entry(line).or_insert(count) < count {
                 kernel.repeated += bytes;
             }
         }

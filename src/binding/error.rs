@@ -1,0 +1,250 @@
+use std::io;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+
+use crate::model::Device;
+
+/// Why there is no platform binding. Exit 14, but for [`Interrupted`](Self::Interrupted): 130.
+#[derive(Debug, thiserror::Error)]
+pub enum BindingError {
+    /// Nobody named the sources.
+    #[error("the platform binding is built from the sources of MLC LLM, and none are named")]
+    NoSource,
+    /// A name of nothing.
+    #[error("the sources of MLC LLM: there is no directory `{0}`")]
+    SourceMissing(Utf8PathBuf),
+    /// A name of a file.
+    #[error("the sources of MLC LLM: `{0}` is a file, not a directory")]
+    SourceIsFile(Utf8PathBuf),
+    /// What today's releases call `MLC_LLM_HOME`.
+    #[error("the sources of MLC LLM: `{0}` is MLC LLM's cache, not its sources")]
+    SourceIsCache(Utf8PathBuf),
+    /// A directory of something else.
+    #[error("the sources of MLC LLM: `{dir}` has no `{lacks}`")]
+    NotSource {
+        /// The directory.
+        dir: Utf8PathBuf,
+        /// The script that is not there.
+        lacks: &'static str,
+    },
+    /// `TVM_SOURCE_DIR`.
+    #[error("TVM_SOURCE_DIR: `{0}` has no `include/tvm`")]
+    NotTvm(Utf8PathBuf),
+    /// Submodules that were not checked out.
+    #[error("submodules of `{dir}` are empty: {}", join(.submodules))]
+    EmptySubmodules {
+        /// The sources.
+        dir: Utf8PathBuf,
+        /// The submodules, from there.
+        submodules: Vec<Utf8PathBuf>,
+    },
+    /// The sources cannot be read.
+    #[error("the sources in `{dir}` cannot be read: {source}")]
+    Source {
+        /// The directory.
+        dir: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Where upstream's script for Apple leaves a link.
+    #[error("`{dir}` cannot be written to, and upstream's script makes a link there: {source}")]
+    ReadOnlySource {
+        /// The directory.
+        dir: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// No `ANDROID_NDK`.
+    #[error("the variable ANDROID_NDK names no NDK: it is not set")]
+    NoNdk,
+    /// `ANDROID_NDK` names something else.
+    #[error("ANDROID_NDK: `{dir}` is no NDK: it has no {lacks}")]
+    NotNdk {
+        /// The directory.
+        dir: Utf8PathBuf,
+        /// What is not there.
+        lacks: &'static str,
+    },
+    /// An NDK that upstream does not build with.
+    #[error("ANDROID_NDK: the NDK in `{dir}` is too old: revision {revision}")]
+    OldNdk {
+        /// The directory.
+        dir: Utf8PathBuf,
+        /// What it says it is.
+        revision: String,
+    },
+    /// A program that upstream's script runs.
+    #[error("`{0}` is not on PATH, and the platform binding is built with it")]
+    NoTool(&'static str),
+    /// No `xcrun` or `xcodebuild`: on Linux there is none.
+    #[error("the {device} binding is built with Xcode, and there is no `{tool}` on PATH")]
+    NoXcode {
+        /// The device.
+        device: Device,
+        /// What is not there.
+        tool: &'static str,
+    },
+    /// A program could not be started.
+    #[error("failed to start `{program}`: {source}")]
+    Start {
+        /// The program.
+        program: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A directory that upstream, or somebody, built in.
+    #[error("`{0}` was not made by mlc-package, which builds in directories of its own only")]
+    ForeignBuild(Utf8PathBuf),
+    /// Upstream's script, or the linker.
+    #[error("{0}")]
+    Failed(Box<FailedBuild>),
+    /// The script said it was successful.
+    #[error("`{script}` reported success, but {lacks}; its log: {log}")]
+    NoOutput {
+        /// The script.
+        script: Utf8PathBuf,
+        /// What is not there.
+        lacks: String,
+        /// The log.
+        log: Utf8PathBuf,
+    },
+    /// The build directory or the kits.
+    #[error("the platform binding: {0}")]
+    Io(#[from] io::Error),
+    /// A record of a kit that has no JSON.
+    #[error("the record of a kit cannot be written: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A program of the build that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} failed: `{program}` {how}")]
+pub struct FailedBuild {
+    /// What was being done.
+    pub what: Phase,
+    /// The program.
+    pub program: Utf8PathBuf,
+    /// How it ended.
+    pub how: HowEnded,
+    /// The log.
+    pub log: Utf8PathBuf,
+    /// The log's last lines.
+    pub last_lines: Vec<String>,
+}
+
+/// Which part of the build it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Phase {
+    /// Before CMake: Rust's target, directories.
+    #[error("preparing the platform binding")]
+    Prepare,
+    /// `cmake <sources>`.
+    #[error("configuring the platform binding")]
+    Configure,
+    /// `cmake --build .`.
+    #[error("building the platform binding")]
+    Build,
+    /// `cmake --build . --target install`.
+    #[error("installing the platform binding")]
+    Install,
+    /// The linker, out of a kit.
+    #[error("linking the platform binding")]
+    Link,
+}
+
+/// How a program of the build ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HowEnded {
+    /// It gave up.
+    #[error("exited with code {0}")]
+    Exit(i32),
+    /// A signal that was not ours.
+    #[error("was ended by signal {0}")]
+    Signal(i32),
+    /// It took too long.
+    #[error("did not finish within {} s", .0.as_secs())]
+    TimedOut(Duration),
+}
+
+impl BindingError {
+    /// Whether this is the answer to Ctrl-C or SIGTERM.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
+    /// What a failed program printed last.
+    pub fn last_lines(&self) -> &[String] {
+        if let Self::Failed(failed) = self { &failed.last_lines } else { &[] }
+    }
+
+    /// The log of a failed program.
+    pub fn log(&self) -> Option<&camino::Utf8Path> {
+        if let Self::Failed(failed) = self { Some(&failed.log) } else { None }
+    }
+
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            Self::NoSource | Self::SourceMissing(_) | Self::SourceIsFile(_) => {
+                "name a checkout of mlc-llm with all its submodules in MLC_LLM_SOURCE_DIR or \
+                 --mlc-llm-source-dir; or leave the binding out with --no-binding"
+                    .to_owned()
+            }
+            Self::SourceIsCache(_) => {
+                "MLC_LLM_HOME is the cache, MLC_LLM_SOURCE_DIR the checkout of mlc-llm: name the \
+                 latter"
+                    .to_owned()
+            }
+            Self::NotSource { .. } => {
+                "name the root of a checkout of mlc-llm, as new as the compiler".to_owned()
+            }
+            Self::NotTvm(_) => {
+                "name a checkout of TVM, or unset it to use that in 3rdparty/tvm".to_owned()
+            }
+            Self::EmptySubmodules { dir, .. } => {
+                let dir = shlex::try_quote(dir.as_str()).unwrap_or_default();
+                format!("git -C {dir} submodule update --init --recursive")
+            }
+            Self::NoNdk | Self::NotNdk { .. } | Self::OldNdk { .. } => {
+                "install NDK 28 or newer (27 works too): `sdkmanager 'ndk;28.0.13004108'`; and \
+                 name its directory in ANDROID_NDK"
+                    .to_owned()
+            }
+            Self::NoTool("rustup") => "install it from https://rustup.rs".to_owned(),
+            Self::NoTool(tool) => {
+                format!("install {tool}, or leave the binding out with --no-binding")
+            }
+            Self::NoXcode { .. } => {
+                "build on macOS with Xcode, or leave the binding out with --no-binding".to_owned()
+            }
+            Self::ForeignBuild(_) => {
+                "name another directory with --build-dir, or remove this one".to_owned()
+            }
+            Self::ReadOnlySource { .. } => {
+                "use a checkout that can be written to; the link is what the app's project finds \
+                 TVM's headers by"
+                    .to_owned()
+            }
+            Self::NoOutput { .. } => {
+                "the sources may be newer than this mlc-package: compare with `mlc_llm package`"
+                    .to_owned()
+            }
+            Self::Failed(failed) => match failed.what {
+                Phase::Link => {
+                    "if the kit is to blame, --rebuild-binding makes a new one".to_owned()
+                }
+                _ => "what CMake has built so far is kept: run it again once the cause is gone"
+                    .to_owned(),
+            },
+            _ => return None,
+        })
+    }
+}
+
+fn join(paths: &[Utf8PathBuf]) -> String {
+    paths.iter().map(|path| path.as_str()).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,51 @@
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::Context;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::io::retry::RetryPolicy;
+use crate::model::ByteSize;
+use crate::pipeline;
+use crate::publish::unpack::{GithubHost, Source, UnpackRequest};
+use crate::report::count;
+
+/// The longest time without a byte of a download.
+const STALL: Duration = Duration::from_secs(30);
+
+/// `mlc-package unpack`.
+#[derive(Debug, Args)]
+pub(super) struct UnpackArgs {
+    /// The …-assets.json of a release: its address, the file, or the directory that holds it
+    /// beside all other assets
+    source: String,
+    /// Where to lay it out
+    #[arg(short, long, value_name = "DIR", default_value = "dist")]
+    output: Utf8PathBuf,
+}
+
+pub(super) fn run(args: &UnpackArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    let request = UnpackRequest {
+        source: Source::find(&args.source)?,
+        output: args.output.clone(),
+        github: GithubHost::from_variables(&|name| std::env::var(name).ok())?,
+        retry: RetryPolicy::default(),
+        stall: STALL,
+    };
+    let list = pipeline::unpack(&request, &context.ui, &context.cancel)?;
+    let files: usize = list.archives.iter().map(|archive| archive.files.len()).sum();
+    let models = list.archives.iter().filter(|archive| archive.model_id.is_some()).count();
+    writeln!(
+        context.out,
+        "{}: {} for {}, {}, {}, {}",
+        args.output,
+        list.package,
+        list.device,
+        count(models, "bundled model", "bundled models"),
+        count(files, "file", "files"),
+        ByteSize(list.unpacked_bytes())
+    )?;
+    Ok(Exit::Ok)
+}

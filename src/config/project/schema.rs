@@ -1,0 +1,187 @@
+//! The JSON schema of `mlc-package.yml`, for editors.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+
+use super::super::schema::{MODEL_ID, NO_REVISION, REVISION, render};
+use crate::model::{ArchiveCompression, CommentPolicy};
+
+/// The text of `schema/mlc-package.schema.json`.
+pub fn schema() -> String {
+    render::<Project>()
+}
+
+const ID: &str = concat!(
+    "https://raw.githubusercontent.com/mlc-package/mlc-package/main/schema/",
+    "mlc-package.schema.json"
+);
+
+/// A name, as `PackageName` reads it.
+const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
+
+/// A size, as `ByteSize` reads it.
+const SIZE: &str = r"^[0-9]+(?:\.[0-9]{1,6})? ?(?:B|[KMGTP]iB|[kKMGTP]B)$";
+
+/// A path below the project's root: not absolute, with `/` between its parts.
+const PATH: &str = r"^[^/\\\x00-\x1f\x7f-\x9f][^\\\x00-\x1f\x7f-\x9f]*$";
+
+/// What no path has: `..`, `.`, an empty part, a drive.
+const NO_PATH: &str = r"^.:|//|^\.{1,2}/?$|^\.\./|(?:^\./|/)\.{1,2}(?:/|$)";
+
+/// The packages of a repository, the limits of their sizes, and what is published.
+#[derive(JsonSchema)]
+#[schemars(title = "MLC package project", deny_unknown_fields, extend("$id" = ID))]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Project {
+    /// The packages that are built, reported and published.
+    #[serde(default)]
+    packages: Vec<Package>,
+    /// The limits of sizes.
+    budgets: Option<Budgets>,
+    /// What `mlc-package publish` does unless its arguments say otherwise.
+    publish: Option<Publish>,
+}
+
+/// One package.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Package {
+    /// Its unique name, in reports and in the names of release assets.
+    #[schemars(regex(pattern = NAME))]
+    name: String,
+    /// Its package config, from the directory of this file.
+    #[schemars(
+        regex(pattern = PATH),
+        extend("not" = {"pattern": NO_PATH}, "examples" = ["android/mlc-package-config.json"])
+    )]
+    config: String,
+    /// Where it is built; `dist` beside the config if absent.
+    #[schemars(regex(pattern = PATH), extend("not" = {"pattern": NO_PATH}))]
+    output: Option<String>,
+    /// The sources of MLC LLM.
+    #[serde(rename = "source-dir")]
+    #[schemars(regex(pattern = PATH), extend("not" = {"pattern": NO_PATH}))]
+    source_dir: Option<String>,
+    /// Its own limits, each measure in place of the general one.
+    budgets: Option<PackageBudgets>,
+}
+
+/// The limits of sizes.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Budgets {
+    /// The label of a pull request that accepts any growth; it does not lift a `max`.
+    #[schemars(regex(pattern = r"\S"))]
+    accept_label: Option<String>,
+    /// Of every package as a whole.
+    package: Option<Budget>,
+    /// Of every model.
+    model: Option<Budget>,
+}
+
+/// The limits of one package.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct PackageBudgets {
+    /// Linked code and bundled models.
+    shipped: Option<Levels>,
+    /// What the phone downloads.
+    download: Option<Levels>,
+    /// The memory of the largest model.
+    ram: Option<Levels>,
+    /// Of models, by their `model_id`.
+    #[schemars(extend("propertyNames" = {
+        "pattern": MODEL_ID, "minLength": 1, "maxLength": 255, "not": {"enum": [".", ".."]}
+    }))]
+    models: Option<BTreeMap<String, Budget>>,
+}
+
+/// The limits of one model, or of a package.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Budget {
+    /// Linked code and bundled files.
+    shipped: Option<Levels>,
+    /// What the phone downloads.
+    download: Option<Levels>,
+    /// Memory, by the library's own metadata; of a package, that of its largest model.
+    ram: Option<Levels>,
+}
+
+/// The limits of one size.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Levels {
+    /// Over these, the report says so.
+    warn: Option<Limits>,
+    /// Over these, the report says so and exits with 20.
+    fail: Option<Limits>,
+}
+
+/// What a size must not exceed.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Limits {
+    /// The size itself.
+    #[schemars(regex(pattern = SIZE), extend("examples" = ["40MiB"]))]
+    max: Option<String>,
+    /// Its growth against the baseline.
+    #[schemars(regex(pattern = SIZE), extend("examples" = ["512KiB"]))]
+    growth: Option<String>,
+    /// Its growth in percent of the baseline.
+    growth_percent: Option<Percent>,
+}
+
+/// A number of percent.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Percent {
+    /// `5`
+    Number(#[schemars(range(min = 0, max = 100_000))] f64),
+    /// `5%`
+    Text(#[schemars(regex(pattern = r"^[0-9]{1,5}(?:\.[0-9]+)? *%$"))] String),
+}
+
+/// What is published.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Publish {
+    /// The release's tag.
+    #[schemars(
+        length(max = 255),
+        regex(pattern = REVISION),
+        extend("not" = {"pattern": NO_REVISION}, "examples" = ["v1.0"])
+    )]
+    tag: Option<String>,
+    /// Whether the release stays a draft.
+    #[serde(default)]
+    draft: bool,
+    /// Whether it is a prerelease.
+    #[serde(default)]
+    prerelease: bool,
+    /// How archives are compressed.
+    #[serde(default)]
+    compression: ArchiveCompression,
+    /// Whether bundled weights are assets too.
+    #[serde(default = "yes")]
+    weights: bool,
+    /// When a pull request gets the size report as a comment.
+    #[serde(default)]
+    comment: CommentPolicy,
+    /// Whether the head commit gets a check run.
+    #[serde(default = "yes")]
+    check: bool,
+}
+
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,184 @@
+use std::collections::HashSet;
+
+use camino::Utf8PathBuf;
+use serde::Deserialize;
+
+use super::Manifest;
+
+/// A size above this (8 PiB) is none: sums of sizes stay far from what a number can hold.
+const MOST_BYTES: u64 = 1 << 53;
+
+/// Nobody ships more; comparing takes time by their number.
+const MOST_MODELS: usize = 1000;
+
+/// Why a file is no manifest that this version can read.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is of a newer version of the format.
+    #[error(
+        "`{path}` has schema {schema}, written by mlc-package {tool}; this version reads up to {}",
+        Manifest::SCHEMA
+    )]
+    Newer {
+        /// The file.
+        path: Utf8PathBuf,
+        /// The version of its format.
+        schema: u64,
+        /// The version of the tool that wrote it.
+        tool: String,
+    },
+    /// It is something else, or damaged.
+    #[error("`{path}` is no manifest of a package: {why}")]
+    Garbage {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl ManifestError {
+    /// What to do.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Newer { .. } => "update mlc-package".to_owned(),
+            Self::Garbage { .. } => {
+                format!("name a {} or a dist/ that `mlc-package build` wrote", super::FILE_NAME)
+            }
+        }
+    }
+}
+
+impl Manifest {
+    /// Reads the bytes of a manifest, whoever wrote it. `path` is for the messages.
+    pub fn read(path: &camino::Utf8Path, bytes: &[u8]) -> Result<Self, ManifestError> {
+        #[derive(Deserialize)]
+        struct Head {
+            schema: u64,
+            #[serde(default)]
+            tool: String,
+        }
+        let garbage = |why: String| ManifestError::Garbage { path: path.to_owned(), why };
+        // What a newer version says is not looked at, so that it may say it as it likes.
+        let head: Head = serde_json::from_slice(bytes).map_err(|why| garbage(why.to_string()))?;
+        if head.schema > u64::from(Self::SCHEMA) {
+            let (schema, tool) = (head.schema, version(&head.tool));
+            return Err(ManifestError::Newer { path: path.to_owned(), schema, tool });
+        }
+        let manifest: Self =
+            serde_json::from_slice(bytes).map_err(|why| garbage(why.to_string()))?;
+        manifest.check().map_err(garbage)?;
+        Ok(manifest)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.models.len() > MOST_MODELS || self.libraries.len() > MOST_MODELS {
+            return Err(format!("it has more than {MOST_MODELS} models or libraries"));
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = self.models.iter().find(|model| !seen.insert(&model.model_id)) {
+            return Err(format!("the model `{}` is there twice", twice.model_id));
+        }
+        match self.every_size().find(|bytes| *bytes > MOST_BYTES) {
+            Some(bytes) => Err(format!("a size of {bytes} bytes cannot be")),
+            None => Ok(()),
+        }
+    }
+
+    fn every_size(&self) -> impl Iterator<Item = u64> {
+        let models = self.models.iter().flat_map(|model| {
+            let memory = model.memory.map_or(0, |memory| memory.total);
+            let sizes = model.sizes;
+            let own = [sizes.weights, sizes.tokenizer, sizes.other, memory];
+            let tensors = model.largest_tensors.iter().map(|tensor| tensor.bytes);
+            own.into_iter().chain([model.estimated_vram_bytes]).chain(tensors)
+        });
+        let libraries = self.libraries.iter().flat_map(|library| {
+            let sizes = library.sizes;
+            let own = [sizes.file, sizes.host_code, sizes.kernels, sizes.blob, sizes.archive];
+            own.into_iter().chain(library.largest_kernels.iter().map(|kernel| kernel.bytes))
+        });
+        // What the copies cost is a product.
+        let duplicates = self
+            .duplicates
+            .iter()
+            .map(|duplicate| duplicate.bytes.saturating_mul(duplicate.owners.len() as u64));
+        let outputs = self.outputs.iter().map(|output| output.bytes);
+        models.chain(libraries).chain(duplicates).chain(outputs)
+    }
+}
+
+/// The version as it may be shown: a stranger wrote it.
+fn version(text: &str) -> String {
+    let good = |c: &char| c.is_ascii_alphanumeric() || ".-+".contains(*c);
+    let shown: String = text.chars().filter(good).take(32).collect();
+    if shown.is_empty() { "of unknown version".to_owned() } else { shown }
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::super::{Manifest, ManifestError};
+
+    fn manifest() -> Value {
+        json!({
+            "schema": 1, "tool": "0.1.0", "device": "android",
+            "config": {"name": "c.json", "digest": format!("blake3:{}", "0".repeat(64))},
+            "compiler": null, "models": [model("a")], "libraries": [], "stages": [], "outputs": []
+        })
+    }
+
+    fn model(id: &str) -> Value {
+        json!({
+            "model_id": id, "model_lib": "lib", "model": "HF://a/b", "model_type": "llama",
+            "quantization": "q4f16_1", "overrides": {},
+            "chat_config": format!("blake3:{}", "0".repeat(64)), "bundled": false,
+            "sizes": {"weights": 1, "tokenizer": 2, "other": 3}, "estimated_vram_bytes": 4,
+            "memory": null
+        })
+    }
+
+    fn read(text: &str) -> Result<Manifest, ManifestError> {
+        Manifest::read(Utf8Path::new("m.json"), text.as_bytes())
+    }
+
+    #[test]
+    fn a_manifest_is_read_and_what_is_none_is_named() {
+        assert_eq!(read(&manifest().to_string()).unwrap().models.len(), 1);
+        let newer = read(r#"{"schema": 2, "tool": "9.0.0\u001b[2J", "models": 7}"#).unwrap_err();
+        assert_eq!(
+            newer.to_string(),
+            "`m.json` has schema 2, written by mlc-package 9.0.02J; this version reads up to 1"
+        );
+        assert_eq!(newer.help(), "update mlc-package");
+        for text in ["", "{", "[]", "null", r#"{"schema": 1}"#, r#"{"schema": "1"}"#, "\u{0}"] {
+            let found = read(text).unwrap_err();
+            assert!(found.to_string().starts_with("`m.json` is no manifest"), "{text:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_no_sum_can_hold_and_a_model_twice_are_refused() {
+        let mut huge = manifest();
+        huge["models"][0]["sizes"]["weights"] = u64::MAX.into();
+        let found = read(&huge.to_string()).unwrap_err().to_string();
+        assert!(found.ends_with("a size of 18446744073709551615 bytes cannot be"), "{found}");
+        let mut twice = manifest();
+        twice["models"] = json!([model("a"), model("a")]);
+        let found = read(&twice.to_string()).unwrap_err().to_string();
+        assert!(found.ends_with("the model `a` is there twice"), "{found}");
+        let mut outside = manifest();
+        outside["models"][0]["model_id"] = "../a".into();
+        read(&outside.to_string()).unwrap_err();
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_manifest_or_not(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = Manifest::read(Utf8Path::new("m"), &bytes);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! `<name>-<device>-assets.json`: which assets hold a package, and how they become a `dist/`
+//! again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{AssetName, Compression, PackError, Sha256};
+use crate::manifest;
+use crate::model::{Device, Digest, ModelId, ShardPath};
+
+/// The end of the file's name.
+pub const SUFFIX: &str = "-assets.json";
+
+/// The largest file that is read, in bytes: some 50,000 files of a package.
+pub const MOST_BYTES: u64 = 16 << 20;
+
+/// How a person does it without us.
+const JOIN: &str = "for each archive: cat NAME.part?? > NAME if it has parts, then tar -xf NAME \
+                    -C dist; or: mlc-package unpack THIS_FILE -o dist";
+
+/// The assets of one package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetsManifest {
+    /// The version of this format: [`AssetsManifest::SCHEMA`].
+    pub schema: u32,
+    /// The version of the tool that packed them.
+    pub tool: String,
+    /// What the assets' names begin with.
+    pub package: String,
+    /// The phone the package is for.
+    pub device: Device,
+    /// How to unpack them, for people.
+    #[serde(default)]
+    pub join: String,
+    /// How they are compressed.
+    pub compression: Compression,
+    /// The archives: the library's first, then the bundled models in the manifest's order.
+    pub archives: Vec<ArchiveRecord>,
+}
+
+/// One archive: a tar of regular files, compressed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveRecord {
+    /// Its name.
+    pub name: AssetName,
+    /// The bundled model that it holds; none for the library's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_id: Option<ModelId>,
+    /// Its size in bytes, all parts together.
+    pub bytes: u64,
+    /// Its digest, all parts together.
+    pub sha256: Sha256,
+    /// What it unpacks to, in bytes: the tar.
+    pub tar_bytes: u64,
+    /// The assets that follow each other in it; one of its own name where it was not cut.
+    pub parts: Vec<PartRecord>,
+    /// The files of `dist/` that it holds, in its order.
+    pub files: Vec<FileRecord>,
+}
+
+/// One asset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartRecord {
+    /// Its name.
+    pub name: AssetName,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its digest.
+    pub sha256: Sha256,
+}
+
+/// One file of `dist/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Its path in `dist/`.
+    pub path: ShardPath,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its digest, as the package's manifest has it.
+    pub digest: Digest,
+    /// Whether it may be executed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub executable: bool,
+}
+
+/// Why a text is no list of assets.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssetsError {
+    /// It is of a later version of the format.
+    #[error("it has schema {0}, and this version reads {known}", known = AssetsManifest::SCHEMA)]
+    Newer(u32),
+    /// It says what cannot be.
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl AssetsManifest {
+    /// The version of the format that this tool writes.
+    pub const SCHEMA: u32 = 1;
+
+    pub(super) fn new(
+        package: &super::PackageName,
+        device: Device,
+        compression: Compression,
+        archives: Vec<ArchiveRecord>,
+    ) -> Self {
+        Self {
+            schema: Self::SCHEMA,
+            tool: env!("CARGO_PKG_VERSION").to_owned(),
+            package: package.as_str().to_owned(),
+            device,
+            join: JOIN.to_owned(),
+            compression,
+            archives,
+        }
+    }
+
+    /// The text of the file.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string_pretty(self).map(|text| text + "\n")
+    }
+
+    /// Reads the file, which may come from anybody: names are those of files in one directory,
+    /// paths stay in `dist/`, and nothing is there twice.
+    pub fn parse(text: &[u8]) -> Result<Self, AssetsError> {
+        #[derive(Deserialize)]
+        struct Version {
+            schema: u32,
+        }
+        let wrong = |error: serde_json::Error| AssetsError::Wrong(error.to_string());
+        let Version { schema } = serde_json::from_slice(text).map_err(wrong)?;
+        if schema != Self::SCHEMA {
+            return Err(AssetsError::Newer(schema));
+        }
+        let parsed: Self = serde_json::from_slice(text).map_err(wrong)?;
+        parsed.check().map_err(AssetsError::Wrong)?;
+        Ok(parsed)
+    }
+
+    /// What all files take, in bytes.
+    pub fn unpacked_bytes(&self) -> u64 {
+        let files = self.archives.iter().flat_map(|archive| &archive.files);
+        files.fold(0, |sum, file| sum.saturating_add(file.bytes))
+    }
+
+    /// What all assets take, in bytes.
+    pub fn packed_bytes(&self) -> u64 {
+        self.archives.iter().fold(0, |sum, archive| sum.saturating_add(archive.bytes))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for archive in &self.archives {
+            let name = &archive.name;
+            if archive.parts.is_empty() || archive.parts.len() > PackError::MOST_PARTS {
+                return Err(format!("`{name}` has {} parts", archive.parts.len()));
+            }
+            let sum = archive.parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.bytes));
+            if sum != Some(archive.bytes) {
+                return Err(format!("the parts of `{name}` do not have its size together"));
+            }
+            for part in &archive.parts {
+                if !names.insert(part.name.as_str().to_ascii_lowercase()) {
+                    return Err(format!("`{}` is listed twice", part.name));
+                }
+            }
+            let sum = archive.files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.bytes));
+            if sum.is_none_or(|sum| sum > archive.tar_bytes) {
+                return Err(format!("the files of `{name}` are larger than what it unpacks to"));
+            }
+        }
+        self.check_paths()
+    }
+
+    /// No path is there twice, also where case does not count, and none is a file and a
+    /// directory.
+    fn check_paths(&self) -> Result<(), String> {
+        let mut files = BTreeSet::new();
+        let mut dirs: BTreeMap<String, &str> = BTreeMap::new();
+        for file in self.archives.iter().flat_map(|archive| &archive.files) {
+            let path = file.path.as_str();
+            if !files.insert(path.to_lowercase()) {
+                return Err(format!("`{path}` is listed twice, or in upper and lower case"));
+            }
+            for (end, _) in path.match_indices('/') {
+                let dir = path.get(..end).unwrap_or_default();
+                if *dirs.entry(dir.to_lowercase()).or_insert(dir) != dir {
+                    return Err(format!("the directory of `{path}` is in upper and lower case"));
+                }
+            }
+        }
+        if let Some(path) = files.iter().find(|path| dirs.contains_key(*path)) {
+            return Err(format!("`{path}` is a file and a directory"));
+        }
+        if !files.contains(manifest::FILE_NAME) {
+            return Err(format!("no archive holds {}", manifest::FILE_NAME));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{AssetsError, AssetsManifest};
+
+    fn list() -> Value {
+        let digest = format!("blake3:{}", "0".repeat(64));
+        let sha256 = "0".repeat(64);
+        json!({
+            "schema": 1, "tool": "1.0.0", "package": "chat", "device": "android",
+            "compression": "zstd",
+            "archives": [{
+                "name": "chat-android-lib.tar.zst", "bytes": 7, "sha256": sha256,
+                "tar_bytes": 4096,
+                "parts": [
+                    {"name": "a.part01", "bytes": 4, "sha256": sha256},
+                    {"name": "a.part02", "bytes": 3, "sha256": sha256},
+                ],
+                "files": [
+                    {"path": "lib/a.a", "bytes": 5, "digest": digest},
+                    {"path": "mlc-package-manifest.json", "bytes": 5, "digest": digest},
+                ],
+            }],
+        })
+    }
+
+    fn parse(value: &Value) -> Result<AssetsManifest, AssetsError> {
+        AssetsManifest::parse(value.to_string().as_bytes())
+    }
+
+    #[test]
+    fn a_list_round_trips() {
+        let parsed = parse(&list()).unwrap();
+        assert_eq!(AssetsManifest::parse(parsed.to_json().unwrap().as_bytes()), Ok(parsed.clone()));
+        assert_eq!((parsed.packed_bytes(), parsed.unpacked_bytes()), (7, 10));
+    }
+
+    #[test]
+    fn a_list_that_says_what_cannot_be_is_refused() {
+        let huge = u64::MAX;
+        for (pointer, value, why) in [
+            ("/schema", json!(2), "it has schema 2"),
+            ("/device", json!("toaster"), "toaster"),
+            ("/archives/0/name", json!("../a"), "is no name of an asset"),
+            ("/archives/0/parts/0/name", json!("/etc/passwd"), "is no name of an asset"),
+            ("/archives/0/parts/1/name", json!("A.part01"), "`A.part01` is listed twice"),
+            ("/archives/0/parts/1/bytes", json!(huge), "do not have its size"),
+            ("/archives/0/bytes", json!(8), "do not have its size"),
+            ("/archives/0/parts", json!([]), "has 0 parts"),
+            ("/archives/0/files/0/path", json!("../x"), "a `.` or `..`"),
+            ("/archives/0/files/0/path", json!("/x"), "an absolute path"),
+            ("/archives/0/files/0/path", json!("MLC-package-manifest.json"), "listed twice"),
+            ("/archives/0/files/0/path", json!("mlc-package-manifest.json/x"), "and a directory"),
+            ("/archives/0/files/0/bytes", json!(huge), "larger than what it unpacks to"),
+            ("/archives/0/files/1/path", json!("LIB/b"), "upper and lower case"),
+            ("/archives/0/files/1/path", json!("b"), "no archive holds mlc-package-manifest.json"),
+            ("/archives/0/sha256", json!("00"), "is not 64 hex digits"),
+        ] {
+            let mut list = list();
+            *list.pointer_mut(pointer).unwrap() = value.clone();
+            let error = parse(&list).unwrap_err().to_string();
+            assert!(error.contains(why), "{pointer} = {value}: {error}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! From the assets to the thread that unpacks them.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use sha2::Digest as _;
+
+use super::{Assets, Events, UnpackError, UnpackEvent};
+use crate::publish::pack::Sha256;
+use crate::publish::pack::assets::{ArchiveRecord, PartRecord};
+
+/// Pieces on their way; none is larger than 256 KiB.
+const PIECES: usize = 16;
+
+/// The end that pieces are given to.
+pub(super) struct Sender(SyncSender<Vec<u8>>);
+
+/// The end that they are read from, as one stream. A stream that ends too early is for the
+/// reader to notice.
+pub(super) struct Stream {
+    pieces: Receiver<Vec<u8>>,
+    piece: Vec<u8>,
+    at: usize,
+}
+
+pub(super) fn pipe() -> (Sender, Stream) {
+    let (sender, pieces) = sync_channel(PIECES);
+    (Sender(sender), Stream { pieces, piece: Vec::new(), at: 0 })
+}
+
+impl Read for Stream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        while self.at == self.piece.len() {
+            let Ok(piece) = self.pieces.recv() else { return Ok(0) };
+            (self.piece, self.at) = (piece, 0);
+        }
+        let rest = self.piece.get(self.at..).unwrap_or_default();
+        let count = rest.len().min(buf.len());
+        let (Some(to), Some(from)) = (buf.get_mut(..count), rest.get(..count)) else {
+            return Ok(0);
+        };
+        to.copy_from_slice(from);
+        self.at += count;
+        Ok(count)
+    }
+}
+
+/// Reads the parts of an archive, and holds them against their digests.
+pub(super) fn read(
+    assets: &dyn Assets,
+    archive: &ArchiveRecord,
+    sender: Sender,
+    events: Events<'_>,
+) -> Result<(), UnpackError> {
+    let mut sender = Some(sender);
+    for part in &archive.parts {
+        part_of(assets, part, &mut sender, events)?;
+        if sender.is_none() && !assets.is_near() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn part_of(
+    assets: &dyn Assets,
+    part: &PartRecord,
+    sender: &mut Option<Sender>,
+    events: Events<'_>,
+) -> Result<(), UnpackError> {
+    let name = &part.name;
+    events(UnpackEvent::Started { name, bytes: part.bytes });
+    let mut hasher = sha2::Sha256::new();
+    let mut so_far = 0;
+    let mut given_up = false;
+    let read = assets.read(part, &mut |piece| {
+        hasher.update(piece);
+        so_far += piece.len() as u64;
+        if sender.as_ref().is_some_and(|sender| sender.0.send(piece.to_vec()).is_err()) {
+            *sender = None;
+            if !assets.is_near() {
+                given_up = true;
+                return Err(UnpackError::Interrupted);
+            }
+        }
+        events(UnpackEvent::Progress { name, bytes_so_far: so_far });
+        Ok(())
+    });
+    if given_up {
+        // The other thread knows why.
+        return Ok(());
+    }
+    read?;
+    if so_far != part.bytes {
+        return Err(UnpackError::Size { name: name.clone(), found: so_far, listed: part.bytes });
+    }
+    let found = Sha256::finish(hasher);
+    if found != part.sha256 {
+        return Err(UnpackError::Digest {
+            name: name.to_string(),
+            found: found.to_string(),
+            listed: part.sha256.to_string(),
+            list: "the list",
+        });
+    }
+    events(UnpackEvent::Verified { name });
+    Ok(())
+}

@@ -1,0 +1,191 @@
+//! The size report for a terminal.
+
+use std::io::{self, Write};
+
+use super::foreign::visible;
+use super::measured::{Measured, Percent, Signed};
+use super::size::{LinkedBy, PackageReport, SizeReport};
+use super::table::{self, Column, Mark, ModelTable};
+use super::{count, write_table};
+use crate::manifest::{DuplicateKind, DuplicateRecord};
+use crate::model::ByteSize;
+
+/// More rows than this are for the other formats.
+const MOST_ROWS: usize = 20;
+
+/// Writes the report for people at a terminal.
+pub fn write_report(out: &mut dyn Write, report: &SizeReport) -> io::Result<()> {
+    writeln!(out, "{}", report.title())?;
+    for package in &report.packages {
+        writeln!(out)?;
+        write_package(out, report, package)?;
+    }
+    if !report.over_budget.is_empty() {
+        writeln!(out)?;
+    }
+    for over in report.over_budget.iter().take(MOST_ROWS) {
+        let word = match (over.fails(), over.used.accepted) {
+            (true, _) => "over budget",
+            (false, true) => "accepted",
+            (false, false) => "warning",
+        };
+        writeln!(out, "{word}: {}", visible_line(&over.to_string()))?;
+    }
+    others(out, report.over_budget.len().saturating_sub(MOST_ROWS), "")
+}
+
+fn write_package(
+    out: &mut dyn Write,
+    report: &SizeReport,
+    package: &PackageReport,
+) -> io::Result<()> {
+    let sizes = &package.sizes;
+    write!(out, "{} for {}", visible(&package.name), package.device)?;
+    match (package.has_baseline, &report.base, &report.head) {
+        (false, ..) => write!(out, ", no baseline")?,
+        (true, base, head) => {
+            for (what, commit) in [("base", base), ("head", head)] {
+                if let Some(commit) = commit {
+                    write!(out, ", {what} {}", short(commit))?;
+                }
+            }
+        }
+    }
+    writeln!(out)?;
+    let by = match package.linked_by {
+        LinkedBy::Binding => "model libraries and runtime in libtvm4j_runtime_packed.so",
+        LinkedBy::Archive => "model libraries in the static archive",
+    };
+    for (what, size, remark) in [
+        ("linked code", sizes.linked, by),
+        ("bundled", sizes.bundled, ""),
+        ("download", sizes.download, ""),
+        ("RAM", sizes.ram, "of the largest model"),
+    ] {
+        let change = in_brackets(size);
+        let line = format!("  {what:<12}{:>10}{change}  {remark}", ByteSize(size.bytes()));
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    if let Some(used) = package.budget.as_ref() {
+        writeln!(out, "  {:<12}{}", "budget", table::bar(used))?;
+    }
+    let news = table::of_models(package, MOST_ROWS, |model| table::is_news(package, model));
+    let unchanged = package.models.len() - news.rows.len() - news.others;
+    if !news.rows.is_empty() {
+        writeln!(out)?;
+        write_models(out, &news)?;
+    }
+    if unchanged > 0 {
+        writeln!(out, "\n  {} about as before", count(unchanged, "model", "models"))?;
+    }
+    write_inputs(out, package)?;
+    write_duplicates(out, &package.duplicates)
+}
+
+fn write_models(out: &mut dyn Write, table: &ModelTable<'_>) -> io::Result<()> {
+    let marked = table.rows.iter().any(|row| row.mark != Mark::None);
+    let titles: Vec<_> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let title = match column {
+                Column::Ram | Column::Declared => format!("RAM {}", word(*column)),
+                other => other.title().to_lowercase(),
+            };
+            if column.is_number() { format!(">{title}") } else { title }
+        })
+        .collect();
+    let mut header: Vec<&str> = Vec::new();
+    header.extend(marked.then_some(""));
+    header.push("model");
+    header.extend(titles.iter().map(String::as_str));
+    let rows = table.rows.iter().map(|row| {
+        let mut cells = Vec::new();
+        cells.extend(marked.then(|| row.mark.word().to_owned()));
+        cells.push(visible(row.model.as_str()));
+        cells.extend(row.cells.iter().cloned());
+        cells
+    });
+    write_table(out, &header, rows)?;
+    others(out, table.others, "  ")
+}
+
+fn word(column: Column) -> &'static str {
+    if column == Column::Ram { "needed" } else { "declared" }
+}
+
+fn write_inputs(out: &mut dyn Write, package: &PackageReport) -> io::Result<()> {
+    if package.inputs.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n  changed in what went in:")?;
+    for change in package.inputs.iter().take(MOST_ROWS) {
+        let whose = change.model.as_ref().map(|model| format!("{}: ", visible(model.as_str())));
+        let value = |value: &Option<String>| value.as_deref().map_or("none".into(), visible);
+        writeln!(
+            out,
+            "    {}{} {} -> {}",
+            whose.unwrap_or_default(),
+            visible(&change.what),
+            value(&change.before),
+            value(&change.now)
+        )?;
+    }
+    others(out, package.inputs.len().saturating_sub(MOST_ROWS), "    ")
+}
+
+fn write_duplicates(out: &mut dyn Write, duplicates: &[DuplicateRecord]) -> io::Result<()> {
+    const MOST: usize = 5;
+    if duplicates.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n  in the package more than once:")?;
+    for duplicate in duplicates.iter().take(MOST) {
+        writeln!(out, "    {}", visible_line(&describe(duplicate, &visible)))?;
+    }
+    others(out, duplicates.len().saturating_sub(MOST), "    ")
+}
+
+/// `kernel x: 12.0 KiB too much, in a and b`.
+pub(super) fn describe(duplicate: &DuplicateRecord, name: &dyn Fn(&str) -> String) -> String {
+    const MOST: usize = 4;
+    let kind = match duplicate.kind {
+        DuplicateKind::Kernel => "kernel",
+        DuplicateKind::Shard => "shard",
+    };
+    let mut owners: Vec<_> = duplicate.owners.iter().take(MOST).map(|owner| name(owner)).collect();
+    let rest = duplicate.owners.len().saturating_sub(MOST);
+    owners.extend((rest > 0).then(|| format!("{rest} more")));
+    format!(
+        "{kind} {}: {} too much, in {}",
+        name(&duplicate.name),
+        ByteSize(duplicate.wasted()),
+        owners.join(", ")
+    )
+}
+
+fn others(out: &mut dyn Write, others: usize, indent: &str) -> io::Result<()> {
+    match others {
+        0 => Ok(()),
+        n => writeln!(out, "{indent}[{}]", count(n, "other", "others")),
+    }
+}
+
+/// ` (+1.1 MiB, +3.0 %)`, or nothing for no difference.
+pub(super) fn in_brackets(size: Measured) -> String {
+    match (size.delta(), size.share()) {
+        (None | Some(0), _) => String::new(),
+        (Some(delta), Some(share)) => format!(" ({}, {})", Signed(delta), Percent(share)),
+        (Some(delta), None) => format!(" ({})", Signed(delta)),
+    }
+}
+
+/// The first digits of a commit.
+pub(super) fn short(commit: &str) -> String {
+    visible(commit.get(..7).unwrap_or(commit))
+}
+
+/// A sentence that was made of visible parts, or of names that hold no line break.
+fn visible_line(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}

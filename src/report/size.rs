@@ -1,0 +1,370 @@
+//! The sizes of packages against their baselines, as data: what every format renders.
+
+use serde::Serialize;
+
+use super::budget::{self, OverLimit};
+use super::inputs::{self, InputChange};
+use super::measured::Measured;
+use super::parts::{self, ModelParts};
+use crate::manifest::{DuplicateRecord, LibraryRecord, Manifest, ModelRecord, PartRecord};
+use crate::model::{Device, LibraryName, Measure, ModelId, PackageBudgets};
+
+/// One package to report on.
+#[derive(Clone, Debug)]
+pub struct PackageInput {
+    /// Its name in the report.
+    pub name: String,
+    /// What it is now.
+    pub manifest: Manifest,
+    /// What it was.
+    pub baseline: Option<Manifest>,
+    /// The limits of its sizes.
+    pub budgets: PackageBudgets,
+    /// Its package config, for annotations.
+    pub config: Option<camino::Utf8PathBuf>,
+}
+
+/// What is not in the manifests.
+#[derive(Clone, Debug, Default)]
+pub struct ReportContext {
+    /// The commit of the baseline.
+    pub base: Option<String>,
+    /// The commit that is reported on.
+    pub head: Option<String>,
+    /// The labels of the pull request.
+    pub labels: Vec<String>,
+    /// The label that accepts a growth.
+    pub accept_label: Option<String>,
+}
+
+/// The sizes of packages, in the order they were given.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SizeReport {
+    /// The version of this format: [`SizeReport::SCHEMA`].
+    pub schema: u32,
+    /// The commit of the baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// The commit that is reported on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// Every size that is over a limit, the worst first.
+    pub over_budget: Vec<OverLimit>,
+    /// The packages.
+    pub packages: Vec<PackageReport>,
+}
+
+/// One package.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PackageReport {
+    /// Its name.
+    pub name: String,
+    /// The phone it is for.
+    pub device: Device,
+    /// Whether there is a baseline.
+    pub has_baseline: bool,
+    /// What the linked code is measured by.
+    pub linked_by: LinkedBy,
+    /// Its sizes. The memory is that of its largest model.
+    pub sizes: Sizes,
+    /// The limit it is nearest to, or farthest beyond.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<budget::Use>,
+    /// Its models: over budget first, then by the difference, then by name.
+    pub models: Vec<ModelReport>,
+    /// Its libraries, in the manifest's order.
+    pub libraries: Vec<LibraryParts>,
+    /// What went in differently, in order of the models.
+    pub inputs: Vec<InputChange>,
+    /// Parts that it holds more than once.
+    pub duplicates: Vec<DuplicateRecord>,
+    /// Its package config.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<camino::Utf8PathBuf>,
+}
+
+/// What the linked code of a package is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkedBy {
+    /// The shared library that the platform binding links: model libraries and runtime.
+    Binding,
+    /// The model libraries' shares of the static archive.
+    Archive,
+}
+
+/// The three sizes of a package or a model, which are never added up: what ships in the app
+/// (linked and bundled), what the phone downloads, and what is needed in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Sizes {
+    /// Code that is linked into the app.
+    pub linked: Measured,
+    /// Files that are shipped with the app.
+    pub bundled: Measured,
+    /// Files that the phone downloads.
+    pub download: Measured,
+    /// Memory by the libraries' own metadata, or as declared where they do not say.
+    pub ram: Measured,
+}
+
+impl Sizes {
+    /// One of the three.
+    pub fn of(&self, measure: Measure) -> Measured {
+        let both = |a: Option<u64>, b: Option<u64>| Some(a?.saturating_add(b?));
+        match measure {
+            Measure::Shipped => Measured {
+                now: both(self.linked.now, self.bundled.now),
+                before: both(self.linked.before, self.bundled.before),
+            },
+            Measure::Download => self.download,
+            Measure::Ram => self.ram,
+        }
+    }
+
+    fn is_notable(&self) -> bool {
+        [self.linked, self.bundled, self.download, self.ram].iter().any(|size| size.is_notable())
+    }
+
+    /// By how much the bytes differ that ship or are downloaded, whichever is more.
+    fn distance(&self) -> u64 {
+        self.of(Measure::Shipped).distance().max(self.download.distance())
+    }
+}
+
+/// How a model relates to the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The baseline does not have it.
+    New,
+    /// Only the baseline has it.
+    Removed,
+    /// A size differs by 64 KiB or 0.5 %.
+    Changed,
+    /// All sizes are about what they were.
+    Unchanged,
+    /// There is no baseline.
+    Unknown,
+}
+
+/// One model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelReport {
+    /// Its name in the app.
+    pub model_id: ModelId,
+    /// How it relates to the baseline.
+    pub status: Status,
+    /// Its sizes. A library that several models load is divided among them.
+    pub sizes: Sizes,
+    /// Whether the memory is by the library's own metadata.
+    pub ram_computed: bool,
+    /// The memory that the config declares; of a removed model what it declared.
+    pub ram_declared: u64,
+    /// Where its bytes are; none for a removed model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<ModelParts>,
+    /// Its largest tensors, largest first.
+    pub largest_tensors: Vec<PartRecord>,
+    /// The library that it loads.
+    pub model_lib: LibraryName,
+    /// The limit it is nearest to, or farthest beyond.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<budget::Use>,
+}
+
+/// One library.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LibraryParts {
+    /// Its name.
+    pub model_lib: LibraryName,
+    /// The models that load it.
+    pub models: Vec<ModelId>,
+    /// What it adds to the archive, in bytes.
+    pub archive: u64,
+    /// Its largest kernels, largest first.
+    pub largest_kernels: Vec<PartRecord>,
+}
+
+impl SizeReport {
+    /// The version of the format that this tool writes.
+    pub const SCHEMA: u32 = 1;
+
+    /// Compares packages with their baselines and holds them against their limits.
+    pub fn new(packages: &[PackageInput], context: &ReportContext) -> Self {
+        let label = context.accept_label.as_ref();
+        let accepted = label.is_some_and(|label| context.labels.contains(label));
+        let mut over_budget = Vec::new();
+        let mut reports = Vec::new();
+        for input in packages {
+            let (report, over) = PackageReport::new(input, accepted);
+            over_budget.extend(over);
+            reports.push(report);
+        }
+        over_budget.sort_by(OverLimit::worst_first);
+        let [base, head] = [&context.base, &context.head].map(Clone::clone);
+        Self { schema: Self::SCHEMA, base, head, over_budget, packages: reports }
+    }
+
+    /// Whether a size is over a limit that fails the run.
+    pub fn fails(&self) -> bool {
+        self.over_budget.iter().any(OverLimit::fails)
+    }
+
+    /// Whether anything is worth a comment: a change, or a size over its limit.
+    pub fn has_news(&self) -> bool {
+        !self.over_budget.is_empty() || self.packages.iter().any(PackageReport::is_changed)
+    }
+
+    /// One line: the title of a comment or of a check run.
+    pub fn title(&self) -> String {
+        let failing = self.over_budget.iter().filter(|over| over.fails()).count();
+        let accepted = self.over_budget.iter().filter(|over| over.used.accepted).count();
+        let warnings = self.over_budget.len() - failing - accepted;
+        let mut remarks = Vec::new();
+        if failing > 0 {
+            remarks.push(format!("{failing} over budget"));
+        }
+        if warnings > 0 {
+            remarks.push(super::count(warnings, "warning", "warnings"));
+        }
+        if accepted > 0 {
+            remarks.push(format!("{accepted} accepted"));
+        }
+        if remarks.is_empty() {
+            remarks.push(self.in_short().to_owned());
+        }
+        format!("Model package size: {}", remarks.join(", "))
+    }
+
+    fn in_short(&self) -> &'static str {
+        match self.packages.iter().any(|package| package.has_baseline) {
+            false => "no baseline",
+            true if self.has_news() => "changed, within budget",
+            true => "unchanged",
+        }
+    }
+}
+
+impl PackageReport {
+    fn new(input: &PackageInput, accepted: bool) -> (Self, Vec<OverLimit>) {
+        let (now, before) = (&input.manifest, input.baseline.as_ref());
+        let (linked_by, linked) = parts::linked(now, before);
+        let mut models: Vec<_> =
+            now.models.iter().map(|model| ModelReport::new(model, now, before)).collect();
+        let removed = before.into_iter().flat_map(|before| {
+            let gone = |model: &&ModelRecord| record_of(now, &model.model_id).is_none();
+            before.models.iter().filter(gone).map(|model| ModelReport::removed(model, before))
+        });
+        models.extend(removed);
+        let sum = |of: fn(&ModelRecord) -> u64| {
+            let all = |manifest: &Manifest| manifest.models.iter().map(of).sum::<u64>();
+            Measured::new(all(now), before.map(all))
+        };
+        let largest = |manifest: &Manifest| manifest.models.iter().map(parts::ram).max();
+        let sizes = Sizes {
+            linked,
+            bundled: sum(parts::bundled),
+            download: sum(parts::download),
+            ram: Measured::new(
+                largest(now).unwrap_or_default(),
+                before.map(|before| largest(before).unwrap_or_default()),
+            ),
+        };
+        let (budget, over) = budget::hold(&input.name, &sizes, &mut models, input, accepted);
+        models.sort_by_key(|model| {
+            let used = model.budget.as_ref();
+            let over = used.map_or(0, budget::Use::rank);
+            let id = model.model_id.clone();
+            (std::cmp::Reverse((over, model.sizes.distance())), id)
+        });
+        let report = Self {
+            name: input.name.clone(),
+            device: now.device,
+            has_baseline: before.is_some(),
+            linked_by,
+            sizes,
+            budget,
+            models,
+            libraries: now.libraries.iter().map(LibraryParts::of).collect(),
+            inputs: before.map(|before| inputs::changes(now, before)).unwrap_or_default(),
+            duplicates: now.duplicates.clone(),
+            config: input.config.clone(),
+        };
+        (report, over)
+    }
+
+    /// Whether a model came, went or changed, or the package did.
+    pub fn is_changed(&self) -> bool {
+        let changed = |model: &ModelReport| {
+            matches!(model.status, Status::New | Status::Removed | Status::Changed)
+        };
+        self.sizes.is_notable() || self.models.iter().any(changed)
+    }
+}
+
+impl ModelReport {
+    fn new(model: &ModelRecord, manifest: &Manifest, before: Option<&Manifest>) -> Self {
+        let was = before.and_then(|before| Some((before, record_of(before, &model.model_id)?)));
+        let pair = |of: &dyn Fn(&Manifest, &ModelRecord) -> u64| {
+            Measured::new(of(manifest, model), was.map(|(before, was)| of(before, was)))
+        };
+        let sizes = Sizes {
+            linked: pair(&parts::linked_share),
+            bundled: pair(&|_, model| parts::bundled(model)),
+            download: pair(&|_, model| parts::download(model)),
+            ram: pair(&|_, model| parts::ram(model)),
+        };
+        let status = match (before, was) {
+            (None, _) => Status::Unknown,
+            (Some(_), None) => Status::New,
+            (Some(_), Some(_)) if sizes.is_notable() => Status::Changed,
+            _ => Status::Unchanged,
+        };
+        Self {
+            model_id: model.model_id.clone(),
+            status,
+            sizes,
+            ram_computed: model.memory.is_some(),
+            ram_declared: model.estimated_vram_bytes,
+            parts: Some(ModelParts::of(manifest, model)),
+            largest_tensors: model.largest_tensors.clone(),
+            model_lib: model.model_lib.clone(),
+            budget: None,
+        }
+    }
+
+    fn removed(model: &ModelRecord, before: &Manifest) -> Self {
+        let was = |bytes: u64| Measured::new(None, bytes);
+        Self {
+            model_id: model.model_id.clone(),
+            status: Status::Removed,
+            sizes: Sizes {
+                linked: was(parts::linked_share(before, model)),
+                bundled: was(parts::bundled(model)),
+                download: was(parts::download(model)),
+                ram: was(parts::ram(model)),
+            },
+            ram_computed: model.memory.is_some(),
+            ram_declared: model.estimated_vram_bytes,
+            parts: None,
+            largest_tensors: Vec::new(),
+            model_lib: model.model_lib.clone(),
+            budget: None,
+        }
+    }
+}
+
+impl LibraryParts {
+    fn of(library: &LibraryRecord) -> Self {
+        Self {
+            model_lib: library.model_lib.clone(),
+            models: library.models.clone(),
+            archive: library.sizes.archive,
+            largest_kernels: library.largest_kernels.clone(),
+        }
+    }
+}
+
+fn record_of<'m>(manifest: &'m Manifest, model: &ModelId) -> Option<&'m ModelRecord> {
+    manifest.models.iter().find(|record| record.model_id == *model)
+}

@@ -1,0 +1,1 @@
+int tokenizers_c_encode(const char* text) { return text[0]; }

@@ -1,0 +1,8 @@
+#ifndef TVM_FFI_C_API_H_
+#define TVM_FFI_C_API_H_
+
+#define TVM_FFI_VERSION_MAJOR 0
+#define TVM_FFI_VERSION_MINOR 1
+#define TVM_FFI_VERSION_PATCH 13
+
+#endif

@@ -1,0 +1,2 @@
+#pragma once
+#define TVM_VERSION "0.26.0"

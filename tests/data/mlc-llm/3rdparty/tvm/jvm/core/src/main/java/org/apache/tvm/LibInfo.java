@@ -1,0 +1,5 @@
+package org.apache.tvm;
+
+class LibInfo {
+  native int nativeLibInit(String name);
+}

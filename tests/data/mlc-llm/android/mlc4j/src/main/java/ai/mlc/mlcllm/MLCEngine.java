@@ -1,0 +1,3 @@
+package ai.mlc.mlcllm;
+
+public class MLCEngine {}

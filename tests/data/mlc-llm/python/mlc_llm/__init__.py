@@ -1,0 +1,1 @@
+"""The Python package of this tree, which nothing here needs."""
