@@ -1,10 +1,13 @@
 //! The error that reaches a person: which stage failed, why, what to do, and the exit code.
 
+use camino::Utf8PathBuf;
+
 use crate::assemble::AssembleError;
 use crate::binding::BindingError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
 use crate::config::project::ProjectError;
+use crate::convert::ConvertError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
@@ -60,6 +63,17 @@ pub enum Error {
     /// The Hub's settings. Exit 11.
     #[error(transparent)]
     Hub(Box<HubError>),
+    /// A model to compile has no config that can be used. Exit 11.
+    #[error("`{path}` cannot be used: {why}")]
+    ChatConfig {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A checkpoint cannot be converted. Exit 11, or 2 for what was asked.
+    #[error(transparent)]
+    Convert(#[from] ConvertError),
     /// The compiler is not there. Exit 12.
     #[error(transparent)]
     Toolchain(#[from] CompileError),
@@ -118,6 +132,7 @@ impl Error {
         match self {
             Self::Usage { .. } => Exit::Usage,
             Self::Config(_) | Self::Project(_) => Exit::Config,
+            Self::Convert(error) if error.is_usage() => Exit::Usage,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
             Self::Fetch { source, .. } if source.is_config() => Exit::Config,
@@ -126,7 +141,9 @@ impl Error {
             | Self::Unfetched(_)
             | Self::NoRoom { .. }
             | Self::Lock(_)
-            | Self::Hub(_) => Exit::Fetch,
+            | Self::Hub(_)
+            | Self::ChatConfig { .. }
+            | Self::Convert(_) => Exit::Fetch,
             Self::Toolchain(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_interrupted()) => {
                 Exit::Interrupted
@@ -166,6 +183,11 @@ impl Error {
                     .to_owned(),
             ),
             Self::Hub(error) => error.help(),
+            Self::Convert(error) => error.help(),
+            Self::ChatConfig { .. } => Some(
+                "name the directory of a model in MLC's format, or its mlc-chat-config.json"
+                    .to_owned(),
+            ),
             Self::Toolchain(error) => error.help(),
             Self::Library(_) => Some(
                 "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \

@@ -4,7 +4,8 @@
 //! The modules, in the order in which data flows through them:
 //!
 //! ```text
-//! config -> fetch -> plan -> compile -> library -> assemble -> manifest -> publish
+//! config -> fetch -> (convert) -> plan -> compile -> library -> binding -> assemble -> manifest
+//!        -> report -> publish
 //! ```
 //!
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the
@@ -15,6 +16,7 @@ pub mod binding;
 pub mod cli;
 pub mod compile;
 pub mod config;
+pub mod convert;
 pub mod error;
 pub mod exit;
 pub mod fetch;

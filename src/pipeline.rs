@@ -4,6 +4,7 @@ mod anatomy;
 mod binding;
 pub mod cache;
 mod compile;
+mod compile_one;
 mod fetch;
 mod libraries;
 mod library;
@@ -21,6 +22,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use self::binding::BindingOptions;
 use self::compile::Had;
+pub use self::compile_one::{CompileOneRequest, CompiledOne, compile_one};
 use self::fetch::Fetched;
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
@@ -209,7 +211,8 @@ fn toolchain(
         python: request.python.as_deref(),
         environment: &request.environment,
         cache_dir: &request.cache_dir,
-        device: config.device,
+        target: &config.device.into(),
+        host: None,
         limit: Toolchain::DEFAULT_LIMIT,
         cancel,
     })?)

@@ -11,28 +11,29 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "pipeline", "report", "config", "fetch", "library", "compile", "plan", "publish",
-            "manifest", "github", "io", "model", "ui", "error", "exit",
+            "pipeline", "report", "config", "convert", "fetch", "library", "compile", "plan",
+            "publish", "manifest", "github", "io", "model", "ui", "error", "exit",
         ],
     ),
     (
         "pipeline",
         &[
-            "config", "fetch", "plan", "compile", "library", "binding", "assemble", "publish",
-            "manifest", "github", "io", "model", "ui", "error",
+            "config", "convert", "fetch", "plan", "compile", "library", "binding", "assemble",
+            "publish", "manifest", "github", "io", "model", "ui", "error",
         ],
     ),
     (
         "error",
         &[
-            "assemble", "binding", "compile", "config", "fetch", "library", "plan", "publish",
-            "exit", "model",
+            "assemble", "binding", "compile", "config", "convert", "fetch", "library", "plan",
+            "publish", "exit", "model",
         ],
     ),
     ("ui", &["github", "model"]),
     ("report", &["plan", "manifest", "model"]),
     ("config", &["io", "github", "model"]),
     ("fetch", &["io", "model"]),
+    ("convert", &["io", "model"]),
     ("plan", &["model"]),
     ("compile", &["io", "model"]),
     ("library", &["io", "model"]),

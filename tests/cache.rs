@@ -10,7 +10,7 @@ use mlc_package::compile::Store;
 use mlc_package::fetch::{Register, SnapshotKey};
 use mlc_package::model::{
     CompileInputs, CompileRecord, CompilerIdentity, Device, Digest, Fingerprint, HubRepo,
-    PackageIdentity, Revision,
+    LibraryFormat, PackageIdentity, Revision,
 };
 use serde_json::Value;
 
@@ -80,7 +80,9 @@ impl Scene {
                 chat_config: serde_json::Map::new(),
                 overrides: String::new(),
                 opt: String::new(),
-                device: Device::Android,
+                device: Device::Android.into(),
+                host: None,
+                format: LibraryFormat::Tar,
                 macabi_arch: None,
                 model_lib: model_lib.parse().expect("a name"),
                 compiler: CompilerIdentity {

@@ -170,6 +170,32 @@ fn mac_catalyst() {
 
 #[test]
 #[ignore = "needs target/venv: make test"]
+fn one_library_for_this_machine_and_one_for_android() {
+    let package = Package::new("android");
+    let compile = |device: &str, more: &[&str]| {
+        let output = format!("{device}.tar");
+        let call = ["compile", "../models/tiny-llama-q4f16_1", "--device", device, "-o", &output];
+        package.run(&[&call[..], more].concat())
+    };
+    for device in ["cpu", "android"] {
+        let cold = compile(device, &[]);
+        assert_eq!((&cold["cache"], &cold["reason"]), (&json!("miss"), &json!("new")), "{cold}");
+        let warm = compile(device, &[]);
+        assert_eq!((&warm["cache"], &warm["digest"]), (&json!("hit"), &cold["digest"]));
+        let size = fs_err::metadata(package.root.join("app").join(format!("{device}.tar")));
+        assert_eq!(warm["bytes"], size.unwrap().len());
+    }
+    let inspection = package.run(&["inspect", "android.tar"]);
+    let found = library(&inspection, &json!("llama_q4f16_1"));
+    assert_eq!(found["metadata"]["model_type"], "llama");
+    let changed = compile("android", &["--overrides", "context_window_size=128"]);
+    assert_eq!(changed["changes"][0]["what"], "overrides", "{changed}");
+    let inspection = package.run(&["inspect", "android.tar"]);
+    assert_eq!(context(&inspection, "llama"), 128);
+}
+
+#[test]
+#[ignore = "needs target/venv: make test"]
 fn the_committed_models_are_what_the_script_makes() {
     let dir = tempfile::tempdir().unwrap();
     let script = format!("{TINY}/generate_models.py");

@@ -12,7 +12,8 @@ use crate::model::LinkMode;
 use crate::pipeline::{self, BuildRequest};
 use crate::report;
 
-const DEFAULT_TIMEOUT: NonZeroU64 = NonZeroU64::new(MlcCompiler::DEFAULT_LIMIT.as_secs()).unwrap();
+pub(super) const DEFAULT_TIMEOUT: NonZeroU64 =
+    NonZeroU64::new(MlcCompiler::DEFAULT_LIMIT.as_secs()).unwrap();
 
 /// `mlc-package build`.
 #[derive(Debug, Args)]
@@ -89,7 +90,7 @@ impl From<LinkModeArg> for LinkMode {
     }
 }
 
-fn at_least_one<T: std::str::FromStr>(text: &str) -> Result<T, &'static str> {
+pub(super) fn at_least_one<T: std::str::FromStr>(text: &str) -> Result<T, &'static str> {
     text.parse().map_err(|_| "expected a whole number, at least 1")
 }
 

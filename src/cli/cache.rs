@@ -206,7 +206,7 @@ fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<Stri
     let name = library.model_lib.as_ref().map_or(fingerprint, |name| name.as_str());
     vec![
         name.to_owned(),
-        library.device.map_or_else(String::new, |device| device.to_string()),
+        library.device.as_ref().map_or_else(String::new, ToString::to_string),
         library.bytes.to_string(),
         library.created.map_or_else(String::new, ago),
         ago(library.last_used),

@@ -3,6 +3,7 @@
 mod build;
 mod cache;
 mod check;
+mod compile;
 mod completions;
 mod failure;
 mod inspect;
@@ -72,6 +73,8 @@ enum Verb {
     /// Build the package: the model library, the bundled models, the app's config
     #[command(visible_alias = "package")]
     Build(build::BuildArgs),
+    /// Compile one model's library, for any device that MLC LLM knows
+    Compile(compile::CompileArgs),
     /// Check package configs: every problem at once
     Check(check::CheckArgs),
     /// Say what build would do, and why
@@ -142,6 +145,7 @@ pub fn main() -> Exit {
 fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
     match verb {
         Verb::Build(args) => build::run(args, context),
+        Verb::Compile(args) => compile::run(args, context),
         Verb::Plan(args) => plan::run(args, context),
         Verb::Lock(args) => lock::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),

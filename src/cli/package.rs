@@ -179,7 +179,7 @@ pub(super) fn default_cache_dir(environment: &Environment) -> Result<Utf8PathBuf
 }
 
 /// The value of a variable that is one of a few words.
-fn choice<T>(environment: &Environment, name: &str, default: T) -> Result<T, Error>
+pub(super) fn choice<T>(environment: &Environment, name: &str, default: T) -> Result<T, Error>
 where
     T: std::str::FromStr<Err = crate::model::UnknownChoice>,
 {

@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::probe;
 use super::{CompileJob, Compiler, Environment, Failure, Workspace};
 use crate::io::process::{self, Cancel, End, LogLimit, Program};
 use crate::io::{atomic, files};
-use crate::model::ChatConfig;
+use crate::model::{ChatConfig, LibraryFormat};
 
 /// `python -m mlc_llm compile`, in a scratch directory.
 #[derive(Clone, Debug)]
@@ -27,10 +27,9 @@ impl MlcCompiler {
     /// minutes, on a loaded machine an hour.
     pub const DEFAULT_LIMIT: Duration = Duration::from_secs(2 * 3600);
 
-    fn arguments(job: &CompileJob, config: &camino::Utf8Path, space: &Workspace) -> Vec<OsString> {
+    fn arguments(job: &CompileJob, config: &Utf8Path, library: &Utf8Path) -> Vec<OsString> {
         let inputs = &job.inputs;
-        let prefix = inputs.model_lib.system_lib_prefix();
-        [
+        let mut arguments: Vec<OsString> = [
             "-m",
             "mlc_llm",
             "compile",
@@ -42,12 +41,19 @@ impl MlcCompiler {
             "--device",
             inputs.device.as_str(),
             "--output",
-            space.library.as_str(),
-            "--system-lib-prefix",
-            &prefix,
+            library.as_str(),
         ]
         .map(OsString::from)
-        .into()
+        .into();
+        let mut add = |name: &str, value: &str| arguments.extend([name, value].map(OsString::from));
+        if let Some(host) = &inputs.host {
+            add("--host", host);
+        }
+        // Upstream takes a prefix for no other target.
+        if inputs.device.device().is_some() {
+            add("--system-lib-prefix", &inputs.model_lib.system_lib_prefix());
+        }
+        arguments
     }
 }
 
@@ -64,9 +70,15 @@ impl Compiler for MlcCompiler {
         if let Some(arch) = job.inputs.macabi_arch {
             variables.insert("MLC_MACABI_ARCH".into(), arch.as_str().into());
         }
+        // The suffix says what is to be written.
+        let suffix = job.inputs.format.suffix();
+        let library = match job.inputs.format {
+            LibraryFormat::Tar => space.library.clone(),
+            _ => space.work.join(format!("lib.{suffix}")),
+        };
         let program = Program {
             path: &self.python,
-            args: &Self::arguments(job, &config, space),
+            args: &Self::arguments(job, &config, &library),
             variables: &variables,
             directory: &scratch,
             log: &space.log,
@@ -81,11 +93,15 @@ impl Compiler for MlcCompiler {
             End::TimedOut => return Err(Failure::TimedOut(self.limit)),
             End::Cancelled => return Err(Failure::Cancelled),
         }
-        match files::size(&space.library) {
-            Ok(0) => Err(Failure::EmptyOutput),
-            Ok(_) if files::is_file(&space.library) => Ok(()),
-            _ => Err(Failure::NoOutput),
+        match files::size(&library) {
+            Ok(0) => return Err(Failure::EmptyOutput),
+            Ok(_) if files::is_file(&library) => {}
+            _ => return Err(Failure::NoOutput),
         }
+        if library == space.library {
+            return Ok(());
+        }
+        files::rename(&library, &space.library).map_err(Failure::Prepare)
     }
 }
 

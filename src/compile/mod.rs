@@ -7,6 +7,7 @@
 
 mod environment;
 mod error;
+mod machine;
 mod memory;
 mod mlc;
 mod probe;

@@ -8,10 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::memory::Memory;
 use super::probe::{self, Answer, Module};
-use super::{CompileError, Environment, ToolchainError, python, sources, xcode};
+use super::{CompileError, Environment, ToolchainError, machine, python, sources, xcode};
 use crate::io::process::Cancel;
 use crate::io::stamp::Moment;
-use crate::model::{CompilerIdentity, Device, PackageIdentity};
+use crate::model::{CompilerIdentity, PackageIdentity, Target};
 
 /// The question which compiler there is.
 #[derive(Debug)]
@@ -22,8 +22,10 @@ pub struct ToolchainRequest<'a> {
     pub environment: &'a Environment,
     /// Where answers are remembered. If it cannot be written to, they are not.
     pub cache_dir: &'a Utf8Path,
-    /// Apple's devices are compiled for with Xcode's tools.
-    pub device: Device,
+    /// What is compiled for says which of the machine's tools take part.
+    pub target: &'a Target,
+    /// The host that is compiled for, where it is named.
+    pub host: Option<&'a str>,
     /// How long a Python may take to answer.
     pub limit: Duration,
     /// Asks to stop.
@@ -82,10 +84,10 @@ pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, CompileErro
     let (mlc_llm, tvm, tvm_ffi) = (package("mlc_llm")?, package("tvm")?, package("tvm_ffi")?);
     memory.store(request.cache_dir, key);
     let mut identity = CompilerIdentity { mlc_llm, tvm, tvm_ffi, tools: [].into() };
-    if request.device.is_apple() {
-        let xcode = xcode::version(request.environment);
-        identity.tools.extend(xcode.map(|version| ("xcode".to_owned(), version)));
-    }
+    let apple = request.target.is_apple();
+    let xcode = apple.then(|| xcode::version(request.environment)).flatten();
+    identity.tools.extend(xcode.map(|version| ("xcode".to_owned(), version)));
+    identity.tools.extend(machine::tools(request.target, request.host, request.environment));
     Ok(Toolchain { python, identity, probed })
 }
 

@@ -18,6 +18,7 @@ mod object;
 mod parallel;
 mod printable;
 mod render;
+mod shared;
 mod validate;
 
 use std::borrow::Cow;
@@ -32,6 +33,7 @@ pub use error::{BlobProblem, LibraryError};
 pub use inspect::{InspectedLibrary, Inspection, inspect};
 pub use object::{ObjectError, ObjectFormat, Platform, Processor};
 pub use render::write_inspection;
+pub use shared::check_format;
 pub use validate::{Code, Expectation, Linked, Problem, Target, validate};
 
 use self::blob::{Blob, DeviceModule, Executable};

@@ -4,7 +4,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Device, Digest, Fingerprint, LibraryName, MacabiArch};
+use super::{Digest, Fingerprint, LibraryFormat, LibraryName, MacabiArch, Target};
 
 /// Which compiler it is: whatever of it can change a library.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +61,13 @@ pub struct CompileInputs {
     /// `--opt`.
     pub opt: String,
     /// `--device`.
-    pub device: Device,
+    pub device: Target,
+    /// `--host`, where it is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What the compiler writes.
+    #[serde(default, skip_serializing_if = "LibraryFormat::is_tar")]
+    pub format: LibraryFormat,
     /// `MLC_MACABI_ARCH`, for Mac Catalyst.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub macabi_arch: Option<MacabiArch>,

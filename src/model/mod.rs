@@ -12,12 +12,14 @@ mod library_name;
 mod model_files;
 mod model_id;
 mod overrides;
+mod overrides_argument;
 mod package;
 mod policy;
 mod project;
 mod python_json;
 mod revision;
 mod shard_path;
+mod target;
 mod tensor_cache;
 
 pub use age::{Age, NotAnAge};
@@ -32,6 +34,7 @@ pub use library_name::{LibraryName, LibraryNameError};
 pub use model_files::{FileRole, ModelFile, ModelFiles};
 pub use model_id::{ModelId, ModelIdError};
 pub use overrides::{AllReduce, OptFlags, OptFlagsError, OverrideValue, Overrides};
+pub use overrides_argument::{OverridesError, parse_overrides};
 pub use package::{
     HubRepo, LocalModel, ModelEntry, ModelSource, PackageConfig, PreparedLibrary, SourceError,
 };
@@ -43,4 +46,5 @@ pub use project::{
 pub use python_json::to_python_json;
 pub use revision::{Revision, RevisionError};
 pub use shard_path::{ShardPath, ShardPathError};
+pub use target::{LibraryFormat, Target, TargetError};
 pub use tensor_cache::{Shard, TensorCache, TensorCacheError, TensorRecord};

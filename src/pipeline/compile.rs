@@ -92,7 +92,11 @@ pub(super) fn compile(
 
 /// Whether a library that was just compiled can be linked: what cannot never enters the store.
 /// There it lies uncompressed.
-fn check_compiled(target: Target, inputs: &CompileInputs, path: &Utf8Path) -> Result<(), Error> {
+pub(super) fn check_compiled(
+    target: Target,
+    inputs: &CompileInputs,
+    path: &Utf8Path,
+) -> Result<(), Error> {
     let bytes = MappedFile::open(path)?;
     let file = LibraryFile::parse(path, &bytes)?;
     let library = file.open()?;
@@ -114,7 +118,7 @@ fn check_compiled(target: Target, inputs: &CompileInputs, path: &Utf8Path) -> Re
 }
 
 /// What is wrong with a library that nobody will find where it lies now.
-fn why_unusable(error: &Error, path: &Utf8Path) -> String {
+pub(super) fn why_unusable(error: &Error, path: &Utf8Path) -> String {
     match error {
         Error::Validation(problems) => {
             let problems: Vec<_> = problems.iter().map(|problem| &*problem.message).collect();
@@ -154,7 +158,7 @@ fn show(ui: &Ui, plan: &Plan, event: &CompileEvent<'_>) {
     }
 }
 
-fn show_log(ui: &Ui, title: &str, log: &Utf8Path) {
+pub(super) fn show_log(ui: &Ui, title: &str, log: &Utf8Path) {
     // Whoever cannot read it is told its path by the error, or does not need it.
     if let Ok(text) = files::read(log) {
         ui.log(title, &String::from_utf8_lossy(&text));

@@ -81,6 +81,10 @@ impl Change {
         note("quantization", old.quantization.clone(), new.quantization.clone());
         note("overrides", or_none(&old.overrides), or_none(&new.overrides));
         note("opt", old.opt.clone(), new.opt.clone());
+        let host = |inputs: &CompileInputs| or_none(inputs.host.as_deref().unwrap_or_default());
+        note("host", host(old), host(new));
+        let format = |inputs: &CompileInputs| inputs.format.suffix().to_owned();
+        note("format", format(old), format(new));
         let arch = |inputs: &CompileInputs| match inputs.macabi_arch {
             Some(arch) => arch.to_string(),
             None => "none".into(),

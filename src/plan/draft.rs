@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     ChatConfig, CompileInputs, CompileRecord, CompilerIdentity, Device, Fingerprint, JitPolicy,
-    LibraryName, MacabiArch, ModelEntry, ModelId, PackageConfig,
+    LibraryFormat, LibraryName, MacabiArch, ModelEntry, ModelId, PackageConfig,
 };
 
 /// What a plan is made from.
@@ -158,7 +158,9 @@ fn add_library(
         chat_config: compile_relevant(&facts.chat_config),
         overrides: entry.overrides.to_argument(),
         opt: entry.overrides.opt().to_string(),
-        device,
+        device: device.into(),
+        host: None,
+        format: LibraryFormat::Tar,
         macabi_arch: (device == Device::Macabi).then_some(request.macabi_arch),
         model_lib: model_lib.clone(),
         compiler: compiler.clone(),

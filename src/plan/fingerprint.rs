@@ -16,7 +16,7 @@ const RUN_TIME_ONLY: [&str; 8] = [
 ];
 
 /// The fields of a model's config that can change its library, sorted by name.
-pub(super) fn compile_relevant(chat_config: &ChatConfig) -> Map<String, Value> {
+pub fn compile_relevant(chat_config: &ChatConfig) -> Map<String, Value> {
     let fields = chat_config
         .fields()
         .iter()

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    ByteSize, CompileInputs, CompilerIdentity, Device, JitPolicy, LibraryName, Overrides,
-    PackageIdentity,
+    ByteSize, CompileInputs, CompilerIdentity, Device, JitPolicy, LibraryFormat, LibraryName,
+    Overrides, PackageIdentity,
 };
 use crate::plan::{Cached, MissReason, PlannedBundle, PlannedLibrary, PlannedModel, fingerprint};
 
@@ -23,7 +23,9 @@ fn compiled(name: &str, opt: &str, cached: Cached) -> PlannedLibrary {
         chat_config: serde_json::Map::new(),
         overrides: String::new(),
         opt: opt.into(),
-        device: Device::Android,
+        device: Device::Android.into(),
+        host: None,
+        format: LibraryFormat::Tar,
         macabi_arch: None,
         model_lib: model_lib.clone(),
         compiler: CompilerIdentity {

@@ -21,7 +21,7 @@ pub use binding::{BindingMiss, BindingState, PlannedBinding};
 pub use change::{Change, MissReason};
 pub use default_name::default_model_lib;
 pub use draft::{Draft, DraftRequest, ModelFacts, draft};
-pub use fingerprint::fingerprint;
+pub use fingerprint::{compile_relevant, fingerprint};
 
 use crate::model::{
     ByteSize, CompileInputs, CompilerIdentity, Device, Fingerprint, LibraryName, LibraryNameError,

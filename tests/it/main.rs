@@ -9,6 +9,7 @@
 )]
 
 mod call;
+mod compile_one;
 mod compiler;
 mod config;
 mod dist;

@@ -28,7 +28,7 @@ fn the_call_is_upstreams() {
     );
     compiler.environment = scene.environment(&[("MLC_TEMP_DIR", "big"), ("OURS", "inherited")]);
     let mut job = job("tiny");
-    job.inputs.device = Device::Macabi;
+    job.inputs.device = Device::Macabi.into();
     job.inputs.macabi_arch = Some(MacabiArch::X86_64);
     let space = workspace(&scene);
     compiler.compile(&job, &space, &Cancel::default()).unwrap();

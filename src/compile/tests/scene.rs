@@ -6,7 +6,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{CompileJob, Environment, MlcCompiler, Store};
 use crate::io::process::{find_program, is_script};
-use crate::model::{CompileInputs, CompilerIdentity, Device, Digest, Fingerprint, PackageIdentity};
+use crate::model::{
+    CompileInputs, CompilerIdentity, Device, Digest, Fingerprint, LibraryFormat, PackageIdentity,
+};
 
 pub(super) struct Scene {
     _dir: tempfile::TempDir,
@@ -109,7 +111,9 @@ pub(super) fn job(model_lib: &str) -> CompileJob {
         chat_config: serde_json::from_str(r#"{"vocab_size": 8}"#).unwrap(),
         overrides: "context_window_size=128".to_owned(),
         opt: "flashinfer=0".to_owned(),
-        device: Device::Android,
+        device: Device::Android.into(),
+        host: None,
+        format: LibraryFormat::Tar,
         macabi_arch: None,
         model_lib: model_lib.parse().unwrap(),
         compiler: CompilerIdentity {

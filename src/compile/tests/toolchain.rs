@@ -18,7 +18,8 @@ fn ask(
         python: Some(python),
         environment,
         cache_dir: &scene.cache(),
-        device: Device::Android,
+        target: &Device::Android.into(),
+        host: None,
         limit,
         cancel: &Cancel::default(),
     })
@@ -252,7 +253,8 @@ fn a_python_that_is_not_there_is_told_by_who_asked_for_it() {
             python,
             environment: &scene.environment(variables),
             cache_dir: &scene.cache(),
-            device: Device::Android,
+            target: &Device::Android.into(),
+            host: None,
             limit: Duration::from_secs(9),
             cancel: &Cancel::default(),
         })
@@ -306,7 +308,8 @@ fn asking_can_be_cancelled() {
         python: Some("./python"),
         environment: &scene.environment(&[]),
         cache_dir: &scene.cache(),
-        device: Device::Android,
+        target: &Device::Android.into(),
+        host: None,
         limit: Duration::from_secs(600),
         cancel: &cancel,
     });

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::fetch::weights::{self, CachedModel, Content};
 use crate::fetch::{Record, Register, SnapshotKey};
 use crate::io::stamp;
-use crate::model::{ByteSize, CompilerIdentity, Device, LibraryName, Revision};
+use crate::model::{ByteSize, CompilerIdentity, LibraryName, Revision, Target};
 
 /// What the caches hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,7 +48,7 @@ pub struct CachedLibrary {
     /// The library's name; none if the entry is damaged.
     pub model_lib: Option<LibraryName>,
     /// What it was compiled for.
-    pub device: Option<Device>,
+    pub device: Option<Target>,
     /// The quantization of the model.
     pub quantization: Option<String>,
     /// What compiled it.
@@ -145,7 +145,7 @@ fn library(entry: StoredEntry) -> CachedLibrary {
         last_used: entry.last_used,
         damage,
         model_lib: inputs.as_ref().map(|inputs| inputs.model_lib.clone()),
-        device: inputs.as_ref().map(|inputs| inputs.device),
+        device: inputs.as_ref().map(|inputs| inputs.device.clone()),
         quantization: inputs.as_ref().map(|inputs| inputs.quantization.clone()),
         compiler: inputs.map(|inputs| inputs.compiler),
     }

@@ -25,10 +25,16 @@ def parse():
     parser.add_argument("model")
     parser.add_argument("--opt", required=True)
     parser.add_argument("--overrides", required=True)
-    parser.add_argument("--device", required=True, choices=["android", "iphone", "macabi"])
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--host", default="auto")
     parser.add_argument("--output", required=True)
-    parser.add_argument("--system-lib-prefix", required=True)
+    parser.add_argument("--system-lib-prefix", default="auto")
     return parser.parse_args()
+
+
+PHONES = ["android", "iphone", "macabi"]
+# The first bytes of what is loaded, not linked.
+SHARED = {".so": b"\x7fELF", ".dylib": b"\xcf\xfa\xed\xfe", ".wasm": b"\0asm", ".dll": b"MZ"}
 
 
 def library(args):
@@ -147,7 +153,11 @@ def main():
         return
     if only in (None, args.system_lib_prefix[:-1]):
         wait()
-    shutil.copyfile(library(args), args.output)
+    if args.device in PHONES:
+        shutil.copyfile(library(args), args.output)
+        return
+    start = SHARED[os.path.splitext(args.output)[1]]
+    write(args, start + f" {args.device} {args.host} {args.overrides}".encode())
 
 
 main()

@@ -1,0 +1,161 @@
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::build::{DEFAULT_TIMEOUT, at_least_one};
+use super::package::{choice, default_cache_dir};
+use super::{Context, Format};
+use crate::compile::Environment;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::io::files;
+use crate::model::{
+    JitPolicy, LibraryFormat, LibraryName, MacabiArch, OptFlags, Target, parse_overrides,
+};
+use crate::pipeline::{self, CompileOneRequest, CompiledOne};
+use crate::plan::Cached;
+
+/// `mlc-package compile`.
+#[derive(Debug, Args)]
+pub(super) struct CompileArgs {
+    /// A model directory, or its mlc-chat-config.json
+    model: Utf8PathBuf,
+    /// What to compile for: android, iphone, macabi, cuda, vulkan, metal, rocm, webgpu, or any
+    /// other that MLC LLM or TVM knows
+    #[arg(long, value_name = "DEVICE")]
+    device: Target,
+    /// The library to write; its suffix says of which kind: .tar, .so, .dylib, .dll, .lib, .wasm
+    #[arg(short, long, value_name = "FILE")]
+    output: Utf8PathBuf,
+    /// Optimization flags: O0 to O3, or name=value;…
+    #[arg(long, value_name = "FLAGS", default_value = "O2")]
+    opt: OptFlags,
+    /// What is not to be as the model has it: context_window_size=2048;prefill_chunk_size=512
+    #[arg(long, value_name = "NAME=VALUE;…", default_value = "", hide_default_value = true)]
+    overrides: String,
+    /// The prefix of a phone's library, with its final `_` [default: from the model]
+    #[arg(long, value_name = "PREFIX")]
+    system_lib_prefix: Option<String>,
+    /// The LLVM triple of the host that loads the library [default: this machine]
+    #[arg(long, value_name = "TRIPLE")]
+    host: Option<String>,
+    /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
+    #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
+    cache_dir: Option<Utf8PathBuf>,
+    /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
+    #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
+    python: Option<String>,
+    /// End the compilation if it takes longer
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "MLC_PACKAGE_COMPILE_TIMEOUT",
+        hide_env_values = true,
+        default_value_t = DEFAULT_TIMEOUT,
+        value_parser = at_least_one::<NonZeroU64>
+    )]
+    compile_timeout: NonZeroU64,
+    /// How to print the result
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+pub(super) fn run(args: CompileArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    let format = args.format;
+    let compiled = pipeline::compile_one(&args.request()?, &context.ui, &context.cancel)?;
+    match format {
+        Format::Human => print(&compiled, context)?,
+        Format::Json => writeln!(context.out, "{}", serde_json::to_string_pretty(&compiled)?)?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn print(compiled: &CompiledOne, context: &mut Context<'_>) -> Result<(), Error> {
+    let CompiledOne { output, bytes, device, seconds, .. } = compiled;
+    let how = match compiled.cached {
+        Cached::Hit => "cached".to_owned(),
+        Cached::Miss { .. } => format!("compiled in {seconds:.1} s"),
+    };
+    writeln!(context.out, "{output}: {bytes}, {device}, {how}")?;
+    Ok(())
+}
+
+impl CompileArgs {
+    fn request(self) -> Result<CompileOneRequest, Error> {
+        let mut environment = Environment::current()?;
+        // The compiler runs in another directory.
+        if let Some(sources) = environment.text("MLC_LLM_SOURCE_DIR") {
+            let sources = environment.directory.join(sources);
+            environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), sources.as_str().into());
+        }
+        let format = self.library_format()?;
+        let model_lib = self.library_name()?;
+        let overrides = parse_overrides(&self.overrides)
+            .map_err(|why| Error::Usage { message: format!("--overrides: {why}"), help: None })?;
+        let fields = overrides.set_fields().map(|(name, value)| format!("{name}={value}"));
+        Ok(CompileOneRequest {
+            overrides: fields.collect::<Vec<_>>().join(";"),
+            format,
+            model_lib,
+            policy: choice(&environment, "MLC_JIT_POLICY", JitPolicy::default())?,
+            macabi_arch: choice(&environment, "MLC_MACABI_ARCH", MacabiArch::default())?,
+            cache_dir: match &self.cache_dir {
+                Some(dir) => environment.directory.join(dir),
+                None => default_cache_dir(&environment)?,
+            },
+            model: self.model,
+            target: self.device,
+            host: self.host,
+            output: self.output,
+            opt: self.opt,
+            python: self.python,
+            compile_limit: Duration::from_secs(self.compile_timeout.get()),
+            environment,
+        })
+    }
+
+    fn library_format(&self) -> Result<LibraryFormat, Error> {
+        if files::is_dir(&self.output) {
+            return Err(Error::usage(
+                format!("--output {}: this is a directory", self.output),
+                format!("name a file, `model.{}` for instance", self.device.formats()[0].suffix()),
+            ));
+        }
+        let allowed = self.device.formats();
+        let asked = self.output.extension().and_then(LibraryFormat::of_suffix);
+        asked.filter(|format| allowed.contains(format)).ok_or_else(|| {
+            let suffixes: Vec<_> =
+                allowed.iter().map(|format| format!(".{}", format.suffix())).collect();
+            Error::usage(
+                format!("--output {}: no library for {} is called so", self.output, self.device),
+                format!("give it the suffix {}", suffixes.join(", ")),
+            )
+        })
+    }
+
+    fn library_name(&self) -> Result<Option<LibraryName>, Error> {
+        let Some(prefix) = &self.system_lib_prefix else { return Ok(None) };
+        if self.device.device().is_none() {
+            return Err(Error::usage(
+                format!("--system-lib-prefix: MLC LLM takes none for {}", self.device),
+                "it is for android, iphone and macabi, where all libraries become one",
+            ));
+        }
+        let wrong = |why| Error::Usage {
+            message: format!("--system-lib-prefix {prefix}: {why}"),
+            help: None,
+        };
+        let name = prefix.strip_suffix('_').unwrap_or(prefix);
+        let name: LibraryName = name.parse().map_err(wrong)?;
+        // The name makes `-` to `_`, and the prefix is what the symbols get.
+        if name.system_lib_prefix() == *prefix {
+            return Ok(Some(name));
+        }
+        Err(Error::usage(
+            format!("--system-lib-prefix {prefix}: no app finds a library by this prefix"),
+            format!("write {}: the app then loads `system://{name}`", name.system_lib_prefix()),
+        ))
+    }
+}

@@ -1,0 +1,157 @@
+//! The document itself: upstream's `MLCChatConfig` (`protocol/mlc_chat_config.py`).
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::model_config::{Invalid, ModelConfig, whole};
+use crate::convert::templates::Conversation;
+use crate::convert::tokenizer::{Tokenizer, TokenizerInfo};
+
+/// The version of the format that upstream writes today.
+const VERSION: &str = "0.1.0";
+
+/// The values that come from `generation_config.json` or `config.json`, whichever has them first;
+/// and what they are where neither does.
+const GENERATION: [(&str, Fallback); 9] = [
+    ("temperature", Fallback::Float(1.0)),
+    ("presence_penalty", Fallback::Float(0.0)),
+    ("frequency_penalty", Fallback::Float(0.0)),
+    ("repetition_penalty", Fallback::Float(1.0)),
+    ("top_p", Fallback::Float(1.0)),
+    ("pad_token_id", Fallback::Int(0)),
+    ("bos_token_id", Fallback::Int(1)),
+    ("eos_token_id", Fallback::Int(2)),
+    ("embedding_metadata", Fallback::Null),
+];
+
+enum Fallback {
+    Float(f64),
+    Int(i64),
+    Null,
+}
+
+pub(super) struct Document {
+    pub(super) vocab_size: i64,
+    pub(super) active_vocab_size: i64,
+    pub(super) context_window_size: i64,
+    pub(super) sliding_window_size: i64,
+    pub(super) prefill_chunk_size: i64,
+    attention_sink_size: i64,
+    tensor_parallel_shards: i64,
+    pipeline_parallel_stages: i64,
+    generation: Map<String, Value>,
+    template: Conversation,
+}
+
+#[derive(Serialize)]
+pub(super) struct Text<'a> {
+    version: &'static str,
+    model_type: &'a str,
+    quantization: &'a str,
+    model_config: &'a Map<String, Value>,
+    vocab_size: i64,
+    context_window_size: i64,
+    sliding_window_size: i64,
+    prefill_chunk_size: i64,
+    attention_sink_size: i64,
+    tensor_parallel_shards: i64,
+    pipeline_parallel_stages: i64,
+    active_vocab_size: i64,
+    temperature: &'a Value,
+    presence_penalty: &'a Value,
+    frequency_penalty: &'a Value,
+    repetition_penalty: &'a Value,
+    top_p: &'a Value,
+    tokenizer_files: &'a [String],
+    tokenizer_info: &'a TokenizerInfo,
+    conv_template: &'a Conversation,
+    pad_token_id: &'a Value,
+    bos_token_id: &'a Value,
+    eos_token_id: &'a Value,
+    model_task: &'static str,
+    embedding_metadata: &'a Value,
+}
+
+impl Document {
+    pub(super) fn new(config: &ModelConfig, template: Conversation) -> Result<Self, Invalid> {
+        let size = |name: &str, without: i64| {
+            config.fields.get(name).map_or(Ok(without), |value| whole(name, value))
+        };
+        let vocab_size = config.int("vocab_size")?;
+        if vocab_size <= 0 {
+            return Err(Invalid(format!("`vocab_size` is {vocab_size}")));
+        }
+        Ok(Self {
+            vocab_size,
+            active_vocab_size: vocab_size,
+            context_window_size: size("context_window_size", -1)?,
+            sliding_window_size: size("sliding_window_size", -1)?,
+            prefill_chunk_size: size("prefill_chunk_size", -1)?,
+            attention_sink_size: size("attention_sink_size", -1)?,
+            tensor_parallel_shards: size("tensor_parallel_shards", 1)?,
+            pipeline_parallel_stages: size("pipeline_parallel_stages", 1)?,
+            generation: Map::new(),
+            template,
+        })
+    }
+
+    /// Takes the values that are not known yet.
+    pub(super) fn take_generation(&mut self, source: &Map<String, Value>) {
+        for (name, _) in GENERATION {
+            let known = self.generation.get(name).is_some_and(|value| !value.is_null());
+            if let Some(value) = source.get(name).filter(|_| !known) {
+                self.generation.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+
+    /// Gives the values that are still not known their defaults.
+    pub(super) fn default_generation(&mut self) {
+        let defaults = GENERATION.into_iter().map(|(name, fallback)| {
+            let value = match fallback {
+                Fallback::Float(float) => float.into(),
+                Fallback::Int(int) => int.into(),
+                Fallback::Null => Value::Null,
+            };
+            (name.to_owned(), value)
+        });
+        self.take_generation(&defaults.collect());
+    }
+
+    pub(super) fn text<'a>(
+        &'a self,
+        model_type: &'a str,
+        quantization: &'a str,
+        model_config: &'a Map<String, Value>,
+        tokenizer: &'a Tokenizer,
+    ) -> Text<'a> {
+        let value = |name: &str| self.generation.get(name).unwrap_or(&Value::Null);
+        Text {
+            version: VERSION,
+            model_type,
+            quantization,
+            model_config,
+            vocab_size: self.vocab_size,
+            context_window_size: self.context_window_size,
+            sliding_window_size: self.sliding_window_size,
+            prefill_chunk_size: self.prefill_chunk_size,
+            attention_sink_size: self.attention_sink_size,
+            tensor_parallel_shards: self.tensor_parallel_shards,
+            pipeline_parallel_stages: self.pipeline_parallel_stages,
+            active_vocab_size: self.active_vocab_size,
+            temperature: value("temperature"),
+            presence_penalty: value("presence_penalty"),
+            frequency_penalty: value("frequency_penalty"),
+            repetition_penalty: value("repetition_penalty"),
+            top_p: value("top_p"),
+            tokenizer_files: &tokenizer.files,
+            tokenizer_info: &tokenizer.info,
+            conv_template: &self.template,
+            pad_token_id: value("pad_token_id"),
+            bos_token_id: value("bos_token_id"),
+            eos_token_id: value("eos_token_id"),
+            model_task: "chat",
+            embedding_metadata: value("embedding_metadata"),
+        }
+    }
+}

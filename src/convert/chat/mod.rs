@@ -1,0 +1,178 @@
+//! `mlc-chat-config.json` and the tokenizer's files, as upstream's `gen_config` writes them, byte
+//! for byte.
+
+mod architecture;
+mod document;
+mod gemma3;
+mod model_config;
+mod overrides;
+mod rules;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use self::architecture::{ALL, Architecture};
+use self::document::Document;
+use self::model_config::{Invalid, ModelConfig};
+use super::error::ConvertError;
+use super::{templates, tokenizer};
+use crate::io::{atomic, files};
+use crate::model::{ByteSize, ChatConfig, Overrides, to_python_json};
+
+/// The most a `config.json` may hold in bytes; real ones have a few thousand.
+const CONFIG_LIMIT: u64 = 16 << 20;
+
+/// What is to be written, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct ChatRequest<'a> {
+    /// The checkpoint's directory.
+    pub checkpoint: &'a Utf8Path,
+    /// The quantization scheme's name, as the weights' half has checked it.
+    pub quantization: &'a str,
+    /// The conversation template's name.
+    pub conv_template: &'a str,
+    /// What is not to be as the checkpoint has it. `opt` says nothing here, and -1 is a value
+    /// like any other.
+    pub overrides: &'a Overrides,
+    /// The directory to write to: there, empty, and not looked at by anybody yet.
+    pub output: &'a Utf8Path,
+}
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChatSummary {
+    /// The architecture.
+    pub model_type: String,
+    /// The conversation template's name.
+    pub conv_template: String,
+    /// Tokens of context; -1 where there is a sliding window instead.
+    pub context_window_size: i64,
+    /// Tokens of the sliding window; -1 without one.
+    pub sliding_window_size: i64,
+    /// Tokens of one prefill step.
+    pub prefill_chunk_size: i64,
+    /// The rows of the embedding.
+    pub vocab_size: i64,
+    /// The tokens that the tokenizer knows.
+    pub active_vocab_size: i64,
+    /// The tokenizer's files that were copied.
+    pub tokenizer_files: Vec<String>,
+    /// What a person should look at.
+    pub warnings: Vec<String>,
+}
+
+/// The `model_type`s that are converted natively.
+pub fn architectures() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|architecture| architecture.model_type)
+}
+
+/// The `model_type` of a checkpoint, native or not.
+pub fn model_type(checkpoint: &Utf8Path) -> Result<String, ConvertError> {
+    let path = checkpoint.join("config.json");
+    named_type(&read_config(checkpoint)?, &path)
+}
+
+/// Writes `mlc-chat-config.json` and copies the tokenizer's files.
+pub fn write(request: &ChatRequest<'_>) -> Result<ChatSummary, ConvertError> {
+    let path = request.checkpoint.join("config.json");
+    let source = read_config(request.checkpoint)?;
+    let model_type = named_type(&source, &path)?;
+    let architecture = Architecture::find(&model_type).ok_or_else(|| {
+        let known: Vec<_> = architectures().collect();
+        let (path, found) = (path.clone(), model_type.clone());
+        ConvertError::UnknownArchitecture { path, found, known: known.join(", ") }
+    })?;
+    let template = templates::find(request.conv_template)?;
+    let mut warnings = Vec::new();
+    let config = completed(architecture, source.clone(), request.overrides, &mut warnings);
+    let invalid = |Invalid(why)| ConvertError::Invalid { path: path.clone(), why };
+    let config = config.map_err(invalid)?;
+    let mut document = Document::new(&config, template).map_err(invalid)?;
+
+    let generation = request.checkpoint.join("generation_config.json");
+    if let Some(values) = read_object_if_there(&generation)? {
+        document.take_generation(&values);
+    }
+    document.take_generation(&source);
+    document.default_generation();
+
+    let found = tokenizer::read(request.checkpoint, document.vocab_size, &mut warnings)?;
+    found.copy(request.checkpoint, request.output)?;
+    if let Some(tokens) = found.tokens {
+        document.active_vocab_size = tokens;
+    }
+    let text = document.text(&model_type, request.quantization, &config.fields, &found);
+    let text = to_python_json(&text).map_err(|error| ConvertError::Write(error.into()))?;
+    atomic::write(&request.output.join(ChatConfig::FILE_NAME), text.as_bytes())
+        .map_err(ConvertError::Write)?;
+    Ok(ChatSummary {
+        model_type,
+        conv_template: request.conv_template.to_owned(),
+        context_window_size: document.context_window_size,
+        sliding_window_size: document.sliding_window_size,
+        prefill_chunk_size: document.prefill_chunk_size,
+        vocab_size: document.vocab_size,
+        active_vocab_size: document.active_vocab_size,
+        tokenizer_files: found.files,
+        warnings,
+    })
+}
+
+/// Twice, as upstream does it: what the checkpoint says is completed, the overrides are put over
+/// it, and that is completed again.
+fn completed(
+    architecture: &Architecture,
+    source: Map<String, Value>,
+    overrides: &Overrides,
+    warnings: &mut Vec<String>,
+) -> Result<ModelConfig, Invalid> {
+    if source.contains_key("rope_parameters") && !source.contains_key("rope_theta") {
+        warnings.push(
+            "config.json has the base of its rotary embedding in `rope_parameters`, where MLC \
+             LLM does not look: the default of the architecture is taken"
+                .to_owned(),
+        );
+    }
+    let mut fields = architecture.read(source)?.fields;
+    for ignored in overrides::apply(overrides, &mut fields) {
+        warnings.push(format!(
+            "the override `{ignored}` is left out: {} has no such field",
+            architecture.model_type
+        ));
+    }
+    architecture.read(fields)
+}
+
+fn named_type(source: &Map<String, Value>, path: &Utf8Path) -> Result<String, ConvertError> {
+    // Upstream looks into a `model_config` too, for configs of its own.
+    let nested = || source.get("model_config").and_then(|config| config.get("model_type"));
+    match source.get("model_type").or_else(nested) {
+        Some(Value::String(name)) if name.len() <= 64 => Ok(name.clone()),
+        _ => Err(ConvertError::NoModelType { path: path.to_owned() }),
+    }
+}
+
+fn read_config(checkpoint: &Utf8Path) -> Result<Map<String, Value>, ConvertError> {
+    read_object_if_there(&checkpoint.join("config.json"))?
+        .ok_or_else(|| ConvertError::NoConfig { dir: checkpoint.to_owned() })
+}
+
+/// A JSON object; none where no file is.
+pub(super) fn read_object_if_there(
+    path: &Utf8Path,
+) -> Result<Option<Map<String, Value>>, ConvertError> {
+    if !files::is_file(path) {
+        return Ok(None);
+    }
+    let failed = |source| ConvertError::Read { path: path.to_owned(), source };
+    let text = files::read_at_most(path, CONFIG_LIMIT).map_err(failed)?.ok_or_else(|| {
+        ConvertError::TooLarge { path: path.to_owned(), limit: ByteSize(CONFIG_LIMIT) }
+    })?;
+    let invalid = |why| ConvertError::Invalid { path: Utf8PathBuf::from(path), why };
+    match serde_json::from_slice(&text) {
+        Ok(Value::Object(fields)) => Ok(Some(fields)),
+        Ok(_) => Err(invalid("it is not a JSON object".to_owned())),
+        Err(error) => Err(invalid(format!("it is not valid JSON: {error}"))),
+    }
+}

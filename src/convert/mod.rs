@@ -1,0 +1,16 @@
+//! A Hugging Face checkpoint -> an MLC model directory.
+//!
+//! ```text
+//! engine -> chat (architecture, templates, tokenizer) -> mlc-chat-config.json
+//! ```
+//!
+//! `chat` writes the config and the tokenizer's files. `engine` says whether this program or
+//! `python -m mlc_llm` does the work, and runs the latter.
+
+pub mod chat;
+mod error;
+mod templates;
+mod tokenizer;
+
+pub use error::ConvertError;
+pub use templates::template_names;

@@ -1,0 +1,92 @@
+//! The tokenizer of a checkpoint: its files, how many tokens it knows, and how its tokens become
+//! text.
+
+mod info;
+mod special;
+mod vocabulary;
+
+use camino::Utf8Path;
+
+pub(super) use self::info::TokenizerInfo;
+use self::vocabulary::TokenizerJson;
+use super::ConvertError;
+use crate::io::map::MappedFile;
+use crate::io::{files, link};
+use crate::model::{ByteSize, LinkMode};
+
+/// The files that an MLC model directory takes over, in upstream's order.
+const FILES: [&str; 6] = [
+    "tokenizer.model",
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "added_tokens.json",
+    "tokenizer_config.json",
+];
+
+/// The most a `tokenizer.json` may hold in bytes; the largest known have some 35 MiB.
+const LIMIT: u64 = 256 << 20;
+
+/// What is known of a checkpoint's tokenizer.
+#[derive(Debug, Default)]
+pub(super) struct Tokenizer {
+    /// The files there are, in upstream's order.
+    pub(super) files: Vec<String>,
+    /// How its tokens become text.
+    pub(super) info: TokenizerInfo,
+    /// How many tokens it knows; none without a `tokenizer.json`.
+    pub(super) tokens: Option<i64>,
+}
+
+/// Looks at the tokenizer of a checkpoint. One that is there has to be whole.
+pub(super) fn read(
+    checkpoint: &Utf8Path,
+    vocab_size: i64,
+    warnings: &mut Vec<String>,
+) -> Result<Tokenizer, ConvertError> {
+    let there = |name: &&str| files::is_file(&checkpoint.join(name));
+    let found: Vec<_> = FILES.into_iter().filter(there).map(str::to_owned).collect();
+    let path = checkpoint.join("tokenizer.json");
+    if !files::is_file(&path) {
+        warnings.push(if found.iter().any(|name| name == "tokenizer.model") {
+            "the checkpoint has tokenizer.model but no tokenizer.json: tokens that were added to \
+             it are not known to the app; MLC LLM itself converts it, with --engine mlc and \
+             Python's transformers"
+                .to_owned()
+        } else {
+            "the checkpoint has no tokenizer.json: the app will need one".to_owned()
+        });
+        return Ok(Tokenizer { files: found, ..Tokenizer::default() });
+    }
+    let failed = |source| ConvertError::Read { path: path.clone(), source };
+    if files::size(&path).map_err(failed)? > LIMIT {
+        return Err(ConvertError::TooLarge { path, limit: ByteSize(LIMIT) });
+    }
+    let text = MappedFile::open(&path).map_err(failed)?;
+    let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
+    let json: TokenizerJson<'_> = serde_json::from_slice(&text)
+        .map_err(|error| invalid(format!("it is not a tokenizer: {error}")))?;
+    let info = info::detect(&json).map_err(invalid)?;
+    json.refuse_duplicates().map_err(invalid)?;
+    let tokens = json.count(&special::read(checkpoint)?);
+    if tokens > vocab_size {
+        warnings.push(format!(
+            "the tokenizer knows {tokens} tokens, and the model {vocab_size}: it cannot answer \
+             with the last ones"
+        ));
+    }
+    Ok(Tokenizer { files: found, info, tokens: Some(tokens) })
+}
+
+impl Tokenizer {
+    /// Copies the files.
+    pub(super) fn copy(&self, from: &Utf8Path, to: &Utf8Path) -> Result<(), ConvertError> {
+        for name in &self.files {
+            let target = to.join(name);
+            files::remove_file(&target).map_err(ConvertError::Write)?;
+            // Not a hard link: the checkpoint may lie in a cache that others write to.
+            link::place(&from.join(name), &target, LinkMode::Copy).map_err(ConvertError::Write)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! One library for any target, through the store that packages use.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+use super::compile::{check_compiled, show_log, why_unusable};
+use crate::compile::{
+    CompileError, CompileEvent, CompileJob, CompileRequest, Environment, Lookup, MissReason,
+    MlcCompiler, Store, Toolchain, ToolchainRequest, compile_all, identify,
+};
+use crate::error::Error;
+use crate::io::dir::TemporaryDir;
+use crate::io::map::MappedFile;
+use crate::io::process::Cancel;
+use crate::io::{files, link};
+use crate::library;
+use crate::model::{
+    ByteSize, ChatConfig, CompileInputs, CompilerIdentity, Digest, Fingerprint, JitPolicy,
+    LibraryFormat, LibraryName, LinkMode, MacabiArch, OptFlags, Target,
+};
+use crate::plan::{self, Cached};
+use crate::ui::Ui;
+
+/// The most a `mlc-chat-config.json` may hold in bytes.
+const CHAT_CONFIG_LIMIT: u64 = 16 << 20;
+
+/// What is to be compiled, and how.
+#[derive(Debug)]
+pub struct CompileOneRequest {
+    /// A model directory, or its `mlc-chat-config.json`.
+    pub model: Utf8PathBuf,
+    /// What it is compiled for.
+    pub target: Target,
+    /// The LLVM triple of the host, where it is not this machine.
+    pub host: Option<String>,
+    /// The file to write.
+    pub output: Utf8PathBuf,
+    /// What is written: one of the target's formats.
+    pub format: LibraryFormat,
+    /// The compiler's `--overrides`, in upstream's order.
+    pub overrides: String,
+    /// Optimization flags.
+    pub opt: OptFlags,
+    /// The library's name, the prefix of its symbols; by default from the model.
+    pub model_lib: Option<LibraryName>,
+    /// The cache of compiled libraries.
+    pub cache_dir: Utf8PathBuf,
+    /// The Python that has the compiler, as the user names it.
+    pub python: Option<String>,
+    /// When libraries may be compiled.
+    pub policy: JitPolicy,
+    /// The processor of Mac Catalyst.
+    pub macabi_arch: MacabiArch,
+    /// How long the compilation may take.
+    pub compile_limit: Duration,
+    /// The variables and the working directory of this process.
+    pub environment: Environment,
+}
+
+/// A library that was written.
+#[derive(Debug, Serialize)]
+pub struct CompiledOne {
+    /// The version of this format.
+    pub schema: u32,
+    /// The file.
+    pub output: Utf8PathBuf,
+    /// What it is compiled for.
+    pub device: Target,
+    /// The architecture.
+    pub model_type: String,
+    /// The quantization scheme.
+    pub quantization: String,
+    /// The prefix of its symbols, for phones.
+    pub system_lib_prefix: Option<String>,
+    /// Its size.
+    pub bytes: ByteSize,
+    /// Its digest.
+    pub digest: Digest,
+    /// Its name in the store.
+    pub fingerprint: Fingerprint,
+    /// Whether the store had it.
+    #[serde(flatten)]
+    pub cached: Cached,
+    /// How long the compiler ran, in this run or the one that made it.
+    pub seconds: f64,
+    /// The compiler.
+    pub compiler: CompilerIdentity,
+}
+
+/// Has the library, out of the store or new, and puts it in its place.
+pub fn compile_one(
+    request: &CompileOneRequest,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<CompiledOne, Error> {
+    let chat_config = read_chat_config(&request.model)?;
+    let toolchain = identify(&ToolchainRequest {
+        python: request.python.as_deref(),
+        environment: &request.environment,
+        cache_dir: &request.cache_dir,
+        target: &request.target,
+        host: request.host.as_deref(),
+        limit: Toolchain::DEFAULT_LIMIT,
+        cancel,
+    })?;
+    let inputs = inputs(request, &chat_config, &toolchain)?;
+    let fingerprint = plan::fingerprint(&inputs);
+    let store = Store::new(&request.cache_dir);
+    let cached = ask(&store, &inputs, fingerprint, request.policy);
+    let job = CompileJob { fingerprint, inputs, chat_config: chat_config.text().to_owned() };
+    let title = format!("{} for {}", job.inputs.model_lib, request.target);
+    let allowed = matches!(request.policy, JitPolicy::On | JitPolicy::Redo);
+    if let Cached::Miss { reason } = &cached
+        && allowed
+    {
+        ui.status("Compiling", &format!("{title}: {reason}"));
+    }
+    let stored = run(request, &store, &toolchain, job, &title, ui, cancel)?;
+    place(&stored.library, &request.output)?;
+    let record = &stored.record;
+    let phone = record.inputs.device.device();
+    Ok(CompiledOne {
+        schema: 1,
+        output: request.output.clone(),
+        device: request.target.clone(),
+        model_type: record.inputs.model_type.clone(),
+        quantization: record.inputs.quantization.clone(),
+        system_lib_prefix: phone.map(|_| record.inputs.model_lib.system_lib_prefix()),
+        bytes: ByteSize(record.bytes),
+        digest: record.digest,
+        fingerprint,
+        cached,
+        seconds: record.seconds,
+        compiler: toolchain.identity,
+    })
+}
+
+fn read_chat_config(model: &Utf8Path) -> Result<ChatConfig, Error> {
+    let path = match files::is_dir(model) {
+        true => model.join(ChatConfig::FILE_NAME),
+        false => model.to_owned(),
+    };
+    let unusable = |why: String| Error::ChatConfig { path: path.clone(), why };
+    if !files::is_file(&path) {
+        return Err(unusable("there is no such file".to_owned()));
+    }
+    let text = files::read_at_most(&path, CHAT_CONFIG_LIMIT)?
+        .ok_or_else(|| unusable(format!("it is larger than {}", ByteSize(CHAT_CONFIG_LIMIT))))?;
+    ChatConfig::parse(&text).map_err(|why| unusable(why.to_string()))
+}
+
+fn inputs(
+    request: &CompileOneRequest,
+    chat_config: &ChatConfig,
+    toolchain: &Toolchain,
+) -> Result<CompileInputs, Error> {
+    let (model_type, quantization) = (chat_config.model_type(), chat_config.quantization());
+    let model_lib = match &request.model_lib {
+        Some(name) => name.clone(),
+        // Upstream's own default.
+        None => format!("{model_type}_{quantization}").parse().map_err(|why| {
+            Error::usage(
+                format!("`{model_type}_{quantization}` names no library: {why}"),
+                "name it with --system-lib-prefix",
+            )
+        })?,
+    };
+    Ok(CompileInputs {
+        model_type: model_type.to_owned(),
+        quantization: quantization.to_owned(),
+        chat_config: plan::compile_relevant(chat_config),
+        overrides: request.overrides.clone(),
+        opt: request.opt.to_string(),
+        device: request.target.clone(),
+        host: request.host.clone(),
+        format: request.format,
+        macabi_arch: request.target.is("macabi").then_some(request.macabi_arch),
+        model_lib,
+        compiler: toolchain.identity.clone(),
+    })
+}
+
+/// Whether the store has it, or why not.
+fn ask(
+    store: &Store,
+    inputs: &CompileInputs,
+    fingerprint: Fingerprint,
+    policy: JitPolicy,
+) -> Cached {
+    let reason = match store.lookup_whole(fingerprint) {
+        _ if policy == JitPolicy::Redo => plan::MissReason::Redo,
+        Lookup::Hit(_) => return Cached::Hit,
+        Lookup::Miss(MissReason::Damaged(why)) => plan::MissReason::Damaged { why },
+        Lookup::Miss(MissReason::Absent) => plan::MissReason::find(inputs, &store.records()),
+    };
+    Cached::Miss { reason }
+}
+
+fn run(
+    request: &CompileOneRequest,
+    store: &Store,
+    toolchain: &Toolchain,
+    job: CompileJob,
+    title: &str,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<crate::compile::StoredLibrary, Error> {
+    let compiler = MlcCompiler {
+        python: toolchain.python.clone(),
+        environment: request.environment.clone(),
+        limit: request.compile_limit,
+    };
+    let check = |job: &CompileJob, path: &Utf8Path| check(job, path, request.macabi_arch);
+    let events = |event: CompileEvent<'_>| show(ui, title, &event);
+    let jobs = [job];
+    let compiled = compile_all(
+        &compiler,
+        store,
+        &CompileRequest {
+            jobs: &jobs,
+            policy: request.policy,
+            parallel: std::num::NonZeroUsize::MIN,
+            check: &check,
+            events: &events,
+            cancel,
+        },
+    );
+    let compiled = compiled.map_err(|errors| {
+        let model = request.model.to_string();
+        let named = |error: CompileError| (error.model_lib().map(|_| model.clone()), error);
+        Error::Compile(errors.0.into_iter().map(named).collect())
+    })?;
+    let library = compiled.into_iter().next().map(|library| library.stored);
+    library.ok_or_else(|| std::io::Error::other("the library was not compiled").into())
+}
+
+/// Whether a new library can be used: a phone's is opened, of others the format is looked at.
+fn check(job: &CompileJob, path: &Utf8Path, macabi_arch: MacabiArch) -> Result<(), String> {
+    if let Some(device) = job.inputs.device.device() {
+        let target = library::Target { device, macabi_arch };
+        return check_compiled(target, &job.inputs, path)
+            .map_err(|error| why_unusable(&error, path));
+    }
+    let bytes = MappedFile::open(path).map_err(|error| error.to_string())?;
+    library::check_format(&bytes, job.inputs.format)
+}
+
+fn show(ui: &Ui, title: &str, event: &CompileEvent<'_>) {
+    match event {
+        CompileEvent::Waiting { .. } => {
+            ui.status("Waiting", &format!("for another mlc-package that compiles {title}"));
+        }
+        CompileEvent::Started { .. } => ui.begin(title),
+        CompileEvent::Finished { seconds, log, .. } => {
+            ui.end(title);
+            if let Some(seconds) = seconds {
+                ui.status("Compiled", &format!("{title} in {seconds:.1} s"));
+                show_log(ui, &format!("compiler log of {title} ({seconds:.1} s)"), log);
+            }
+        }
+        CompileEvent::Failed { error, .. } => {
+            ui.end(title);
+            if let Some(log) = error.log() {
+                show_log(ui, &format!("compiler log of {title} (failed)"), log);
+            }
+        }
+    }
+}
+
+/// Copies the library beside its place and renames it there. No hard link: what somebody does to
+/// the file must not change the store.
+fn place(library: &Utf8Path, output: &Utf8Path) -> Result<(), Error> {
+    let parent = files::parent(output);
+    files::create_dir_all(parent)?;
+    let space = TemporaryDir::new_in(parent, ".mlc-package-")?;
+    let copy = space.path().join("library");
+    if link::place(library, &copy, LinkMode::Reflink).is_err() {
+        files::remove_file(&copy)?;
+        link::place(library, &copy, LinkMode::Copy)?;
+    }
+    files::rename(&copy, output)?;
+    Ok(())
+}

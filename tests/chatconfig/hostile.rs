@@ -1,0 +1,292 @@
+use serde_json::json;
+
+use crate::Scene;
+
+#[test]
+fn a_config_that_cannot_be_used_is_named() {
+    let scene = Scene::of("llama/llama-3.2");
+    scene.write("config.json", "{\"model_type\": ");
+    let (message, _) = scene.refused();
+    assert!(message.starts_with("`/model/config.json`: it is not valid JSON: EOF"), "{message}");
+
+    scene.write("config.json", "[]");
+    assert_eq!(scene.refused().0, "`/model/config.json`: it is not a JSON object");
+
+    scene.write("config.json", r#"{"hidden_size": 64}"#);
+    let (message, help) = scene.refused();
+    assert_eq!(message, "`/model/config.json` has no `model_type`");
+    assert!(help.contains("`llama` for instance"), "{help}");
+
+    // Deep nesting is refused, not followed to the end of the stack.
+    scene.write("config.json", "{\"a\":".repeat(100_000));
+    assert!(scene.refused().0.contains("recursion limit"));
+
+    scene.remove("config.json");
+    assert_eq!(scene.refused().0, "`/model` has no config.json");
+    assert!(!scene.root.join("out/mlc-chat-config.json").exists());
+}
+
+#[test]
+fn a_huge_config_is_not_read() {
+    let scene = Scene::of("llama/llama-3.2");
+    let file = fs_err::File::create(scene.model().join("config.json")).unwrap();
+    file.set_len(1 << 40).unwrap();
+    assert_eq!(scene.refused().0, "`/model/config.json` is larger than 16.0 MiB");
+}
+
+#[test]
+fn an_unknown_architecture_gets_the_list() {
+    let scene = Scene::of("llama/llama-3.2");
+    scene.edit("config.json", |config| config["model_type"] = "rwkv6".into());
+    let (message, help) = scene.refused();
+    assert_eq!(message, "`/model/config.json`: `model_type` \"rwkv6\" is not converted natively");
+    assert_eq!(
+        help,
+        "converted natively: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, \
+         gpt_neox, stablelm, olmo; for all that MLC LLM itself knows use --engine mlc"
+    );
+}
+
+#[test]
+fn a_misspelt_template_is_guessed() {
+    let mut scene = Scene::of("llama/llama-3.2");
+    scene.template = "llama3.1";
+    let error = scene.convert().unwrap_err();
+    assert!(error.is_usage());
+    let (message, help) = scene.refused();
+    assert_eq!(message, "there is no conversation template `llama3.1`");
+    assert!(help.starts_with("did you mean `llama-3_1`? templates: LM, aya-23, "), "{help}");
+}
+
+#[test]
+fn fields_that_do_not_go_together_are_named() {
+    for (case, field, value, why) in [
+        (
+            "llama/llama-3.2",
+            "num_key_value_heads",
+            json!(3),
+            "`num_attention_heads` 8 is no multiple of `num_key_value_heads` 3",
+        ),
+        ("llama/llama-3.2", "num_attention_heads", json!(0), "`num_attention_heads` is 0"),
+        (
+            "llama/llama-3.2",
+            "max_position_embeddings",
+            json!("many"),
+            "`max_position_embeddings` is not a whole number",
+        ),
+        ("llama/llama-3.2", "vocab_size", json!(-1), "`vocab_size` is -1"),
+        ("llama/llama-3.2", "vocab_size", json!(null), "`vocab_size` is null, not a whole number"),
+        (
+            "llama/llama-3.2",
+            "rope_scaling",
+            json!({"rope_type": "yarn"}),
+            "RoPE scaling `yarn` is not supported, only `llama3`",
+        ),
+        (
+            "qwen2/instruct",
+            "hidden_size",
+            json!(65),
+            "`num_attention_heads` 4 times `head_dim` 16 is not `hidden_size` 65",
+        ),
+        (
+            "qwen2/instruct",
+            "head_dim",
+            json!(i64::MAX),
+            "`num_attention_heads` 4 times `head_dim` 9223372036854775807 is not `hidden_size` 64",
+        ),
+        (
+            "qwen3/base",
+            "quantization_config",
+            json!({"quant_method": "awq"}),
+            "`quantization_config` is not FP8 (e4m3) with dynamic activations and blocks of two sizes",
+        ),
+        (
+            "gemma/it",
+            "hidden_act",
+            json!("silu"),
+            "`hidden_activation` is neither `gelu` nor `gelu_pytorch_tanh`",
+        ),
+        (
+            "gemma3_text/it",
+            "sliding_window",
+            json!(null),
+            "the text model's part: `sliding_window_size` is null, not a whole number",
+        ),
+        (
+            "phi3/mini-128k",
+            "rope_scaling",
+            json!({"type": "linear"}),
+            "RoPE scaling `linear` is not supported, only `longrope`",
+        ),
+        ("olmo/base", "clip_qkv", json!(0), "`clip_qkv` is not a number above 0"),
+    ] {
+        let scene = Scene::of(case);
+        scene.edit("config.json", |config| config[field] = value);
+        assert_eq!(scene.refused().0, format!("`/model/config.json`: {why}"), "{case} {field}");
+    }
+    let scene = Scene::of("stablelm/3b");
+    scene.edit("config.json", |config| drop(config.as_object_mut().unwrap().remove("rope_theta")));
+    assert_eq!(scene.refused().0, "`/model/config.json`: it has no `rope_theta`");
+}
+
+#[test]
+fn an_override_that_cannot_be_is_refused() {
+    let mut scene = Scene::of("llama/llama-3.2");
+    scene.overrides.pipeline_parallel_stages = Some(3);
+    assert_eq!(
+        scene.refused().0,
+        "`/model/config.json`: `pipeline_parallel_stages` is 3, and there are 2 layers"
+    );
+}
+
+#[test]
+fn a_tokenizer_that_cannot_be_used_is_named() {
+    let scene = Scene::of("llama/llama-3.2");
+    let path = "`/model/tokenizer.json`";
+    scene.write("tokenizer.json", "garbage");
+    let (message, _) = scene.refused();
+    assert!(message.starts_with(&format!("{path}: it is not a tokenizer: ")), "{message}");
+
+    scene.write("tokenizer.json", "{}");
+    assert!(scene.refused().0.contains("missing field `model`"));
+
+    scene.write("tokenizer.json", r#"{"model": {"vocab": 4294967296}}"#);
+    assert!(scene.refused().0.contains("expected a vocabulary: an object, or a list of pairs"));
+
+    for (part, why) in [
+        (r#""decoder": {}"#, "its decoder has a step without a `type`"),
+        (r#""decoder": {"type": "Sequence"}"#, "its decoder is a sequence without `decoders`"),
+        (r#""normalizer": {"type": 1}"#, "its normalizer has a step without a `type`"),
+        (
+            r#""added_tokens": [{"content": "<x>"}, {"content": "<y>"}, {"content": "<x>"}]"#,
+            "`added_tokens` has `<x>` more than once: remove one",
+        ),
+    ] {
+        scene.write("tokenizer.json", format!(r#"{{"model": {{"vocab": {{}}}}, {part}}}"#));
+        assert_eq!(scene.refused().0, format!("{path}: {why}"));
+    }
+
+    let file = fs_err::File::create(scene.model().join("tokenizer.json")).unwrap();
+    file.set_len(4 << 30).unwrap();
+    assert_eq!(scene.refused().0, format!("{path} is larger than 256.0 MiB"));
+    assert!(!scene.root.join("out/mlc-chat-config.json").exists());
+}
+
+#[test]
+fn files_beside_the_tokenizer_may_be_absent_or_say_nothing() {
+    let scene = Scene::of("llama/llama-3.2");
+    scene.remove("generation_config.json");
+    scene.write("tokenizer_config.json", "{}");
+    let summary = scene.convert().unwrap();
+    assert_eq!((summary.active_vocab_size, summary.vocab_size), (13, 512));
+    assert_eq!(summary.warnings, [""; 0]);
+    assert_eq!(scene.written()["temperature"], 1.0);
+    scene.write("tokenizer_config.json", "[1, 2]");
+    assert_eq!(scene.refused().0, "`/model/tokenizer_config.json`: it is not a JSON object");
+}
+
+#[test]
+fn more_tokens_than_the_model_has_are_said() {
+    let scene = Scene::of("llama/llama-3.2");
+    scene.edit("config.json", |config| config["vocab_size"] = 12.into());
+    let summary = scene.convert().unwrap();
+    assert_eq!(
+        summary.warnings,
+        ["the tokenizer knows 13 tokens, and the model 12: it cannot answer with the last ones"]
+    );
+    assert_eq!(scene.written()["active_vocab_size"], 13);
+}
+
+#[test]
+fn a_tokenizer_that_python_would_convert_is_said() {
+    let scene = Scene::of("llama/only-slow");
+    let summary = scene.convert().unwrap();
+    assert!(summary.warnings[0].starts_with("the checkpoint has tokenizer.model but no"));
+    scene.remove("tokenizer.model");
+    let summary = scene.convert().unwrap();
+    assert_eq!(summary.warnings, ["the checkpoint has no tokenizer.json: the app will need one"]);
+}
+
+#[test]
+fn a_base_where_nobody_looks_is_said() {
+    let scene = Scene::of("llama/llama-3.2");
+    scene.edit("config.json", |config| {
+        let config = config.as_object_mut().unwrap();
+        let theta = config.remove("rope_theta").unwrap();
+        config.insert("rope_parameters".into(), json!({"rope_theta": theta}));
+    });
+    let summary = scene.convert().unwrap();
+    assert!(summary.warnings[0].contains("`rope_parameters`, where MLC LLM does not look"));
+    assert_eq!(scene.written()["model_config"]["position_embedding_base"], 10_000);
+}
+
+/// Whatever the fields of a config are, the answer is a config or an error.
+mod any_config {
+    use mlc_package::convert::chat::{self, ChatRequest};
+    use mlc_package::model::Overrides;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use crate::Scene;
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<i64>().prop_map(|int| json!(int)),
+            (-2i64..130).prop_map(|int| json!(int)),
+            any::<f64>().prop_map(|float| json!(float)),
+            Just(Value::Null),
+            any::<bool>().prop_map(|truth| json!(truth)),
+            ".{0,8}".prop_map(|text| json!(text)),
+            Just(json!({"type": "su"})),
+            Just(json!({"rope_type": "llama3", "type": []})),
+            Just(json!([1, 2])),
+        ]
+    }
+
+    fn override_() -> impl Strategy<Value = Option<i64>> {
+        prop_oneof![Just(None), (-2i64..5000).prop_map(Some), any::<i64>().prop_map(Some)]
+    }
+
+    proptest! {
+        #[test]
+        fn is_written_or_refused(
+            case in prop::sample::select(vec![
+                "llama/llama-3.2", "mistral/v0.1", "qwen2/overrides", "qwen3/fp8", "gemma2/it",
+                "gemma3_text/nested", "phi3/mini-128k", "gpt_neox/theta", "stablelm/3b", "olmo/clip",
+            ]),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), value()), 1..4),
+            context in override_(),
+            prefill in override_(),
+        ) {
+            let scene = Scene::of(case);
+            scene.edit("config.json", |config| {
+                let fields = config.as_object_mut().unwrap();
+                let names: Vec<_> = fields.keys().filter(|name| *name != "model_type").cloned().collect();
+                for (index, value) in changes {
+                    fields[index.get(&names)] = value;
+                }
+            });
+            let overrides = Overrides {
+                context_window_size: context,
+                prefill_chunk_size: prefill,
+                ..Overrides::default()
+            };
+            let written = chat::write(&ChatRequest {
+                checkpoint: &scene.model(),
+                quantization: "q4f16_1",
+                conv_template: "LM",
+                overrides: &overrides,
+                output: &scene.root.join("out"),
+            });
+            match written {
+                Ok(summary) => {
+                    let config = scene.written();
+                    prop_assert_eq!(&config["context_window_size"], &json!(summary.context_window_size));
+                    prop_assert_eq!(&config["vocab_size"], &json!(summary.vocab_size));
+                    prop_assert!(summary.vocab_size > 0);
+                }
+                Err(error) => prop_assert!(error.to_string().contains("config.json")),
+            }
+        }
+    }
+}
