@@ -12,11 +12,13 @@ use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
 use crate::library::{LibraryError, Problem};
+use crate::manifest::ManifestError;
 use crate::model::ByteSize;
 use crate::plan::{PlanError, Unfetched};
 use crate::publish::PublishError;
 use crate::publish::pack::PackError;
 use crate::publish::unpack::UnpackError;
+use crate::report::HtmlError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,9 @@ pub enum Error {
     /// The `mlc-package.yml` is wrong; its diagnostics were shown. Exit 10.
     #[error(transparent)]
     Project(#[from] ProjectError),
+    /// A manifest that cannot be read. Exit 13.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     /// The models of the package do not go together. Exit 10 or 12.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -107,6 +112,9 @@ pub enum Error {
     /// The machine said no. Exit 1.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// The page of the size report. Exit 1.
+    #[error(transparent)]
+    Html(#[from] HtmlError),
     /// A value that has no JSON. Exit 1.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -149,7 +157,7 @@ impl Error {
                 Exit::Interrupted
             }
             Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
-            Self::Library(_) | Self::Validation(_) => Exit::Validation,
+            Self::Library(_) | Self::Validation(_) | Self::Manifest(_) => Exit::Validation,
             Self::Binding(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Binding(_) => Exit::Assembly,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
@@ -161,7 +169,7 @@ impl Error {
             Self::Unpack(error) => unpack_exit(error),
             Self::Publish(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Publish(_) => Exit::Publish,
-            Self::Cache(_) | Self::Io(_) | Self::Json(_) => Exit::Internal,
+            Self::Cache(_) | Self::Io(_) | Self::Html(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,
         }
     }
@@ -170,6 +178,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Usage { help, .. } => help.clone(),
+            Self::Manifest(error) => Some(error.help()),
             Self::Plan(error) => Some(error.help().to_owned()),
             Self::Fetch { source, .. } => source.help(),
             Self::Unfetched(_) => Some(

@@ -23,6 +23,8 @@ pub enum Exit {
     Assembly = 14,
     /// A release, or what goes with it, was not published whole.
     Publish = 15,
+    /// A size is over a budget of `mlc-package.yml`.
+    OverBudget = 20,
     /// The run was ended by Ctrl-C or SIGTERM (128 + SIGINT, as shells report it).
     Interrupted = 130,
 }

@@ -11,6 +11,7 @@ mod library;
 mod lock;
 pub mod publish;
 mod record;
+mod report;
 mod unpack;
 mod vram;
 
@@ -27,6 +28,7 @@ use self::fetch::Fetched;
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
+pub use self::report::{NamedPath, ReportRequest, over_budget, report};
 pub use self::unpack::unpack;
 use self::vram::Raised;
 use crate::assemble::{AppModel, Assembly, app_config};

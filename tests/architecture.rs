@@ -19,14 +19,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "pipeline",
         &[
             "config", "convert", "fetch", "plan", "compile", "library", "binding", "assemble",
-            "publish", "manifest", "github", "io", "model", "ui", "error",
+            "publish", "manifest", "report", "github", "io", "model", "ui", "error",
         ],
     ),
     (
         "error",
         &[
-            "assemble", "binding", "compile", "config", "convert", "fetch", "library", "plan",
-            "publish", "exit", "model",
+            "assemble", "binding", "compile", "config", "convert", "fetch", "library", "manifest",
+            "plan", "publish", "report", "exit", "model",
         ],
     ),
     ("ui", &["github", "model"]),

@@ -13,6 +13,7 @@ mod outputs;
 mod package;
 mod plan;
 mod publish;
+mod report;
 mod schema;
 mod unpack;
 
@@ -87,6 +88,8 @@ enum Verb {
     Unpack(unpack::UnpackArgs),
     /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
     Publish(publish::PublishArgs),
+    /// Report sizes, and how they differ from a baseline
+    Report(report::ReportArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
     /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
@@ -149,6 +152,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Plan(args) => plan::run(args, context),
         Verb::Lock(args) => lock::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
+        Verb::Report(args) => report::run(args, context),
         Verb::Check(args) => check::run(&args, context),
         Verb::Unpack(args) => unpack::run(&args, context),
         Verb::Publish(args) => publish::run(args, context),

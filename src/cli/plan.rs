@@ -74,14 +74,18 @@ fn github_outputs(
     cache_dir: &Utf8PathBuf,
 ) -> Result<Vec<(&'static str, String)>, Error> {
     let libraries = keys::libraries(plan, &args.prefix_key, cache_dir);
+    let kit = keys::kit(plan, &args.prefix_key, cache_dir);
     let weights = keys::weights(plan, &args.prefix_key, cache_dir);
     let misses = plan.misses();
     let paths = |entry: &CacheEntry| {
         let paths: Vec<_> = entry.paths.iter().map(|path| path.as_str()).collect();
         paths.join("\n")
     };
-    let of_weights =
-        |value: &dyn Fn(&CacheEntry) -> String| weights.as_ref().map(value).unwrap_or_default();
+    let key = |entry: &Option<CacheEntry>| match entry {
+        Some(entry) => entry.key.clone(),
+        None => String::new(),
+    };
+    let path = |entry: &Option<CacheEntry>| entry.as_ref().map(paths).unwrap_or_default();
     Ok(vec![
         ("device", plan.device.to_string()),
         ("models", (plan.models.len() + plan.unfetched.len()).to_string()),
@@ -93,7 +97,9 @@ fn github_outputs(
         ("libs-key", libraries.key.clone()),
         ("libs-restore-keys", libraries.restore_key.clone().unwrap_or_default()),
         ("libs-path", paths(&libraries)),
-        ("weights-key", of_weights(&|entry| entry.key.clone())),
-        ("weights-path", of_weights(&paths)),
+        ("kit-key", key(&kit)),
+        ("kit-path", path(&kit)),
+        ("weights-key", key(&weights)),
+        ("weights-path", path(&weights)),
     ])
 }

@@ -82,6 +82,11 @@ impl OverLimit {
         self.used.rank() == 2
     }
 
+    /// What it means: what a label accepts is only said.
+    pub fn level(&self) -> Level {
+        if self.fails() { Level::Fail } else { Level::Warn }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> String {
         let what = match &self.model {

@@ -149,10 +149,7 @@ fn write_duplicates(out: &mut dyn Write, duplicates: &[DuplicateRecord]) -> io::
 /// `kernel x: 12.0 KiB too much, in a and b`.
 pub(super) fn describe(duplicate: &DuplicateRecord, name: &dyn Fn(&str) -> String) -> String {
     const MOST: usize = 4;
-    let kind = match duplicate.kind {
-        DuplicateKind::Kernel => "kernel",
-        DuplicateKind::Shard => "shard",
-    };
+    let kind = describe_kind(duplicate.kind);
     let mut owners: Vec<_> = duplicate.owners.iter().take(MOST).map(|owner| name(owner)).collect();
     let rest = duplicate.owners.len().saturating_sub(MOST);
     owners.extend((rest > 0).then(|| format!("{rest} more")));
@@ -162,6 +159,13 @@ pub(super) fn describe(duplicate: &DuplicateRecord, name: &dyn Fn(&str) -> Strin
         ByteSize(duplicate.wasted()),
         owners.join(", ")
     )
+}
+
+pub(super) fn describe_kind(kind: DuplicateKind) -> &'static str {
+    match kind {
+        DuplicateKind::Kernel => "kernel",
+        DuplicateKind::Shard => "shard",
+    }
 }
 
 fn others(out: &mut dyn Write, others: usize, indent: &str) -> io::Result<()> {

@@ -3,10 +3,12 @@
 
 mod budget;
 mod foreign;
+mod html;
 mod human;
 mod inputs;
 mod markdown;
 mod measured;
+mod pairing;
 mod parts;
 mod plan;
 mod release;
@@ -19,10 +21,12 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table, presets};
 
 pub use budget::{LimitKind, OverLimit, Use};
+pub use html::{HtmlError, html};
 pub use human::write_report;
 pub use inputs::InputChange;
 pub use markdown::{COMMENT_CHARS, markdown};
 pub use measured::Measured;
+pub use pairing::{Baseline, pair};
 pub use parts::ModelParts;
 pub use plan::write_plan;
 pub use release::{ReleaseSummary, write_release};

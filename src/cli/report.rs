@@ -1,0 +1,135 @@
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+
+use super::Context;
+use super::check::repository;
+use crate::config::render;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::github;
+use crate::io::{atomic, files};
+use crate::model::{ByteSize, Level, PackageName};
+use crate::pipeline::{self, NamedPath, ReportRequest};
+use crate::report::{self, SizeReport};
+
+/// `mlc-package report`.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// A manifest or a dist/, as NAME=FILE of a package by its name; may be given more than once
+    /// [default: those of mlc-package.yml, else dist]
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = named_path)]
+    manifest: Vec<NamedPath>,
+    /// The manifest of what to compare with, in the same way
+    #[arg(long, value_name = "[NAME=]FILE", value_parser = named_path)]
+    baseline: Vec<NamedPath>,
+    /// The project, with its packages and budgets [default: mlc-package.yml if it is there]
+    #[arg(long, value_name = "FILE")]
+    project: Option<Utf8PathBuf>,
+    /// The config of the only package, for annotations
+    #[arg(long, value_name = "FILE")]
+    package_config: Option<Utf8PathBuf>,
+    /// The commit of the baseline
+    #[arg(long, value_name = "COMMIT")]
+    base: Option<String>,
+    /// The commit that is reported on
+    #[arg(long, value_name = "COMMIT", env = "GITHUB_SHA", hide_env_values = true)]
+    head: Option<String>,
+    /// A label of the pull request; may be given more than once
+    #[arg(long, value_name = "LABEL")]
+    label: Vec<String>,
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: ReportFormat,
+    /// Write it to a file
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<Utf8PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// For a terminal
+    Human,
+    /// For a comment or the summary of a job
+    Markdown,
+    /// For programs
+    Json,
+    /// One page with charts, which needs no network
+    Html,
+    /// What is over budget, as workflow commands at the models' lines
+    Github,
+}
+
+pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    let format = args.format;
+    let request = ReportRequest {
+        manifests: args.manifest,
+        baselines: args.baseline,
+        project: args.project,
+        package_config: args.package_config,
+        base: args.base,
+        head: args.head.filter(|commit| !commit.is_empty()),
+        labels: args.label,
+    };
+    let report = pipeline::report(&request, &context.ui)?;
+    let text = render(&report, format)?;
+    match &args.output {
+        Some(path) => {
+            atomic::write(path, &text)?;
+            let size = ByteSize(text.len() as u64);
+            context.ui.status("Wrote", &format!("{path} ({size})"));
+        }
+        None => context.out.write_all(&text)?,
+    }
+    // In the other formats a person does not see it, or not in the log.
+    if args.output.is_some() || !matches!(format, ReportFormat::Human | ReportFormat::Github) {
+        for over in report.over_budget.iter().filter(|over| over.fails()) {
+            context.ui.error(&over.to_string(), Some(&over.help()));
+        }
+    }
+    Ok(if report.fails() { Exit::OverBudget } else { Exit::Ok })
+}
+
+fn render(report: &SizeReport, format: ReportFormat) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    match format {
+        ReportFormat::Human => report::write_report(&mut out, report)?,
+        ReportFormat::Markdown => {
+            out.extend(report::markdown(report, report::COMMENT_CHARS).into_bytes());
+        }
+        ReportFormat::Json => {
+            serde_json::to_writer_pretty(&mut out, report)?;
+            out.push(b'\n');
+        }
+        ReportFormat::Html => out.extend(report::html(report)?.into_bytes()),
+        ReportFormat::Github => annotate(report, &mut out)?,
+    }
+    Ok(out)
+}
+
+fn annotate(report: &SizeReport, out: &mut Vec<u8>) -> Result<(), Error> {
+    use std::io::Write as _;
+    let (configs, elsewhere) = pipeline::over_budget(report);
+    let repository = repository()?;
+    for config in &configs {
+        render::github(config, &repository, out)?;
+    }
+    for over in elsewhere {
+        let command = if over.level() == Level::Fail { "error" } else { "warning" };
+        let message = github::escape_data(&format!("{over}\nhelp: {}", over.help()));
+        writeln!(out, "::{command} title=over-budget::{message}")?;
+    }
+    Ok(())
+}
+
+/// `android=dist/` is the package `android`; a file of that whole name is meant itself.
+fn named_path(text: &str) -> Result<NamedPath, String> {
+    let whole = || NamedPath { name: None, path: text.into() };
+    let Some((name, path)) = text.split_once('=') else { return Ok(whole()) };
+    let is_there = files::is_file(text.into()) || files::is_dir(text.into());
+    match name.parse::<PackageName>() {
+        Ok(name) if !is_there && !path.is_empty() => {
+            Ok(NamedPath { name: Some(name.to_string()), path: path.into() })
+        }
+        _ => Ok(whole()),
+    }
+}

@@ -1,0 +1,236 @@
+//! manifest -> report: the sizes of packages against their baselines and limits.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::config;
+use crate::config::project;
+use crate::config::{Checked, OverBudget};
+use crate::error::Error;
+use crate::io::files;
+use crate::manifest::{self, Manifest, ManifestError};
+use crate::model::{Digest, Project, ProjectPackage};
+use crate::report::{self, Baseline, OverLimit, PackageInput, ReportContext, SizeReport};
+use crate::ui::Ui;
+
+/// The largest manifest that is read, in bytes: 50 models have a few hundred thousand.
+const MAX_MANIFEST: u64 = 16 << 20;
+
+/// What to report on.
+#[derive(Clone, Debug, Default)]
+pub struct ReportRequest {
+    /// The packages: manifests, or directories that hold one. None for those of the project, or
+    /// for `dist/`.
+    pub manifests: Vec<NamedPath>,
+    /// What they were.
+    pub baselines: Vec<NamedPath>,
+    /// The `mlc-package.yml`; none for the usual one, if it is there.
+    pub project: Option<Utf8PathBuf>,
+    /// The package config of the only package, for annotations.
+    pub package_config: Option<Utf8PathBuf>,
+    /// The commit of the baseline.
+    pub base: Option<String>,
+    /// The commit that is reported on.
+    pub head: Option<String>,
+    /// The labels of the pull request.
+    pub labels: Vec<String>,
+}
+
+/// A manifest, or a directory that holds one, and maybe the package it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPath {
+    /// The package's name.
+    pub name: Option<String>,
+    /// The file or directory.
+    pub path: Utf8PathBuf,
+}
+
+impl NamedPath {
+    /// The file itself.
+    fn file(&self) -> Utf8PathBuf {
+        match files::is_dir(&self.path) {
+            true => self.path.join(manifest::FILE_NAME),
+            false => self.path.clone(),
+        }
+    }
+}
+
+/// Compares packages with their baselines and holds them against their limits.
+pub fn report(request: &ReportRequest, ui: &Ui) -> Result<SizeReport, Error> {
+    let project = read_project(request.project.as_deref(), ui)?;
+    let manifests = manifests(request, &project);
+    let mut packages = Vec::new();
+    for named in &manifests {
+        let file = named.file();
+        let manifest = read_manifest(&file)?;
+        let package = package_of(&project, named, &manifest)?;
+        let name = match (package, &named.name) {
+            (Some(package), _) => package.name.to_string(),
+            (None, Some(name)) => name.clone(),
+            (None, None) => manifest.device.to_string(),
+        };
+        let budgets = project.budgets_of(package);
+        for model in budgets.models.keys() {
+            if !manifest.models.iter().any(|record| record.model_id == *model) {
+                ui.warn(&format!("the budget of `{model}`: the package {name} has no such model"));
+            }
+        }
+        let config = package.map(|package| package.config.clone());
+        let config = config.or_else(|| request.package_config.clone());
+        packages.push(PackageInput { name, manifest, baseline: None, budgets, config });
+    }
+    if request.package_config.is_some() && packages.len() > 1 {
+        return Err(Error::usage(
+            "--package-config is of one package, and there are several",
+            format!("name the packages and their configs in {}", project::FILE_NAME),
+        ));
+    }
+    tell_apart(&mut packages, &manifests);
+    pair_baselines(&mut packages, &request.baselines, ui);
+    let context = ReportContext {
+        base: request.base.clone(),
+        head: request.head.clone(),
+        labels: request.labels.clone(),
+        accept_label: project.budgets.accept_label.clone(),
+    };
+    Ok(SizeReport::new(&packages, &context))
+}
+
+/// The project, if there is one; nothing in it otherwise. Its problems are shown.
+fn read_project(path: Option<&Utf8Path>, ui: &Ui) -> Result<Project, Error> {
+    let usual = Utf8Path::new(project::FILE_NAME);
+    let path = match path {
+        Some(path) => path,
+        None if files::is_file(usual) => usual,
+        None => return Ok(Project::default()),
+    };
+    let checked = project::check_file(path);
+    if !checked.diagnostics().is_empty() {
+        ui.block(true, |width, out| config::render::human(&checked, width, out));
+    }
+    Ok(checked.into_project()?)
+}
+
+fn manifests(request: &ReportRequest, project: &Project) -> Vec<NamedPath> {
+    if !request.manifests.is_empty() {
+        return request.manifests.clone();
+    }
+    let of_project = project.packages.iter().map(|package| NamedPath {
+        name: Some(package.name.to_string()),
+        path: package.output.clone(),
+    });
+    let found: Vec<_> = of_project.collect();
+    match found.is_empty() {
+        true => vec![NamedPath { name: None, path: "dist".into() }],
+        false => found,
+    }
+}
+
+fn read_manifest(file: &Utf8Path) -> Result<Manifest, Error> {
+    match files::read_at_most(file, MAX_MANIFEST) {
+        Ok(Some(bytes)) => Ok(Manifest::read(file, &bytes)?),
+        Ok(None) => Err(Error::Manifest(ManifestError::Garbage {
+            path: file.to_owned(),
+            why: "it is larger than 16 MiB".to_owned(),
+        })),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Error::usage(
+            format!("there is no manifest `{file}`"),
+            format!("build the package first, or name its dist/ or its {}", manifest::FILE_NAME),
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The project's package that a manifest is of: by the name that was given, by the directory it
+/// lies in, or by the config that it was made from.
+fn package_of<'p>(
+    project: &'p Project,
+    named: &NamedPath,
+    manifest: &Manifest,
+) -> Result<Option<&'p ProjectPackage>, Error> {
+    let packages = || project.packages.iter();
+    if let Some(name) = &named.name {
+        let found = packages().find(|package| package.name.as_str() == name);
+        if found.is_none() && !project.packages.is_empty() {
+            let names: Vec<_> = packages().map(|package| package.name.as_str()).collect();
+            return Err(Error::usage(
+                format!("--manifest {name}={}: the project has no such package", named.path),
+                format!("its packages are: {}", names.join(", ")),
+            ));
+        }
+        return Ok(found);
+    }
+    let is_same = |dir: &Utf8Path, other: &Utf8Path| matches!((files::canonical(dir), files::canonical(other)), (Ok(a), Ok(b)) if a == b);
+    let file = named.file();
+    let dir = files::parent(&file);
+    let by_place = packages().find(|package| is_same(&package.output, dir));
+    let by_config = || {
+        packages().find(|package| {
+            let checked = config::check_file(&package.config);
+            Digest::of(checked.text().as_bytes()) == manifest.config.digest
+        })
+    };
+    Ok(by_place.or_else(by_config))
+}
+
+/// Packages of one name get the place of their manifest added.
+fn tell_apart(packages: &mut [PackageInput], manifests: &[NamedPath]) {
+    let names: Vec<_> = packages.iter().map(|package| package.name.clone()).collect();
+    for ((package, name), named) in packages.iter_mut().zip(&names).zip(manifests) {
+        if names.iter().filter(|other| *other == name).count() > 1 {
+            package.name = format!("{name} ({})", named.path);
+        }
+    }
+}
+
+/// A baseline that cannot be used is none, and said.
+fn pair_baselines(packages: &mut [PackageInput], baselines: &[NamedPath], ui: &Ui) {
+    let mut read = Vec::new();
+    let mut paths = Vec::new();
+    for named in baselines {
+        match read_manifest(&named.file()) {
+            Ok(manifest) => {
+                read.push(Baseline { name: named.name.clone(), manifest });
+                paths.push(&named.path);
+            }
+            Err(why) => {
+                let help = why.help().map(|help| format!(" ({help})")).unwrap_or_default();
+                ui.warn(&format!("reported without the baseline `{}`: {why}{help}", named.path));
+            }
+        }
+    }
+    for left in report::pair(packages, read) {
+        if let Some(path) = paths.get(left) {
+            ui.warn(&format!("the baseline `{path}` is of none of the packages: left out"));
+        }
+    }
+}
+
+/// The package configs whose models are over their limits, with that as their only problems: for
+/// annotations at the models' lines. Second, what is over a limit in packages whose config is not
+/// known.
+pub fn over_budget(report: &SizeReport) -> (Vec<Checked>, Vec<&OverLimit>) {
+    let mut configs = Vec::new();
+    let mut elsewhere = Vec::new();
+    for package in &report.packages {
+        let over: Vec<_> =
+            report.over_budget.iter().filter(|over| over.package == package.name).collect();
+        match &package.config {
+            _ if over.is_empty() => {}
+            None => elsewhere.extend(over),
+            Some(config) => {
+                let found: Vec<_> = over.into_iter().map(as_diagnostic).collect();
+                configs.push(config::check_file(config).over_budget(&found));
+            }
+        }
+    }
+    (configs, elsewhere)
+}
+
+fn as_diagnostic(over: &OverLimit) -> OverBudget {
+    OverBudget {
+        model: over.model.clone(),
+        level: over.level(),
+        message: over.to_string(),
+        help: over.help(),
+    }
+}
