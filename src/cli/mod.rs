@@ -6,6 +6,7 @@ mod check;
 mod compile;
 mod completions;
 mod failure;
+mod feedback;
 mod inspect;
 mod libraries;
 mod lock;
