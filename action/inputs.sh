@@ -53,9 +53,10 @@ inside() {
 
 workspace=$(realpath "$GITHUB_WORKSPACE")
 one_of mode "$MODE" package libraries plan
+one_of comment "$COMMENT" never on-change always
 one_of container "$CONTAINER" auto never
 for pair in "binding=$BINDING" "cache=$CACHE" "cache-weights=$CACHE_WEIGHTS" "locked=$LOCKED" \
-  "strict=$STRICT" "save-if=$SAVE_IF"; do
+  "strict=$STRICT" "save-if=$SAVE_IF" "report=$REPORT" "check-run=$CHECK_RUN"; do
   one_of "${pair%%=*}" "${pair#*=}" true false
 done
 single_line image "$IMAGE_INPUT"
@@ -99,6 +100,14 @@ if [[ -n $SOURCE_DIR ]]; then
   inside source-dir "$directory/$SOURCE_DIR"
 fi
 
+if [[ -n $BASELINE ]]; then
+  relative baseline "$BASELINE"
+  if [[ ! -f $directory/$BASELINE ]]; then
+    fail "the input \`baseline\` names no file of the repository (\`$BASELINE\`)"
+  fi
+  inside baseline "$directory/$BASELINE"
+fi
+
 caches=$state
 if [[ -n $CACHE_DIR ]]; then
   single_line cache-dir "$CACHE_DIR"
@@ -115,3 +124,4 @@ output directory "$directory"
 output dist "$dist"
 output cache-dir "$caches/cache"
 output hf-home "$caches/huggingface"
+output manifests "$state/manifests"

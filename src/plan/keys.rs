@@ -77,6 +77,12 @@ pub fn kit(plan: &Plan, prefix: &KeyPrefix, cache_dir: &Utf8Path) -> Option<Cach
     })
 }
 
+/// How the keys of a package's manifests begin; a commit ends them. `config` is its config's path
+/// from the repository's root: what tells the packages of a repository apart.
+pub fn manifests(plan: &Plan, prefix: &KeyPrefix, config: &Utf8Path) -> String {
+    format!("{prefix}-manifest-{}-{}-", plan.device, digest(&[config.to_string()]))
+}
+
 /// The bundled models of the Hub; none if there are none. Without a `restore_key`: an entry with
 /// another model would drag that along for good.
 pub fn weights(plan: &Plan, prefix: &KeyPrefix, cache_dir: &Utf8Path) -> Option<CacheEntry> {

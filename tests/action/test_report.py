@@ -1,0 +1,104 @@
+"""Sizes: what a pull request is compared with, budgets, and who is told."""
+
+import pathlib
+import unittest
+
+from github import GitHub
+from scene import Scene
+
+
+class Report(Scene):
+    def github(self, **more):
+        github = GitHub(**more)
+        self.addCleanup(github.close)
+        self.variables["GITHUB_API_URL"] = github.url
+        return github
+
+    def grow(self):
+        """The model's bundled files are larger than before."""
+        path = self.app / "models/one/tokenizer.json"
+        path.write_text(path.read_text() + " " * 300_000)
+
+    def test_a_pull_request_is_compared_with_the_branch(self):
+        pushed = self.good(self.new_job("push"))
+        self.assertIn("no baseline", pushed.summary)
+        self.assertEqual(pushed.outputs["over-budget"], "false")
+        self.grow()
+        job = self.new_job("pull_request")
+        run = self.good(job)
+        self.assertNotIn("no baseline", run.summary)
+        self.assertIn("+293.0 KiB", run.summary)
+        self.assertIn("fffffff", run.summary, "the commit of the baseline")
+        self.assertEqual(pathlib.Path(run.outputs["report"]).read_text().strip(), run.summary.strip())
+        self.assertIn("<html", pathlib.Path(run.outputs["report-html"]).read_text())
+        manifests = [key for key in job.cache.keys() if "-manifest-" in key]
+        self.assertEqual(len(manifests), 1, "a pull request is nobody's baseline")
+
+    def test_a_manifest_of_the_repository_is_a_baseline_too(self):
+        self.good(cache="false")
+        manifest = self.app / "dist/mlc-package-manifest.json"
+        (self.app / "released.json").write_text(manifest.read_text())
+        self.grow()
+        run = self.good(baseline="released.json", cache="false")
+        self.assertIn("+293.0 KiB", run.summary)
+
+    def test_a_broken_budget_fails_the_job_after_everything_else(self):
+        (self.app / "mlc-package.yml").write_text(
+            "packages:\n- name: app\n  config: mlc-package-config.json\n"
+            "  budgets:\n    shipped: { max: 10KiB }\n"
+        )
+        run = self.use()
+        self.assertTrue(run.failed)
+        self.assertEqual(run.steps["report"]["exit"], 20, run.log)
+        self.assertEqual(run.outputs["over-budget"], "true")
+        self.assertEqual(run.outputs["dist"], "dist")
+        self.assertTrue(any("-libs-" in key for key in self.job.cache.keys()))
+        self.assertTrue(run.errors())
+
+    def test_a_mistake_in_the_project_is_told_before_anything_slow(self):
+        (self.app / "mlc-package.yml").write_text("packages:\n- name: app\n  konfig: a.json\n")
+        run = self.use()
+        self.assertTrue(run.failed)
+        self.assertEqual(run.steps["plan"]["outcome"], "skipped")
+        places = [properties for kind, properties, _ in run.said if kind == "error"]
+        self.assertTrue(any("file=mlc-package.yml,line=3" in place for place in places), places)
+
+    def test_a_comment_is_made_and_kept_up_to_date(self):
+        github = self.github()
+        self.good(self.new_job("push"))
+        self.grow()
+        run = self.good(self.new_job("pull_request"), comment="on-change", token="the-token")
+        self.assertEqual(len(github.comments), 1, run.log)
+        self.assertIn("+293.0 KiB", github.comments[0]["body"])
+        self.assertTrue(all("the-token" in token for _, _, token in github.requests))
+        self.assertNotIn("the-token", run.log)
+        self.good(self.new_job("pull_request"), comment="on-change", token="the-token")
+        self.assertEqual(len(github.comments), 1)
+
+    def test_a_fork_has_its_summary_and_no_comment(self):
+        """Its token may only read: said once, and no failure."""
+        github = self.github(may_write=False)
+        run = self.good(self.new_job("fork"), comment="always")
+        self.assertEqual(github.comments, [])
+        self.assertIn("Model package size", run.summary)
+        self.assertIn("warning", run.log)
+
+    def test_without_a_token_nothing_is_asked(self):
+        github = self.github()
+        run = self.good(self.new_job("pull_request"), comment="always", token="")
+        self.assertEqual(github.requests, [])
+        self.assertIn("no token", run.log)
+
+    def test_without_the_event_nobody_is_told(self):
+        github = self.github()
+        self.good(self.new_job(), comment="always")
+        self.assertEqual(github.comments, [])
+
+    def test_reports_can_be_left_out(self):
+        run = self.good(report="false")
+        self.assertEqual(run.summary, "")
+        self.assertEqual(run.outputs["over-budget"], "")
+
+
+if __name__ == "__main__":
+    unittest.main()
