@@ -45,7 +45,7 @@ class Report(Scene):
     def test_a_broken_budget_fails_the_job_after_everything_else(self):
         (self.app / "mlc-package.yml").write_text(
             "packages:\n- name: app\n  config: mlc-package-config.json\n"
-            "  budgets:\n    shipped: { max: 10KiB }\n"
+            "  budgets:\n    shipped: { fail: { max: 10KiB } }\n"
         )
         run = self.use()
         self.assertTrue(run.failed)
