@@ -32,6 +32,10 @@ fi
 step "real TVM"
 MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python" \
   cargo test --locked --test real_tvm -- --ignored --test-threads=1
+step "GitHub's own description of its API"
+scripts/setup-prism.sh
+MLC_PACKAGE_TEST_PRISM="$PWD/target/prism" \
+  cargo test --locked --test publish -- --ignored prism --test-threads=2
 step "real huggingface_hub"
 MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
   cargo test --locked --test hub -- --ignored python

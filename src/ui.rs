@@ -176,6 +176,11 @@ impl<'a> Transfer<'a> {
         Self::named(ui, bytes, ["Uploading", "Uploaded"])
     }
 
+    /// The same into archives.
+    pub fn packing(ui: &'a Ui) -> Self {
+        Self::named(ui, 0, ["Packing", "Packed"])
+    }
+
     fn named(ui: &'a Ui, bytes: u64, verbs: [&'static str; 2]) -> Self {
         let terminal = std::io::stderr().is_terminal() && ui.verbosity == Verbosity::Normal;
         let bars = terminal.then(|| {

@@ -85,12 +85,15 @@ enum Verb {
     Lock(lock::LockArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
-    /// Lay out the dist/ again that a release's assets hold
-    Unpack(unpack::UnpackArgs),
-    /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
-    Publish(publish::PublishArgs),
     /// Report sizes, and how they differ from a baseline
     Report(report::ReportArgs),
+    /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
+    Publish(publish::PublishArgs),
+    /// Lay out the dist/ again that a release's assets hold
+    ///
+    /// Every byte is verified before dist/ changes. A release of a private repository needs
+    /// GH_TOKEN or GITHUB_TOKEN.
+    Unpack(unpack::UnpackArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
     /// Print the JSON schema of package configs, or of mlc-package.yml, for editors

@@ -10,6 +10,7 @@ use crate::github::api::ApiOptions;
 use crate::github::event;
 use crate::io::files;
 use crate::pipeline::publish::{self, CommentWhen, Feedback, PublishRequest};
+use crate::publish::pack::{Compression, PackOptions, PackageName};
 use crate::publish::{Conclusion, PublishError, Published, ReleaseFile};
 use crate::report::{self, ReleaseSummary};
 
@@ -23,7 +24,20 @@ pub(super) struct PublishArgs {
     /// [default: the tag that the job runs for]
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// A file to be an asset; may be given more than once
+    /// A package to be packed into assets; may be given more than once [default: dist, unless
+    /// there are files]
+    #[arg(short, long, value_name = "DIR")]
+    output: Vec<Utf8PathBuf>,
+    /// What the names of its assets begin with [default: the repository's name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<PackageName>,
+    /// How its archives are compressed
+    #[arg(long, value_name = "HOW", default_value = "zstd")]
+    compression: CompressionChoice,
+    /// Where its archives are made, and left [default: beside the package, until they are up]
+    #[arg(long, value_name = "DIR")]
+    staging: Option<Utf8PathBuf>,
+    /// Another file to be an asset; may be given more than once
     #[arg(long = "file", value_name = "FILE")]
     files: Vec<Utf8PathBuf>,
     /// The repository [default: that of the job]
@@ -51,6 +65,14 @@ pub(super) struct PublishArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+enum CompressionChoice {
+    /// .tar.zst
+    Zstd,
+    /// .tar.gz, for those who have no zstd
+    Gzip,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum When {
     /// Never
     Never,
@@ -72,12 +94,28 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
     let reports = read_reports(&args.report_markdown)?;
     let options = ApiOptions::from_variables(&get, args.repo.as_deref());
     let options = options.map_err(PublishError::from)?;
+    let dists = match args.output {
+        named if !named.is_empty() => named,
+        _ if args.files.is_empty() => vec!["dist".into()],
+        _ => Vec::new(),
+    };
+    let mut pack = PackOptions::new(match args.name {
+        Some(name) => name,
+        None => package_name(options.repository.name())?,
+    });
+    pack.compression = match args.compression {
+        CompressionChoice::Zstd => Compression::Zstd,
+        CompressionChoice::Gzip => Compression::Gzip,
+    };
     let request = PublishRequest {
         options: options.clone(),
         target: job.sha.clone().filter(|_| job.tag.as_deref() != Some(tag.as_str())),
         tag,
         draft: args.draft,
         prerelease: args.prerelease,
+        dists,
+        pack,
+        staging: args.staging,
         files: args.files,
     };
     let (published, files) = publish::publish(&request, &context.ui, &context.cancel)?;
@@ -112,6 +150,13 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
     let (ui, cancel) = (&context.ui, &context.cancel);
     publish::feedback(Ok(options), &job, file.as_deref(), &feedback, ui, cancel)?;
     Ok(Exit::Ok)
+}
+
+/// GitHub's names of repositories may begin as ours must not.
+fn package_name(repository: &str) -> Result<PackageName, Error> {
+    repository.trim_start_matches(['.', '-']).parse().map_err(|_| {
+        Error::usage("there is no name for the package's assets", "give one with --name")
+    })
 }
 
 fn tag_of(job: &event::Context) -> Option<String> {

@@ -26,12 +26,16 @@ pub fn create_new(path: &Utf8Path, executable: bool) -> io::Result<impl Write + 
 }
 
 /// Whether somebody may execute a file; nobody where files have no such mark.
+#[cfg(unix)]
 pub fn is_executable(path: &Utf8Path) -> io::Result<bool> {
-    let metadata = fs_err::metadata(path)?;
-    #[cfg(unix)]
-    return Ok(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o111 != 0);
-    #[cfg(not(unix))]
-    return Ok(false & metadata.is_file());
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(fs_err::metadata(path)?.permissions().mode() & 0o111 != 0)
+}
+
+/// Whether somebody may execute a file; nobody where files have no such mark.
+#[cfg(not(unix))]
+pub fn is_executable(_: &Utf8Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@ use crate::error::Error;
 use crate::github::api::{Api, ApiError, ApiOptions};
 use crate::github::event::Context;
 use crate::github::output;
-use crate::io::atomic;
 use crate::io::dir::TemporaryDir;
 use crate::io::process::Cancel;
+use crate::io::{atomic, files};
+use crate::manifest;
 use crate::model::ByteSize;
+use crate::publish::pack::{self, PackEvent, PackOptions};
 use crate::publish::{
     self, Annotation, Check, Commented, Conclusion, Happening, Published, ReleaseFile,
     ReleaseRequest, StickyComment,
@@ -31,7 +33,13 @@ pub struct PublishRequest {
     pub draft: bool,
     /// Whether it is no final version.
     pub prerelease: bool,
-    /// The files.
+    /// The packages.
+    pub dists: Vec<Utf8PathBuf>,
+    /// How they are packed.
+    pub pack: PackOptions,
+    /// Where their archives are made, and stay; else beside each package, until they are up.
+    pub staging: Option<Utf8PathBuf>,
+    /// Other files.
     pub files: Vec<Utf8PathBuf>,
 }
 
@@ -42,6 +50,11 @@ pub fn publish(
     cancel: &Cancel,
 ) -> Result<(Published, Vec<ReleaseFile>), Error> {
     let mut files = Vec::new();
+    let mut stagings = Vec::new();
+    for dist in &request.dists {
+        let staging = pack(request, dist, &mut files, ui, cancel)?;
+        stagings.push(staging);
+    }
     for path in &request.files {
         files.push(ReleaseFile::read(path)?);
     }
@@ -69,7 +82,66 @@ pub fn publish(
     drop(transfer);
     let what = if published.draft { "Drafted" } else { "Published" };
     ui.status(what, &published.url);
+    if request.staging.is_none() {
+        for staging in stagings {
+            files::remove_dir_all(&staging)?;
+        }
+    }
     Ok((published, release.files))
+}
+
+/// Packs a package, and adds its files; gives the directory that has them.
+fn pack(
+    request: &PublishRequest,
+    dist: &Utf8Path,
+    release: &mut Vec<ReleaseFile>,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Utf8PathBuf, Error> {
+    let plan = pack::plan(dist, &request.pack)?;
+    for path in &plan.left_out {
+        ui.warn(&format!("{dist}: `{path}` is not of the build, and is left out"));
+    }
+    let device = plan.manifest.device;
+    let staging = match &request.staging {
+        Some(staging) => staging.join(device.to_string()),
+        None => {
+            // A file system that can rename between them, and a name that says whose it is.
+            let dist = files::canonical(dist)?;
+            let name = dist.file_name().unwrap_or("dist");
+            files::parent(&dist).join(format!(".{name}-assets"))
+        }
+    };
+    let transfer = Transfer::packing(ui);
+    let packed = pack::write(&plan, &staging, cancel, &|event| show_packing(ui, &transfer, &event));
+    drop(transfer);
+    for asset in packed?.assets {
+        // There is one for all packages of the release.
+        if asset.name.as_str() != publish::SUMS {
+            release.push(ReleaseFile {
+                name: asset.name.to_string(),
+                label: None,
+                path: asset.path,
+                bytes: asset.bytes,
+                sha256: asset.sha256.to_string(),
+            });
+        }
+    }
+    // Beside the archives, since the next run compares sizes with it alone.
+    let manifest = ReleaseFile::read(&dist.join(manifest::FILE_NAME))?;
+    let name = format!("{}-{device}{}", request.pack.name, publish::baseline::SUFFIX);
+    release.push(ReleaseFile { name, ..manifest });
+    Ok(staging)
+}
+
+fn show_packing(ui: &Ui, transfer: &Transfer<'_>, event: &PackEvent<'_>) {
+    match event {
+        PackEvent::Waiting => ui.status("Waiting", "for another run that packs the same package"),
+        PackEvent::Kept { name } => ui.detail("Packed", &format!("{name} before")),
+        PackEvent::Started { name, bytes } => transfer.begin(name.as_str(), *bytes),
+        PackEvent::Progress { name, bytes_so_far } => transfer.at(name.as_str(), *bytes_so_far),
+        PackEvent::Finished { name, .. } => transfer.end(name.as_str()),
+    }
 }
 
 fn temporary_home() -> Result<Utf8PathBuf, Error> {

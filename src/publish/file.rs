@@ -40,19 +40,6 @@ impl ReleaseFile {
         let label = (name != original).then(|| original.to_owned());
         Ok(Self { name, label, path: path.to_owned(), bytes, sha256 })
     }
-
-    /// What its content is called.
-    pub fn content_type(&self) -> &'static str {
-        match Utf8Path::new(&self.name).extension() {
-            Some("zst") => "application/zstd",
-            Some("gz") => "application/gzip",
-            Some("json") => "application/json",
-            Some("html") => "text/html",
-            Some("md" | "txt") => "text/plain",
-            _ if self.name == SUMS => "text/plain",
-            _ => "application/octet-stream",
-        }
-    }
 }
 
 /// The digests of all others.

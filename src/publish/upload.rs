@@ -224,7 +224,7 @@ fn send(
     }
     let body = Body::File { path: &file.path, bytes: file.bytes };
     let at = &mut |so_far| on_happening(Happening::At { file, so_far });
-    let asset = api.upload(&url, file.content_type(), body, Permission::Contents, at)?;
+    let asset = api.upload(&url, body, Permission::Contents, at)?;
     on_happening(Happening::Sent { file });
     Ok(asset)
 }

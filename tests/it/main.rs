@@ -31,3 +31,4 @@ mod server;
 mod sizes;
 mod store;
 mod tree;
+mod unpack;

@@ -162,7 +162,7 @@ fn an_archive_unpacks_to_what_is_listed_and_no_byte_more() {
     // Less than listed.
     let archive = zstd::encode_all(&tar[..], 1).unwrap();
     write(&scene, &archive, &list(&archive, tar.len() + 512, &files));
-    scene.refuses(13, &["512 fewer"]);
+    scene.refuses(13, &["512 bytes fewer"]);
 }
 
 #[test]

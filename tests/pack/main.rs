@@ -1,12 +1,7 @@
 //! A `dist/` packed for a release and unpacked again: by the library's `pack`, which `publish`
 //! uses, and by `mlc-package unpack` as a user runs it.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "what a scene needs and does not get fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "what a scene needs and does not get fails the test")]
 
 mod hostile;
 mod killed;

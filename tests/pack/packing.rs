@@ -23,7 +23,7 @@ fn a_package_becomes_an_archive_of_its_library_and_one_of_each_model() {
         [
             "chat-android-lib.tar.zst",
             "chat-android-phi-2.tar.zst",
-            "chat-android-my.model-42846d59.tar.zst"
+            "chat-android-my.model-906ce4d3.tar.zst"
         ]
     );
     assert_eq!(plan.left_out, ["notes.txt"]);
@@ -105,8 +105,7 @@ fn other_tools_check_and_unpack_it() {
 /// The names of what was packed and of what was kept.
 fn pack_again(scene: &Scene, options: &pack::PackOptions) -> (Vec<String>, Vec<String>) {
     let plan = pack::plan(&scene.path("built"), options).unwrap();
-    let packed = RefCell::<Vec<String>>::default();
-    let kept = RefCell::<Vec<String>>::default();
+    let (packed, kept) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()));
     pack::write(&plan, &scene.path("packed"), &Cancel::default(), &|event| match event {
         PackEvent::Started { name, .. } => packed.borrow_mut().push(name.to_string()),
         PackEvent::Kept { name } => kept.borrow_mut().push(name.to_string()),
@@ -133,7 +132,7 @@ fn what_is_packed_is_packed_again_only_where_something_changed() {
     lay_out(&scene.path("built"), &tree, &["phi-2", "my model"]);
     let (packed, kept) = pack_again(&scene, &options());
     assert_eq!(packed, ["chat-android-lib.tar.zst", phi]);
-    assert_eq!(kept, ["chat-android-my.model-42846d59.tar.zst"]);
+    assert_eq!(kept, ["chat-android-my.model-906ce4d3.tar.zst"]);
 
     // Somebody touches an archive, another one is gone.
     fs_err::OpenOptions::new().append(true).open(scene.path("packed").join(phi)).unwrap();
@@ -155,7 +154,7 @@ fn what_is_packed_is_packed_again_only_where_something_changed() {
 #[test]
 fn a_package_that_is_not_what_was_built_is_refused_by_file() {
     type Change = fn(&Utf8Path);
-    let cases: [(&str, Change, &str); 7] = [
+    let cases: [(&str, Change, &str); 8] = [
         (
             "same size",
             |dist| fs_err::write(dist.join("bundle/phi-2/mlc-chat-config.json"), "[]").unwrap(),
@@ -188,6 +187,15 @@ fn a_package_that_is_not_what_was_built_is_refused_by_file() {
             "is in the manifest, and not there",
         ),
         (
+            "names that differ in case",
+            |dist| {
+                let path = dist.join(crate::scene::MANIFEST);
+                let text = fs_err::read_to_string(&path).unwrap();
+                fs_err::write(path, text.replace("lib/run.sh", "LIB/run.sh")).unwrap();
+            },
+            "is in upper and lower case",
+        ),
+        (
             "no manifest",
             |dist| fs_err::remove_file(dist.join(crate::scene::MANIFEST)).unwrap(),
             "is no dist/: it has no mlc-package-manifest.json",
@@ -208,6 +216,7 @@ fn a_package_that_is_not_what_was_built_is_refused_by_file() {
         let error = try_pack(&scene.path("built"), &options(), &scene.path("packed")).unwrap_err();
         assert!(error.to_string().contains(words), "{what}: {error}");
         assert!(error.help().is_some(), "{what}");
+        assert!(!scene.path("packed/.packing").exists(), "{what}");
         let there = if scene.path("packed").exists() {
             asset_names(&scene.path("packed"))
         } else {

@@ -179,6 +179,7 @@ fn a_private_release_needs_a_token_which_goes_to_githubs_api_alone() {
         .env("GITHUB_TOKEN", "ghp_secret");
     let (code, stdout, stderr) = finish(&mut command);
     assert_eq!(code, 11, "{stderr}");
+    assert!(stderr.contains("must be allowed to read its contents"), "{stderr}");
     assert!(!format!("{stdout}{stderr}").contains("ghp_"), "{stderr}");
 }
 

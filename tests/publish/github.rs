@@ -61,6 +61,8 @@ pub struct Store {
     pub comments: Vec<Comment>,
     pub checks: Vec<Check>,
     pub pulls: Vec<Pull>,
+    /// All of a pull request, where somebody looks at what we do not read.
+    pub pull_shape: Option<Value>,
     pub seen: Vec<Seen>,
     /// Whether releases are final once they are published.
     pub immutable: bool,
@@ -116,6 +118,9 @@ pub struct State {
     store: Mutex<Store>,
     rule: Rule,
     public: Mutex<String>,
+    /// The address of the storage that downloads are redirected to: another host, as far as a
+    /// client can see.
+    pub storage: String,
     /// Whether uploads are only counted: a benchmark's.
     pub sink: bool,
 }
@@ -158,7 +163,8 @@ impl Github {
         let address = listener.local_addr().unwrap();
         let public = Mutex::new(format!("http://{address}"));
         let store = Mutex::new(Store { no_digests: sink, ..Store::default() });
-        let state = Arc::new(State { store, rule, public, sink });
+        let storage = format!("http://localhost:{}", address.port());
+        let state = Arc::new(State { store, rule, public, storage, sink });
         let shared = state.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {

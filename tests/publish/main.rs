@@ -8,6 +8,7 @@ mod feedback;
 mod github;
 mod http;
 mod library;
+mod openapi;
 mod races;
 mod releases;
 mod routes;

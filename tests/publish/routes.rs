@@ -77,7 +77,9 @@ pub fn answer(seen: &Seen, state: &State) -> Answer {
     let parts: Vec<String> = rest.split('/').map(decoded).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match (seen.method.as_str(), &parts[..]) {
-        (method, ["releases", rest @ ..]) => releases(method, rest, seen, &mut store, &public),
+        (method, ["releases", rest @ ..]) => {
+            releases(method, rest, seen, &mut store, [&public, &state.storage])
+        }
         (method, ["issues", rest @ ..]) => comments(method, rest, seen, &mut store),
         (method, ["check-runs", rest @ ..]) => checks(method, rest, seen, &mut store),
         ("GET", ["commits", sha, "check-runs"]) => {
@@ -88,13 +90,20 @@ pub fn answer(seen: &Seen, state: &State) -> Answer {
         }
         ("GET", ["commits", sha, "pulls"]) => {
             let ours = store.pulls.iter().filter(|pull| pull.head == *sha);
-            Answer::json(200, &ours.map(shapes::pull).collect())
+            Answer::json(
+                200,
+                &ours.map(|pull| shapes::pull(pull, store.pull_shape.as_ref())).collect(),
+            )
         }
         ("GET", ["pulls"]) => {
             let head = query(seen, "head");
             let ours =
                 store.pulls.iter().filter(|pull| head.ends_with(&format!(":{}", pull.branch)));
-            Answer::json(200, &ours.filter(|pull| pull.open).map(shapes::pull).collect())
+            let ours = ours.filter(|pull| pull.open);
+            Answer::json(
+                200,
+                &ours.map(|pull| shapes::pull(pull, store.pull_shape.as_ref())).collect(),
+            )
         }
         _ => missing(),
     }
@@ -118,7 +127,13 @@ fn page(seen: &Seen, all: &[Value], public: &str) -> Answer {
     answer
 }
 
-fn releases(method: &str, rest: &[&str], seen: &Seen, store: &mut Store, public: &str) -> Answer {
+fn releases(
+    method: &str,
+    rest: &[&str],
+    seen: &Seen,
+    store: &mut Store,
+    [public, storage]: [&str; 2],
+) -> Answer {
     let text = |name: &str| seen.body[name].as_str().map(str::to_owned);
     match (method, rest) {
         ("GET", []) => {
@@ -156,7 +171,7 @@ fn releases(method: &str, rest: &[&str], seen: &Seen, store: &mut Store, public:
                 None => missing(),
             }
         }
-        (_, ["assets", id]) => one_asset(method, id, seen, store, public),
+        (_, ["assets", id]) => one_asset(method, id, seen, store, storage),
         (_, [id, rest @ ..]) => {
             let Some(at) = store.releases.iter().position(|other| other.id.to_string() == *id)
             else {
@@ -201,7 +216,7 @@ fn change(at: usize, seen: &Seen, store: &mut Store, public: &str) -> Answer {
     Answer::json(200, &shapes::release(release, public))
 }
 
-fn one_asset(method: &str, id: &str, seen: &Seen, store: &mut Store, public: &str) -> Answer {
+fn one_asset(method: &str, id: &str, seen: &Seen, store: &mut Store, storage: &str) -> Answer {
     let holder = |release: &shapes::Release| {
         release.assets.iter().position(|asset| asset.id.to_string() == id)
     };
@@ -210,8 +225,6 @@ fn one_asset(method: &str, id: &str, seen: &Seen, store: &mut Store, public: &st
     let Some((at, nth)) = found else { return missing() };
     match method {
         "GET" if seen.query.is_empty() => {
-            // Another host, as far as a client can see.
-            let storage = public.replace("127.0.0.1", "localhost");
             let url = format!("{storage}/storage/{id}?signature=secret");
             Answer { status: 302, headers: vec![("Location".to_owned(), url)], body: Vec::new() }
         }

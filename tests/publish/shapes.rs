@@ -60,12 +60,13 @@ pub struct Pull {
 }
 
 pub fn user(login: &str, kind: &str) -> Value {
-    let url = format!("https://api.github.com/users/{login}");
+    let encoded = login.replace('[', "%5B").replace(']', "%5D");
+    let url = format!("https://api.github.com/users/{encoded}");
     let below = |name: &str| format!("{url}/{name}");
     json!({
         "login": login, "id": 41, "node_id": "MDM6Qm90NDE=", "type": kind, "site_admin": false,
         "avatar_url": "https://avatars.githubusercontent.com/in/1?v=4", "gravatar_id": null,
-        "url": url, "html_url": format!("https://github.com/{login}"),
+        "url": url, "html_url": format!("https://github.com/{encoded}"),
         "followers_url": below("followers"), "following_url": below("following{/other_user}"),
         "gists_url": below("gists{/gist_id}"), "starred_url": below("starred{/owner}{/repo}"),
         "subscriptions_url": below("subscriptions"), "organizations_url": below("orgs"),
@@ -144,10 +145,13 @@ pub fn check(check: &Check) -> Value {
     })
 }
 
-/// As much of a pull request as is read; its whole shape is a repository's, twice.
-pub fn pull(pull: &Pull) -> Value {
-    json!({
-        "number": pull.number, "state": if pull.open { "open" } else { "closed" },
-        "head": {"sha": pull.head, "ref": pull.branch},
-    })
+/// As much of a pull request as is read, over a whole one if there is one: its shape is a
+/// repository's, twice.
+pub fn pull(pull: &Pull, whole: Option<&Value>) -> Value {
+    let mut shape = whole.cloned().unwrap_or_else(|| json!({"head": {}}));
+    shape["number"] = json!(pull.number);
+    shape["state"] = json!(if pull.open { "open" } else { "closed" });
+    shape["head"]["sha"] = json!(pull.head);
+    shape["head"]["ref"] = json!(pull.branch);
+    shape
 }

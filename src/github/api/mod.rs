@@ -232,7 +232,6 @@ impl<'a> Api<'a> {
     pub fn upload<T: DeserializeOwned>(
         &self,
         url: &Url,
-        content_type: &str,
         file: Body<'_>,
         permission: Permission,
         at: &mut dyn FnMut(u64),
@@ -244,7 +243,8 @@ impl<'a> Api<'a> {
             headers: &[
                 ("accept", "application/vnd.github+json"),
                 ("x-github-api-version", VERSION),
-                ("content-type", content_type),
+                // The one type that GitHub's description of its API has for all assets.
+                ("content-type", "application/octet-stream"),
             ],
             body: file,
         };

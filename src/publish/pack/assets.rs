@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AssetName, Compression, PackError, Sha256};
+use super::{AssetName, Compression, PackError, PackageName, Sha256};
 use crate::manifest;
 use crate::model::{Device, Digest, ModelId, ShardPath};
 
@@ -27,7 +27,7 @@ pub struct AssetsManifest {
     /// The version of the tool that packed them.
     pub tool: String,
     /// What the assets' names begin with.
-    pub package: String,
+    pub package: PackageName,
     /// The phone the package is for.
     pub device: Device,
     /// How to unpack them, for people.
@@ -100,7 +100,7 @@ impl AssetsManifest {
     pub const SCHEMA: u32 = 1;
 
     pub(super) fn new(
-        package: &super::PackageName,
+        package: &PackageName,
         device: Device,
         compression: Compression,
         archives: Vec<ArchiveRecord>,
@@ -108,7 +108,7 @@ impl AssetsManifest {
         Self {
             schema: Self::SCHEMA,
             tool: env!("CARGO_PKG_VERSION").to_owned(),
-            package: package.as_str().to_owned(),
+            package: package.clone(),
             device,
             join: JOIN.to_owned(),
             compression,
@@ -170,34 +170,34 @@ impl AssetsManifest {
                 return Err(format!("the files of `{name}` are larger than what it unpacks to"));
             }
         }
-        self.check_paths()
+        let files = self.archives.iter().flat_map(|archive| &archive.files);
+        check_paths(files.map(|file| &file.path))
     }
+}
 
-    /// No path is there twice, also where case does not count, and none is a file and a
-    /// directory.
-    fn check_paths(&self) -> Result<(), String> {
-        let mut files = BTreeSet::new();
-        let mut dirs: BTreeMap<String, &str> = BTreeMap::new();
-        for file in self.archives.iter().flat_map(|archive| &archive.files) {
-            let path = file.path.as_str();
-            if !files.insert(path.to_lowercase()) {
-                return Err(format!("`{path}` is listed twice, or in upper and lower case"));
-            }
-            for (end, _) in path.match_indices('/') {
-                let dir = path.get(..end).unwrap_or_default();
-                if *dirs.entry(dir.to_lowercase()).or_insert(dir) != dir {
-                    return Err(format!("the directory of `{path}` is in upper and lower case"));
-                }
+/// No path is there twice, also where case does not count, none is a file and a directory, and
+/// one is the manifest's.
+pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a ShardPath>) -> Result<(), String> {
+    let mut files = BTreeSet::new();
+    let mut dirs: BTreeMap<String, &str> = BTreeMap::new();
+    for path in paths.map(ShardPath::as_str) {
+        if !files.insert(path.to_lowercase()) {
+            return Err(format!("`{path}` is listed twice, or in upper and lower case"));
+        }
+        for (end, _) in path.match_indices('/') {
+            let dir = path.get(..end).unwrap_or_default();
+            if *dirs.entry(dir.to_lowercase()).or_insert(dir) != dir {
+                return Err(format!("the directory of `{path}` is in upper and lower case"));
             }
         }
-        if let Some(path) = files.iter().find(|path| dirs.contains_key(*path)) {
-            return Err(format!("`{path}` is a file and a directory"));
-        }
-        if !files.contains(manifest::FILE_NAME) {
-            return Err(format!("no archive holds {}", manifest::FILE_NAME));
-        }
-        Ok(())
     }
+    if let Some(path) = files.iter().find(|path| dirs.contains_key(*path)) {
+        return Err(format!("`{path}` is a file and a directory"));
+    }
+    if !files.contains(manifest::FILE_NAME) {
+        return Err(format!("no archive holds {}", manifest::FILE_NAME));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -244,6 +244,7 @@ mod tests {
         for (pointer, value, why) in [
             ("/schema", json!(2), "it has schema 2"),
             ("/device", json!("toaster"), "toaster"),
+            ("/package", json!("\u{1b}[2J"), "is no name of an asset"),
             ("/archives/0/name", json!("../a"), "is no name of an asset"),
             ("/archives/0/parts/0/name", json!("/etc/passwd"), "is no name of an asset"),
             ("/archives/0/parts/1/name", json!("A.part01"), "`A.part01` is listed twice"),

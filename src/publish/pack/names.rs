@@ -19,7 +19,8 @@ const LONGEST: usize = 100;
 pub struct NotAName(String, usize);
 
 /// What the names of a package's assets begin with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct PackageName(String);
 
 /// The name of an asset: of one file, in any directory and on any system.
@@ -123,6 +124,12 @@ impl fmt::Display for AssetName {
     }
 }
 
+impl<'de> Deserialize<'de> for PackageName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 impl<'de> Deserialize<'de> for AssetName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
@@ -140,7 +147,7 @@ mod tests {
             AssetName::model(&package, Device::Android, &id.parse().unwrap(), "tar.zst").to_string()
         };
         assert_eq!(name("Qwen3-0.6B-q0f16-MLC"), "chat-android-Qwen3-0.6B-q0f16-MLC.tar.zst");
-        assert_eq!(name("my model"), "chat-android-my.model-42846d59.tar.zst");
+        assert_eq!(name("my model"), "chat-android-my.model-906ce4d3.tar.zst");
         // Neither the library's archive, nor each other's.
         let names = ["lib", "LIB", "my model", "my.model", "my~model", &"x".repeat(200)].map(name);
         for (index, name) in names.iter().enumerate() {

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Deserialize;
 
-use super::assets::FileRecord;
+use super::assets::{FileRecord, check_paths};
 use super::{AssetName, Compression, Level, PackError, PackOptions, PackageName};
 use crate::io::files::{self, TreeKind};
 use crate::io::stream;
@@ -55,16 +55,19 @@ pub fn plan(dist: &Utf8Path, options: &PackOptions) -> Result<PackPlan, PackErro
     let tree = files::tree(dist, |_| true).map_err(PackError::Read)?;
     let mut kinds: BTreeMap<_, _> =
         tree.into_iter().map(|entry| (entry.path, entry.kind)).collect();
-    let mut records = vec![record(dist, &mut kinds, own)?];
+    let mut listed = vec![own];
     for output in &manifest.outputs {
         let path: ShardPath = output.path.as_str().parse().map_err(|why| PackError::Manifest {
             path: dist.join(manifest::FILE_NAME),
             why: format!("it lists `{}`, and that has {why}", output.path),
         })?;
-        let listed =
-            FileRecord { path, bytes: output.bytes, digest: output.digest, executable: false };
-        records.push(record(dist, &mut kinds, listed)?);
+        let (bytes, digest) = (output.bytes, output.digest);
+        listed.push(FileRecord { path, bytes, digest, executable: false });
     }
+    check_paths(listed.iter().map(|file| &file.path))
+        .map_err(|why| PackError::Manifest { path: dist.join(manifest::FILE_NAME), why })?;
+    let records = listed.into_iter().map(|listed| record(dist, &mut kinds, listed));
+    let mut records = records.collect::<Result<Vec<_>, _>>()?;
     records.sort_by(|a, b| a.path.cmp(&b.path));
     let left_out = kinds.into_iter().filter(|(_, kind)| *kind != TreeKind::Dir);
     Ok(PackPlan {

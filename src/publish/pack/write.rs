@@ -83,11 +83,11 @@ pub fn write(
     record::prepare(staging).map_err(failed)?;
     let lock = Lock::acquire(&staging.join(".lock"), cancel, || events(PackEvent::Waiting));
     let Some(_lock) = lock.map_err(failed)? else { return Err(PackError::Interrupted) };
-    let mut archives = Vec::new();
-    for asset in &plan.assets {
-        archives.push(archive(plan, asset, staging, cancel, events)?);
-    }
-    files::remove_dir_all(&staging.join(UNFINISHED)).map_err(failed)?;
+    let archives = plan.assets.iter().map(|asset| archive(plan, asset, staging, cancel, events));
+    let archives: Result<Vec<_>, _> = archives.collect();
+    let cleared = files::remove_dir_all(&staging.join(UNFINISHED));
+    let archives = archives?;
+    cleared.map_err(failed)?;
     let parts = archives.iter().flat_map(|archive| &archive.parts).map(|part| Asset {
         name: part.name.clone(),
         path: staging.join(part.name.as_str()),

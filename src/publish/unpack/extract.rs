@@ -43,28 +43,23 @@ pub(super) fn extract(
     let files = archive.files.iter().map(|file| (file.path.as_str(), (file, false))).collect();
     let mut extraction =
         Extraction { archive, staging, cancel, files, long: None, block: vec![0; BLOCK] };
-    let done = extraction.entries(&mut tar);
+    let done = extraction.entries(&mut tar).and_then(|()| extraction.all_there());
     let mut rest = tar.into_inner();
-    if rest.passed {
-        let why =
-            format!("it unpacks to more than the {} bytes that are listed", archive.tar_bytes);
-        return Err(UnpackError::Damaged { archive: archive.name.clone(), why });
-    }
-    done?;
-    extraction.all_there()?;
-    // The end of a tar is zeros; what is behind it is inflated too, so that its checksum counts.
-    io::copy(&mut rest, &mut io::sink()).map_err(damaged)?;
-    match rest {
-        Bounded { passed: false, left: 0, .. } => Ok(()),
-        Bounded { left, .. } => Err(UnpackError::Damaged {
-            archive: archive.name.clone(),
-            why: format!(
-                "it does not unpack to {} bytes, but {}",
-                archive.tar_bytes,
-                if left == 0 { "more".to_owned() } else { format!("{left} fewer") }
-            ),
-        }),
-    }
+    // What is behind the end of the tar is inflated too, so that its checksum counts.
+    let done =
+        done.and_then(|()| io::copy(&mut rest, &mut io::sink()).map(|_| ()).map_err(damaged));
+    let listed = archive.tar_bytes;
+    let why = match (done, rest) {
+        (_, Bounded { passed: true, .. }) => {
+            format!("it unpacks to more than the {listed} bytes that are listed")
+        }
+        (Err(error), _) => return Err(error),
+        (Ok(()), Bounded { left: 0, .. }) => return Ok(()),
+        (Ok(()), Bounded { left, .. }) => {
+            format!("it unpacks to {left} bytes fewer than the {listed} that are listed")
+        }
+    };
+    Err(UnpackError::Damaged { archive: archive.name.clone(), why })
 }
 
 /// Ends with an error where there is more than there may be.

@@ -1,6 +1,7 @@
 //! From the assets to the thread that unpacks them.
 
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use sha2::Digest as _;
@@ -45,52 +46,43 @@ impl Read for Stream {
     }
 }
 
-/// Reads the parts of an archive, and holds them against their digests.
+/// Reads the parts of an archive, and holds them against their digests. Ends early, with
+/// [`UnpackError::Interrupted`], once `hopeless` is set.
 pub(super) fn read(
     assets: &dyn Assets,
     archive: &ArchiveRecord,
     sender: Sender,
+    hopeless: &AtomicBool,
     events: Events<'_>,
 ) -> Result<(), UnpackError> {
     let mut sender = Some(sender);
-    for part in &archive.parts {
-        part_of(assets, part, &mut sender, events)?;
-        if sender.is_none() && !assets.is_near() {
-            return Ok(());
-        }
-    }
-    Ok(())
+    archive.parts.iter().try_for_each(|part| part_of(assets, part, &mut sender, hopeless, events))
 }
 
 fn part_of(
     assets: &dyn Assets,
     part: &PartRecord,
     sender: &mut Option<Sender>,
+    hopeless: &AtomicBool,
     events: Events<'_>,
 ) -> Result<(), UnpackError> {
     let name = &part.name;
     events(UnpackEvent::Started { name, bytes: part.bytes });
     let mut hasher = sha2::Sha256::new();
     let mut so_far = 0;
-    let mut given_up = false;
-    let read = assets.read(part, &mut |piece| {
+    assets.read(part, &mut |piece| {
         hasher.update(piece);
         so_far += piece.len() as u64;
         if sender.as_ref().is_some_and(|sender| sender.0.send(piece.to_vec()).is_err()) {
+            // What is no archive may have been damaged on its way: its digest tells.
             *sender = None;
-            if !assets.is_near() {
-                given_up = true;
-                return Err(UnpackError::Interrupted);
-            }
+        }
+        if hopeless.load(Ordering::Relaxed) {
+            return Err(UnpackError::Interrupted);
         }
         events(UnpackEvent::Progress { name, bytes_so_far: so_far });
         Ok(())
-    });
-    if given_up {
-        // The other thread knows why.
-        return Ok(());
-    }
-    read?;
+    })?;
     if so_far != part.bytes {
         return Err(UnpackError::Size { name: name.clone(), found: so_far, listed: part.bytes });
     }

@@ -95,8 +95,4 @@ impl Assets for LocalAssets<'_> {
             }
         }
     }
-
-    fn is_near(&self) -> bool {
-        true
-    }
 }

@@ -12,6 +12,7 @@ mod remote;
 mod requests;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -110,8 +111,6 @@ trait Assets {
     fn look_at(&self, part: &PartRecord) -> Result<(), UnpackError>;
     /// Gives the bytes of one to `sink`, piece by piece.
     fn read(&self, part: &PartRecord, sink: Sink<'_>) -> Result<(), UnpackError>;
-    /// Whether the rest of an archive that is wrong is worth reading, to tell which part it is.
-    fn is_near(&self) -> bool;
 }
 
 /// Takes a piece of an asset.
@@ -208,15 +207,23 @@ fn one(
     events: Events<'_>,
 ) -> Result<(), UnpackError> {
     let (sender, receiver) = feed::pipe();
+    // Set where nothing that is still to come can change why it fails.
+    let hopeless = &AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let unpacking = scope
-            .spawn(move || extract::extract(receiver, list.compression, archive, staging, cancel));
-        let read = feed::read(assets, archive, sender, events);
+        let unpacking = scope.spawn(move || {
+            let done = extract::extract(receiver, list.compression, archive, staging, cancel);
+            if let Err(UnpackError::Write { .. } | UnpackError::Interrupted) = &done {
+                hopeless.store(true, Ordering::Relaxed);
+            }
+            done
+        });
+        let read = feed::read(assets, archive, sender, hopeless, events);
         let unpacked = unpacking.join().unwrap_or_else(|_| {
             let why = "the unpacking thread failed".to_owned();
             Err(UnpackError::Damaged { archive: archive.name.clone(), why })
         });
         match (read, unpacked) {
+            (Err(UnpackError::Interrupted), Err(error)) => Err(error),
             // What is damaged on its way is rarely an archive any more.
             (Err(error), _) | (Ok(()), Err(error)) => Err(error),
             (Ok(()), Ok(())) => Ok(()),

@@ -109,8 +109,4 @@ impl Assets for RemoteAssets<'_> {
         let address = self.address(name).ok_or_else(|| self.refused(name, 404))?;
         self.asker.stream(name, &address, part.bytes, sink)
     }
-
-    fn is_near(&self) -> bool {
-        false
-    }
 }

@@ -118,7 +118,9 @@ impl Asker<'_> {
             match self.stream_once(address, bytes, &mut at, sink) {
                 Ok(()) => {}
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Refused { url, status }) => return Err(refused(url, status, true)),
+                Err(Failure::Refused { url, status }) => {
+                    return Err(refused(url, status, address.token.is_some()));
+                }
                 Err(Failure::Passing { why, after }) => {
                     if at - before >= PROGRESS {
                         backoff.reset();
@@ -234,12 +236,14 @@ pub(super) fn refused(url: String, status: u16, token: bool) -> UnpackError {
         404 => "there is no such file, or it is not for everybody".to_owned(),
         status => format!("the server answers {status}"),
     };
-    let help = (!token).then(|| {
+    let help = if token {
+        "check the address; for a private repository, the token of GH_TOKEN or GITHUB_TOKEN must \
+         be allowed to read its contents"
+    } else {
         "check the address; a release of a private repository needs GH_TOKEN or GITHUB_TOKEN, and \
          drafts are not served at all"
-            .to_owned()
-    });
-    UnpackError::Http { url, why, help }
+    };
+    UnpackError::Http { url, why, help: Some(help.to_owned()) }
 }
 
 /// The client cannot be made.
