@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Reports sizes: in the job's summary, as files, at the lines of models that are over a budget
+# Reports sizes, of what was built or of a manifest from elsewhere: in the job's summary, as files, at the lines of models that are over a budget
 # and, when asked, on the pull request. Ends with 20 if a budget says that the job fails.
 set -euo pipefail
 
@@ -7,7 +7,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=action/common.sh
 source "$here/common.sh"
 
-arguments=("--manifest=$OUTPUT" "--package-config=$CONFIG" "--head=$HEAD_COMMIT")
+arguments=("--head=$HEAD_COMMIT")
+if [[ -n $MANIFEST ]]; then
+  arguments+=("--manifest=$MANIFEST")
+else
+  arguments+=("--manifest=$OUTPUT" "--package-config=$CONFIG")
+fi
 if [[ -n $BASELINE ]]; then
   arguments+=("--baseline=$BASELINE")
   # Manifests are kept under their commit.

@@ -27,7 +27,8 @@ HOSTILE = [
 TEXTS = [
     "config", "working-directory", "mode", "binding", "source-dir", "locked", "strict",
     "version", "container", "image", "cache", "cache-weights", "cache-dir", "prefix-key",
-    "save-if", "matrix-jobs", "only", "python", "output",
+    "save-if", "matrix-jobs", "only", "python", "comment", "check-run", "report", "baseline",
+    "draft", "prerelease", "files", "name", "tag-name", "output",
 ]
 
 

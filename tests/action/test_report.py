@@ -1,6 +1,8 @@
-"""Sizes: what a pull request is compared with, budgets, and who is told."""
+"""Sizes and releases: what a pull request is compared with, budgets, and who is told."""
 
+import json
 import pathlib
+import shutil
 import unittest
 
 from github import GitHub
@@ -75,6 +77,31 @@ class Report(Scene):
         self.good(self.new_job("pull_request"), comment="on-change", token="the-token")
         self.assertEqual(len(github.comments), 1)
 
+    def test_a_second_workflow_comments_for_a_fork(self):
+        """It has no repository, and one file that a stranger's job left."""
+        built = self.good(self.new_job("fork"))
+        manifest = (self.app / built.outputs["manifest"]).read_text()
+        github = self.github()
+        github.pulls = [{"number": 7, "head": "a" * 40}]
+        for entry in list(self.app.iterdir()):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        (self.app / "untrusted").mkdir()
+        (self.app / "untrusted/mlc-package-manifest.json").write_text(manifest)
+        given = {"mode": "report", "manifest": "untrusted/mlc-package-manifest.json"}
+        run = self.good(self.new_job("workflow_run"), comment="always", **given)
+        self.assertEqual(len(github.comments), 1, run.log)
+        self.assertIn("Model package size", github.comments[0]["body"])
+        for step in ("plan", "build", "restore-libs"):
+            self.assertEqual(run.steps[step]["outcome"], "skipped")
+
+        hostile = "</details>\n::error::mine\n@everyone <img src=x>"
+        damaged = manifest.replace("one-q0f16", json.dumps(hostile)[1:-1])
+        (self.app / "untrusted/mlc-package-manifest.json").write_text(damaged)
+        run = self.use(self.new_job("workflow_run"), comment="always", **given)
+        self.assertTrue(run.failed)
+        self.assertNotIn("mine", run.errors())
+        self.assertNotIn("@everyone", github.comments[0]["body"])
+
     def test_a_fork_has_its_summary_and_no_comment(self):
         """Its token may only read: said once, and no failure."""
         github = self.github(may_write=False)
@@ -93,6 +120,33 @@ class Report(Scene):
         github = self.github()
         self.good(self.new_job(), comment="always")
         self.assertEqual(github.comments, [])
+
+    def test_a_package_becomes_a_release(self):
+        github = self.github()
+        (self.app / "NOTES.txt").write_text("what is new")
+        run = self.good(
+            self.new_job("release"), tag_name="v1.0.0", name="models", prerelease="true",
+            files="NOTES.txt\n", token="the-token",
+        )
+        self.assertEqual(
+            run.outputs["release-url"], "https://github.invalid/owner/app/releases/tag/v1.0.0"
+        )
+        self.assertEqual(len(github.releases), 1)
+        release = github.releases[0]
+        self.assertFalse(release["draft"])
+        self.assertTrue(release["prerelease"])
+        names = sorted(github.assets)
+        self.assertIn("NOTES.txt", names)
+        self.assertIn("SHA256SUMS", names)
+        self.assertTrue(any(name.startswith("models-android-lib.tar") for name in names), names)
+        self.assertTrue(all("the-token" in token for _, _, token in github.requests))
+
+    def test_a_release_that_may_not_be_made_names_the_permission(self):
+        self.github(may_write=False)
+        run = self.use(self.new_job("push"), tag_name="v1.0.0")
+        self.assertTrue(run.failed)
+        self.assertIn("contents: write", run.log)
+        self.assertEqual(run.outputs["release-url"], "")
 
     def test_reports_can_be_left_out(self):
         run = self.good(report="false")
