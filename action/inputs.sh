@@ -92,8 +92,17 @@ if [[ ! -d $directory ]]; then
 fi
 inside working-directory "$directory"
 
+# A list of them, one a line.
+all_present() {
+  local name=$1 value
+  while IFS= read -r value; do
+    if [[ -n $value ]]; then present "$name" "$value"; fi
+  done <<<"$2"
+}
+
 if [[ $MODE == report ]]; then
-  present manifest "$MANIFEST"
+  if [[ -z $MANIFEST ]]; then fail "\`mode: report\` takes the input \`manifest\`"; fi
+  all_present manifest "$MANIFEST"
 else
   if [[ -n $MANIFEST ]]; then fail "the input \`manifest\` is for \`mode: report\` only"; fi
   relative config "$CONFIG"
@@ -118,7 +127,7 @@ if [[ -n $SOURCE_DIR ]]; then
   inside source-dir "$directory/$SOURCE_DIR"
 fi
 
-if [[ -n $BASELINE ]]; then present baseline "$BASELINE"; fi
+all_present baseline "$BASELINE"
 
 while IFS= read -r file; do
   if [[ -z $file ]]; then continue; fi

@@ -8,17 +8,21 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/common.sh"
 
 arguments=("--head=$HEAD_COMMIT")
+# Adds an option for each line of a list.
+each() {
+  local value
+  while IFS= read -r value; do
+    if [[ -n $value ]]; then arguments+=("$1=$value"); fi
+  done <<<"$2"
+}
 if [[ -n $MANIFEST ]]; then
-  arguments+=("--manifest=$MANIFEST")
+  each --manifest "$MANIFEST"
 else
   arguments+=("--manifest=$OUTPUT" "--package-config=$CONFIG")
 fi
-if [[ -n $BASELINE ]]; then
-  arguments+=("--baseline=$BASELINE")
-  # Manifests are kept under their commit.
-  commit=${BASELINE_KEY##*-}
-  if [[ -n $commit ]]; then arguments+=("--base=$commit"); fi
-fi
+each --baseline "$BASELINE"
+# Manifests are kept under their commit.
+if [[ -n $BASELINE && -n ${BASELINE_KEY##*-} ]]; then arguments+=("--base=${BASELINE_KEY##*-}"); fi
 
 # Runs a report; that a budget is broken is no failure yet.
 report() {

@@ -102,6 +102,21 @@ class Report(Scene):
         self.assertNotIn("mine", run.errors())
         self.assertNotIn("@everyone", github.comments[0]["body"])
 
+    def test_several_packages_are_one_report(self):
+        self.good()
+        names = []
+        for name in ("android", "notes"):
+            (self.app / f"{name}.json").write_text(
+                (self.app / "dist/mlc-package-manifest.json").read_text()
+            )
+            names.append(f"{name}.json")
+        listed = "\n".join(names) + "\n"
+        run = self.good(mode="report", manifest=listed, baseline="android.json")
+        self.assertEqual(run.summary.count("### Model package size"), 1)
+        self.refused("names no file", mode="report", manifest="android.json\nnowhere.json")
+        self.refused("takes the input `manifest`", mode="report")
+        self.refused("is for `mode: report` only", manifest="android.json")
+
     def test_a_fork_has_its_summary_and_no_comment(self):
         """Its token may only read: said once, and no failure."""
         github = self.github(may_write=False)
