@@ -4,10 +4,13 @@ use camino::Utf8PathBuf;
 
 use crate::assemble::AssembleError;
 use crate::binding::BindingError;
+use crate::binding::abi::AbiError;
+use crate::binding::checks::LinkedError;
 use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
 use crate::config::project::ProjectError;
 use crate::convert::ConvertError;
+use crate::doctor::DoctorError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
@@ -76,7 +79,8 @@ pub enum Error {
         /// Why.
         why: String,
     },
-    /// A checkpoint cannot be converted. Exit 11, or 2 for what was asked.
+    /// A checkpoint cannot be converted. Exit 11, 2 for what was asked, or 12 if MLC LLM
+    /// was to do it.
     #[error(transparent)]
     Convert(#[from] ConvertError),
     /// The compiler is not there. Exit 12.
@@ -97,6 +101,15 @@ pub enum Error {
     /// The platform binding could not be built or linked. Exit 14.
     #[error(transparent)]
     Binding(#[from] BindingError),
+    /// The compiler and the sources do not go together. Exit 14.
+    #[error(transparent)]
+    Abi(#[from] AbiError),
+    /// This machine lacks what the build needs. Exit 14.
+    #[error(transparent)]
+    Doctor(#[from] DoctorError),
+    /// What was linked cannot work in an app. Exit 14.
+    #[error(transparent)]
+    Linked(#[from] LinkedError),
     /// `dist/` could not be made. Exit 14.
     #[error(transparent)]
     Assemble(#[from] AssembleError),
@@ -141,6 +154,9 @@ impl Error {
             Self::Usage { .. } => Exit::Usage,
             Self::Config(_) | Self::Project(_) => Exit::Config,
             Self::Convert(error) if error.is_usage() => Exit::Usage,
+            Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Convert(error) if error.python().is_some() => Exit::Compile,
+            Self::Convert(ConvertError::Write(_)) => Exit::Internal,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
             Self::Fetch { source, .. } if source.is_config() => Exit::Config,
@@ -161,7 +177,7 @@ impl Error {
             Self::Binding(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Binding(_) => Exit::Assembly,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
-            Self::Assemble(_) => Exit::Assembly,
+            Self::Abi(_) | Self::Doctor(_) | Self::Linked(_) | Self::Assemble(_) => Exit::Assembly,
             Self::Pack(PackError::Interrupted) | Self::Unpack(UnpackError::Interrupted) => {
                 Exit::Interrupted
             }
@@ -204,6 +220,7 @@ impl Error {
                     .to_owned(),
             ),
             Self::Binding(error) => error.help(),
+            Self::Abi(error) => Some(error.help()),
             Self::Assemble(error) => error.help().map(str::to_owned),
             Self::Pack(error) => error.help().map(str::to_owned),
             Self::Unpack(error) => error.help(),

@@ -8,6 +8,7 @@
 //!        -> report -> publish
 //! ```
 //!
+//! `doctor` looks beforehand whether the machine can do all this.
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the
 //! stages exchange, and `io` alone touches files and programs. ARCHITECTURE.md has the rules.
 
@@ -17,6 +18,7 @@ pub mod cli;
 pub mod compile;
 pub mod config;
 pub mod convert;
+pub mod doctor;
 pub mod error;
 pub mod exit;
 pub mod fetch;

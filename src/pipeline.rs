@@ -5,6 +5,7 @@ mod binding;
 pub mod cache;
 mod compile;
 mod compile_one;
+mod doctor;
 mod fetch;
 mod libraries;
 mod library;
@@ -24,6 +25,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use self::binding::BindingOptions;
 use self::compile::Had;
 pub use self::compile_one::{CompileOneRequest, CompiledOne, compile_one};
+pub use self::doctor::{DoctorRequest, doctor};
 use self::fetch::Fetched;
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
@@ -116,6 +118,8 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     let planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan)?;
+    // With a binding to build, `true` looks at what that needs too.
+    doctor::require(&request.package, &planned, false, ui, cancel)?;
     planned.fetched.complete(ui)?;
     clock.lap("download");
     let had = compile::compile(request, &planned, ui, cancel)?;

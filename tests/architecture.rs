@@ -11,22 +11,23 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "pipeline", "report", "config", "convert", "fetch", "library", "compile", "plan",
-            "publish", "manifest", "github", "io", "model", "ui", "error", "exit",
+            "pipeline", "report", "config", "convert", "doctor", "fetch", "library", "compile",
+            "plan", "binding", "publish", "manifest", "github", "io", "model", "ui", "error",
+            "exit",
         ],
     ),
     (
         "pipeline",
         &[
-            "config", "convert", "fetch", "plan", "compile", "library", "binding", "assemble",
-            "publish", "manifest", "report", "github", "io", "model", "ui", "error",
+            "config", "convert", "doctor", "fetch", "plan", "compile", "library", "binding",
+            "assemble", "publish", "manifest", "report", "github", "io", "model", "ui", "error",
         ],
     ),
     (
         "error",
         &[
-            "assemble", "binding", "compile", "config", "convert", "fetch", "library", "manifest",
-            "plan", "publish", "report", "exit", "model",
+            "assemble", "binding", "compile", "config", "convert", "doctor", "fetch", "library",
+            "manifest", "plan", "publish", "report", "exit", "model",
         ],
     ),
     ("ui", &["github", "model"]),
@@ -38,6 +39,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("compile", &["io", "model"]),
     ("library", &["io", "model"]),
     ("binding", &["io", "model"]),
+    ("doctor", &["io", "model"]),
     ("assemble", &["manifest", "io", "model"]),
     ("publish", &["manifest", "github", "io", "model"]),
     ("manifest", &["model"]),

@@ -8,8 +8,10 @@
 //! minutes or more to build. It is built once by upstream's own script; what is needed to link it
 //! again is kept as a kit.
 
+pub mod abi;
 mod answers;
 mod build;
+pub mod checks;
 mod collect;
 mod error;
 mod identity;

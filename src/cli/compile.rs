@@ -38,7 +38,8 @@ pub(super) struct CompileArgs {
     /// The prefix of a phone's library, with its final `_` [default: from the model]
     #[arg(long, value_name = "PREFIX")]
     system_lib_prefix: Option<String>,
-    /// The LLVM triple of the host that loads the library [default: this machine]
+    /// The LLVM triple of the processor that runs the host code, x86_64-linux-gnu for instance
+    /// [default: the device's own, else exactly this machine's]
     #[arg(long, value_name = "TRIPLE")]
     host: Option<String>,
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
@@ -128,9 +129,10 @@ impl CompileArgs {
         asked.filter(|format| allowed.contains(format)).ok_or_else(|| {
             let suffixes: Vec<_> =
                 allowed.iter().map(|format| format!(".{}", format.suffix())).collect();
+            let (device, suffixes) = (&self.device, suffixes.join(", "));
             Error::usage(
-                format!("--output {}: no library for {} is called so", self.output, self.device),
-                format!("give it the suffix {}", suffixes.join(", ")),
+                format!("--output {}: libraries for {device} end in {suffixes}", self.output),
+                format!("write -o {}", self.output.with_extension(allowed[0].suffix())),
             )
         })
     }

@@ -2,7 +2,10 @@
 
 use camino::Utf8Path;
 
+use crate::binding::checks::LinkedError;
 use crate::compile::CompileError;
+use crate::convert::ConvertError;
+use crate::doctor::DoctorError;
 use crate::error::Error;
 use crate::ui::Ui;
 
@@ -26,7 +29,33 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
                 ui.error(&message, Some(&problem.help));
             }
         }
+        Error::Convert(error) => tell_convert(error, ui),
+        Error::Doctor(DoctorError::Needs(findings)) => {
+            for finding in findings {
+                let message = format!("[{}] {}", finding.check, finding.message);
+                ui.error(&message, finding.help.as_deref());
+            }
+        }
+        Error::Linked(LinkedError::Problems(problems)) => {
+            for problem in problems {
+                let message = format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);
+                ui.error(&message, Some(&problem.help));
+            }
+        }
         other => ui.error(&other.to_string(), other.help().as_deref()),
+    }
+}
+
+fn tell_convert(error: &ConvertError, ui: &Ui) {
+    ui.error(&error.to_string(), None);
+    if let Some(failed) = error.python() {
+        for line in &failed.last_lines {
+            ui.note("|", line);
+        }
+        ui.note("log", failed.log.as_str());
+    }
+    if let Some(help) = error.help() {
+        ui.note("help", &help);
     }
 }
 

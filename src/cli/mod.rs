@@ -5,6 +5,7 @@ mod cache;
 mod check;
 mod compile;
 mod completions;
+mod doctor;
 mod failure;
 mod feedback;
 mod inspect;
@@ -83,6 +84,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Pin every model of the Hub to a commit and digests, in mlc-package.lock
     Lock(lock::LockArgs),
+    /// Say whether this machine can build for a device, and what is missing
+    Doctor(doctor::DoctorArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
     /// Report sizes, and how they differ from a baseline
@@ -155,6 +158,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Compile(args) => compile::run(args, context),
         Verb::Plan(args) => plan::run(args, context),
         Verb::Lock(args) => lock::run(args, context),
+        Verb::Doctor(args) => doctor::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Report(args) => report::run(args, context),
         Verb::Check(args) => check::run(&args, context),

@@ -2,15 +2,21 @@
 //! the tools that the compiler runs. Read from files: a cached library must cost milliseconds.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Environment;
+use crate::io::dir::TemporaryDir;
+use crate::io::process::{self, Cancel, End, LogLimit, Program};
 use crate::io::{digest, dir, files};
 use crate::model::{Digest, Target};
 
 /// The most that is read of a file in bytes; `/proc/cpuinfo` of 256 processors has some 400 KiB.
 const LIMIT: u64 = 4 << 20;
+/// How long a Mac may take to say what its processor is.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a library depends on besides Python's packages, by name.
 pub(super) fn tools(
@@ -23,22 +29,25 @@ pub(super) fn tools(
         tools.extend(what.map(|what| (name.to_owned(), what)));
     };
     if target.is_for_this_host() && host.is_none() {
-        note("host processor", Some(processor(Utf8Path::new("/proc/cpuinfo"))));
+        note(
+            "host processor",
+            Some(processor(Utf8Path::new("/proc/cpuinfo"), || brand(environment))),
+        );
     }
     if target.is_for_this_gpu() && !target.is("cpu") && !target.is("llvm") {
-        note("gpu", Some(gpus(Utf8Path::new("/"))));
+        note("gpu", Some(gpus(Utf8Path::new("/"), || brand(environment))));
     }
     let variable = |name: &str| environment.text(name).map(str::to_owned);
     let first_dir = |names: &[&str], default: &str| {
         let named = names.iter().find_map(|name| environment.text(name));
         environment.directory.join(named.unwrap_or(default))
     };
-    if target.is("cuda") || target.is("auto") {
+    if target.may_be("cuda") {
         note("MLC_MULTI_ARCH", variable("MLC_MULTI_ARCH"));
         let cuda = first_dir(&["CUDA_HOME", "CUDA_PATH"], "/usr/local/cuda");
         note("cuda", digest_of(&cuda.join("version.json")));
     }
-    if target.is("rocm") || target.is("auto") {
+    if target.may_be("rocm") {
         let rocm = first_dir(&["ROCM_PATH", "ROCM_HOME"], "/opt/rocm");
         note("rocm", first_line(&rocm.join(".info/version")));
     }
@@ -61,10 +70,12 @@ fn wasm_runtime(sources: &Utf8Path) -> Utf8PathBuf {
 }
 
 /// The first processor: its name, and a digest of what it can do. On systems without
-/// `/proc/cpuinfo`, its architecture.
-fn processor(cpuinfo: &Utf8Path) -> String {
+/// `/proc/cpuinfo`, its architecture and its brand.
+fn processor(cpuinfo: &Utf8Path, brand: impl FnOnce() -> Option<String>) -> String {
     let arch = std::env::consts::ARCH;
-    let Some(text) = read(cpuinfo) else { return arch.to_owned() };
+    let Some(text) = read(cpuinfo) else {
+        return brand().map_or_else(|| arch.to_owned(), |brand| format!("{arch} {brand}"));
+    };
     let of = |wanted: &[&str]| {
         let lines = text.lines().take_while(|line| !line.trim().is_empty());
         let fields = lines.filter_map(|line| line.split_once(':'));
@@ -76,8 +87,9 @@ fn processor(cpuinfo: &Utf8Path) -> String {
     format!("{arch} {name} ({})", &abilities[..8])
 }
 
-/// NVIDIA's by their names, the others by the numbers of their vendor and kind.
-fn gpus(root: &Utf8Path) -> String {
+/// NVIDIA's by their names, the others by the numbers of their vendor and kind; on a Mac by the
+/// processor they are part of.
+fn gpus(root: &Utf8Path, brand: impl FnOnce() -> Option<String>) -> String {
     let mut found = Vec::new();
     let nvidia = root.join("proc/driver/nvidia/gpus");
     for gpu in dir::names(&nvidia).unwrap_or_default() {
@@ -95,7 +107,34 @@ fn gpus(root: &Utf8Path) -> String {
     }
     found.sort();
     found.dedup();
-    if found.is_empty() { "none".to_owned() } else { found.join(", ") }
+    if found.is_empty() {
+        return brand().unwrap_or_else(|| "none".to_owned());
+    }
+    found.join(", ")
+}
+
+/// What a Mac says its processor is, `Apple M2 Pro` for instance: no file has it.
+fn brand(environment: &Environment) -> Option<String> {
+    let sysctl = Utf8Path::new("/usr/sbin/sysctl");
+    (cfg!(target_os = "macos") && files::is_file(sysctl))
+        .then(|| ask(sysctl, environment))
+        .flatten()
+}
+
+fn ask(sysctl: &Utf8Path, environment: &Environment) -> Option<String> {
+    let space = TemporaryDir::new_in(&environment.temporary_home(), "mlc-package-").ok()?;
+    let log = space.path().join("answer");
+    let program = Program {
+        path: sysctl,
+        args: &["-n", "machdep.cpu.brand_string"].map(OsString::from),
+        variables: &environment.variables,
+        directory: space.path(),
+        log: &log,
+        log_limit: LogLimit::default(),
+        limit: Some(PATIENCE),
+    };
+    let ended = process::run(&program, &Cancel::default()).ok()?;
+    matches!(ended.how, End::Exit(0)).then(|| first_line(&log)).flatten()
 }
 
 fn read(path: &Utf8Path) -> Option<String> {
@@ -118,7 +157,7 @@ mod tests {
     use camino::Utf8Path;
 
     use super::super::Environment;
-    use super::{gpus, processor, tools};
+    use super::{ask, gpus, processor, tools};
 
     #[test]
     fn a_processor_is_its_name_and_what_it_can_do() {
@@ -129,19 +168,22 @@ mod tests {
                 "processor\t: 0\nmodel name\t: Fast 9000\nMHz : 1\nflags\t: {flags}\n\nprocessor\t: 1\nmodel name\t: Slow\n"
             );
             fs_err::write(&path, text).unwrap();
-            processor(&path)
+            processor(&path, || None)
         };
         let avx = of("sse avx");
         assert!(avx.contains(" Fast 9000 (") && !avx.contains("Slow"), "{avx}");
         assert_ne!(avx, of("sse avx avx512f"));
-        assert_eq!(processor(&path.join("absent")), std::env::consts::ARCH);
+        let absent = path.join("absent");
+        assert_eq!(processor(&absent, || None), std::env::consts::ARCH);
+        assert!(processor(&absent, || Some("Apple M2".to_owned())).ends_with(" Apple M2"));
     }
 
     #[test]
     fn gpus_are_told_apart() {
         let dir = tempfile::tempdir().unwrap();
         let root = Utf8Path::from_path(dir.path()).unwrap();
-        assert_eq!(gpus(root), "none");
+        assert_eq!(gpus(root, || None), "none");
+        assert_eq!(gpus(root, || Some("Apple M2".to_owned())), "Apple M2");
         let write = |path: &str, text: &str| {
             let path = root.join(path);
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
@@ -152,7 +194,20 @@ mod tests {
         write("sys/class/drm/card0/device/device", "0x744c\n");
         write("sys/class/drm/renderD128/device/vendor", "0x1002\n");
         write("sys/class/drm/renderD128/device/device", "0x744c\n");
-        assert_eq!(gpus(root), "0x1002:0x744c, NVIDIA L4");
+        assert_eq!(gpus(root, || None), "0x1002:0x744c, NVIDIA L4");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_mac_is_asked_in_its_own_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let directory = Utf8Path::from_path(dir.path()).unwrap().to_owned();
+        let variables = [("TMPDIR".into(), directory.as_str().into())].into();
+        let environment = Environment { variables, directory };
+        // `echo -n name` answers with the name that is asked for, and `ls` finds no such file.
+        let answer = ask(Utf8Path::new("/bin/echo"), &environment);
+        assert_eq!(answer.as_deref(), Some("machdep.cpu.brand_string"));
+        assert_eq!(ask(Utf8Path::new("/bin/ls"), &environment), None);
     }
 
     #[test]

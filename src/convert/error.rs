@@ -1,7 +1,10 @@
 use std::io;
 
+use std::time::Duration;
+
 use camino::Utf8PathBuf;
 
+use super::engine::Why;
 use crate::model::ByteSize;
 
 /// Why a checkpoint could not be converted. Exit 11 for its files, 2 for what was asked.
@@ -61,15 +64,73 @@ pub enum ConvertError {
         /// The one that was most likely meant.
         nearest: Option<&'static str>,
     },
+    /// `--engine native`, and something that this program leaves to MLC LLM. Exit 2.
+    #[error("--engine native: {why}")]
+    NotNative {
+        /// What it is.
+        why: Why,
+    },
+    /// MLC LLM's own conversion failed. Exit 12.
+    #[error("`mlc_llm {}` failed: {}", .0.verb, .0.failure)]
+    Python(Box<PythonFailure>),
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
     /// The output. Exit 1.
     #[error("failed to write the model directory: {0}")]
     Write(io::Error),
 }
 
+/// A conversion by `python -m mlc_llm` that failed.
+#[derive(Debug)]
+pub struct PythonFailure {
+    /// `gen_config` or `convert_weight`.
+    pub verb: &'static str,
+    /// What went wrong.
+    pub failure: EngineFailure,
+    /// What it printed.
+    pub log: Utf8PathBuf,
+    /// The log's last lines.
+    pub last_lines: Vec<String>,
+}
+
+/// What Python did instead of converting.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineFailure {
+    /// It could not be started.
+    #[error("Python did not start: {0}")]
+    Start(io::Error),
+    /// It gave up.
+    #[error("it exited with code {0}")]
+    Exit(i32),
+    /// It was ended by a signal.
+    #[error("it was ended by signal {0}")]
+    Signal(i32),
+    /// It took too long.
+    #[error("it did not finish within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// It says it was successful.
+    #[error("it reported success but wrote no {0}")]
+    NoOutput(String),
+}
+
 impl ConvertError {
     /// Whether the command line is wrong, not the checkpoint.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::UnknownTemplate { .. })
+        matches!(self, Self::UnknownTemplate { .. } | Self::NotNative { .. })
+    }
+
+    /// Whether this is the answer to Ctrl-C or SIGTERM.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
+    /// The failure of MLC LLM's own conversion, if it is one.
+    pub fn python(&self) -> Option<&PythonFailure> {
+        match self {
+            Self::Python(failure) => Some(failure),
+            _ => None,
+        }
     }
 
     /// What to do about it.
@@ -96,9 +157,23 @@ impl ConvertError {
                     None => known,
                 })
             }
-            Self::Read { .. } | Self::TooLarge { .. } | Self::Invalid { .. } | Self::Write(_) => {
-                None
+            Self::NotNative { .. } => {
+                Some("use --engine auto, or --engine mlc with a Python that has MLC LLM".to_owned())
             }
+            // 137 is how a shell reports SIGKILL.
+            Self::Python(failed) => match failed.failure {
+                EngineFailure::Signal(9) | EngineFailure::Exit(137) => Some(
+                    "most likely the system ran out of memory: MLC LLM holds whole files of \
+                     weights in it"
+                        .to_owned(),
+                ),
+                _ => None,
+            },
+            Self::Read { .. }
+            | Self::TooLarge { .. }
+            | Self::Invalid { .. }
+            | Self::Interrupted
+            | Self::Write(_) => None,
         }
     }
 }

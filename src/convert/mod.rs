@@ -8,9 +8,10 @@
 //! `python -m mlc_llm` does the work, and runs the latter.
 
 pub mod chat;
+pub mod engine;
 mod error;
 mod templates;
 mod tokenizer;
 
-pub use error::ConvertError;
+pub use error::{ConvertError, EngineFailure, PythonFailure};
 pub use templates::template_names;

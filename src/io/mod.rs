@@ -11,6 +11,7 @@ pub mod link;
 pub mod lock;
 pub mod log;
 pub mod map;
+pub mod memory;
 pub mod positioned;
 pub mod process;
 pub mod retry;

@@ -81,6 +81,8 @@ struct Member<'a> {
 pub struct LoadedBlob<'a> {
     /// The prefix of the library's symbols, with its final `_`.
     pub prefix: &'a str,
+    /// The blob's bytes, from its length field on.
+    pub bytes: &'a [u8],
     /// The blob.
     pub blob: Blob<'a>,
     /// The model as a program of TVM's virtual machine.
@@ -212,7 +214,7 @@ impl<'a> LoadedBlob<'a> {
         let executable = blob.executable()?;
         let metadata = Metadata::parse(executable.metadata_json()?)?;
         let devices = blob.device_modules()?;
-        Ok(Self { prefix, blob, executable, devices, metadata })
+        Ok(Self { prefix, bytes, blob, executable, devices, metadata })
     }
 }
 

@@ -90,7 +90,7 @@ impl Target {
 
     /// Whether Xcode's tools take part.
     pub fn is_apple(&self) -> bool {
-        self.is("metal") || self.is("iphone") || self.is("macabi")
+        self.may_be("metal") || self.is("iphone") || self.is("macabi")
     }
 
     /// Whether the machine's processor is what host code is compiled for, unless it is named.
@@ -102,13 +102,20 @@ impl Target {
     pub fn is_for_this_gpu(&self) -> bool {
         let (kind, index) = self.0.split_once(':').unwrap_or((&self.0, "0"));
         kind == "auto"
-            || KINDS[..ASKED].contains(&kind) && index.bytes().all(|byte| byte.is_ascii_digit())
+            || KINDS[..ASKED].contains(&kind)
+                && !index.is_empty()
+                && index.bytes().all(|byte| byte.is_ascii_digit())
     }
 
     /// Whether the target is of a kind: `cuda:0` and `cuda -arch=sm_80` are of `cuda`.
     pub fn is(&self, kind: &str) -> bool {
         let rest = self.0.strip_prefix(kind);
         rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    }
+
+    /// Whether the target is of a kind, or only TVM knows of which it is: `auto`, a tag, JSON.
+    pub fn may_be(&self, kind: &str) -> bool {
+        self.is(kind) || self.0 == "auto" || self.0.contains(['/', '{'])
     }
 
     /// The formats that upstream writes for this target, the usual one first.
@@ -238,7 +245,8 @@ mod tests {
         ] {
             target(name);
         }
-        for name in ["", "cudda", "--help", "cuda;rm", "/etc/passwd", "cuda:x", "android:", "a\nb"]
+        for name in
+            ["", "cudda", "--help", "cuda;rm", "/etc/passwd", "cuda:x", "cuda:", "android:", "a\nb"]
         {
             assert!(name.parse::<Target>().is_err(), "{name}");
         }
@@ -255,6 +263,8 @@ mod tests {
         assert_eq!(depends("cuda"), (true, true));
         assert_eq!(depends("cuda -arch=sm_80"), (true, false));
         assert_eq!(depends("vulkan:generic"), (true, false));
+        assert!(target("nvidia/nvidia-a100").may_be("cuda") && target("auto").is_apple());
+        assert!(!target("vulkan").may_be("cuda") && !target("cuda:0").is_apple());
         for name in
             ["android", "android:adreno", "iphone", "macabi", "webgpu", "windows:adreno_x86"]
         {

@@ -166,9 +166,24 @@ fn a_tokenizer_that_cannot_be_used_is_named() {
         assert_eq!(scene.refused().0, format!("{path}: {why}"));
     }
 
+    let decoder = "[".to_owned() + &"0,".repeat(3 << 20) + "0]";
+    scene.write(
+        "tokenizer.json",
+        format!(r#"{{"model": {{"vocab": {{}}}}, "decoder": {decoder}}}"#),
+    );
+    assert_eq!(scene.refused().0, format!("{path}: its decoder is larger than 4.0 MiB"));
+
+    let mut vocab = String::from(r#"{"model": {"vocab": {"x": 0"#);
+    for token in 0..(2 << 20) {
+        vocab += &format!(",\"{token}\":0");
+    }
+    scene.write("tokenizer.json", vocab + "}}}");
+    let (message, _) = scene.refused();
+    assert!(message.contains("its vocabulary has more than 2,097,152 tokens"), "{message}");
+
     let file = fs_err::File::create(scene.model().join("tokenizer.json")).unwrap();
     file.set_len(4 << 30).unwrap();
-    assert_eq!(scene.refused().0, format!("{path} is larger than 256.0 MiB"));
+    assert_eq!(scene.refused().0, format!("{path} is larger than 128.0 MiB"));
     assert!(!scene.root.join("out/mlc-chat-config.json").exists());
 }
 

@@ -180,3 +180,15 @@ fn a_mount_point_is_filled_and_what_is_in_it_stays() {
     assert!(!listed.contains("/."), "{listed}");
     assert_eq!(state("cat dist/notes.md"), "mine\n");
 }
+
+#[test]
+#[ignore = "needs the right to mount: cargo test --test it -- --ignored"]
+fn a_cache_on_a_small_mount_stops_the_build_before_it_compiles() {
+    let scene = Scene::with_models("android", &["one"]);
+    fs_err::create_dir_all(scene.root.join("home/.cache")).unwrap();
+    let script = "mount -t tmpfs -o size=4m tmpfs ../home/.cache && exec \"$@\"";
+    let run = scene.build(&[]).through_unshare(script).fails(14);
+    let run = run.says("error: [disk] 4.0 MiB free for the cache ([ROOT]/home/.cache/mlc-package)");
+    run.says("help: make room (`mlc-package cache prune`)");
+    assert!(scene.compiled().is_empty() && !scene.dist().exists());
+}

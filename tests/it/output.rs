@@ -81,8 +81,21 @@ fn programs_get_json() {
 fn help_of_every_verb() {
     let scene = Scene::with_models("android", &[]);
     let top = scene.call(&["--help"]).ok();
-    let verbs =
-        ["build", "check", "plan", "lock", "inspect", "unpack", "cache", "schema", "completions"];
+    let verbs = [
+        "build",
+        "compile",
+        "check",
+        "plan",
+        "lock",
+        "doctor",
+        "inspect",
+        "report",
+        "publish",
+        "unpack",
+        "cache",
+        "schema",
+        "completions",
+    ];
     for verb in verbs {
         assert!(top.stdout.contains(&format!("\n  {verb} ")), "{}", top.shown());
         let help = scene.call(&[verb, "--help"]).ok();

@@ -4,6 +4,8 @@
 mod blob;
 #[path = "../../fuzz/bodies/container.rs"]
 mod container;
+#[path = "../../fuzz/bodies/linked.rs"]
+mod linked;
 
 use std::path::Path;
 
@@ -94,6 +96,9 @@ fn the_corpus_is_of_good_files() {
     for (name, bytes) in corpus("container") {
         assert!(container::run(&bytes), "{name}");
     }
+    for (name, bytes) in corpus("linked") {
+        assert!(linked::run(&bytes), "{name}");
+    }
 }
 
 proptest! {
@@ -119,5 +124,16 @@ proptest! {
         let (_, mut bytes) = file.get(&corpus).clone();
         mutations.iter().for_each(|mutation| mutation.apply(&mut bytes));
         container::run(&bytes);
+    }
+
+    #[test]
+    fn mutated_linked_files_are_checked_or_refused(
+        file in any::<Index>(),
+        mutations in proptest::collection::vec(mutation(), 1..4),
+    ) {
+        let corpus = corpus("linked");
+        let (_, mut bytes) = file.get(&corpus).clone();
+        mutations.iter().for_each(|mutation| mutation.apply(&mut bytes));
+        linked::run(&bytes);
     }
 }

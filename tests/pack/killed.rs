@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 use mlc_package::io::cancel::Cancel;
-use mlc_package::publish::pack::{self, PackEvent};
+use mlc_package::publish::pack::{self, PackEvent, PackedAssets};
 
 use crate::remote::{assets_of, list_url};
 use crate::scene::{Scene, asset_names, names, options, pack, read};
@@ -76,36 +76,52 @@ fn packing_goes_on_after_what_was_packed() {
     assert_eq!(scene.unpack(), tree);
 }
 
-#[test]
-fn unpacking_leaves_the_old_package_and_the_next_run_clears_up() {
-    let (scene, tree) = Scene::with_package();
-    let packed = pack(&scene.path("built"), &options(), &scene.path("packed"));
-    let files = assets_of(&packed);
+/// A run of `unpack` in the middle of the second model, whose archive does not come to its end.
+fn in_the_middle(scene: &Scene, packed: &PackedAssets) -> Child {
+    let files = assets_of(packed);
     let files: Vec<_> = files.iter().map(|(name, file)| (name.as_str(), file.clone())).collect();
     let server = Server::new(&files, |seen, _| {
         seen.path.contains("my.model").then_some(Fault::Stall(200_000))
     });
     fs_err::create_dir(scene.path("dist")).unwrap();
     fs_err::write(scene.path("dist/before.txt"), "as it was").unwrap();
-    let mut child =
-        scene.command(&["unpack", &list_url(&server.url())]).stderr(Stdio::null()).spawn().unwrap();
-    // It writes the model whose archive does not come to its end.
-    let unfinished = || {
-        let name = names(&scene.root).into_iter().find(|name| name.starts_with(".dist."))?;
-        let part = scene.root.join(name).join("bundle/my model/params_shard_0.bin");
-        part.exists().then_some(())
-    };
+    let mut command = scene.command(&["unpack", &list_url(&server.url())]);
+    let child = command.stderr(Stdio::null()).spawn().unwrap();
     let begun = Instant::now();
-    while unfinished().is_none() {
+    let unfinished = || {
+        let name = names(&scene.root).into_iter().find(|name| name.starts_with(".dist."));
+        name.is_some_and(|name| {
+            scene.root.join(name).join("bundle/my model/params_shard_0.bin").exists()
+        })
+    };
+    while !unfinished() {
         assert!(begun.elapsed() < Duration::from_secs(60), "it never came so far");
         std::thread::sleep(Duration::from_millis(5));
     }
+    child
+}
+
+#[test]
+fn unpacking_leaves_the_old_package_and_the_next_run_clears_up() {
+    let (scene, mut tree) = Scene::with_package();
+    let packed = pack(&scene.path("built"), &options(), &scene.path("packed"));
+    let mut child = in_the_middle(&scene, &packed);
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(names(&scene.path("dist")), ["before.txt"]);
+    tree.insert("before.txt".to_owned(), (b"as it was".to_vec(), false));
+    assert_eq!(scene.unpack(), tree);
+    scene.is_tidy();
+}
 
-    let mut expected = tree;
-    expected.insert("before.txt".to_owned(), (b"as it was".to_vec(), false));
-    assert_eq!(scene.unpack(), expected);
+#[test]
+fn unpacking_that_is_ended_leaves_nothing() {
+    let (scene, _) = Scene::with_package();
+    let packed = pack(&scene.path("built"), &options(), &scene.path("packed"));
+    let mut child = in_the_middle(&scene, &packed);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(names(&scene.path("dist")), ["before.txt"]);
     scene.is_tidy();
 }

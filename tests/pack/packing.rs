@@ -261,3 +261,36 @@ fn an_interrupted_run_leaves_no_asset_that_is_not_whole() {
     assert_eq!((packed.len(), kept), (2, vec!["chat-android-lib.tar.zst".to_owned()]));
     let _: Tree = scene.unpack();
 }
+
+#[test]
+fn of_two_runs_at_once_the_second_waits_and_keeps_what_the_first_made() {
+    let (scene, tree) = Scene::with_package();
+    let plan = pack::plan(&scene.path("built"), &options()).unwrap();
+    let (staging, cancel) = (scene.path("packed"), Cancel::default());
+    let (begun, second_may) = std::sync::mpsc::channel();
+    let (waits, first_may) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let first_may = RefCell::new(Some(first_may));
+            pack::write(&plan, &staging, &cancel, &move |event| {
+                if let PackEvent::Started { .. } = event
+                    && let Some(first_may) = first_may.take()
+                {
+                    begun.send(()).unwrap();
+                    first_may.recv().unwrap();
+                }
+            })
+            .unwrap();
+        });
+        second_may.recv().unwrap();
+        let kept = RefCell::new(0);
+        pack::write(&plan, &staging, &cancel, &|event| match event {
+            PackEvent::Waiting => waits.send(()).unwrap(),
+            PackEvent::Kept { .. } => *kept.borrow_mut() += 1,
+            _ => {}
+        })
+        .unwrap();
+        assert_eq!(kept.into_inner(), 3);
+    });
+    assert_eq!(scene.unpack(), tree);
+}

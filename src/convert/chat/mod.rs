@@ -153,7 +153,7 @@ fn named_type(source: &Map<String, Value>, path: &Utf8Path) -> Result<String, Co
     }
 }
 
-fn read_config(checkpoint: &Utf8Path) -> Result<Map<String, Value>, ConvertError> {
+pub(super) fn read_config(checkpoint: &Utf8Path) -> Result<Map<String, Value>, ConvertError> {
     read_object_if_there(&checkpoint.join("config.json"))?
         .ok_or_else(|| ConvertError::NoConfig { dir: checkpoint.to_owned() })
 }

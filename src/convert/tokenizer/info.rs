@@ -36,9 +36,9 @@ impl Default for TokenizerInfo {
 /// Looks at the decoder and the normalizer.
 pub(super) fn detect(json: &TokenizerJson<'_>) -> Result<TokenizerInfo, String> {
     let mut info = TokenizerInfo::default();
-    let decoders = steps(json.decoder.as_ref(), "decoder", "decoders")?;
+    let (decoder, normalizer) = (json.decoder()?, json.normalizer()?);
     // The last one that says something wins, as upstream has it.
-    for decoder in &decoders {
+    for decoder in steps(&decoder, "decoder", "decoders")? {
         match kind(decoder, "decoder")? {
             "ByteLevel" => info.token_postproc_method = PostProcess::ByteLevel,
             "ByteFallback" => info.token_postproc_method = PostProcess::ByteFallback,
@@ -46,7 +46,7 @@ pub(super) fn detect(json: &TokenizerJson<'_>) -> Result<TokenizerInfo, String> 
         }
         info.strip_space_in_decode |= strips_one_space(decoder);
     }
-    for normalizer in steps(json.normalizer.as_ref(), "normalizer", "normalizers")? {
+    for normalizer in steps(&normalizer, "normalizer", "normalizers")? {
         if kind(normalizer, "normalizer")? == "Prepend"
             && normalizer.get("prepend").and_then(Value::as_str) == Some("\u{2581}")
         {
@@ -68,11 +68,11 @@ fn strips_one_space(decoder: &Map<String, Value>) -> bool {
 
 /// The steps of a sequence, or the one step there is.
 fn steps<'a>(
-    value: Option<&'a Value>,
+    value: &'a Value,
     what: &str,
     list: &str,
 ) -> Result<Vec<&'a Map<String, Value>>, String> {
-    let Some(Value::Object(step)) = value else { return Ok(Vec::new()) };
+    let Value::Object(step) = value else { return Ok(Vec::new()) };
     if kind(step, what)? != "Sequence" {
         return Ok(vec![step]);
     }

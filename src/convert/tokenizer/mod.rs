@@ -25,7 +25,7 @@ const FILES: [&str; 6] = [
 ];
 
 /// The most a `tokenizer.json` may hold in bytes; the largest known have some 35 MiB.
-const LIMIT: u64 = 256 << 20;
+const LIMIT: u64 = 128 << 20;
 
 /// What is known of a checkpoint's tokenizer.
 #[derive(Debug, Default)]

@@ -5,15 +5,24 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::model::ByteSize;
+
+/// The most a decoder or a normalizer may hold in bytes: tables of characters have a few hundred
+/// thousand.
+const PART_LIMIT: usize = 4 << 20;
+/// The most tokens of a vocabulary; the largest known has 262,144.
+const TOKEN_LIMIT: usize = 2 << 20;
 
 #[derive(Deserialize)]
 pub(super) struct TokenizerJson<'a> {
-    #[serde(default)]
-    pub(super) decoder: Option<Value>,
-    #[serde(default)]
-    pub(super) normalizer: Option<Value>,
+    #[serde(default, borrow)]
+    decoder: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    normalizer: Option<&'a RawValue>,
     #[serde(default, borrow)]
     added_tokens: Vec<AddedToken<'a>>,
     #[serde(borrow)]
@@ -33,6 +42,16 @@ struct Model<'a> {
 }
 
 impl TokenizerJson<'_> {
+    /// How tokens become text.
+    pub(super) fn decoder(&self) -> Result<Value, String> {
+        part(self.decoder, "decoder")
+    }
+
+    /// What is done to a text first.
+    pub(super) fn normalizer(&self) -> Result<Value, String> {
+        part(self.normalizer, "normalizer")
+    }
+
     /// A token that was added twice breaks the tokenizer in the app; upstream refuses it too.
     pub(super) fn refuse_duplicates(&self) -> Result<(), String> {
         let mut seen = HashSet::new();
@@ -56,6 +75,14 @@ impl TokenizerJson<'_> {
         let more = more.filter(|token| !vocab.contains(*token)).count();
         i64::try_from(vocab.len() + more).unwrap_or(i64::MAX)
     }
+}
+
+fn part(text: Option<&RawValue>, name: &str) -> Result<Value, String> {
+    let Some(text) = text else { return Ok(Value::Null) };
+    if text.get().len() > PART_LIMIT {
+        return Err(format!("its {name} is larger than {}", ByteSize(PART_LIMIT as u64)));
+    }
+    serde_json::from_str(text.get()).map_err(|error| format!("its {name} is damaged: {error}"))
 }
 
 /// The tokens of a vocabulary: the names of an object, or of a list of pairs the first parts.
@@ -84,7 +111,7 @@ impl<'de> Visitor<'de> for TokensVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut tokens = HashSet::new();
         while let Some((Token(token), IgnoredAny)) = map.next_entry()? {
-            tokens.insert(token);
+            insert(&mut tokens, token)?;
         }
         Ok(tokens)
     }
@@ -92,8 +119,19 @@ impl<'de> Visitor<'de> for TokensVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut tokens = HashSet::new();
         while let Some((Token(token), IgnoredAny)) = seq.next_element()? {
-            tokens.insert(token);
+            insert(&mut tokens, token)?;
         }
         Ok(tokens)
     }
+}
+
+fn insert<'a, E: de::Error>(
+    tokens: &mut HashSet<Cow<'a, str>>,
+    token: Cow<'a, str>,
+) -> Result<(), E> {
+    tokens.insert(token);
+    if tokens.len() > TOKEN_LIMIT {
+        return Err(E::custom("its vocabulary has more than 2,097,152 tokens"));
+    }
+    Ok(())
 }

@@ -223,7 +223,7 @@ fn one(
             Err(UnpackError::Damaged { archive: archive.name.clone(), why })
         });
         match (read, unpacked) {
-            (Err(UnpackError::Interrupted), Err(error)) => Err(error),
+            (Err(_), Err(error)) if hopeless.load(Ordering::Relaxed) => Err(error),
             // What is damaged on its way is rarely an archive any more.
             (Err(error), _) | (Ok(()), Err(error)) => Err(error),
             (Ok(()), Ok(())) => Ok(()),

@@ -134,6 +134,11 @@ def wait():
 
 
 def main():
+    if sys.argv[1:2] in (["gen_config"], ["convert_weight"]):
+        from .convert import convert
+
+        convert()
+        return
     args = parse()
     with open(args.model, encoding="utf-8") as file:
         config = json.load(file)

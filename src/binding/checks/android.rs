@@ -1,0 +1,162 @@
+use std::collections::BTreeSet;
+
+use object::elf;
+
+use super::families::{is_shipped, remedy};
+use super::shared_object::SharedObject;
+use super::{BLOB_SUFFIX, LinkCode, LinkProblem, LinkedModel, some_of};
+
+/// The least alignment of what is mapped: the pages of 16 KiB that Google Play requires support
+/// for (Android's guide "Support 16 KB page sizes").
+const PAGE: u64 = 16 << 10;
+/// What every age of tvm4j has, beside the functions that came and went: what it loads itself by.
+const ALWAYS: &str = "Java_org_apache_tvm_LibInfo_nativeLibInit";
+
+/// `libtvm4j_runtime_packed.so`, and what must be in it.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedLibrary<'a> {
+    /// Its name, for messages.
+    pub path: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// The models that were linked into it.
+    pub models: &'a [LinkedModel<'a>],
+    /// The functions that Java calls: those of [`entry_points`] of the sources at hand.
+    pub entry_points: &'a [String],
+}
+
+/// The names of the JNI functions in the text of `org_apache_tvm_native_c_api.cc` (in TVM's
+/// `jvm/native/src/main/native`), which come and go with TVM's C API. What all versions have is
+/// always among them.
+pub fn entry_points(source: &str) -> Vec<String> {
+    let names = source.match_indices("Java_org_apache_tvm_").filter_map(|(at, _)| {
+        let before = source.get(..at)?.chars().next_back();
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let name: String = source.get(at..)?.chars().take_while(|c| is_part(*c)).collect();
+        (!before.is_some_and(is_part)).then_some(name)
+    });
+    let all: BTreeSet<_> = names.chain([ALWAYS.to_owned()]).collect();
+    all.into_iter().collect()
+}
+
+/// Everything that is wrong with a linked `libtvm4j_runtime_packed.so`.
+pub fn check_shared_library(library: &SharedLibrary<'_>) -> Vec<LinkProblem> {
+    let mut found = Found { path: library.path, problems: Vec::new() };
+    let shared = match SharedObject::parse(library.bytes) {
+        Ok(shared) => shared,
+        Err(why) => {
+            found.add(LinkCode::Unreadable, why.to_string(), "build the binding anew");
+            return found.problems;
+        }
+    };
+    found.check_target(&shared);
+    if shared.is_shared {
+        found.check_pages(&shared);
+        found.check_models(&shared, library.models);
+        found.check_entry_points(&shared, library.entry_points);
+        found.check_undefined(&shared);
+    }
+    found.problems
+}
+
+struct Found<'a> {
+    path: &'a str,
+    problems: Vec<LinkProblem>,
+}
+
+impl Found<'_> {
+    fn add(&mut self, code: LinkCode, message: String, help: impl Into<String>) {
+        let path = self.path.to_owned();
+        self.problems.push(LinkProblem { path, code, message, help: help.into() });
+    }
+
+    fn check_target(&mut self, shared: &SharedObject<'_>) {
+        let help = "build the binding with the NDK's toolchain file and ANDROID_ABI=arm64-v8a";
+        if !shared.is_shared {
+            let message = "it is an ELF file, but not a shared object".to_owned();
+            self.add(LinkCode::WrongTarget, message, help);
+        }
+        if shared.processor != elf::EM_AARCH64 {
+            let processor = match shared.processor {
+                elf::EM_X86_64 => "x86_64".to_owned(),
+                elf::EM_ARM => "arm (32 bits)".to_owned(),
+                other => format!("processor {}", other.0),
+            };
+            let message = format!("it is for {processor}; apps need arm64");
+            self.add(LinkCode::WrongTarget, message, help);
+        }
+    }
+
+    fn check_pages(&mut self, shared: &SharedObject<'_>) {
+        // The loader maps whole pages: place in the file and address must agree in them.
+        let fits = |align: u64| align >= PAGE && align.is_power_of_two();
+        let bad: Vec<_> = shared
+            .loads
+            .iter()
+            .filter(|load| {
+                let congruent = load.address % PAGE == load.offset % PAGE;
+                !fits(load.align) || !congruent
+            })
+            .map(|load| format!("{:#x}", load.align))
+            .collect();
+        if shared.loads.is_empty() {
+            let message = "it has no segment that could be loaded".to_owned();
+            self.add(LinkCode::Unreadable, message, "build the binding anew");
+        } else if !bad.is_empty() {
+            let kinds: BTreeSet<_> = bad.iter().map(String::as_str).collect();
+            let kinds: Vec<_> = kinds.into_iter().collect();
+            let message = format!(
+                "{} of its {} LOAD segments cannot be mapped where pages have 16 KiB, which \
+                 Google Play requires (aligned to {})",
+                bad.len(),
+                shared.loads.len(),
+                kinds.join(", "),
+            );
+            let help = "link with `-Wl,-z,max-page-size=16384` (LDFLAGS), or with NDK r28 or \
+                        newer, which does it by default";
+            self.add(LinkCode::PageSize, message, help);
+        }
+    }
+
+    fn check_models(&mut self, shared: &SharedObject<'_>, models: &[LinkedModel<'_>]) {
+        for model in models {
+            let symbol = format!("{}{BLOB_SUFFIX}", model.prefix);
+            let name = model.prefix.strip_suffix('_').unwrap_or(model.prefix);
+            let Some(exported) = shared.defined.get(symbol.as_str()) else {
+                let message = format!("the model library `{name}` is not in it (no `{symbol}`)");
+                let help = "link libmodel_android.a whole (`-Wl,--whole-archive`): apps find \
+                            model libraries by what their constructors register";
+                self.add(LinkCode::MissingModel, message, help);
+                continue;
+            };
+            if let Some(blob) = model.blob
+                && shared.bytes_of(*exported) != Some(blob)
+            {
+                let message =
+                    format!("the model library `{name}` in it is not the one that was compiled");
+                self.add(LinkCode::StaleModel, message, "link again with the new archive");
+            }
+        }
+    }
+
+    fn check_entry_points(&mut self, shared: &SharedObject<'_>, wanted: &[String]) {
+        let wanted = wanted.iter().map(String::as_str).chain([ALWAYS]).collect::<BTreeSet<_>>();
+        let missing: Vec<_> =
+            wanted.into_iter().filter(|name| !shared.defined.contains_key(name)).collect();
+        if !missing.is_empty() {
+            let message = format!("Java cannot call it: it does not export {}", some_of(&missing));
+            let help = "its JNI part (TVM's jvm/native) was not linked, or is of another TVM than \
+                        tvm4j_core.jar: build the binding anew";
+            self.add(LinkCode::MissingEntryPoint, message, help);
+        }
+    }
+
+    fn check_undefined(&mut self, shared: &SharedObject<'_>) {
+        let undefined: Vec<_> =
+            shared.undefined.iter().copied().filter(|name| is_shipped(name)).collect();
+        if !undefined.is_empty() {
+            let message = format!("nothing defines {}", some_of(&undefined));
+            self.add(LinkCode::UndefinedSymbol, message, remedy(&undefined));
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Whose symbol a name is, and which side to change when nobody defines it.
+
+/// What C names of TVM, MLC LLM and the tokenizers begin with.
+const C_FAMILIES: [&str; 6] =
+    ["TVM", "tvm_", "__tvm_ffi_", "mlc_", "tokenizers_", "sentencepiece_"];
+/// Their C++ namespaces, as the Itanium ABI writes them.
+const NAMESPACES: [&str; 5] = ["3tvm", "3mlc", "10tokenizers", "13sentencepiece", "8xgrammar"];
+/// The C API that TVM had before tvm-ffi; compilers of then call it, no runtime of today has it.
+const BEFORE_FFI: [&str; 8] = [
+    "TVMFunc",
+    "TVMMod",
+    "TVMAPI",
+    "TVMGetLastError",
+    "TVMArray",
+    "TVMObject",
+    "TVMBackendGetFuncFromEnv",
+    "TVMBackendRegister",
+];
+
+/// Whether a symbol (without the leading `_` of Mach-O) has to come from the libraries that are
+/// shipped, rather than from the system.
+pub(super) fn is_shipped(name: &str) -> bool {
+    C_FAMILIES.iter().any(|family| name.starts_with(family))
+        || namespace(name).is_some_and(|rest| NAMESPACES.iter().any(|own| rest.starts_with(own)))
+}
+
+/// A mangled name from its outermost namespace on.
+fn namespace(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix("_Z")?;
+    // Virtual tables, type information and guards of what the name goes on with.
+    let rest = ["TV", "TI", "TS", "TT", "GV", "GR"]
+        .iter()
+        .find_map(|special| rest.strip_prefix(special))
+        .unwrap_or(rest);
+    // `this` may be const, volatile or an rvalue.
+    Some(rest.strip_prefix('N')?.trim_start_matches(['K', 'V', 'R', 'O', 'r']))
+}
+
+/// What to do when nothing defines these symbols.
+pub(super) fn remedy(undefined: &[&str]) -> String {
+    let any = |test: fn(&str) -> bool| undefined.iter().any(|name| test(name));
+    let old = |name: &str| BEFORE_FFI.iter().any(|family| name.starts_with(family));
+    if any(old) {
+        "the model libraries come from an older TVM than the sources: upgrade the compiler \
+         (`python -m pip install --pre -U -f https://mlc.ai/wheels mlc-llm-nightly-cpu \
+         mlc-ai-nightly-cpu`), and compile prepared libraries again with it"
+            .to_owned()
+    } else if any(|name| name.starts_with("TVMFFI")) {
+        "the sources of MLC LLM are older than the compiler: bring them to its age (`git pull` \
+         and `git submodule update --init --recursive` in MLC_LLM_SOURCE_DIR), or install the \
+         compiler's wheels of the sources' date"
+            .to_owned()
+    } else {
+        "the libraries are of different sources: run `git submodule update --init --recursive` \
+         in MLC_LLM_SOURCE_DIR, and build the binding anew"
+            .to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_shipped, remedy};
+
+    #[test]
+    fn what_is_shipped_is_told_from_the_system() {
+        for name in [
+            "TVMFFIFunctionCall",
+            "TVMBackendAllocWorkspace",
+            "tokenizers_encode",
+            "_ZN3tvm7runtime6Module3FooEv",
+            "_ZNK3mlc3llm5serve6EngineE",
+            "_ZTVN3tvm3ffi6ObjectE",
+            "_ZN13sentencepiece22SentencePieceProcessorC1Ev",
+        ] {
+            assert!(is_shipped(name), "{name}");
+        }
+        for name in [
+            "memcpy",
+            "log2f",
+            "OBJC_CLASS_$_MTLDevice",
+            "MTLCreateSystemDefaultDevice",
+            "_ZNSt3__16vectorIN3tvm3ffi3AnyEE5clearEv",
+            "_ZNSt3__112basic_stringIcE",
+            "__cxa_throw",
+            "dlsym",
+            "",
+            "_Z",
+        ] {
+            assert!(!is_shipped(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_older_side_is_named() {
+        assert!(remedy(&["TVMFuncCall", "TVMFFIX"]).contains("upgrade the compiler"));
+        assert!(remedy(&["TVMFFIFunctionCall"]).contains("sources of MLC LLM are older"));
+        assert!(remedy(&["TVMBackendAllocWorkspace"]).contains("different sources"));
+    }
+}

@@ -1,0 +1,69 @@
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::package::default_cache_dir;
+use super::{Context, Format};
+use crate::compile::Environment;
+use crate::doctor;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::model::{Device, MacabiArch, UnknownDevice};
+use crate::pipeline::{self, DoctorRequest};
+
+/// `mlc-package doctor`.
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Only what this device needs: android, iphone or macabi
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    device: Option<Device>,
+    /// The sources of MLC LLM
+    #[arg(
+        long,
+        alias = "mlc-llm-home",
+        value_name = "DIR",
+        env = "MLC_LLM_SOURCE_DIR",
+        hide_env_values = true
+    )]
+    mlc_llm_source_dir: Option<Utf8PathBuf>,
+    /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
+    #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
+    python: Option<String>,
+    /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
+    #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
+    cache_dir: Option<Utf8PathBuf>,
+    /// How to print what is found
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    format: Format,
+}
+
+fn device(text: &str) -> Result<Device, UnknownDevice> {
+    text.parse()
+}
+
+pub(super) fn run(args: DoctorArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    let mut environment = Environment::current()?;
+    if let Some(dir) = &args.mlc_llm_source_dir {
+        let dir = environment.directory.join(dir);
+        environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), dir.as_str().into());
+    }
+    let macabi_arch = super::package::choice(&environment, "MLC_MACABI_ARCH", MacabiArch::Arm64)?;
+    let cache_dir = match &args.cache_dir {
+        Some(dir) => environment.directory.join(dir),
+        None => default_cache_dir(&environment)?,
+    };
+    let request = DoctorRequest {
+        device: args.device,
+        macabi_arch,
+        python: args.python,
+        cache_dir,
+        environment,
+    };
+    let report = pipeline::doctor(&request, &context.cancel)?;
+    match args.format {
+        Format::Human => doctor::write_report(&mut context.out, &report)?,
+        Format::Json => {
+            writeln!(context.out, "{}", serde_json::to_string_pretty(&report)?)?;
+        }
+    }
+    Ok(if report.ok { Exit::Ok } else { Exit::Assembly })
+}

@@ -1,0 +1,213 @@
+//! Who converts: this program, or `python -m mlc_llm` for all that this program leaves to it.
+
+mod python;
+
+use std::fmt;
+use std::str::FromStr;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+use serde_json::Value;
+
+pub use self::python::{MlcEngine, WeightRequest};
+use super::ConvertError;
+use super::chat;
+use crate::io::{dir, files};
+
+/// `--engine`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// Native where it can be.
+    #[default]
+    Auto,
+    /// This program, or an error.
+    Native,
+    /// `python -m mlc_llm gen_config` and `convert_weight`.
+    Mlc,
+}
+
+/// The engine that converts a checkpoint, and why that one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "engine", rename_all = "lowercase")]
+pub enum Choice {
+    /// This program.
+    Native {
+        /// Why.
+        why: Why,
+    },
+    /// `python -m mlc_llm`.
+    Mlc {
+        /// Why.
+        why: Why,
+    },
+}
+
+/// Why an engine was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Why {
+    /// `--engine` says so.
+    Asked,
+    /// Nothing needs the other one.
+    AllNative,
+    /// The architecture is converted by MLC LLM alone.
+    Architecture {
+        /// Its `model_type`.
+        model_type: String,
+    },
+    /// The quantization scheme is MLC LLM's alone.
+    Quantization {
+        /// Its name.
+        quantization: String,
+    },
+    /// The checkpoint is quantized already: AWQ, GPTQ, FP8.
+    Quantized {
+        /// `quant_method` of its config.
+        method: String,
+    },
+    /// The weights are not in safetensors files.
+    Weights,
+    /// The weights are to be cut for several GPUs beforehand.
+    Presharded {
+        /// How many.
+        shards: i64,
+    },
+    /// An adapter is to be merged into the weights.
+    Lora,
+    /// The tokenizer has to be converted, which Python's `transformers` does.
+    Tokenizer {
+        /// The file that there is.
+        file: String,
+    },
+}
+
+/// What is to be converted, as far as the choice depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// The checkpoint's directory.
+    pub checkpoint: &'a Utf8Path,
+    /// The quantization scheme's name.
+    pub quantization: &'a str,
+    /// Whether a LoRA adapter is to be merged.
+    pub lora: bool,
+}
+
+/// The schemes that are quantized natively.
+pub const NATIVE_QUANTIZATIONS: [&str; 10] = [
+    "q0f16", "q0bf16", "q0f32", "q3f16_0", "q3f16_1", "q4f16_0", "q4f16_1", "q4bf16_0", "q4bf16_1",
+    "q4f32_1",
+];
+
+/// Chooses the engine. Asked for the native one where it cannot do the work, this is an error
+/// that says why.
+pub fn choose(asked: Engine, wish: &Wish<'_>) -> Result<Choice, ConvertError> {
+    if asked == Engine::Mlc {
+        return Ok(Choice::Mlc { why: Why::Asked });
+    }
+    let why = beyond_native(wish)?;
+    match (asked, why) {
+        (Engine::Native, Some(why)) => Err(ConvertError::NotNative { why }),
+        (Engine::Native, None) => Ok(Choice::Native { why: Why::Asked }),
+        (_, Some(why)) => Ok(Choice::Mlc { why }),
+        (_, None) => Ok(match convertible_tokenizer(wish.checkpoint)? {
+            Some(file) => Choice::Mlc { why: Why::Tokenizer { file } },
+            None => Choice::Native { why: Why::AllNative },
+        }),
+    }
+}
+
+/// What of the wish this program cannot do.
+fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
+    let config = chat::read_config(wish.checkpoint)?;
+    let model_type = chat::model_type(wish.checkpoint)?;
+    if !chat::architectures().any(|known| known == model_type) {
+        return Ok(Some(Why::Architecture { model_type }));
+    }
+    if !NATIVE_QUANTIZATIONS.contains(&wish.quantization) {
+        let quantization = wish.quantization.to_owned();
+        return Ok(Some(Why::Quantization { quantization }));
+    }
+    if let Some(found) = config.get("quantization_config").filter(|found| !found.is_null()) {
+        let method = found.get("quant_method").and_then(Value::as_str).unwrap_or("unknown");
+        return Ok(Some(Why::Quantized { method: method.chars().take(40).collect() }));
+    }
+    let shards = config.get("tensor_parallel_shards").and_then(Value::as_i64);
+    if let Some(shards) = shards.filter(|shards| *shards > 1) {
+        return Ok(Some(Why::Presharded { shards }));
+    }
+    if wish.lora {
+        return Ok(Some(Why::Lora));
+    }
+    let names = names(wish.checkpoint)?;
+    let has = |suffix: &str| names.iter().any(|name| name.ends_with(suffix));
+    let torch = has(".bin") || has(".pt") || has(".pth");
+    Ok((torch && !has(".safetensors")).then_some(Why::Weights))
+}
+
+/// A tokenizer that upstream converts, where there is no `tokenizer.json`.
+fn convertible_tokenizer(checkpoint: &Utf8Path) -> Result<Option<String>, ConvertError> {
+    if files::is_file(&checkpoint.join("tokenizer.json")) {
+        return Ok(None);
+    }
+    let convertible = |name: &String| name == "tokenizer.model" || name.ends_with(".tiktoken");
+    Ok(names(checkpoint)?.into_iter().find(convertible))
+}
+
+fn names(checkpoint: &Utf8Path) -> Result<Vec<String>, ConvertError> {
+    let path = Utf8PathBuf::from(checkpoint);
+    dir::names(checkpoint).map_err(|source| ConvertError::Read { path, source })
+}
+
+/// A word that is no engine.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown engine `{0:.40}`: auto, native or mlc")]
+pub struct UnknownEngine(String);
+
+impl FromStr for Engine {
+    type Err = UnknownEngine;
+
+    fn from_str(text: &str) -> Result<Self, UnknownEngine> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "native" => Ok(Self::Native),
+            "mlc" => Ok(Self::Mlc),
+            _ => Err(UnknownEngine(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native { why } => write!(f, "native: {why}"),
+            Self::Mlc { why } => write!(f, "python -m mlc_llm: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Asked => f.write_str("--engine says so"),
+            Self::AllNative => f.write_str("nothing needs Python"),
+            Self::Architecture { model_type } => {
+                write!(f, "the architecture `{model_type}` is converted by MLC LLM alone")
+            }
+            Self::Quantization { quantization } => {
+                write!(f, "the quantization `{quantization}` is done by MLC LLM alone")
+            }
+            Self::Quantized { method } => {
+                write!(f, "the checkpoint is quantized already ({method})")
+            }
+            Self::Weights => f.write_str("the weights are not in safetensors files"),
+            Self::Presharded { shards } => {
+                write!(f, "the weights are to be cut for {shards} GPUs beforehand")
+            }
+            Self::Lora => f.write_str("a LoRA adapter is to be merged"),
+            Self::Tokenizer { file } => {
+                write!(f, "{file} has to be converted to tokenizer.json")
+            }
+        }
+    }
+}

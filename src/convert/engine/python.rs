@@ -1,0 +1,176 @@
+//! `python -m mlc_llm gen_config` and `convert_weight`, with the arguments of upstream.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use camino::Utf8Path;
+
+use crate::convert::chat::{ChatRequest, ChatSummary};
+use crate::convert::error::{ConvertError, EngineFailure, PythonFailure};
+use crate::io::files;
+use crate::io::process::{self, Cancel, End, LogLimit, Program, Variables, last_lines};
+use crate::model::{ChatConfig, OverrideValue};
+
+/// How many of a log's last lines an error carries.
+const LINES: usize = 20;
+/// What a conversion writes beside its shards; before 2025 it was called otherwise.
+const TENSOR_CACHES: [&str; 2] = ["tensor-cache.json", "ndarray-cache.json"];
+
+/// MLC LLM's own conversion.
+#[derive(Debug)]
+pub struct MlcEngine<'a> {
+    /// The interpreter, absolute.
+    pub python: &'a Utf8Path,
+    /// The whole environment.
+    pub variables: &'a Variables,
+    /// An empty directory to run in: Python imports from where it runs.
+    pub scratch: &'a Utf8Path,
+    /// The file for whatever is printed; overwritten.
+    pub log: &'a Utf8Path,
+    /// How long each of the two may take.
+    pub limit: Duration,
+    /// Asks to stop.
+    pub cancel: &'a Cancel,
+}
+
+/// What `convert_weight` is told. Paths are absolute.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightRequest<'a> {
+    /// The checkpoint's directory, or its `config.json`.
+    pub checkpoint: &'a Utf8Path,
+    /// The quantization scheme's name.
+    pub quantization: &'a str,
+    /// The architecture; `auto` if none.
+    pub model_type: Option<&'a str>,
+    /// What quantizes, `cpu` or `cuda:0` for instance; upstream's choice if none.
+    pub device: Option<&'a str>,
+    /// Where the weights are, if not in the checkpoint's directory.
+    pub source: Option<&'a Utf8Path>,
+    /// `huggingface-torch`, `huggingface-safetensor` or `awq`; detected if none.
+    pub source_format: Option<&'a str>,
+    /// A LoRA adapter to be merged, in PEFT's format.
+    pub lora_adapter: Option<&'a Utf8Path>,
+    /// The directory to write to.
+    pub output: &'a Utf8Path,
+}
+
+impl MlcEngine<'_> {
+    /// Has `mlc-chat-config.json` and the tokenizer's files written. Paths are absolute.
+    pub fn gen_config(&self, request: &ChatRequest<'_>) -> Result<ChatSummary, ConvertError> {
+        let mut arguments = Arguments::new("gen_config", request.checkpoint);
+        arguments.add("--quantization", request.quantization);
+        arguments.add("--conv-template", request.conv_template);
+        for (name, value) in request.overrides.set_fields() {
+            let name = format!("--{}", name.replace('_', "-"));
+            match value {
+                OverrideValue::Int(int) => arguments.add(&name, &int.to_string()),
+                // Upstream takes any word for "yes".
+                OverrideValue::Bool(true) => arguments.add(&name, "True"),
+                OverrideValue::Bool(false) => {}
+            }
+        }
+        arguments.add("--output", request.output.as_str());
+        self.run("gen_config", arguments)?;
+        let path = request.output.join(ChatConfig::FILE_NAME);
+        self.wrote("gen_config", files::is_file(&path), ChatConfig::FILE_NAME)?;
+        let text = files::read(&path)
+            .map_err(|source| ConvertError::Read { path: path.clone(), source })?;
+        let invalid = |why: String| ConvertError::Invalid { path: path.clone(), why };
+        let config = ChatConfig::parse(&text).map_err(|why| invalid(why.to_string()))?;
+        Ok(summary(&config, request))
+    }
+
+    /// Has the weights converted.
+    pub fn convert_weight(&self, request: &WeightRequest<'_>) -> Result<(), ConvertError> {
+        let mut arguments = Arguments::new("convert_weight", request.checkpoint);
+        arguments.add("--quantization", request.quantization);
+        let optional = [
+            ("--model-type", request.model_type),
+            ("--device", request.device),
+            ("--source", request.source.map(Utf8Path::as_str)),
+            ("--source-format", request.source_format),
+            ("--lora-adapter", request.lora_adapter.map(Utf8Path::as_str)),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                arguments.add(name, value);
+            }
+        }
+        arguments.add("--output", request.output.as_str());
+        self.run("convert_weight", arguments)?;
+        let there = TENSOR_CACHES.iter().any(|name| files::is_file(&request.output.join(name)));
+        self.wrote("convert_weight", there, TENSOR_CACHES[0])
+    }
+
+    fn run(&self, verb: &'static str, arguments: Arguments) -> Result<(), ConvertError> {
+        // Both streams go to one log: unbuffered, their order is kept.
+        let mut variables = self.variables.clone();
+        variables.entry("PYTHONUNBUFFERED".into()).or_insert_with(|| "1".into());
+        let program = Program {
+            path: self.python,
+            args: &arguments.0,
+            variables: &variables,
+            directory: self.scratch,
+            log: self.log,
+            log_limit: LogLimit::default(),
+            limit: Some(self.limit),
+        };
+        let ended = process::run(&program, self.cancel);
+        let failure = match ended.map(|ended| ended.how) {
+            Ok(End::Exit(0)) => return Ok(()),
+            Ok(End::Exit(code)) => EngineFailure::Exit(code),
+            Ok(End::Signal(signal)) => EngineFailure::Signal(signal),
+            Ok(End::TimedOut) => EngineFailure::TimedOut(self.limit),
+            Ok(End::Cancelled) => return Err(ConvertError::Interrupted),
+            Err(error) => EngineFailure::Start(error),
+        };
+        Err(self.failed(verb, failure))
+    }
+
+    fn wrote(&self, verb: &'static str, there: bool, file: &str) -> Result<(), ConvertError> {
+        if there {
+            Ok(())
+        } else {
+            Err(self.failed(verb, EngineFailure::NoOutput(file.to_owned())))
+        }
+    }
+
+    fn failed(&self, verb: &'static str, failure: EngineFailure) -> ConvertError {
+        let last_lines = last_lines(self.log, LINES).unwrap_or_default();
+        ConvertError::Python(Box::new(PythonFailure {
+            verb,
+            failure,
+            log: self.log.to_owned(),
+            last_lines,
+        }))
+    }
+}
+
+struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    fn new(verb: &str, checkpoint: &Utf8Path) -> Self {
+        Self(["-m", "mlc_llm", verb, checkpoint.as_str()].map(OsString::from).into())
+    }
+
+    fn add(&mut self, name: &str, value: &str) {
+        self.0.extend([name, value].map(OsString::from));
+    }
+}
+
+fn summary(config: &ChatConfig, request: &ChatRequest<'_>) -> ChatSummary {
+    let number = |name: &str| config.number(name).unwrap_or(-1);
+    let files = config.fields().get("tokenizer_files").and_then(|files| files.as_array());
+    let names = files.into_iter().flatten().filter_map(|name| name.as_str());
+    ChatSummary {
+        model_type: config.model_type().to_owned(),
+        conv_template: request.conv_template.to_owned(),
+        context_window_size: number("context_window_size"),
+        sliding_window_size: number("sliding_window_size"),
+        prefill_chunk_size: number("prefill_chunk_size"),
+        vocab_size: number("vocab_size"),
+        active_vocab_size: number("active_vocab_size"),
+        tokenizer_files: names.map(str::to_owned).collect(),
+        warnings: Vec::new(),
+    }
+}

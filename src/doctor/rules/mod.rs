@@ -1,0 +1,31 @@
+//! From facts to findings, one function a thing. No file and no program is touched here.
+
+mod android;
+mod apple;
+mod machine;
+mod sources;
+mod tools;
+
+use super::facts::Facts;
+use super::finding::Finding;
+use crate::model::MacabiArch;
+
+/// Judges everything, in the order in which a build needs it.
+pub(super) fn judge(facts: &Facts, macabi: MacabiArch) -> Vec<Finding> {
+    let mut found = Vec::new();
+    found.extend(facts.python.as_ref().map(machine::python));
+    found.extend(sources::sources(facts));
+    found.extend(facts.abi.as_ref().map(sources::abi));
+    found.push(tools::cmake(&facts.cmake));
+    found.push(tools::ninja(&facts.ninja));
+    found.push(tools::rustup(&facts.rustup));
+    found.extend(tools::rust_targets(facts, macabi));
+    found.push(tools::git(&facts.git));
+    found.push(android::ndk(&facts.ndk));
+    found.push(android::ndk_compiler(facts));
+    found.push(android::jdk(&facts.jdk));
+    found.extend(apple::apple(facts));
+    found.extend(machine::disks(facts));
+    found.extend(facts.memory.map(machine::memory));
+    found
+}

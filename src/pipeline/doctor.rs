@@ -1,0 +1,171 @@
+//! compile, binding -> doctor: is this machine able to build?
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::binding::abi;
+use crate::compile::{CompileError, Environment, Toolchain, ToolchainRequest, identify};
+use crate::doctor::facts::{Abi, Facts, Python, Sources};
+use crate::doctor::{self, Build, Finding, Machine, Probe, Report};
+use crate::error::Error;
+use crate::io::cancel::Cancel;
+use crate::io::files;
+use crate::model::{Device, MacabiArch};
+use crate::plan::{Cached, Origin, PlannedLibrary};
+use crate::ui::Ui;
+
+use super::{PackageRequest, Planned};
+
+/// The most a header of TVM may have in bytes.
+const HEADER_LIMIT: u64 = 4 << 20;
+
+/// What to examine this machine for.
+#[derive(Debug)]
+pub struct DoctorRequest {
+    /// One device, or all.
+    pub device: Option<Device>,
+    /// The processor of a Mac Catalyst package.
+    pub macabi_arch: MacabiArch,
+    /// The Python that has the compiler, as the user names it.
+    pub python: Option<String>,
+    /// The cache.
+    pub cache_dir: Utf8PathBuf,
+    /// The variables and the working directory of this process.
+    pub environment: Environment,
+}
+
+/// Examines this machine.
+pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error> {
+    let temporary = request.environment.temporary_home();
+    let machine = machine(&request.environment, &request.cache_dir, &temporary);
+    let probe = Probe { device: request.device, binding: true };
+    let compiler = || {
+        identify(&ToolchainRequest {
+            python: request.python.as_deref(),
+            environment: &request.environment,
+            cache_dir: &request.cache_dir,
+            target: &request.device.unwrap_or(Device::Android).into(),
+            host: None,
+            limit: Toolchain::DEFAULT_LIMIT,
+            cancel,
+        })
+    };
+    // Python takes as long as all else together.
+    let (mut facts, compiler) = std::thread::scope(|scope| {
+        let facts = scope.spawn(|| doctor::probe(&machine, probe, cancel));
+        let compiler = compiler();
+        match facts.join() {
+            Ok(facts) => (facts, compiler),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    });
+    if cancel.is_cancelled() {
+        return Err(Error::Interrupted);
+    }
+    facts.abi = compiler.as_ref().ok().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
+    facts.python = Some(python(compiler));
+    Ok(doctor::report(&facts, request.device, request.macabi_arch))
+}
+
+/// Stops a build that this machine cannot do, before it has begun. Costs nothing where nothing is
+/// to be done, and starts no Python.
+pub(super) fn require(
+    request: &PackageRequest,
+    planned: &Planned,
+    binding: bool,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let plan = &planned.plan;
+    let is_compiled = |library: &PlannedLibrary| {
+        matches!(library.origin, Origin::Compiled { cached: Cached::Miss { .. }, .. })
+    };
+    let compile = plan.libraries.iter().any(is_compiled);
+    if !compile && !binding {
+        return Ok(());
+    }
+    let temporary = request.environment.temporary_home();
+    let machine = machine(&request.environment, &request.cache_dir, &temporary);
+    let probe = Probe { device: Some(plan.device), binding };
+    let mut facts = doctor::probe(&machine, probe, cancel);
+    facts.abi =
+        planned.toolchain.as_ref().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
+    let macabi_arch = request.macabi_arch;
+    let build = Build { device: plan.device, macabi_arch, compile, binding };
+    for warning in doctor::require(doctor::needed_for(&facts, build))? {
+        ui.detail("Note", &line(&warning));
+    }
+    Ok(())
+}
+
+fn machine<'a>(
+    environment: &'a Environment,
+    cache_dir: &'a Utf8Path,
+    temporary: &'a Utf8Path,
+) -> Machine<'a> {
+    let (variables, directory) = (&environment.variables, environment.directory.as_path());
+    Machine { variables, directory, cache_dir, temporary }
+}
+
+fn line(finding: &Finding) -> String {
+    match &finding.help {
+        Some(help) => format!("{}: {} ({help})", finding.check, finding.message),
+        None => format!("{}: {}", finding.check, finding.message),
+    }
+}
+
+fn python(compiler: Result<Toolchain, CompileError>) -> Python {
+    match compiler {
+        Ok(toolchain) => {
+            let identity = &toolchain.identity;
+            let modules = [
+                ("mlc_llm", &identity.mlc_llm),
+                ("tvm", &identity.tvm),
+                ("tvm_ffi", &identity.tvm_ffi),
+            ];
+            let wheels = modules
+                .map(|(name, package)| {
+                    format!("{} {package}", package.distribution.as_deref().unwrap_or(name))
+                })
+                .join(", ");
+            Python::Compiler { path: toolchain.python, wheels }
+        }
+        Err(error) => Python::Unusable { message: error.to_string(), help: error.help() },
+    }
+}
+
+/// The compiler's tvm-ffi against that of the sources, where there are both.
+fn abi_of(facts: &Facts, toolchain: &Toolchain, machine: &Machine<'_>) -> Option<Abi> {
+    let Sources::Tree { path, not_tvm: None, .. } = &facts.sources else { return None };
+    let named = machine.variables.get(std::ffi::OsStr::new("TVM_SOURCE_DIR"));
+    let named = named.and_then(|dir| dir.to_str()).filter(|dir| !dir.is_empty());
+    let tvm = named.map_or_else(|| path.join("3rdparty/tvm"), |dir| machine.directory.join(dir));
+    // An empty submodule is told of where the sources are.
+    if !files::is_dir(&tvm.join("include")) {
+        return None;
+    }
+    let compiler = toolchain.identity.tvm_ffi.version.as_deref();
+    Some(compare(compiler, &tvm))
+}
+
+fn compare(compiler: Option<&str>, tvm: &Utf8Path) -> Abi {
+    let read = |header: &str| {
+        let bytes = files::read_at_most(&tvm.join(header), HEADER_LIMIT).ok().flatten()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let c_api = read(abi::C_API_HEADER);
+    let module = read(abi::MODULE_HEADER).or_else(|| read(abi::OLD_MODULE_HEADER));
+    let sources = c_api.as_deref().and_then(abi::FfiVersion::of_header);
+    match abi::compare(compiler, c_api.as_deref(), module.as_deref()) {
+        Ok(None) => {
+            let sources = sources.map(|version| version.to_string()).unwrap_or_default();
+            Abi::Same(match compiler {
+                Some(compiler) => format!("tvm-ffi {compiler} compiles, {sources} runs: one C ABI"),
+                None => format!(
+                    "the sources have tvm-ffi {sources}; the compiler's is of unknown version"
+                ),
+            })
+        }
+        Ok(Some(drift)) => Abi::Drift(drift.to_string()),
+        Err(error) => Abi::Broken(error.to_string(), error.help()),
+    }
+}
