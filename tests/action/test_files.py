@@ -36,6 +36,18 @@ class Toolchain(unittest.TestCase):
         # The crate's own floor, and the compiler of the image.
         self.assertIn(f"rust:{self.values['TOOLS_RUST']}-", self.values["IMAGES_RUST"])
 
+    def test_doctor_finds_nothing_wrong_with_the_set(self):
+        text = (ROOT / "src/doctor/required.rs").read_text()
+        required = dict(re.findall(r"^pub const ([A-Z_0-9]+): [a-z0-9\[\]; ]+ = ([^;]+);", text, re.M))
+        oldest = tuple(int(n) for n in re.findall(r"\d+", required["CMAKE_OLDEST"]))
+        cmake = tuple(int(n) for n in self.values["TOOLS_CMAKE"].split("."))
+        self.assertGreaterEqual(cmake[:2], oldest)
+        self.assertLess(cmake[0], int(required["CMAKE_TOO_NEW"]))
+        ndk = int(self.values["ANDROID_NDK"].split(".")[0])
+        self.assertGreaterEqual(ndk, int(required["NDK_OLDEST"]))
+        self.assertGreaterEqual(int(self.values["TOOLS_JDK"]), int(required["JDK_OLDEST"]))
+        self.assertEqual(self.values["ANDROID_API_LEVEL"], required["ANDROID_API"])
+
     def test_the_reusable_workflow_installs_the_same_wheels(self):
         text = (ROOT / ".github/workflows/package.yml").read_text()
         for wheel in ("mlc-llm-nightly-cpu", "mlc-ai-nightly-cpu", "apache-tvm-ffi"):
