@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 scripts/setup-tools.sh llvm
 scripts/setup-python.sh
 scripts/setup-python.sh target/test-venv tests/requirements.txt
+scripts/setup-cross.sh
 cargo bench --locked --no-run
 
 export MLC_PACKAGE_TEST_PYTHON="$PWD/target/venv/bin/python"

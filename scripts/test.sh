@@ -9,6 +9,7 @@ scripts/setup-tools.sh
 scripts/setup-python.sh
 scripts/setup-python.sh target/test-venv tests/requirements.txt
 scripts/setup-zig.sh
+scripts/setup-cross.sh
 
 step "action, workflows, scripts and Dockerfile: lints"
 scripts/lint-action.sh
@@ -39,6 +40,9 @@ MLC_PACKAGE_TEST_PRISM="$PWD/target/prism" \
 step "real huggingface_hub"
 MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
   cargo test --locked --test hub -- --ignored python
+step "platform bindings, built and linked"
+MLC_PACKAGE_TEST_CROSS="$PWD/target/cross/bin" \
+  cargo test --locked --test binding -- --ignored
 step "the action, played by a runner"
 MLC_PACKAGE_TEST_PROGRAM="$PWD/target/debug/mlc-package" \
   target/linters/bin/python -B -m unittest discover --start-directory tests/action

@@ -1,5 +1,6 @@
 //! Every stage by its name, in order, and what passes between them.
 
+mod abi;
 mod anatomy;
 mod binding;
 pub mod cache;
@@ -9,6 +10,7 @@ mod doctor;
 mod fetch;
 mod libraries;
 mod library;
+mod linked;
 mod lock;
 pub mod publish;
 mod record;
@@ -118,8 +120,8 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     let planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan)?;
-    // With a binding to build, `true` looks at what that needs too.
-    doctor::require(&request.package, &planned, false, ui, cancel)?;
+    abi::check(&planned, ui)?;
+    doctor::require(&request.package, &planned, ui, cancel)?;
     planned.fetched.complete(ui)?;
     clock.lap("download");
     let had = compile::compile(request, &planned, ui, cancel)?;
@@ -139,7 +141,9 @@ fn make_plan(
     clock.lap("config");
     let (planned_binding, binding) = binding::prepare(request, &config, must, cancel)?
         .map_or((None, None), |(a, b)| (Some(a), b));
-    clock.lap("sources");
+    if planned_binding.is_some() {
+        clock.lap("sources");
+    }
     let fetched = fetch::metadata(request, &config, ui, cancel)?;
     clock.lap("fetch");
     let needs_compiler = config.models.iter().zip(&fetched.facts).any(|(entry, facts)| {
@@ -268,8 +272,8 @@ fn assemble(
         Some(prepared) => {
             clock.lap("archive");
             let (package, mode) = (&request.package, request.link_mode);
-            let bound =
-                binding::bind(package, prepared, mode, &archive, &mut assembly, ui, cancel)?;
+            let models = binding::Models { linked, archive: &archive };
+            let bound = binding::bind(package, prepared, mode, &models, &mut assembly, ui, cancel)?;
             clock.lap("binding");
             Some(bound)
         }

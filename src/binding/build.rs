@@ -11,12 +11,12 @@ use crate::io::link;
 use crate::io::lock::Lock;
 use crate::io::process::Variables;
 use crate::io::{atomic, dir, files, stamp};
-use crate::model::{Digest, LinkMode};
+use crate::model::{Digest, Fingerprint, LinkMode};
 
 /// Says of a directory that it is ours, and what was built in it with.
 const MARK: &str = ".mlc-package-build";
-const LOCK: &str = ".mlc-package-build.lock";
-const LOG: &str = "prepare_libs.log";
+pub(super) const LOCK: &str = ".mlc-package-build.lock";
+pub(super) const LOG: &str = "prepare_libs.log";
 
 /// How a binding is built.
 pub struct BuildRequest<'a> {
@@ -30,6 +30,9 @@ pub struct BuildRequest<'a> {
     pub model_archive: Option<&'a Utf8Path>,
     /// Whether nothing that is there is to be used.
     pub rebuild: bool,
+    /// Says once more what the binding is made from: who edits sources while they are built gets
+    /// something that no fingerprint names.
+    pub again: &'a dyn Fn() -> Result<Fingerprint, BindingError>,
     /// Where kits are kept.
     pub store: &'a KitStore,
     /// Hears what happens.
@@ -110,6 +113,9 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
     let variables = script::variables(binding, request.given, request.python);
     let build = prepare_dir(request, &variables)?;
     let seconds = run_script(request, &variables)?;
+    if (request.again)()? != binding.fingerprint {
+        return Err(BindingError::SourcesChanged(binding.source.mlc_llm.clone()));
+    }
     let parts = match &binding.builder {
         Builder::Android { ndk } => {
             require_output(request, &build)?;

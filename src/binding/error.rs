@@ -47,6 +47,9 @@ pub enum BindingError {
         /// Why.
         source: io::Error,
     },
+    /// Somebody edited them, or another program was installed.
+    #[error("the sources in `{0}`, or the tools, changed while the platform binding was built")]
+    SourcesChanged(Utf8PathBuf),
     /// Where upstream's script for Apple leaves a link.
     #[error("`{dir}` cannot be written to, and upstream's script makes a link there: {source}")]
     ReadOnlySource {
@@ -215,6 +218,9 @@ impl BindingError {
                     .to_owned()
             }
             Self::NoTool("rustup") => "install it from https://rustup.rs".to_owned(),
+            Self::NoTool("cmake") => {
+                "install CMake 3.24 or newer, but not 4: `pip install 'cmake<4'`".to_owned()
+            }
             Self::NoTool(tool) => {
                 format!("install {tool}, or leave the binding out with --no-binding")
             }
@@ -224,6 +230,7 @@ impl BindingError {
             Self::ForeignBuild(_) => {
                 "name another directory with --build-dir, or remove this one".to_owned()
             }
+            Self::SourcesChanged(_) => "run it again: only what changed is built anew".to_owned(),
             Self::ReadOnlySource { .. } => {
                 "use a checkout that can be written to; the link is what the app's project finds \
                  TVM's headers by"

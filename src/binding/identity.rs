@@ -22,6 +22,8 @@ const STATUS_LIMIT: u64 = 64 << 20;
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Upstream's script for Apple leaves this link in the sources.
 const LEFT_BY_SCRIPT: &str = "ios/MLCSwift/tvm_home";
+/// Files that are no sources: Git ignores the first in upstream's trees, where Cargo writes it.
+const LEFT_BY_BUILDS: [&str; 2] = ["Cargo.lock", ".git"];
 /// Directories at the root of a tree without Git that builds are made in.
 const BUILT: [&str; 4] = ["build", "dist", "target", "node_modules"];
 /// How deep one repository may lie in another.
@@ -137,17 +139,23 @@ impl<'a> Identifier<'a> {
         let mut entries = files::tree(tree, enter)?;
         entries.retain(|entry| {
             entry.path != LEFT_BY_SCRIPT
-                && entry.path.file_name() != Some(".git")
+                && !LEFT_BY_BUILDS.contains(&entry.path.file_name().unwrap_or_default())
                 && entry.kind != TreeKind::Dir
         });
         let mut stamps = Vec::new();
         let mut settled = true;
         for entry in &entries {
-            let Some(stamp) = stamp::of(&tree.join(&entry.path))? else { continue };
-            settled &= stamp.is_settled(began);
+            let path = tree.join(&entry.path);
             stamps.extend_from_slice(entry.path.as_str().as_bytes());
             stamps.push(0);
-            stamps.extend_from_slice(&stamp.to_bytes());
+            if entry.kind == TreeKind::Symlink {
+                // What a link says is read at once; what it is to lies elsewhere in the tree.
+                stamps.extend_from_slice(files::read_link(&path)?.as_str().as_bytes());
+                stamps.push(0);
+            } else if let Some(stamp) = stamp::of(&path)? {
+                settled &= stamp.is_settled(began);
+                stamps.extend_from_slice(&stamp.to_bytes());
+            }
         }
         let key = answers::key(&[b"tree", tree.as_str().as_bytes(), &stamps]);
         if let Some(known) = self.answers.get(key) {

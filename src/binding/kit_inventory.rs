@@ -23,7 +23,50 @@ pub struct StoredKit {
     pub last_used: u64,
 }
 
+/// A directory of the cache that bindings are built in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildDir {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub path: Utf8PathBuf,
+    /// The bytes of all its files.
+    pub bytes: u64,
+    /// When something was built there last, in seconds since 1970.
+    pub last_used: u64,
+}
+
+impl BuildDir {
+    /// Removes it, or only looks whether it could be; gives false if somebody builds there.
+    ///
+    /// # Errors
+    /// The cache directory cannot be written to.
+    pub fn remove(&self, dry_run: bool) -> std::io::Result<bool> {
+        let lock = self.path.join(super::build::LOCK);
+        let held = if files::is_file(&lock) { Lock::try_acquire(&lock)?.is_some() } else { true };
+        if held && !dry_run {
+            files::remove_dir_all(&self.path)?;
+        }
+        Ok(held)
+    }
+}
+
 impl KitStore {
+    /// The directories that bindings are built in, unless the user names another.
+    ///
+    /// # Errors
+    /// The cache directory cannot be listed.
+    pub fn build_dirs(&self) -> std::io::Result<Vec<BuildDir>> {
+        let home = files::parent(&self.kits).join(super::BUILD_DIRS);
+        let dirs = dir::names(&home)?.into_iter().map(|name| {
+            let path = home.join(&name);
+            let log = path.join(super::build::LOG);
+            let last_used = files::modified(&log).ok().flatten().unwrap_or_default();
+            BuildDir { bytes: bytes_in(&path), last_used, name, path }
+        });
+        Ok(dirs.collect())
+    }
+
     /// Every kit, by name. A store that does not exist has none.
     ///
     /// # Errors

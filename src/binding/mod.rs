@@ -29,7 +29,7 @@ mod tools;
 pub use build::{BuildEvent, BuildLock, BuildRequest, Built, build, check_before_build};
 pub use error::{BindingError, FailedBuild, HowEnded, Phase};
 pub use kit::{Kit, KitFile, KitRecord};
-pub use kit_inventory::StoredKit;
+pub use kit_inventory::{BuildDir, StoredKit};
 pub use kit_store::{KitLookup, KitMiss, KitStore};
 pub use link::{LinkRequest, link};
 pub use prepare::{Binding, BindingRequest, Builder, prepare};
@@ -39,3 +39,5 @@ pub use tools::Ndk;
 
 /// Changed whenever kits are made in another way: older ones are of no use then.
 const KIT_FORMAT: u32 = 1;
+/// The directory of the cache, beside the kits, in which bindings are built.
+const BUILD_DIRS: &str = "binding";

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::answers::Answers;
 use super::identity::Identifier;
 use super::tools::{self, Ndk, Versions};
-use super::{BindingError, KIT_FORMAT, SourceTree, Surroundings};
+use super::{BUILD_DIRS, BindingError, KIT_FORMAT, SourceTree, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::model::{Device, Fingerprint, KitInputs, MacabiArch};
 
@@ -121,7 +121,8 @@ pub fn prepare(request: &BindingRequest<'_>) -> Result<Binding, BindingError> {
     };
     let inputs = inputs(request, &source, &builder)?;
     let build_dir = match request.build_dir {
-        Some(dir) => given.directory.join(dir),
+        // Without a `.` in the middle.
+        Some(dir) => given.directory.join(dir).components().collect(),
         None => default_build_dir(request, &source),
     };
     let fingerprint = inputs.fingerprint();
@@ -136,7 +137,7 @@ fn default_build_dir(request: &BindingRequest<'_>, source: &SourceTree) -> Utf8P
     };
     let key = super::answers::key(&[source.mlc_llm.as_str().as_bytes()]).to_hex();
     let key = key.get(..16).unwrap_or(&key);
-    request.cache_dir.join("binding").join(format!("{}{arch}-{key}", request.device))
+    request.cache_dir.join(BUILD_DIRS).join(format!("{}{arch}-{key}", request.device))
 }
 
 fn inputs(

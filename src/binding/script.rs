@@ -14,6 +14,8 @@ use crate::io::process::{self, End, LogLimit, Program, Variables, last_lines};
 const LARGE_PAGES: &str = "-Wl,-z,max-page-size=16384";
 /// How many lines of a log are shown.
 const LINES: usize = 20;
+/// As many more may be a traceback.
+const TRACEBACK: usize = 30;
 
 /// The directory, below that in which the script runs, that it builds in.
 pub(super) fn build_subdir(binding: &Binding) -> String {
@@ -134,9 +136,20 @@ impl Step<'_> {
             program: self.name.to_owned(),
             how,
             log: self.log.to_owned(),
-            last_lines: last_lines(self.log, LINES).unwrap_or_default(),
+            last_lines: shown(last_lines(self.log, LINES + TRACEBACK).unwrap_or_default()),
         })))
     }
+}
+
+/// What of a log's last lines says something: that a program which Python ran has failed is said
+/// by the program itself, and Python's traceback says where in upstream's script that was.
+fn shown(mut lines: Vec<String>) -> Vec<String> {
+    let traceback = lines.iter().rposition(|line| line.starts_with("Traceback (most recent call"));
+    let of_a_program = lines.last().is_some_and(|line| line.contains("CalledProcessError"));
+    if let Some(begin) = traceback.filter(|begin| of_a_program && *begin > 0) {
+        lines.truncate(begin);
+    }
+    lines.split_off(lines.len().saturating_sub(LINES))
 }
 
 /// What the script was doing when it ended: both of upstream's say what they begin, one in its
@@ -164,7 +177,22 @@ fn phase_of(log: &str) -> Phase {
 
 #[cfg(test)]
 mod tests {
-    use super::{Phase, phase_of};
+    use super::{LINES, Phase, phase_of, shown};
+
+    #[test]
+    fn a_traceback_of_what_a_program_said_already_is_left_out() {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        let traceback = "Traceback (most recent call last):\n  File x\n";
+        let program = format!("ninja: failed\n{traceback}subprocess.CalledProcessError: ninja");
+        assert_eq!(shown(lines(&program)), ["ninja: failed"]);
+        for kept in [
+            format!("a\n{traceback}ImportError: mlc_llm"),
+            format!("{traceback}subprocess.CalledProcessError: x"),
+        ] {
+            assert_eq!(shown(lines(&kept)), lines(&kept));
+        }
+        assert_eq!(shown(vec!["x".to_owned(); 60]).len(), LINES);
+    }
 
     #[test]
     fn both_scripts_say_what_they_do() {

@@ -19,7 +19,7 @@ const GITMODULES_LIMIT: u64 = 1 << 20;
 /// Trees that a binding can be built from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceTree {
-    /// That of MLC LLM, absolute.
+    /// That of MLC LLM, absolute, without links.
     pub mlc_llm: Utf8PathBuf,
     /// That of TVM where it is not the submodule, absolute: `TVM_SOURCE_DIR`.
     pub tvm: Option<Utf8PathBuf>,
@@ -42,10 +42,13 @@ impl SourceTree {
         if !empty.is_empty() {
             return Err(BindingError::EmptySubmodules { dir: mlc_llm, submodules: empty });
         }
-        let is_own = |tvm: &Utf8PathBuf| {
-            files::canonical(tvm).ok().is_some_and(|tvm| files::canonical(&own).ok() == Some(tvm))
+        let real = |dir: &Utf8Path| {
+            files::canonical(dir)
+                .map_err(|source| BindingError::Source { dir: dir.to_owned(), source })
         };
-        Ok(Self { mlc_llm, tvm: tvm.filter(|tvm| !is_own(tvm)) })
+        let tvm = tvm.map(|tvm| real(&tvm)).transpose()?;
+        let tvm = tvm.filter(|tvm| files::canonical(&own).ok().as_ref() != Some(tvm));
+        Ok(Self { mlc_llm: real(&mlc_llm)?, tvm })
     }
 
     /// The sources of TVM.

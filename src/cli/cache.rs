@@ -79,7 +79,7 @@ struct Place {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Only {
-    /// Compiled libraries
+    /// Compiled libraries and binding kits
     Libraries,
     /// Models in the Hugging Face cache
     Weights,
@@ -172,9 +172,12 @@ fn write_list(out: &mut dyn Write, list: &CacheList) -> io::Result<()> {
             let header = ["library", "device", ">size", "made", "last used", "compiler"];
             write_table(out, &header, libraries.iter().map(|library| library_row(library, &ago)))?;
         }
-        for (bytes, what) in
-            [(list.logs, "logs of failed compilations"), (list.leftovers, "left by killed builds")]
-        {
+        write_kits(out, list, &ago)?;
+        for (bytes, what) in [
+            (list.build_dirs, "of directories that bindings are built in"),
+            (list.logs, "logs of failed compilations"),
+            (list.leftovers, "left by killed builds"),
+        ] {
             if bytes > ByteSize(0) {
                 writeln!(out, "\n  and {bytes} {what}")?;
             }
@@ -192,6 +195,41 @@ fn write_list(out: &mut dyn Write, list: &CacheList) -> io::Result<()> {
         write_table(out, &header, models.iter().map(|model| weights_row(model, &ago)))?;
     }
     write_unreadable(out, &list.unreadable)
+}
+
+fn write_kits(
+    out: &mut dyn Write,
+    list: &CacheList,
+    ago: &dyn Fn(u64) -> String,
+) -> io::Result<()> {
+    if list.kits.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let header = ["binding kit", "device", ">size", "made", "last used", "built from"];
+    write_table(
+        out,
+        &header,
+        list.kits.iter().map(|kit| {
+            let from = match (&kit.damage, &kit.inputs) {
+                (Some(why), _) => {
+                    format!("damaged: {}", why.replace(&format!("{}/", kit.path), ""))
+                }
+                (None, inputs) => {
+                    let source = inputs.as_ref().and_then(|inputs| inputs.0.get("mlc-llm"));
+                    source.cloned().unwrap_or_default()
+                }
+            };
+            vec![
+                short(&kit.fingerprint).to_owned(),
+                kit.device.map_or_else(String::new, |device| device.to_string()),
+                kit.bytes.to_string(),
+                kit.created.map_or_else(String::new, ago),
+                ago(kit.last_used),
+                from,
+            ]
+        }),
+    )
 }
 
 fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<String> {
@@ -254,14 +292,18 @@ fn write_verdict(out: &mut dyn Write, verdict: &CacheVerdict) -> io::Result<()> 
     }
     let libraries = count(verdict.libraries, "library", "libraries");
     let models = count(verdict.models, "model", "models");
-    let looked = format!("{libraries}, {models}, {}", verdict.bytes);
+    let kits = match verdict.kits {
+        0 => String::new(),
+        n => format!("{}, ", count(n, "binding kit", "binding kits")),
+    };
+    let looked = format!("{libraries}, {kits}{models}, {}", verdict.bytes);
     match verdict.problems.len() {
         0 => writeln!(out, "ok: {looked}"),
         n => {
             writeln!(out, "{} damaged in {looked}", count(n, "thing is", "things are"))?;
             writeln!(
                 out,
-                "help: remove what is named above; the next build compiles or downloads it again"
+                "help: remove what is named above; the next build makes or downloads it again"
             )
         }
     }
@@ -278,6 +320,9 @@ fn write_pruned(out: &mut dyn Write, result: &PruneResult) -> io::Result<()> {
             RemovedKind::Log => "log",
             RemovedKind::DamagedLibrary => "damaged library",
             RemovedKind::Library => "library",
+            RemovedKind::DamagedKit => "damaged binding kit",
+            RemovedKind::Kit => "binding kit",
+            RemovedKind::BuildDir => "build directory",
             RemovedKind::Weights => "weights",
         };
         let used = item.last_used.map(|then| Age(result.now.saturating_sub(then)).to_string());

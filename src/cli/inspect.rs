@@ -70,6 +70,13 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
 fn archive_of(dist: &Utf8Path) -> Result<Utf8PathBuf, Error> {
     let archives = Device::ALL.map(|device| dist.join("lib").join(device.archive_name()));
     archives.into_iter().find(|archive| files::is_file(archive)).ok_or_else(|| {
+        if files::is_dir(&dist.join("lib/mlc4j")) {
+            return Error::usage(
+                format!("the model libraries of `{dist}` are linked into mlc4j's, and not apart"),
+                "name a library of the cache (`mlc-package cache list --format json` says where \
+                 they are), or a dist/ built with --no-binding",
+            );
+        }
         Error::usage(
             format!(
                 "`{dist}` is no dist/: it has neither lib/libmodel_android.a nor \

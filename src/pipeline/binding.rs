@@ -2,6 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::linked::{check_android, check_apple};
 use super::{PackageRequest, Planned};
 use crate::assemble::Assembly;
 use crate::binding::{
@@ -13,6 +14,7 @@ use crate::compile::{CompileError, find_python};
 use crate::error::Error;
 use crate::io::files::{self, TreeKind};
 use crate::io::process::{Cancel, Variables};
+use crate::library::Linked;
 use crate::manifest::{BindingOrigin, BindingRecord, PartRecord};
 use crate::model::{Device, KitInputs, LinkMode, PackageConfig};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
@@ -37,7 +39,14 @@ pub(super) struct Prepared {
     binding: Binding,
     store: KitStore,
     variables: Variables,
-    rebuild: bool,
+    options: BindingOptions,
+}
+
+impl Prepared {
+    /// The sources of TVM.
+    pub(super) fn tvm(&self) -> Utf8PathBuf {
+        self.binding.source.tvm()
+    }
 }
 
 /// What will be done for the binding; none if it is left out.
@@ -72,14 +81,7 @@ fn look(
     cancel: &Cancel,
 ) -> Result<(PlannedBinding, Prepared), Error> {
     let variables = request.environment.for_python();
-    let binding = prepare_binding(&BindingRequest {
-        device,
-        macabi_arch: request.macabi_arch,
-        given: Surroundings { variables: &variables, directory: &request.environment.directory },
-        cache_dir: &request.cache_dir,
-        build_dir: options.build_dir.as_deref(),
-        cancel,
-    })?;
+    let binding = prepare_binding(&binding_request(request, options, device, &variables, cancel))?;
     let store = KitStore::new(&request.cache_dir);
     let state = match store.lookup(binding.fingerprint) {
         _ if options.rebuild => BindingState::Miss { reason: BindingMiss::Rebuild },
@@ -103,7 +105,24 @@ fn look(
         build_dir: (state != BindingState::Hit).then(|| binding.build_dir.clone()),
         state,
     };
-    Ok((planned, Prepared { binding, store, variables, rebuild: options.rebuild }))
+    Ok((planned, Prepared { binding, store, variables, options: options.clone() }))
+}
+
+fn binding_request<'a>(
+    request: &'a PackageRequest,
+    options: &'a BindingOptions,
+    device: Device,
+    variables: &'a Variables,
+    cancel: &'a Cancel,
+) -> BindingRequest<'a> {
+    BindingRequest {
+        device,
+        macabi_arch: request.macabi_arch,
+        given: Surroundings { variables, directory: &request.environment.directory },
+        cache_dir: &request.cache_dir,
+        build_dir: options.build_dir.as_deref(),
+        cancel,
+    }
 }
 
 /// The Python that runs upstream's script for Android.
@@ -121,17 +140,24 @@ pub(super) fn app_config_path(planned: &Planned) -> &'static Utf8Path {
     Utf8Path::new(if in_assets { APP_CONFIG } else { "bundle/mlc-app-config.json" })
 }
 
-/// Has the binding and puts it into the package, in which `archive` is that of the models.
+/// The models of the package, and their archive in it.
+pub(super) struct Models<'a> {
+    pub(super) linked: &'a [Linked<'a>],
+    pub(super) archive: &'a Utf8Path,
+}
+
+/// Has the binding and puts it into the package.
 pub(super) fn bind(
     request: &PackageRequest,
     prepared: &Prepared,
     mode: LinkMode,
-    archive: &Utf8Path,
+    models: &Models<'_>,
     assembly: &mut Assembly,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<BindingRecord, Error> {
-    let binder = Binder { request, prepared, mode, archive, ui, cancel };
+    let Models { linked, archive } = *models;
+    let binder = Binder { request, prepared, mode, archive, linked, ui, cancel };
     let record = match binder.kit(assembly)? {
         Built::Kit { kit, new } if prepared.binding.device.is_apple() => {
             binder.copy_libraries(&kit, new, assembly)?
@@ -157,6 +183,7 @@ struct Binder<'a> {
     prepared: &'a Prepared,
     mode: LinkMode,
     archive: &'a Utf8Path,
+    linked: &'a [Linked<'a>],
     ui: &'a Ui,
     cancel: &'a Cancel,
 }
@@ -169,8 +196,8 @@ impl Binder<'_> {
 
     /// The kit, or what was built without one.
     fn kit(&self, assembly: &Assembly) -> Result<Built, Error> {
-        let Prepared { binding, store, rebuild, .. } = self.prepared;
-        if !rebuild {
+        let Prepared { binding, store, variables, options } = self.prepared;
+        if !options.rebuild {
             match store.take(binding.fingerprint) {
                 KitLookup::Hit(kit) => return Ok(Built::Kit { kit: *kit, new: false }),
                 KitLookup::Miss(KitMiss::Absent) => {}
@@ -182,12 +209,18 @@ impl Binder<'_> {
         }
         let python = python(self.request, binding.device)?;
         let archive = assembly.absolute(self.archive)?;
+        let again = || {
+            let (package, device) = (self.request, binding.device);
+            let request = binding_request(package, options, device, variables, self.cancel);
+            Ok(prepare_binding(&request)?.fingerprint)
+        };
         Ok(build(&BuildRequest {
             binding,
             given: self.given(),
             python: python.as_deref(),
             model_archive: (!binding.device.is_apple()).then_some(&*archive),
-            rebuild: *rebuild,
+            rebuild: options.rebuild,
+            again: &again,
             store,
             events: &|event| self.show(event),
             cancel: self.cancel,
@@ -232,11 +265,15 @@ impl Binder<'_> {
         assembly: &mut Assembly,
     ) -> Result<BindingRecord, Error> {
         let mut libraries = Vec::new();
+        let mut shipped = vec![(self.archive.to_owned(), assembly.absolute(self.archive)?)];
         for (path, file) in kit.shipped().filter(|(path, _)| *path != self.archive) {
             let known = Some((file.digest, file.bytes));
             assembly.link(path, &kit.path(file), self.mode, known)?;
             libraries.push(PartRecord { name: path.to_string(), bytes: file.bytes });
+            shipped.push((path.to_owned(), kit.path(file)));
         }
+        let binding = &self.prepared.binding;
+        check_apple(&shipped, binding.device, self.request.macabi_arch, self.linked)?;
         let source = &self.prepared.binding.source;
         if let Err(error) = source.link_tvm_home() {
             self.ui.warn(&format!(
@@ -260,12 +297,18 @@ impl Binder<'_> {
             assembly.link(&out.join(path), &kit.path(file), self.mode, known)?;
         }
         let Some(recipe) = &kit.record.link else {
-            return Err(std::io::Error::other("a kit for Android has no link command").into());
+            let error = std::io::Error::other("a kit for Android has no link command");
+            return Err(BindingError::from(error).into());
         };
         let library = out.join(recipe.output.as_path());
         let archive = assembly.absolute(self.archive)?;
-        let name = format!("link-{}-{}.log", kit.record.fingerprint.short(), std::process::id());
-        let log = self.request.cache_dir.join("logs").join(name);
+        let name = format!(
+            "mlc-package-link-{}-{}.log",
+            kit.record.fingerprint.short(),
+            std::process::id()
+        );
+        // A cache that cannot be written to serves kits all the same.
+        let log = self.request.environment.temporary_home().join(name);
         let (seconds, bytes) = assembly.make(&library, |place| {
             let request = LinkRequest {
                 binding: &self.prepared.binding,
@@ -277,7 +320,8 @@ impl Binder<'_> {
                 cancel: self.cancel,
             };
             let seconds = link(&request)?;
-            Ok::<_, Error>((seconds, files::size(place)?))
+            check_android(&library, place, &self.prepared.tvm(), self.linked)?;
+            Ok::<_, Error>((seconds, files::size(place).map_err(BindingError::from)?))
         })?;
         let name = library.file_name().unwrap_or_default();
         let how = if new { "kit kept" } else { "kit cached" };
@@ -296,6 +340,9 @@ impl Binder<'_> {
         let mut libraries = Vec::new();
         for (path, bytes) in files_of(output)? {
             let to = Utf8Path::new(MLC4J).join("output").join(&path);
+            if path.extension() == Some("so") {
+                check_android(&to, &output.join(&path), &self.prepared.tvm(), self.linked)?;
+            }
             // The next build there writes over its own.
             assembly.link(&to, &output.join(&path), LinkMode::Copy, None)?;
             if path.extension() == Some("so") {
@@ -339,7 +386,7 @@ impl Binder<'_> {
 }
 
 /// The files below a directory and their sizes; links count as the files that they are to.
-fn files_of(dir: &Utf8Path) -> Result<Vec<(Utf8PathBuf, u64)>, Error> {
+fn files_of(dir: &Utf8Path) -> Result<Vec<(Utf8PathBuf, u64)>, BindingError> {
     let mut found = Vec::new();
     for entry in files::tree(dir, |_| true)? {
         match entry.kind {

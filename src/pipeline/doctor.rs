@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::binding::abi;
+use super::{PackageRequest, Planned, abi};
 use crate::compile::{CompileError, Environment, Toolchain, ToolchainRequest, identify};
 use crate::doctor::facts::{Abi, Facts, Python, Sources};
 use crate::doctor::{self, Build, Finding, Machine, Probe, Report};
@@ -10,13 +10,8 @@ use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::files;
 use crate::model::{Device, MacabiArch};
-use crate::plan::{Cached, Origin, PlannedLibrary};
+use crate::plan::{BindingState, Cached, Origin, PlannedLibrary};
 use crate::ui::Ui;
-
-use super::{PackageRequest, Planned};
-
-/// The most a header of TVM may have in bytes.
-const HEADER_LIMIT: u64 = 4 << 20;
 
 /// What to examine this machine for.
 #[derive(Debug)]
@@ -71,7 +66,6 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error>
 pub(super) fn require(
     request: &PackageRequest,
     planned: &Planned,
-    binding: bool,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<(), Error> {
@@ -80,6 +74,7 @@ pub(super) fn require(
         matches!(library.origin, Origin::Compiled { cached: Cached::Miss { .. }, .. })
     };
     let compile = plan.libraries.iter().any(is_compiled);
+    let binding = plan.binding.as_ref().is_some_and(|binding| binding.state != BindingState::Hit);
     if !compile && !binding {
         return Ok(());
     }
@@ -148,14 +143,8 @@ fn abi_of(facts: &Facts, toolchain: &Toolchain, machine: &Machine<'_>) -> Option
 }
 
 fn compare(compiler: Option<&str>, tvm: &Utf8Path) -> Abi {
-    let read = |header: &str| {
-        let bytes = files::read_at_most(&tvm.join(header), HEADER_LIMIT).ok().flatten()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let c_api = read(abi::C_API_HEADER);
-    let module = read(abi::MODULE_HEADER).or_else(|| read(abi::OLD_MODULE_HEADER));
-    let sources = c_api.as_deref().and_then(abi::FfiVersion::of_header);
-    match abi::compare(compiler, c_api.as_deref(), module.as_deref()) {
+    let (sources, compared) = abi::of_sources(compiler, tvm);
+    match compared {
         Ok(None) => {
             let sources = sources.map(|version| version.to_string()).unwrap_or_default();
             Abi::Same(match compiler {

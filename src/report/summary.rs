@@ -72,7 +72,7 @@ fn write_binding(out: &mut dyn Write, binding: &BindingRecord, dist: &Utf8Path) 
     writeln!(out, "\n  platform binding: {built}{linked}")?;
     for library in &binding.libraries {
         let place = dist.join(&library.name);
-        writeln!(out, "  {:<17}{:>10}  {place}", "linked", ByteSize(library.bytes))?;
+        writeln!(out, "  {:<17}{:>10}  {place}", "library", ByteSize(library.bytes))?;
     }
     Ok(())
 }

@@ -145,7 +145,7 @@ impl Scene {
     }
 
     pub(crate) fn plan(&self, more: &[&str]) -> Call<'_> {
-        self.call(&[&["plan"], more].concat())
+        self.call(&[&["plan", "--no-binding"], more].concat())
     }
 
     /// What the compiler was asked so far.

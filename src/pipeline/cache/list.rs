@@ -4,12 +4,13 @@ use camino::Utf8PathBuf;
 use serde::Serialize;
 
 use super::CacheRequest;
+use crate::binding::StoredKit;
 use crate::compile::StoredEntry;
 use crate::error::Error;
 use crate::fetch::weights::{self, CachedModel, Content};
 use crate::fetch::{Record, Register, SnapshotKey};
 use crate::io::stamp;
-use crate::model::{ByteSize, CompilerIdentity, LibraryName, Revision, Target};
+use crate::model::{ByteSize, CompilerIdentity, Device, KitInputs, LibraryName, Revision, Target};
 
 /// What the caches hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +22,11 @@ pub struct CacheList {
     /// The compiled libraries, the last used first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub libraries: Option<Vec<CachedLibrary>>,
+    /// The kits of platform bindings, the last used first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kits: Vec<CachedKit>,
+    /// The bytes of the directories that platform bindings are built in.
+    pub build_dirs: ByteSize,
     /// The bytes of logs of failed compilations.
     pub logs: ByteSize,
     /// The bytes that killed processes left.
@@ -64,6 +70,30 @@ pub struct CachedLibrary {
     pub damage: Option<String>,
 }
 
+/// The kit of a platform binding.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CachedKit {
+    /// The name of its directory in the cache: the beginning of its fingerprint.
+    pub fingerprint: String,
+    /// That directory.
+    pub path: Utf8PathBuf,
+    /// What it was built for; none if it is damaged.
+    pub device: Option<Device>,
+    /// What it was built from and with.
+    pub inputs: Option<KitInputs>,
+    /// The bytes of its files.
+    pub bytes: ByteSize,
+    /// How long it took to build, in seconds.
+    pub build_seconds: Option<f64>,
+    /// When it was built, in seconds since 1970.
+    pub created: Option<u64>,
+    /// When a build used it last, in seconds since 1970.
+    pub last_used: u64,
+    /// Why it cannot be used; it is built again when it is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+}
+
 /// One commit of a model in the Hugging Face cache.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CachedWeights {
@@ -90,6 +120,8 @@ pub fn list(request: &CacheRequest) -> Result<CacheList, Error> {
         now: stamp::seconds_since_1970(),
         cache_dir: request.cache_dir.clone(),
         libraries: None,
+        kits: Vec::new(),
+        build_dirs: ByteSize::default(),
         logs: ByteSize::default(),
         leftovers: ByteSize::default(),
         hub_cache: None,
@@ -101,8 +133,14 @@ pub fn list(request: &CacheRequest) -> Result<CacheList, Error> {
         let mut libraries: Vec<_> = store.entries()?.into_iter().map(library).collect();
         libraries.sort_by_key(|library| std::cmp::Reverse(library.last_used));
         list.libraries = Some(libraries);
+        let kits = request.kits();
+        list.kits = kits.entries()?.into_iter().map(kit).collect();
+        list.kits.sort_by_key(|kit| std::cmp::Reverse(kit.last_used));
+        list.build_dirs = kits.build_dirs()?.iter().map(|dir| ByteSize(dir.bytes)).sum();
         list.logs = store.logs().iter().map(|log| ByteSize(log.bytes)).sum();
-        list.leftovers = store.leftovers().iter().map(|left| ByteSize(left.bytes)).sum();
+        let of_kits = kits.leftovers().into_iter().map(|(_, bytes)| ByteSize(bytes));
+        list.leftovers =
+            store.leftovers().iter().map(|left| ByteSize(left.bytes)).chain(of_kits).sum();
     }
     if let Some(hub_cache) = &request.hub_cache {
         let scan = weights::scan(hub_cache)?;
@@ -148,6 +186,24 @@ fn library(entry: StoredEntry) -> CachedLibrary {
         device: inputs.as_ref().map(|inputs| inputs.device.clone()),
         quantization: inputs.as_ref().map(|inputs| inputs.quantization.clone()),
         compiler: inputs.map(|inputs| inputs.compiler),
+    }
+}
+
+fn kit(stored: StoredKit) -> CachedKit {
+    let (record, damage) = match stored.record {
+        Ok(record) => (Some(record), None),
+        Err(why) => (None, Some(why)),
+    };
+    CachedKit {
+        fingerprint: stored.name,
+        path: stored.path,
+        bytes: ByteSize(stored.bytes),
+        last_used: stored.last_used,
+        damage,
+        device: record.as_ref().map(|record| record.device),
+        build_seconds: record.as_ref().map(|record| record.seconds),
+        created: record.as_ref().map(|record| record.created),
+        inputs: record.map(|record| record.inputs),
     }
 }
 

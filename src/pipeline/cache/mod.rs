@@ -1,4 +1,4 @@
-//! The `cache` verb: compiled libraries, and the models of MLC in the Hugging Face cache.
+//! The `cache` verb: compiled libraries, kits of platform bindings, and the models of MLC in the Hugging Face cache.
 
 mod list;
 mod prune;
@@ -6,10 +6,11 @@ mod verify;
 
 use camino::Utf8PathBuf;
 
-pub use list::{CacheList, CachedLibrary, CachedWeights, list};
+pub use list::{CacheList, CachedKit, CachedLibrary, CachedWeights, list};
 pub use prune::{PruneRequest, PruneResult, RemovedItem, RemovedKind, prune};
 pub use verify::{CacheProblem, CacheVerdict, verify};
 
+use crate::binding::KitStore;
 use crate::compile::Store;
 use crate::fetch::Register;
 
@@ -20,13 +21,17 @@ pub struct CacheRequest {
     pub cache_dir: Utf8PathBuf,
     /// The Hugging Face cache, shared with other tools; none if weights are not meant.
     pub hub_cache: Option<Utf8PathBuf>,
-    /// Whether compiled libraries are meant.
+    /// Whether compiled libraries are meant, and the kits of platform bindings.
     pub libraries: bool,
 }
 
 impl CacheRequest {
     fn store(&self) -> Store {
         Store::new(&self.cache_dir)
+    }
+
+    fn kits(&self) -> KitStore {
+        KitStore::new(&self.cache_dir)
     }
 
     fn register(&self) -> Register {

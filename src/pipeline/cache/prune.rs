@@ -4,6 +4,7 @@ use camino::Utf8Path;
 use serde::Serialize;
 
 use super::CacheRequest;
+use crate::binding::{BuildDir, KitStore, StoredKit};
 use crate::compile::{Removal, Store, StoredEntry};
 use crate::error::Error;
 use crate::fetch::{Pruned, Pruner, Record};
@@ -70,6 +71,12 @@ pub enum RemovedKind {
     DamagedLibrary,
     /// A compiled library.
     Library,
+    /// The kit of a platform binding that cannot be used.
+    DamagedKit,
+    /// The kit of a platform binding.
+    Kit,
+    /// A directory that a platform binding was built in.
+    BuildDir,
     /// What we downloaded of a model.
     Weights,
 }
@@ -83,7 +90,7 @@ pub fn prune(
     what: &PruneRequest,
     cancel: &Cancel,
 ) -> Result<PruneResult, Error> {
-    let store = request.store();
+    let (store, kits) = (request.store(), request.kits());
     let register = request.register();
     let mut pruner = Pruner::new(&register, what.dry_run);
     let mut result = PruneResult {
@@ -93,9 +100,11 @@ pub fn prune(
     };
     let mut candidates = Vec::new();
     if request.libraries {
-        sweep(&store, what, &mut result)?;
+        sweep(&store, &kits, what, &mut result)?;
         candidates
             .extend(store.entries()?.into_iter().map(|entry| Candidate::Library(Box::new(entry))));
+        candidates.extend(kits.entries()?.into_iter().map(|kit| Candidate::Kit(Box::new(kit))));
+        candidates.extend(kits.build_dirs()?.into_iter().map(Candidate::BuildDir));
     }
     if let Some(hub_cache) = &request.hub_cache {
         let records = register.records().into_iter();
@@ -116,7 +125,7 @@ pub fn prune(
         if !candidate.is_useless() && !is_old && !is_too_much && !is_unwanted {
             continue;
         }
-        let freed = remove(candidate, &store, &mut pruner, what.dry_run)?;
+        let freed = remove(candidate, (&store, &kits), &mut pruner, what.dry_run)?;
         let mut item = candidate.item();
         match freed {
             // A record of what was removed already is no news.
@@ -136,6 +145,8 @@ pub fn prune(
 /// Something that can be used again.
 enum Candidate {
     Library(Box<StoredEntry>),
+    Kit(Box<StoredKit>),
+    BuildDir(BuildDir),
     Weights(Record),
 }
 
@@ -143,6 +154,8 @@ impl Candidate {
     fn bytes(&self) -> ByteSize {
         ByteSize(match self {
             Self::Library(entry) => entry.bytes,
+            Self::Kit(kit) => kit.bytes,
+            Self::BuildDir(dir) => dir.bytes,
             Self::Weights(record) => record.bytes_there(),
         })
     }
@@ -150,6 +163,8 @@ impl Candidate {
     fn last_used(&self) -> u64 {
         match self {
             Self::Library(entry) => entry.last_used,
+            Self::Kit(kit) => kit.last_used,
+            Self::BuildDir(dir) => dir.last_used,
             Self::Weights(record) => record.last_used,
         }
     }
@@ -158,6 +173,8 @@ impl Candidate {
     fn is_useless(&self) -> bool {
         match self {
             Self::Library(entry) => entry.record.is_err(),
+            Self::Kit(kit) => kit.record.is_err(),
+            Self::BuildDir(_) => false,
             Self::Weights(record) => record.bytes_there() == 0,
         }
     }
@@ -166,7 +183,7 @@ impl Candidate {
     fn is_one_of(&self, libraries: &BTreeSet<String>) -> bool {
         match self {
             Self::Library(entry) => libraries.contains(&entry.name),
-            Self::Weights(_) => true,
+            Self::Kit(_) | Self::BuildDir(_) | Self::Weights(_) => true,
         }
     }
 
@@ -176,6 +193,11 @@ impl Candidate {
                 Ok(record) => (RemovedKind::Library, record.inputs.model_lib.to_string()),
                 Err(_) => (RemovedKind::DamagedLibrary, entry.name.clone()),
             },
+            Self::Kit(kit) => match &kit.record {
+                Ok(record) => (RemovedKind::Kit, format!("{} binding", record.device)),
+                Err(_) => (RemovedKind::DamagedKit, kit.name.clone()),
+            },
+            Self::BuildDir(dir) => (RemovedKind::BuildDir, dir.name.clone()),
             Self::Weights(record) => {
                 let commit = record.commit.as_str();
                 let commit = commit.get(..12).unwrap_or(commit);
@@ -189,7 +211,7 @@ impl Candidate {
 /// Removes one, or pretends to; gives the bytes that this frees, or none if it is in use.
 fn remove(
     candidate: &Candidate,
-    store: &Store,
+    (store, kits): (&Store, &KitStore),
     pruner: &mut Pruner<'_>,
     dry_run: bool,
 ) -> Result<Option<ByteSize>, Error> {
@@ -201,6 +223,14 @@ fn remove(
             };
             Ok((!is_in_use).then_some(ByteSize(entry.bytes)))
         }
+        Candidate::Kit(kit) => {
+            let is_in_use = match dry_run {
+                true => kits.is_in_use(kit),
+                false => !kits.remove(kit)?,
+            };
+            Ok((!is_in_use).then_some(ByteSize(kit.bytes)))
+        }
+        Candidate::BuildDir(dir) => Ok(dir.remove(dry_run)?.then_some(ByteSize(dir.bytes))),
         Candidate::Weights(record) => match pruner.remove(record)? {
             Pruned::Removed { freed } => Ok(Some(ByteSize(freed))),
             Pruned::InUse => Ok(None),
@@ -209,17 +239,32 @@ fn remove(
 }
 
 /// Removes what is of no use to anybody.
-fn sweep(store: &Store, what: &PruneRequest, result: &mut PruneResult) -> Result<(), Error> {
+fn sweep(
+    store: &Store,
+    kits: &KitStore,
+    what: &PruneRequest,
+    result: &mut PruneResult,
+) -> Result<(), Error> {
     let name = |path: &Utf8Path| path.file_name().unwrap_or(path.as_str()).to_owned();
+    let mut left = Vec::new();
     for leftover in store.leftovers() {
         if !what.dry_run {
             leftover.remove()?;
         }
-        result.freed.0 += leftover.bytes;
+        left.push((leftover.path.clone(), leftover.bytes));
+    }
+    for (path, bytes) in kits.leftovers() {
+        if !what.dry_run {
+            files::remove_dir_all(&path)?;
+        }
+        left.push((path, bytes));
+    }
+    for (path, bytes) in left {
+        result.freed.0 += bytes;
         result.removed.push(RemovedItem {
             kind: RemovedKind::Leftover,
-            name: name(&leftover.path),
-            bytes: ByteSize(leftover.bytes),
+            name: name(&path),
+            bytes: ByteSize(bytes),
             last_used: None,
         });
     }

@@ -13,6 +13,9 @@ use crate::ui::Ui;
 pub struct CacheVerdict {
     /// Compiled libraries that were read.
     pub libraries: usize,
+    /// Kits of platform bindings that were read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub kits: usize,
     /// Snapshots of models that were read.
     pub models: usize,
     /// Their files.
@@ -29,7 +32,7 @@ pub struct CacheVerdict {
     pub unreadable: Vec<String>,
 }
 
-/// One file, or one compiled library, that is not what was put there.
+/// One file, compiled library or kit that is not what was put there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CacheProblem {
     /// What to remove to have it made or downloaded again.
@@ -48,6 +51,7 @@ pub fn verify(request: &CacheRequest, ui: &Ui, cancel: &Cancel) -> Result<CacheV
     let mut verdict = CacheVerdict::default();
     if request.libraries {
         verify_libraries(request, &mut verdict, cancel)?;
+        verify_kits(request, &mut verdict, cancel)?;
     }
     let Some(hub_cache) = &request.hub_cache else {
         return Ok(verdict);
@@ -97,6 +101,33 @@ fn verify_libraries(
         }
     }
     Ok(())
+}
+
+fn verify_kits(
+    request: &CacheRequest,
+    verdict: &mut CacheVerdict,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let store = request.kits();
+    for kit in store.entries()? {
+        if cancel.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        verdict.kits += 1;
+        verdict.bytes.0 += kit.bytes;
+        if let Err(why) = store.verify(&kit) {
+            let of = match &kit.record {
+                Ok(record) => format!("{} binding", record.device),
+                Err(_) => short(&kit.name).to_owned(),
+            };
+            verdict.problems.push(CacheProblem { path: kit.path, of, why });
+        }
+    }
+    Ok(())
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 fn short(hex: &str) -> &str {

@@ -15,4 +15,4 @@ set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(CMAKE_C_FLAGS_INIT "-ffreestanding -fPIC")
 set(CMAKE_CXX_FLAGS_INIT "-ffreestanding -fPIC -fno-exceptions -fno-rtti")
 set(CMAKE_SHARED_LINKER_FLAGS_INIT
-    "-nostdlib -fuse-ld=lld -L${NDK}/sysroot/usr/lib -Wl,--build-id=sha1 -Wl,--no-undefined")
+    "-nostdlib -fuse-ld=lld -L\"${NDK}/sysroot/usr/lib\" -Wl,--build-id=sha1 -Wl,--no-undefined")
