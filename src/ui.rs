@@ -235,6 +235,15 @@ impl<'a> Transfer<'a> {
         }
     }
 
+    /// It is not coming, for now.
+    pub fn forget(&self, name: &str) {
+        let Some(file) = self.files().remove(name) else { return };
+        if let (Some(bar), Some(bars)) = (file.bar, &self.bars) {
+            bar.finish_and_clear();
+            bars.total.set_position(bars.total.position().saturating_sub(file.so_far));
+        }
+    }
+
     /// It has to be asked for again.
     pub fn retry(&self, name: &str, why: &str, after: std::time::Duration) {
         let seconds = after.as_secs_f64();

@@ -90,7 +90,10 @@ enum Verb {
     Inspect(inspect::InspectArgs),
     /// Report sizes, and how they differ from a baseline
     Report(report::ReportArgs),
-    /// Publish files as a release on GitHub: all of them, or a draft that the next run completes
+    /// Publish packages and files as a release on GitHub
+    ///
+    /// The release is a draft until everything is up. A run that fails leaves the draft, and the
+    /// next one sends what is missing. Needs GITHUB_TOKEN or GH_TOKEN with `contents: write`.
     Publish(publish::PublishArgs),
     /// Lay out the dist/ again that a release's assets hold
     ///

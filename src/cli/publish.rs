@@ -101,7 +101,9 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
     };
     let mut pack = PackOptions::new(match args.name {
         Some(name) => name,
-        None => package_name(options.repository.name())?,
+        None => {
+            package_name(options.repository.as_ref().map_or("", |repository| repository.name()))?
+        }
     });
     pack.compression = match args.compression {
         CompressionChoice::Zstd => Compression::Zstd,

@@ -31,7 +31,6 @@ pub fn latest_release(api: &Api<'_>) -> Result<Vec<Baseline>, PublishError> {
     let assets = ["releases", &id, "assets"];
     api.each_page(Call::get(&assets, Permission::Read), |page: Vec<Asset>| {
         manifests.extend(page.into_iter().filter(|asset| asset.name.ends_with(SUFFIX)));
-        false
     })?;
     let mut baselines = Vec::new();
     for asset in manifests {
@@ -65,7 +64,7 @@ fn follow(api: &Api<'_>, start: &Url) -> Result<Vec<u8>, ApiError> {
             return response.body(LIMIT).map_err(|error| match error {
                 HttpError::Cancelled => ApiError::Cancelled,
                 HttpError::TooLong(limit) => wrong(format!("it is longer than {limit} bytes")),
-                error => ApiError::Passing { url: printed(), why: error.to_string(), after: None },
+                error => ApiError::Passing { why: format!("{}: {error}", printed()), after: None },
             });
         }
         if !status.is_redirection() {

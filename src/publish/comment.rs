@@ -44,7 +44,6 @@ pub fn comment(api: &Api<'_>, sticky: &StickyComment<'_>) -> Result<Commented, A
         let call = Call::get(&path, Permission::PullRequests);
         api.each_page(call, |page: Vec<Comment>| {
             ours.extend(page.into_iter().filter(|comment| is_ours(comment, &marker, me.as_ref())));
-            false
         })?;
         ours.sort_by_key(|comment| comment.id);
         Ok(ours)
@@ -57,7 +56,8 @@ pub fn comment(api: &Api<'_>, sticky: &StickyComment<'_>) -> Result<Commented, A
                 Err(error) if error.is_refused() && me.is_none() => {}
                 done => return done,
             }
-        } else if !sticky.create {
+        }
+        if !sticky.create {
             return Ok(Commented::Left);
         }
         let call = Call::post(&path, Permission::PullRequests);
@@ -69,7 +69,11 @@ pub fn comment(api: &Api<'_>, sticky: &StickyComment<'_>) -> Result<Commented, A
         for double in list()?.iter().skip(1) {
             let id = double.id.to_string();
             let path = ["issues", "comments", &id];
-            api.delete(Call::delete(&path, Permission::PullRequests))?;
+            match api.delete(Call::delete(&path, Permission::PullRequests)) {
+                // Another bot's.
+                Err(error) if error.is_refused() => {}
+                done => done?,
+            }
         }
     }
     Ok(result)

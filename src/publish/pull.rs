@@ -46,7 +46,6 @@ fn list(api: &Api<'_>, path: &[&str], query: &[(&str, &str)]) -> Result<Vec<Pull
     let mut pulls = Vec::new();
     api.each_page(Call::get(path, Permission::Read).query(query), |page: Vec<Pull>| {
         pulls.extend(page);
-        false
     })?;
     Ok(pulls)
 }

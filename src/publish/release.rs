@@ -126,7 +126,6 @@ fn find(api: &Api<'_>, tag: &str) -> Result<Option<Release>, ApiError> {
                 found = Some(release);
             }
         }
-        false
     })?;
     Ok(found)
 }
@@ -141,6 +140,10 @@ fn finish(api: &Api<'_>, release: &Release, request: &ReleaseRequest) -> Result<
     let mut body = json!({});
     if publish {
         body["draft"] = json!(false);
+        // The draft may be of a run at another commit.
+        if let Some(target) = &request.target {
+            body["target_commitish"] = json!(target);
+        }
     }
     if mark {
         body["prerelease"] = json!(true);

@@ -89,7 +89,7 @@ pub(super) fn fill(
             }
         }
         if let Some(Passing { why, after }) = passing {
-            api.wait(&mut backoff, url.as_str(), &why, after)?;
+            api.wait(&mut backoff, &why, after)?;
         }
     }
 }
@@ -163,7 +163,6 @@ fn assets(api: &Api<'_>, release: &Release) -> Result<BTreeMap<String, Asset>, A
         Call::get(&["releases", &id, "assets"], Permission::Read),
         |page: Vec<Asset>| {
             there.extend(page.into_iter().map(|asset| (asset.name.clone(), asset)));
-            false
         },
     )?;
     Ok(there)

@@ -15,7 +15,7 @@ use super::shapes::{Asset, Check, Comment, Pull, Release};
 pub const TOKEN: &str = "ghs_0123456789secret";
 
 /// Bytes of an asset that are kept for a download.
-const KEPT: usize = 1 << 20;
+const KEPT: usize = 8 << 20;
 
 /// What is wrong with an answer.
 #[derive(Clone, Debug)]

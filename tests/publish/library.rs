@@ -6,7 +6,10 @@ use mlc_package::github::api::{Api, ApiOptions};
 use mlc_package::io::cancel::Cancel;
 use mlc_package::io::http::Url;
 use mlc_package::io::secret::Secret;
+use mlc_package::pipeline;
 use mlc_package::publish::{Annotation, Check, Conclusion, Level, PublishError, baseline, check};
+
+use mlc_package::ui::{Ui, Verbosity};
 
 use super::github::{Fault, Github, TOKEN};
 use super::scene::HEAD;
@@ -142,4 +145,27 @@ fn a_baseline_that_is_not_there_or_redirects_for_ever_is_said_to() {
     assert!(error.to_string().contains("redirects") && !error.to_string().contains("secret"));
     let error = download("/absent");
     assert!(error.to_string().contains("answers 404"), "{error}");
+}
+
+#[test]
+fn a_baseline_at_an_address_needs_no_repository_and_gets_no_token() {
+    let github = Github::sound();
+    let storage = {
+        let mut store = github.store();
+        let release = store.release("v1", false);
+        store.asset(release, "m.json", b"{\"schema\": 9}", "uploaded")
+    };
+    let variables = [("GITHUB_API_URL", github.url()), ("GH_TOKEN", TOKEN.to_owned())];
+    let get =
+        |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
+    let mut options = ApiOptions::without_repository(&get).unwrap();
+    options.system_proxy = false;
+    // Another host than the API's: the server refuses the token there.
+    let url = format!("{}/storage/{storage}?signature=secret", github.state.storage);
+    let (ui, cancel) = (Ui::new(Verbosity::Quiet, false), Cancel::default());
+    let found = pipeline::publish::baseline_at(&url, &options, &ui, &cancel).unwrap();
+    assert_eq!(found.text, b"{\"schema\": 9}");
+    assert!(!found.origin.contains("secret"));
+    assert!(pipeline::publish::baseline_at("file:///etc/passwd", &options, &ui, &cancel).is_err());
+    assert!(pipeline::publish::baselines(&options, &ui, &cancel).is_err(), "of which repository?");
 }

@@ -119,8 +119,12 @@ fn a_draft_stays_one_if_asked_and_is_published_later() {
     assert!(github.only_release().draft);
     assert_eq!(run.says("Drafted"), 1);
     github.forget();
+    let mut scene = scene;
+    scene.set("GITHUB_SHA", super::scene::HEAD);
     scene.run(&arguments(&[]), 0);
-    assert!(!github.only_release().draft);
+    let release = github.only_release();
+    assert!(!release.draft);
+    assert_eq!(release.target, super::scene::HEAD, "the tag is made where the last run was");
     assert_eq!(github.uploads(), [""; 0]);
 }
 

@@ -210,6 +210,9 @@ fn change(at: usize, seen: &Seen, store: &mut Store, public: &str) -> Answer {
     let release = &mut store.releases[at];
     release.draft &= !publishes;
     release.immutable |= publishes && immutable;
+    if let Some(target) = seen.body["target_commitish"].as_str() {
+        release.target = target.to_owned();
+    }
     if let Some(prerelease) = seen.body["prerelease"].as_bool() {
         release.prerelease = prerelease;
     }

@@ -74,7 +74,7 @@ impl Refusal {
                 _ if self.is_secondary() => "GitHub's secondary limit on requests".to_owned(),
                 status => format!("GitHub's limit on requests ({status})"),
             };
-            return ApiError::Passing { url: printable(url), why, after: Some(after) };
+            return ApiError::Passing { why, after: Some(after) };
         }
         let (url, message) = (printable(url), self.message);
         match self.status {
@@ -82,7 +82,7 @@ impl Refusal {
             403 | 404 => ApiError::Refused { status: self.status, url, message, permission },
             408 | 425 | 500..=599 => {
                 let why = format!("{url} answers {}", self.status);
-                ApiError::Passing { url, why, after: self.retry_after }
+                ApiError::Passing { why, after: self.retry_after }
             }
             422 => ApiError::Invalid { url, message, codes: self.codes },
             status => ApiError::Status { url, status, message },

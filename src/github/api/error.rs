@@ -74,18 +74,14 @@ pub enum ApiError {
     /// It may be otherwise next time; whoever asks again has to know what was done.
     #[error("{why}")]
     Passing {
-        /// What was asked for.
-        url: String,
         /// What happened.
         why: String,
         /// How long GitHub asks to wait.
         after: Option<Duration>,
     },
     /// It failed again and again.
-    #[error("failed to reach {url}: {why} (tried {attempts} times)")]
+    #[error("{why} (tried {attempts} times)")]
     GaveUp {
-        /// What was asked for.
-        url: String,
         /// The last failure.
         why: String,
         /// How often it was tried without getting further.
@@ -138,10 +134,7 @@ impl ApiError {
         match error {
             HttpError::Cancelled => Self::Cancelled,
             HttpError::Setup(why) => Self::Client(why),
-            error => {
-                let url = printable(url);
-                Self::Passing { why: format!("{url}: {error}"), url, after: None }
-            }
+            error => Self::Passing { why: format!("{}: {error}", printable(url)), after: None },
         }
     }
 

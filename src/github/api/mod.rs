@@ -129,11 +129,11 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// Reads a list, page by page, until `visit` says that it has seen enough.
+    /// Reads a list, page by page.
     pub fn each_page<T: DeserializeOwned>(
         &self,
         call: Call<'_>,
-        mut visit: impl FnMut(Vec<T>) -> bool,
+        mut visit: impl FnMut(Vec<T>),
     ) -> Result<(), ApiError> {
         let per_page = PER_PAGE.to_string();
         for page in 1..=MAX_PAGES {
@@ -147,7 +147,8 @@ impl<'a> Api<'a> {
                 let more = link.contains("rel=\"next\"");
                 Ok((decode::<Vec<T>>(response, &self.address_of(call)?)?, more))
             })?;
-            if visit(entries) || !more {
+            visit(entries);
+            if !more {
                 return Ok(());
             }
         }
@@ -200,9 +201,7 @@ impl<'a> Api<'a> {
         let mut backoff = Backoff::new(&self.options.retry);
         loop {
             match action() {
-                Err(ApiError::Passing { url, why, after }) => {
-                    self.wait(&mut backoff, &url, &why, after)?;
-                }
+                Err(ApiError::Passing { why, after }) => self.wait(&mut backoff, &why, after)?,
                 done => return done,
             }
         }
@@ -212,7 +211,6 @@ impl<'a> Api<'a> {
     pub fn wait(
         &self,
         backoff: &mut Backoff<'_>,
-        url: &str,
         why: &str,
         after: Option<Duration>,
     ) -> Result<(), ApiError> {
@@ -221,8 +219,8 @@ impl<'a> Api<'a> {
             return Err(ApiError::Limited { why: why.to_owned(), after, longest });
         }
         let Some(time) = backoff.failed(after) else {
-            let (url, why, attempts) = (url.to_owned(), why.to_owned(), backoff.failures());
-            return Err(ApiError::GaveUp { url, why, attempts });
+            let (why, attempts) = (why.to_owned(), backoff.failures());
+            return Err(ApiError::GaveUp { why, attempts });
         };
         (self.on_wait)(why, time);
         if retry::wait(time, self.cancel) { Ok(()) } else { Err(ApiError::Cancelled) }
@@ -277,7 +275,8 @@ impl<'a> Api<'a> {
 
     /// The address of something of the repository.
     pub fn address(&self, path: &[&str]) -> Result<Url, ApiError> {
-        let repository = &self.options.repository;
+        let none = || ApiError::NoRepository("none was named".to_owned());
+        let repository = self.options.repository.as_ref().ok_or_else(none)?;
         let below = ["repos", repository.owner(), repository.name()];
         options::below(&self.options.api, below.iter().chain(path).copied())
     }

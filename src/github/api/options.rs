@@ -11,8 +11,8 @@ use crate::io::secret::Secret;
 pub struct ApiOptions {
     /// The API's address: `https://api.github.com`, or that of a GitHub Enterprise Server.
     pub api: Url,
-    /// The repository.
-    pub repository: Repository,
+    /// The repository; none for who asks of none.
+    pub repository: Option<Repository>,
     /// Who asks.
     pub token: Option<Secret>,
     /// The longest time without a byte.
@@ -31,6 +31,10 @@ impl ApiOptions {
 
     /// Options for a repository, everything else as it is by default.
     pub fn new(api: Url, repository: Repository, token: Option<Secret>) -> Self {
+        Self::of(api, Some(repository), token)
+    }
+
+    fn of(api: Url, repository: Option<Repository>, token: Option<Secret>) -> Self {
         Self {
             api,
             repository,
@@ -60,13 +64,19 @@ impl ApiOptions {
         };
         let repository =
             repository.parse().map_err(|error| ApiError::NoRepository(format!("{error}")))?;
+        Ok(Self { repository: Some(repository), ..Self::without_repository(get)? })
+    }
+
+    /// The same for who asks of no repository, for a file at some address.
+    pub fn without_repository(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, ApiError> {
+        let set = |name: &str| get(name).filter(|value| !value.is_empty());
         let api = match (set("GITHUB_API_URL"), set("GITHUB_SERVER_URL")) {
             (Some(api), _) => address("GITHUB_API_URL", &api)?,
             (None, Some(server)) => of_server(&address("GITHUB_SERVER_URL", &server)?)?,
             (None, None) => address("GITHUB_API_URL", Self::API)?,
         };
         let token = ["GITHUB_TOKEN", "GH_TOKEN"].iter().find_map(|name| Secret::new(&set(name)?));
-        Ok(Self::new(api, repository, token))
+        Ok(Self::of(api, None, token))
     }
 }
 
