@@ -163,6 +163,24 @@ class Report(Scene):
         self.assertIn("contents: write", run.log)
         self.assertEqual(run.outputs["release-url"], "")
 
+    def test_a_report_of_thousands_of_models_fits_where_it_goes(self):
+        self.good()
+        manifest = json.loads((self.app / "dist/mlc-package-manifest.json").read_text())
+        one = manifest["models"][0]
+        manifest["models"] = [
+            {**one, "model_id": f"{'long-' * 20}model-{number}"} for number in range(6000)
+        ]
+        text = json.dumps(manifest)
+        self.assertGreater(len(text), 3_000_000)
+        (self.app / "large.json").write_text(text)
+        github = self.github()
+        job = self.new_job("pull_request")
+        run = self.good(job, mode="report", manifest="large.json", comment="always")
+        self.assertIn("others", run.summary)
+        self.assertLess(len(run.summary), 65_536)
+        self.assertLess(len(github.comments[0]["body"]), 65_536)
+        self.assertEqual(run.errors(), [])
+
     def test_reports_can_be_left_out(self):
         run = self.good(report="false")
         self.assertEqual(run.summary, "")
