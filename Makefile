@@ -1,4 +1,4 @@
-.PHONY: demo test bench fuzz
+.PHONY: demo test test-container bench fuzz
 
 # Builds examples/tiny for android and iphone, end to end.
 demo:
@@ -7,6 +7,10 @@ demo:
 # Formatting, lints, licences, and every test.
 test:
 	@scripts/test.sh
+
+# The images and the action in them; needs a container engine, or root on Debian.
+test-container:
+	@scripts/test-container.sh
 
 # The numbers of docs/performance.md.
 bench:

@@ -11,10 +11,5 @@ if [[ $MODE == plan ]]; then
   exec "$here/plan.sh"
 fi
 package_arguments
-more=()
-if [[ $MODE == libraries ]]; then
-  more+=(--libs-only)
-elif [[ $BINDING == false ]]; then
-  more+=(--no-binding)
-fi
-with_toolchain build "${package_arguments[@]}" ${more[@]+"${more[@]}"} --format github
+if [[ $MODE == libraries ]]; then package_arguments+=(--libs-only); fi
+with_toolchain build "${package_arguments[@]}" --format github

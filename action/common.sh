@@ -66,6 +66,7 @@ package_arguments() {
   if [[ $STRICT == true ]]; then package_arguments+=(--strict); fi
   if [[ -n ${PYTHON:-} && -z ${IMAGE:-} ]]; then package_arguments+=("--python=$PYTHON"); fi
   if [[ -n ${SOURCE_DIR:-} ]]; then package_arguments+=("--mlc-llm-source-dir=$SOURCE_DIR"); fi
+  if [[ $BINDING == false || $MODE != package ]]; then package_arguments+=(--no-binding); fi
   local model_id
   while IFS= read -r model_id; do
     # With `=` a name that begins with a dash is no option.

@@ -51,17 +51,31 @@ inside() {
   fi
 }
 
+# A file of the repository that must be there.
+present() {
+  local name=$1 value=$2
+  relative "$name" "$value"
+  if [[ ! -f $directory/$value ]]; then
+    fail "the input \`$name\` names no file of the repository (\`$value\`)"
+  fi
+  inside "$name" "$directory/$value"
+}
+
 workspace=$(realpath "$GITHUB_WORKSPACE")
-one_of mode "$MODE" package libraries plan
+one_of mode "$MODE" package libraries plan report
+one_of comment "$COMMENT" never on-change always
 one_of container "$CONTAINER" auto never
 for pair in "binding=$BINDING" "cache=$CACHE" "cache-weights=$CACHE_WEIGHTS" "locked=$LOCKED" \
-  "strict=$STRICT" "save-if=$SAVE_IF"; do
+  "strict=$STRICT" "save-if=$SAVE_IF" "report=$REPORT" "check-run=$CHECK_RUN" "draft=$DRAFT" "prerelease=$PRERELEASE"; do
   one_of "${pair%%=*}" "${pair#*=}" true false
 done
 single_line image "$IMAGE_INPUT"
 single_line python "$PYTHON"
 single_line prefix-key "$PREFIX_KEY"
 single_line version "$VERSION"
+# shellcheck disable=SC2153 # the input
+single_line name "$NAME"
+single_line tag-name "$TAG_NAME"
 if [[ ! $IMAGE_INPUT =~ ^([A-Za-z0-9][A-Za-z0-9._:/@-]*)?$ ]]; then
   fail "the input \`image\` is not the name of an image (\`$IMAGE_INPUT\`)"
 fi
@@ -78,12 +92,26 @@ if [[ ! -d $directory ]]; then
 fi
 inside working-directory "$directory"
 
-relative config "$CONFIG"
-if [[ ! -f $directory/$CONFIG ]]; then
-  fail "there is no package config \`$CONFIG\` in \`$WORKING_DIRECTORY\`: name it with the input \
+# A list of them, one a line.
+all_present() {
+  local name=$1 value
+  while IFS= read -r value; do
+    if [[ -n $value ]]; then present "$name" "$value"; fi
+  done <<<"$2"
+}
+
+if [[ $MODE == report ]]; then
+  if [[ -z $MANIFEST ]]; then fail "\`mode: report\` takes the input \`manifest\`"; fi
+  all_present manifest "$MANIFEST"
+else
+  if [[ -n $MANIFEST ]]; then fail "the input \`manifest\` is for \`mode: report\` only"; fi
+  relative config "$CONFIG"
+  if [[ ! -f $directory/$CONFIG ]]; then
+    fail "there is no package config \`$CONFIG\` in \`$WORKING_DIRECTORY\`: name it with the input \
 \`config\`; does a step with actions/checkout come before this one?" 10
+  fi
+  inside config "$directory/$CONFIG"
 fi
-inside config "$directory/$CONFIG"
 
 relative output "$OUTPUT"
 # The nearest directory that is there already; below it nothing can lead elsewhere.
@@ -98,6 +126,15 @@ if [[ -n $SOURCE_DIR ]]; then
   fi
   inside source-dir "$directory/$SOURCE_DIR"
 fi
+
+all_present baseline "$BASELINE"
+
+while IFS= read -r file; do
+  if [[ -z $file ]]; then continue; fi
+  relative files "$file"
+  # A file may be of the package that is about to be made; a link must not lead out.
+  if [[ -e $directory/$file ]]; then inside files "$directory/$file"; fi
+done <<<"$FILES"
 
 caches=$state
 if [[ -n $CACHE_DIR ]]; then
@@ -115,3 +152,4 @@ output directory "$directory"
 output dist "$dist"
 output cache-dir "$caches/cache"
 output hf-home "$caches/huggingface"
+output manifests "$state/manifests"

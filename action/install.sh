@@ -68,7 +68,7 @@ chmod +x "$state/bin/mlc-package"
 
 # iphone and macabi need Xcode; a job that itself runs in a container has no engine.
 image=
-if [[ $CONTAINER == auto && $RUNNER_OS == Linux ]]; then
+if [[ $CONTAINER == auto && $RUNNER_OS == Linux && $MODE != report ]]; then
   image=$IMAGE_INPUT
   if [[ -z $image ]]; then
     image=$(awk -v version="$version" '$1 == version { print $2 }' "$here/images.txt")

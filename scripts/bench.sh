@@ -17,4 +17,9 @@ for bench in benches/*.rs benches/*/main.rs; do
   printf '\n== %s\n' "$name"
   cargo bench --locked --quiet --bench "$name" || failed=1
 done
+printf '\n== action\n'
+scripts/setup-linters.sh
+cargo build --release --locked --quiet
+MLC_PACKAGE_TEST_PROGRAM="$PWD/target/release/mlc-package" \
+  target/linters/bin/python -B tests/action/measure.py || failed=1
 exit "$failed"

@@ -11,6 +11,8 @@ scripts/setup-python.sh target/test-venv tests/requirements.txt
 scripts/setup-zig.sh
 scripts/setup-cross.sh
 
+step "action, workflows, scripts and Dockerfile: lints"
+scripts/lint-action.sh
 step "format"
 cargo fmt --check
 step "clippy"
@@ -48,3 +50,6 @@ step "the HTML report in a browser"
 browser=$(scripts/setup-browser.sh)
 # shellcheck disable=SC2086 # two assignments
 env $browser cargo test --locked --test report -- --ignored
+step "the action, played by a runner"
+MLC_PACKAGE_TEST_PROGRAM="$PWD/target/debug/mlc-package" \
+  target/linters/bin/python -B -m unittest discover --start-directory tests/action

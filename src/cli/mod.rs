@@ -8,6 +8,7 @@ mod completions;
 mod convert;
 mod doctor;
 mod failure;
+mod feedback;
 mod inspect;
 mod libraries;
 mod lock;

@@ -5,7 +5,7 @@ use super::package::PackageArgs;
 use super::{Context, Format, outputs};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::pipeline;
+use crate::pipeline::{self, PackageRequest};
 use crate::plan::Plan;
 use crate::plan::keys::{self, CacheEntry, KeyPrefix, Matrix};
 use crate::report;
@@ -51,7 +51,7 @@ pub(super) fn run(args: PlanArgs, context: &mut Context<'_>) -> Result<Exit, Err
         PlanFormat::Human => print(&plan, Format::Human, context)?,
         PlanFormat::Json => print(&plan, Format::Json, context)?,
         PlanFormat::Github => {
-            let values = github_outputs(&plan, &args.github, &request.cache_dir)?;
+            let values = github_outputs(&plan, &args.github, &request)?;
             outputs::write(&values, context, |out| report::write_plan(out, &plan))?;
         }
     }
@@ -71,17 +71,22 @@ pub(super) fn print(plan: &Plan, format: Format, context: &mut Context<'_>) -> R
 fn github_outputs(
     plan: &Plan,
     args: &GithubArgs,
-    cache_dir: &Utf8PathBuf,
+    request: &PackageRequest,
 ) -> Result<Vec<(&'static str, String)>, Error> {
-    let libraries = keys::libraries(plan, &args.prefix_key, cache_dir);
-    let weights = keys::weights(plan, &args.prefix_key, cache_dir);
+    let (prefix, cache_dir) = (&args.prefix_key, &request.cache_dir);
+    let libraries = keys::libraries(plan, prefix, cache_dir);
+    let kit = keys::kit(plan, prefix, cache_dir);
+    let weights = keys::weights(plan, prefix, cache_dir);
     let misses = plan.misses();
     let paths = |entry: &CacheEntry| {
         let paths: Vec<_> = entry.paths.iter().map(|path| path.as_str()).collect();
         paths.join("\n")
     };
-    let of_weights =
-        |value: &dyn Fn(&CacheEntry) -> String| weights.as_ref().map(value).unwrap_or_default();
+    let key = |entry: &Option<CacheEntry>| match entry {
+        Some(entry) => entry.key.clone(),
+        None => String::new(),
+    };
+    let path = |entry: &Option<CacheEntry>| entry.as_ref().map(paths).unwrap_or_default();
     Ok(vec![
         ("device", plan.device.to_string()),
         ("models", (plan.models.len() + plan.unfetched.len()).to_string()),
@@ -93,7 +98,22 @@ fn github_outputs(
         ("libs-key", libraries.key.clone()),
         ("libs-restore-keys", libraries.restore_key.clone().unwrap_or_default()),
         ("libs-path", paths(&libraries)),
-        ("weights-key", of_weights(&|entry| entry.key.clone())),
-        ("weights-path", of_weights(&paths)),
+        ("kit-key", key(&kit)),
+        ("kit-path", path(&kit)),
+        ("weights-key", key(&weights)),
+        ("weights-path", path(&weights)),
+        ("manifest-key", keys::manifests(plan, prefix, &config_in_repository(request))),
     ])
+}
+
+/// The config's path from the repository's root, as far as it is known to be in one.
+fn config_in_repository(request: &PackageRequest) -> Utf8PathBuf {
+    let environment = &request.environment;
+    let config = environment.directory.join(&request.package_config);
+    let workspace = environment.text("GITHUB_WORKSPACE").unwrap_or_default();
+    match config.strip_prefix(workspace) {
+        // `./config.json` is `config.json`.
+        Ok(path) => path.components().filter(|part| part.as_str() != ".").collect(),
+        Err(_) => request.package_config.clone(),
+    }
 }

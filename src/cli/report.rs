@@ -3,6 +3,7 @@ use clap::{Args, ValueEnum};
 
 use super::Context;
 use super::check::repository;
+use super::feedback::{self, FeedbackArgs};
 use crate::config::render;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -37,6 +38,8 @@ pub(super) struct ReportArgs {
     /// A label of the pull request; may be given more than once
     #[arg(long, value_name = "LABEL")]
     label: Vec<String>,
+    #[command(flatten)]
+    feedback: FeedbackArgs,
     /// How to print it
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: ReportFormat,
@@ -68,7 +71,7 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
         package_config: args.package_config,
         base: args.base,
         head: args.head.filter(|commit| !commit.is_empty()),
-        labels: args.label,
+        labels: [args.label, feedback::labels()?].concat(),
     };
     let report = pipeline::report(&request, &context.ui)?;
     let text = render(&report, format)?;
@@ -86,6 +89,9 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
             context.ui.error(&over.to_string(), Some(&over.help));
         }
     }
+    // The log begins with it, and waits for nobody.
+    context.out.flush()?;
+    args.feedback.say(&report, context)?;
     Ok(if report.fails() { Exit::OverBudget } else { Exit::Ok })
 }
 

@@ -66,6 +66,23 @@ pub fn libraries(plan: &Plan, prefix: &KeyPrefix, cache_dir: &Utf8Path) -> Cache
     }
 }
 
+/// The kit of the platform binding; none where no binding is made, or nothing is known of it. A
+/// kit of other inputs is of no use.
+pub fn kit(plan: &Plan, prefix: &KeyPrefix, cache_dir: &Utf8Path) -> Option<CacheEntry> {
+    let fingerprint = plan.binding.as_ref()?.fingerprint?;
+    Some(CacheEntry {
+        key: format!("{prefix}-kit-{}-{}", plan.device, fingerprint.dir_name()),
+        restore_key: None,
+        paths: vec![cache_dir.join("kits")],
+    })
+}
+
+/// How the keys of a package's manifests begin; a commit ends them. `config` is its config's path
+/// from the repository's root: what tells the packages of a repository apart.
+pub fn manifests(plan: &Plan, prefix: &KeyPrefix, config: &Utf8Path) -> String {
+    format!("{prefix}-manifest-{}-{}-", plan.device, digest(&[config.to_string()]))
+}
+
 /// The bundled models of the Hub; none if there are none. Without a `restore_key`: an entry with
 /// another model would drag that along for good.
 pub fn weights(plan: &Plan, prefix: &KeyPrefix, cache_dir: &Utf8Path) -> Option<CacheEntry> {

@@ -101,6 +101,35 @@ fn the_same_libraries_are_the_same_entry_in_any_order_and_state() {
 }
 
 #[test]
+fn manifests_are_told_apart_by_their_config() {
+    let key = |config| super::manifests(&plan(Vec::new()), &prefix(), Utf8Path::new(config));
+    assert_eq!(key("a/config.json"), key("a/config.json"));
+    assert_ne!(key("a/config.json"), key("b/config.json"));
+    assert!(key("a").starts_with("mlc-package-manifest-android-") && key("a").ends_with('-'));
+}
+
+#[test]
+fn a_kit_is_found_by_all_that_it_was_built_from() {
+    let binding = |fingerprint| crate::plan::PlannedBinding {
+        inputs: crate::model::KitInputs([].into()),
+        fingerprint,
+        build_dir: None,
+        state: crate::plan::BindingState::Hit,
+    };
+    let kit = |binding| {
+        let plan = Plan { binding, ..plan(Vec::new()) };
+        super::kit(&plan, &prefix(), Utf8Path::new(CACHE))
+    };
+    let print = |text: &str| Fingerprint(Digest::of(text.as_bytes()));
+    assert_eq!(kit(None), None);
+    assert_eq!(kit(Some(binding(None))), None);
+    let one = kit(Some(binding(Some(print("a"))))).unwrap();
+    assert_eq!(one.paths, ["/runner/temp/cache/kits"]);
+    assert_eq!(one.restore_key, None);
+    assert_ne!(one.key, kit(Some(binding(Some(print("b"))))).unwrap().key);
+}
+
+#[test]
 fn weights_are_those_of_bundled_models_of_the_hub_at_their_commit() {
     let entry = |models| {
         let plan = Plan { models, ..plan(Vec::new()) };

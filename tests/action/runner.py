@@ -13,6 +13,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import time
 
 from ruamel.yaml import YAML
 
@@ -145,11 +146,13 @@ class Run:
         variables.update({f"GITHUB_{name}": str(path) for name, path in files.items()})
         variables.update({name: text(self.fill(value)) for name, value in step.get("env", {}).items()})
         directory = text(self.fill(step.get("working-directory", self.job.workspace)))
+        begun = time.monotonic()
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", step["run"]],
             env=variables, cwd=directory, text=True, stdin=subprocess.DEVNULL, timeout=120,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
         )
+        record["seconds"] = time.monotonic() - begun
         self.log += done.stdout
         self.obey(done.stdout, record)
         record["exit"] = done.returncode

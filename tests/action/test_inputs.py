@@ -5,6 +5,7 @@ import json
 import os
 import unittest
 
+from github import GitHub
 from scene import Scene
 
 # What a shell, the runner or a path would take for something.
@@ -27,7 +28,8 @@ HOSTILE = [
 TEXTS = [
     "config", "working-directory", "mode", "binding", "source-dir", "locked", "strict",
     "version", "container", "image", "cache", "cache-weights", "cache-dir", "prefix-key",
-    "save-if", "matrix-jobs", "only", "python", "output",
+    "save-if", "matrix-jobs", "only", "python", "comment", "check-run", "report", "baseline",
+    "draft", "prerelease", "output",
 ]
 
 
@@ -55,9 +57,22 @@ class Inputs(Scene):
                         continue
                     self.assertTrue(run.failed, run.log)
 
+    def test_hostile_names_of_a_release_publish_nothing(self):
+        github = GitHub()
+        self.addCleanup(github.close)
+        self.variables["GITHUB_API_URL"] = github.url
+        # What is packed once need not be built again for each.
+        for name in ("name", "tag-name", "files"):
+            for value in ("$(touch $HOME/pwned)", "--version", "../outside", "::error::mine"):
+                with self.subTest(name, value=value):
+                    run = self.use(**{"tag-name": "v1", "report": "false", name: value})
+                    self.assert_untouched(run, value)
+                    self.assertTrue(run.failed, run.log)
+                    self.assertEqual(github.releases, [])
+
     def test_what_is_wrong_is_said(self):
         cases = [
-            ("mode", "fast", "`mode` cannot be `fast`: expected one of: package libraries plan"),
+            ("mode", "fast", "`mode` cannot be `fast`: expected one of: package libraries plan report"),
             ("cache", "yes", "`cache` cannot be `yes`: expected one of: true false"),
             ("config", "a\nb", "`config` cannot have line breaks"),
             ("config", "../outside.json", "cannot be absolute or go up"),

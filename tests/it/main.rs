@@ -13,6 +13,7 @@ mod compile_one;
 mod compiler;
 mod config;
 mod dist;
+mod github;
 mod hub;
 mod hub_caches;
 mod hub_faults;

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Publishes the package as a release: a draft until everything is up. A run that failed is
+# completed by the next one.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=action/common.sh
+source "$here/common.sh"
+
+arguments=("--tag=$TAG_NAME" "--output=$OUTPUT" "--staging=$state/assets")
+if [[ -n $NAME ]]; then arguments+=("--name=$NAME"); fi
+if [[ $DRAFT == true ]]; then arguments+=(--draft); fi
+if [[ $PRERELEASE == true ]]; then arguments+=(--prerelease); fi
+while IFS= read -r file; do
+  if [[ -n $file ]]; then arguments+=("--file=$file"); fi
+done <<<"$FILES"
+
+url=$("$MLC_PACKAGE" publish "${arguments[@]}")
+if [[ $url != http*://* || $url == *[[:space:]]* ]]; then
+  fail "mlc-package did not say where the release is" 1
+fi
+echo "$url"
+output release-url "$url"

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Reports sizes, of what was built or of a manifest from elsewhere: in the job's summary, as files, at the lines of models that are over a budget
+# and, when asked, on the pull request. Ends with 20 if a budget says that the job fails.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=action/common.sh
+source "$here/common.sh"
+
+arguments=("--head=$HEAD_COMMIT")
+# Adds an option for each line of a list.
+each() {
+  local value
+  while IFS= read -r value; do
+    if [[ -n $value ]]; then arguments+=("$1=$value"); fi
+  done <<<"$2"
+}
+if [[ -n $MANIFEST ]]; then
+  each --manifest "$MANIFEST"
+else
+  arguments+=("--manifest=$OUTPUT" "--package-config=$CONFIG")
+fi
+each --baseline "$BASELINE"
+# Manifests are kept under their commit.
+if [[ -n $BASELINE && -n ${BASELINE_KEY##*-} ]]; then arguments+=("--base=${BASELINE_KEY##*-}"); fi
+
+# Runs a report; that a budget is broken is no failure yet.
+report() {
+  local code=0
+  "$MLC_PACKAGE" "$@" "${arguments[@]}" || code=$?
+  if ((code != 0 && code != 20)); then return "$code"; fi
+  over=$code
+}
+
+more=(--summary "--comment=$COMMENT")
+if [[ $CHECK_RUN == true ]]; then more+=(--check); fi
+report report --format github "${more[@]}"
+verdict=$over
+# The same as files. What there is to say was said.
+report --quiet report --format markdown --output "$state/report.md" 2>/dev/null
+report --quiet report --format html --output "$state/report.html" 2>/dev/null
+output report "$state/report.md"
+output report-html "$state/report.html"
+
+if ((verdict == 20)); then
+  output over-budget true
+  exit 20
+fi
+output over-budget false

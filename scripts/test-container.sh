@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Builds the image `tool` and runs it, and the action in an image, as root and as another user.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+step() { printf '\n== %s\n' "$1"; }
+
+scripts/setup-linters.sh
+step "container engine"
+host=$(scripts/setup-container-engine.sh)
+if [[ -n $host ]]; then
+  export DOCKER_HOST=$host
+  trap 'kill "$(<target/container/pid)"' EXIT
+fi
+# BuildKit is in Debian's docker itself; newer ones have it in a plugin.
+docker=docker
+if ! docker buildx version >/dev/null 2>&1 && [[ -x /usr/bin/docker ]]; then docker=/usr/bin/docker; fi
+"$docker" version --format 'engine {{.Server.Version}}, client {{.Client.Version}}'
+
+step "static program"
+target=$(uname -m)-unknown-linux-musl
+rustup target add "$target" 2>/dev/null
+if ! command -v musl-gcc >/dev/null; then
+  as_root=()
+  if [[ $(id -u) != 0 ]]; then as_root=(sudo); fi
+  "${as_root[@]}" apt-get install -y -qq --no-install-recommends musl-tools >/dev/null
+fi
+cargo build --release --locked --bin mlc-package --target "$target"
+case $(uname -m) in x86_64) architecture=amd64 ;; *) architecture=arm64 ;; esac
+mkdir -p "target/image/$architecture"
+cp "target/$target/release/mlc-package" "target/image/$architecture/mlc-package"
+
+step "base image"
+debian=$(scripts/toolchain.sh | sed -n 's/^IMAGES_DEBIAN=//p')
+if ! "$docker" image inspect "$debian" >/dev/null 2>&1 && ! "$docker" pull --quiet "$debian"; then
+  echo "the registry is out of reach: a Debian of debootstrap takes its place"
+  debian=mlc-package-test/debian
+  if ! "$docker" image inspect "$debian" >/dev/null 2>&1; then
+    if ! command -v debootstrap >/dev/null; then
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
+    fi
+    root=$(mktemp -d)
+    debootstrap --variant=minbase bookworm "$root" >/dev/null
+    # The root of the image.
+    chmod 755 "$root"
+    tar -C "$root" -c . | "$docker" import - "$debian" >/dev/null
+    rm -rf "$root"
+  fi
+fi
+
+step "image: tool"
+# apt in the build: an engine without a bridge reaches the network as the machine does.
+build=(env DOCKER_BUILDKIT=1 "$docker" build --quiet --network host)
+"${build[@]}" --build-arg "IMAGES_DEBIAN=$debian" --build-arg PROGRAM=prebuilt --target tool \
+  --tag mlc-package-test/tool .
+"${build[@]}" --build-arg "DEBIAN=$debian" --tag mlc-package-test/compiler \
+  --file tests/action/compiler.Dockerfile tests
+size=$("$docker" image inspect --format '{{.Size}}' mlc-package-test/tool)
+echo "$((size / 1000)) kB"
+if ((size >= 40000000)); then
+  echo "test-container: the image has $size bytes, and at most 40,000,000 are wanted" >&2
+  exit 1
+fi
+
+step "the images at work"
+export MLC_PACKAGE_TEST_IMAGES=mlc-package-test MLC_PACKAGE_TEST_DOCKER=$docker
+export MLC_PACKAGE_TEST_PROGRAM=$PWD/target/$target/release/mlc-package
+python=$PWD/target/linters/bin/python
+"$python" -B -m unittest discover --start-directory tests/action --pattern 'container_test.py'
+if [[ $(id -u) == 0 ]]; then
+  echo "and as another user:"
+  # Whoever may use an engine is in the group of its socket.
+  socket=${DOCKER_HOST:-unix:///var/run/docker.sock}
+  socket=${socket#unix://}
+  home=$(mktemp -d)
+  chown 1001:1001 "$home"
+  as_other=(
+    setpriv --reuid 1001 --regid 1001 --groups "$(stat -c %g "$socket")"
+    env HOME="$home" PYTHONPATH="$("$python" -c 'import ruamel.yaml as y; print(y.__path__[0])')/../.."
+  )
+  # A Python of root's own is nobody else's.
+  if ! "${as_other[@]}" "$python" -c '' 2>/dev/null; then python=/usr/bin/python3; fi
+  "${as_other[@]}" "$python" -B -m unittest discover --start-directory tests/action --pattern 'container_test.py'
+  rm -rf "$home"
+fi

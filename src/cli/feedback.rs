@@ -1,0 +1,85 @@
+//! What `report` tells the people of a pull request.
+
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+
+use super::Context;
+use crate::compile::Environment;
+use crate::error::Error;
+use crate::github::api::ApiOptions;
+use crate::github::event;
+use crate::pipeline::publish::{self, CommentWhen, Feedback};
+use crate::publish::Conclusion;
+use crate::report::{self, SizeReport};
+
+/// Where the report goes besides.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "In a job of GitHub Actions")]
+pub(super) struct FeedbackArgs {
+    /// Comment on the job's pull request
+    #[arg(long, value_name = "WHEN", default_value = "never")]
+    comment: When,
+    /// Make a check run of it, beside the commit
+    #[arg(long)]
+    check: bool,
+    /// Add it to the job's summary
+    #[arg(long)]
+    summary: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum When {
+    /// Never
+    Never,
+    /// If a size changed or is over its budget; one that is there is kept up to date
+    OnChange,
+    /// Always
+    Always,
+}
+
+impl FeedbackArgs {
+    /// Says it. What the token may not do is left, and that is said.
+    pub(super) fn say(&self, sizes: &SizeReport, context: &Context<'_>) -> Result<(), Error> {
+        let environment = Environment::current()?;
+        let get = |name: &str| environment.text(name).map(str::to_owned);
+        let markdown = report::markdown(sizes, report::COMMENT_CHARS);
+        let conclusion = match (sizes.fails(), sizes.over_budget.is_empty()) {
+            (true, _) => Conclusion::Failure,
+            (false, false) => Conclusion::Neutral,
+            (false, true) => Conclusion::Success,
+        };
+        let feedback = Feedback {
+            key: "size",
+            title: &sizes.title(),
+            conclusion,
+            markdown: &markdown,
+            // `--format github` has them at the lines; a check run would show them twice.
+            annotations: &[],
+            comment: match self.comment {
+                When::Never => CommentWhen::Never,
+                When::OnChange => CommentWhen::OnChange,
+                When::Always => CommentWhen::Always,
+            },
+            changed: sizes.has_news(),
+            check: self.check.then_some("mlc-package size"),
+        };
+        let summary = environment.text("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from);
+        let summary = summary.filter(|_| self.summary);
+        let (options, job) = (ApiOptions::from_variables(&get, None), event::Context::read(&get));
+        publish::feedback(
+            options,
+            &job,
+            summary.as_deref(),
+            &feedback,
+            &context.ui,
+            &context.cancel,
+        )
+    }
+}
+
+/// The labels of the job's pull request, which may accept a growth.
+pub(super) fn labels() -> Result<Vec<String>, Error> {
+    let environment = Environment::current()?;
+    let get = |name: &str| environment.text(name).map(str::to_owned);
+    Ok(event::Context::read(&get).labels().to_vec())
+}

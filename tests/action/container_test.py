@@ -1,0 +1,115 @@
+"""The images at work: `tool` with what the runner gives a container, and the action that runs
+its compiler in an image. Run by scripts/test-container.sh, as several users."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import unittest
+
+from scene import DATA, Scene
+
+IMAGES = os.environ["MLC_PACKAGE_TEST_IMAGES"]
+DOCKER = os.environ["MLC_PACKAGE_TEST_DOCKER"]
+
+
+class Container(Scene):
+    def docker(self, *arguments, user=None, check=True):
+        """`docker run` of the image `tool`, with the directories that a job has."""
+        job = self.job
+        ids = user or f"{os.getuid()}:{os.getgid()}"
+        command = [
+            DOCKER, "run", "--rm", "--user", ids, "--workdir", str(job.workspace),
+            "--volume", f"{job.workspace}:{job.workspace}", "--volume", f"{job.temp}:{job.temp}",
+        ]
+        for name in ("GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_OUTPUT"):
+            value = {**job.variables(), "GITHUB_OUTPUT": str(job.temp / "output")}[name]
+            command += ["--env", f"{name}={value}"]
+        done = subprocess.run(
+            [*command, f"{IMAGES}/tool", *arguments], text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        if check:
+            self.assertEqual(done.returncode, 0, done.stdout)
+        return done
+
+    def assert_mine(self, directory):
+        files = [directory, *directory.rglob("*")]
+        self.assertGreater(len(files), 3)
+        foreign = [str(path) for path in files if path.lstat().st_uid != os.getuid()]
+        self.assertEqual(foreign, [])
+
+    def prepared(self):
+        """The config with libraries that are compiled already: `tool` has no compiler."""
+        self.config["model_lib_path_for_prepare_libs"] = {}
+        for name, kind in (("one", ""), ("other", "other-")):
+            shutil.copy(DATA / f"libraries/{kind}android.tar", self.app / f"{name}.tar")
+            self.config["model_lib_path_for_prepare_libs"][f"{name}_layer"] = f"{name}.tar"
+        self.configure()
+
+    def test_what_tool_writes_belongs_to_the_caller(self):
+        self.prepared()
+        done = self.docker("build", "--no-binding", "--format", "github")
+        self.assertIn("2 models for android", done.stdout)
+        self.assert_mine(self.app / "dist")
+        self.assertIn("libs-compiled", (self.job.temp / "output").read_text())
+
+    def test_any_user_may_run_tool(self):
+        self.prepared()
+        self.app.chmod(0o777)
+        for user in ("65532:65532", "4711:4711"):
+            with self.subTest(user):
+                shutil.rmtree(self.app / "dist", ignore_errors=True)
+                self.docker("check", "--format", "github", user=user)
+                self.docker("plan", user=user)
+
+    def test_tool_checks_a_config_and_says_where_the_compiler_is_not(self):
+        done = self.docker("plan", check=False)
+        self.assertEqual(done.returncode, 12, done.stdout)
+        self.assertIn("no Python", done.stdout)
+
+    def test_tool_has_git_and_certificates(self):
+        command = [DOCKER, "run", "--rm", "--entrypoint", "/usr/bin/git", f"{IMAGES}/tool", "--version"]
+        self.assertIn("git version", subprocess.check_output(command, text=True))
+        create = [DOCKER, "create", f"{IMAGES}/tool"]
+        container = subprocess.check_output(create, text=True).strip()
+        self.addCleanup(subprocess.run, [DOCKER, "rm", container], stdout=subprocess.DEVNULL)
+        copied = self.root / "certificates.crt"
+        source = f"{container}:/etc/ssl/certs/ca-certificates.crt"
+        subprocess.run([DOCKER, "cp", source, str(copied)], check=True, stdout=subprocess.DEVNULL)
+        self.assertIn("BEGIN CERTIFICATE", copied.read_text())
+
+    def use_image(self, **inputs):
+        # The compiler of this machine must not be the one that answers.
+        for name in ("MLC_PACKAGE_PYTHON", "PYTHONPATH"):
+            self.variables[name] = str(self.root / "no-compiler")
+        self.variables["PATH"] = f"{pathlib.Path(DOCKER).parent}:{os.environ['PATH']}"
+        self.variables["DOCKER_HOST"] = os.environ.get("DOCKER_HOST", "")
+        return self.good(image=f"{IMAGES}/compiler", **inputs)
+
+    def test_the_action_compiles_in_the_image(self):
+        first = self.use_image()
+        self.assertEqual(first.outputs["libs-compiled"], "2")
+        self.assert_mine(self.app / "dist")
+        self.assert_mine(self.job.temp / "mlc-package")
+        manifest = json.loads((self.app / first.outputs["manifest"]).read_text())
+        self.assertEqual(manifest["compiler"]["tvm"]["version"], "0.26.0")
+        self.job.begin()
+        second = self.use_image()
+        self.assertEqual(second.outputs["cache-hit"], "true")
+
+    def test_a_directory_that_outlives_jobs_is_in_the_container_too(self):
+        kept = self.root / "kept"
+        self.assertEqual(self.use_image(cache_dir=str(kept)).outputs["libs-compiled"], "2")
+        self.job.begin()
+        self.assertEqual(self.use_image(cache_dir=str(kept)).outputs["libs-compiled"], "0")
+        self.assert_mine(kept)
+
+    def test_an_image_that_is_not_there_names_the_way_round(self):
+        self.variables["DOCKER_HOST"] = os.environ.get("DOCKER_HOST", "")
+        self.refused("`container: never`", image="mlc-package-test.invalid/none:1")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,34 @@
+"""How long the action's own steps take for a pull request that changes no model, with a comment:
+MLC_PACKAGE_TEST_PROGRAM=PROGRAM target/linters/bin/python -B tests/action/measure.py"""
+
+import statistics
+import unittest
+
+from github import GitHub
+from scene import Scene
+
+RUNS = 5
+
+
+class Measure(Scene):
+    def test_a_pull_request_that_changes_no_model(self):
+        github = GitHub()
+        self.addCleanup(github.close)
+        self.variables["GITHUB_API_URL"] = github.url
+        self.good(self.new_job("push"))
+        steps = {}
+        for _ in range(RUNS):
+            run = self.good(self.new_job("pull_request"), comment="always")
+            self.assertEqual(run.outputs["libs-compiled"], "0")
+            for name, record in run.steps.items():
+                if "seconds" in record:
+                    steps.setdefault(name, []).append(record["seconds"])
+        self.assertEqual(len(github.comments), 1)
+        medians = {name: statistics.median(seconds) for name, seconds in steps.items()}
+        print(f"\n{'step':16}seconds, median of {RUNS}")
+        for name, seconds in [*medians.items(), ("all", sum(medians.values()))]:
+            print(f"{name.lstrip('_'):16}{seconds:.3f}")
+
+
+if __name__ == "__main__":
+    unittest.main()
