@@ -43,6 +43,10 @@ MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
 step "platform bindings, built and linked"
 MLC_PACKAGE_TEST_CROSS="$PWD/target/cross/bin" \
   cargo test --locked --test binding -- --ignored
+step "the HTML report in a browser"
+browser=$(scripts/setup-browser.sh)
+# shellcheck disable=SC2086 # two assignments
+env $browser cargo test --locked --test report -- --ignored
 step "the action, played by a runner"
 MLC_PACKAGE_TEST_PROGRAM="$PWD/target/debug/mlc-package" \
   target/linters/bin/python -B -m unittest discover --start-directory tests/action

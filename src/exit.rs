@@ -21,10 +21,10 @@ pub enum Exit {
     Validation = 13,
     /// The platform binding or `dist/` could not be made.
     Assembly = 14,
-    /// A release, or what goes with it, was not published whole.
-    Publish = 15,
     /// A size is over a budget of `mlc-package.yml`.
     OverBudget = 20,
+    /// A release, or what goes with it, was not published whole.
+    Publish = 15,
     /// The run was ended by Ctrl-C or SIGTERM (128 + SIGINT, as shells report it).
     Interrupted = 130,
 }

@@ -112,6 +112,89 @@ fn the_schema_is_the_committed_one() {
 }
 
 #[test]
+fn the_schema_of_a_project_is_the_committed_one() {
+    let committed =
+        fs_err::read_to_string(format!("{ROOT}/schema/mlc-package.schema.json")).unwrap();
+    let run = mlc_package(Path::new(ROOT)).args(["schema", "--for", "project"]).assert();
+    run.code(0).stdout(committed).stderr("");
+}
+
+/// A repository with a project: its packages, one of which is bad.
+fn repository(project: &str) -> std::io::Result<tempfile::TempDir> {
+    let files = [("mlc-package.yml", project), ("ios/c.json", GOOD), ("android/c.json", BAD)];
+    dir_with(&files)
+}
+
+#[test]
+fn a_project_is_checked_with_every_config_it_names() {
+    let dir = repository(
+        "packages:\n  - {name: ios, config: ios/c.json}\n  - {name: android, config: android/c.json}\n",
+    )
+    .unwrap();
+    // A config beside it is not of the project, and not checked.
+    fs_err::write(dir.path().join("mlc-package-config.json"), "{").unwrap();
+    for arguments in [&["check"][..], &["check", "mlc-package.yml"]] {
+        let run = mlc_package(dir.path()).args(arguments).assert().code(10);
+        let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "ok: 2 packages in mlc-package.yml");
+        assert_eq!(lines[1], "ok: 1 model for iphone in ios/c.json");
+        assert_eq!(lines[2], "error[unknown-device]: unknown device `ios`");
+        assert_eq!(lines[lines.len() - 1], "1 error, 1 warning in android/c.json");
+    }
+    let json = mlc_package(dir.path()).args(["check", "--format", "json"]).assert().code(10);
+    let text = String::from_utf8(json.get_output().stdout.clone()).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    mlc_package(dir.path()).args(["check", "ios/c.json"]).assert().code(0);
+}
+
+#[test]
+fn a_bad_project_is_shown_as_configs_are() {
+    let dir = repository("packages:\n  - {name: ios, confg: ios/c.json}\n").unwrap();
+    let run = mlc_package(dir.path()).args(["check", "--format", "github"]).assert().code(10);
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    let wanted = "::error file=mlc-package.yml,line=2,col=17,endLine=2,endColumn=22,\
+                  title=unknown-key::there is no field `packages[0].confg`%0Ahelp: did you mean \
+                  `config`?";
+    assert!(text.lines().any(|line| line == wanted), "{text}");
+}
+
+/// What is in a repository may come from a fork: no path of it leads out, also by no link.
+#[cfg(unix)]
+#[test]
+fn a_project_does_not_lead_out_of_its_repository() {
+    let outside = dir_with(&[("c.json", GOOD)]).unwrap();
+    let dir = repository("").unwrap();
+    let link = |to: &Path, name: &str| {
+        fs_err::os::unix::fs::symlink(to, dir.path().join(name)).unwrap();
+    };
+    link(outside.path(), "linked");
+    link(&outside.path().join("c.json"), "c.json");
+    link(outside.path(), "ios/dist");
+    link(Path::new("ios"), "inside");
+    link(&outside.path().join("nothing"), "dangling");
+    for (package, good) in [
+        ("config: linked/c.json", false),
+        ("config: c.json", false),
+        ("config: ios/c.json", false),
+        ("config: ios/c.json, output: linked", false),
+        ("config: ios/c.json, output: linked/new", false),
+        ("config: ios/c.json, output: ../new", false),
+        ("config: ios/c.json, output: dangling", false),
+        ("config: ios/c.json, output: dangling/new", false),
+        ("config: ios/c.json, output: out, source-dir: linked", false),
+        ("config: inside/c.json, output: out/new", true),
+    ] {
+        let text = format!("packages: [{{name: a, {package}}}]");
+        fs_err::write(dir.path().join("mlc-package.yml"), text).unwrap();
+        let run = mlc_package(dir.path()).args(["check", "mlc-package.yml"]).assert();
+        let run = run.code(if good { 0 } else { 10 });
+        let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+        assert_eq!(text.contains("error[invalid-path]"), !good, "{package}\n{text}");
+    }
+}
+
+#[test]
 fn the_examples_are_good() {
     for device in ["android", "iphone"] {
         let dir = Path::new(ROOT).join("examples/tiny").join(device);

@@ -185,7 +185,8 @@ fn prepare_dir(
             files::remove_dir_all(&build.join("lib"))?;
         }
     }
-    Ok(build)
+    // As CMake names it: it follows links.
+    Ok(files::canonical(&build)?)
 }
 
 /// What makes a half-finished build useless when it changes: all but the sources.

@@ -76,11 +76,6 @@ impl Kit {
     pub fn path(&self, file: &KitFile) -> Utf8PathBuf {
         self.dir.join(file.path.as_path())
     }
-
-    /// The bytes of all its files.
-    pub fn bytes(&self) -> u64 {
-        self.record.files.iter().map(|file| file.bytes).sum()
-    }
 }
 
 impl KitRecord {

@@ -20,6 +20,10 @@ const ANSWER_LIMIT: u64 = 64 << 10;
 /// How long a program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where `xcode-select --switch` keeps its choice, and where Xcode is without one.
+const SELECTED_XCODE: &str = "/var/db/xcode_select_link";
+const DEFAULT_XCODE: &str = "/Applications/Xcode.app/Contents/Developer";
+
 /// An Android NDK.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ndk {
@@ -129,9 +133,19 @@ impl Versions<'_> {
         Ok(line.to_owned())
     }
 
-    /// Files beside a program that its answer depends on: rustup's choice of a toolchain, and the
-    /// toolchains it has.
+    /// Files beside a program that its answer depends on: which Xcode is behind `xcodebuild` and
+    /// `xcrun`, rustup's choice of a toolchain and the toolchains it has.
     fn behind(&self) -> Vec<Utf8PathBuf> {
+        let mut paths = self.rustup();
+        let selected = || files::canonical(Utf8Path::new(SELECTED_XCODE)).ok();
+        let developer = self.given.path("DEVELOPER_DIR").or_else(selected);
+        let developer = developer.unwrap_or_else(|| DEFAULT_XCODE.into());
+        paths.push(developer.join("Contents/version.plist"));
+        paths.push(files::parent(&developer).join("version.plist"));
+        paths
+    }
+
+    fn rustup(&self) -> Vec<Utf8PathBuf> {
         let home = self.given.path("RUSTUP_HOME");
         let home = home.or_else(|| Some(self.given.path("HOME")?.join(".rustup")));
         let Some(home) = home else { return Vec::new() };

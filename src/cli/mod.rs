@@ -88,13 +88,14 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
-    /// Report sizes, and how they differ from a baseline
-    Report(report::ReportArgs),
     /// Publish packages and files as a release on GitHub
     ///
     /// The release is a draft until everything is up. A run that fails leaves the draft, and the
     /// next one sends what is missing. Needs GITHUB_TOKEN or GH_TOKEN with `contents: write`.
     Publish(publish::PublishArgs),
+
+    /// Report sizes, and how they differ from a baseline
+    Report(report::ReportArgs),
     /// Lay out the dist/ again that a release's assets hold
     ///
     /// Every byte is verified before dist/ changes. A release of a private repository needs
@@ -165,8 +166,8 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Inspect(args) => inspect::run(&args, context),
         Verb::Report(args) => report::run(args, context),
         Verb::Check(args) => check::run(&args, context),
-        Verb::Unpack(args) => unpack::run(&args, context),
         Verb::Publish(args) => publish::run(args, context),
+        Verb::Unpack(args) => unpack::run(&args, context),
         Verb::Cache(args) => cache::run(&args, context),
         Verb::Schema(args) => schema::run(&args, context),
         Verb::Completions(args) => completions::run(&args, context),

@@ -86,7 +86,7 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
     // In the other formats a person does not see it, or not in the log.
     if args.output.is_some() || !matches!(format, ReportFormat::Human | ReportFormat::Github) {
         for over in report.over_budget.iter().filter(|over| over.fails()) {
-            context.ui.error(&over.to_string(), Some(&over.help()));
+            context.ui.error(&over.to_string(), Some(&over.help));
         }
     }
     // The log begins with it, and waits for nobody.
@@ -121,7 +121,7 @@ fn annotate(report: &SizeReport, out: &mut Vec<u8>) -> Result<(), Error> {
     }
     for over in elsewhere {
         let command = if over.level() == Level::Fail { "error" } else { "warning" };
-        let message = github::escape_data(&format!("{over}\nhelp: {}", over.help()));
+        let message = github::escape_data(&format!("{over}\nhelp: {}", over.help));
         writeln!(out, "::{command} title=over-budget::{message}")?;
     }
     Ok(())

@@ -33,7 +33,7 @@ pub struct Facts {
     pub ndk_compiler: Option<NdkCompiler>,
     /// The JDK.
     pub jdk: Jdk,
-    /// Xcode; none where there can be none.
+    /// Xcode; none where there is no `xcodebuild`, which every Mac has.
     pub xcode: Option<Xcode>,
     /// Places that are written to, and the bytes that are free there.
     pub disks: Vec<(&'static str, Utf8PathBuf, u64)>,

@@ -68,6 +68,11 @@ pub fn read_link(path: &Utf8Path) -> io::Result<Utf8PathBuf> {
     Utf8PathBuf::from_path_buf(fs_err::read_link(path)?).map_err(|path| not_utf8(&path))
 }
 
+/// Whether there is a symbolic link, wherever it leads.
+pub fn is_symlink(path: &Utf8Path) -> bool {
+    path.is_symlink()
+}
+
 /// A file's size in bytes, links followed.
 pub fn size(path: &Utf8Path) -> io::Result<u64> {
     Ok(fs_err::metadata(path)?.len())

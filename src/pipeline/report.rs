@@ -231,6 +231,6 @@ fn as_diagnostic(over: &OverLimit) -> OverBudget {
         model: over.model.clone(),
         level: over.level(),
         message: over.to_string(),
-        help: over.help(),
+        help: over.help.clone(),
     }
 }

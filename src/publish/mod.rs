@@ -1,5 +1,5 @@
-//! A package on its way to a release and back: assets that hold a `dist/`, and a `dist/` laid
-//! out again from them; and what a job says of it to others: a comment, a check run.
+//! A package on its way to others and back: assets that hold a `dist/`, the release they belong to,
+//! a comment, a check run; and a `dist/` laid out again from assets.
 
 pub mod baseline;
 mod check;

@@ -12,6 +12,13 @@ use crate::model::{Budget, ByteSize, Level, Limits, Measure, ModelId};
 /// A use of more than this many times the limit is shown as this: the limit was nothing.
 const MOST_USE: f64 = 999.0;
 
+/// The label that accepts a growth, and whether the pull request has it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Acceptance {
+    pub(super) label: Option<String>,
+    pub(super) given: bool,
+}
+
 /// What a limit limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -74,6 +81,8 @@ pub struct OverLimit {
     pub before: Option<u64>,
     /// The same in words.
     pub message: String,
+    /// What to do about it.
+    pub help: String,
 }
 
 impl OverLimit {
@@ -85,21 +94,6 @@ impl OverLimit {
     /// What it means: what a label accepts is only said.
     pub fn level(&self) -> Level {
         if self.fails() { Level::Fail } else { Level::Warn }
-    }
-
-    /// What to do about it.
-    pub fn help(&self) -> String {
-        let what = match &self.model {
-            Some(model) => format!("`{model}`"),
-            None => format!("the package `{}`", self.package),
-        };
-        match self.used.limit {
-            LimitKind::Max => format!("make {what} smaller, or raise its limit in mlc-package.yml"),
-            _ => format!(
-                "make {what} smaller, give the pull request the label that accepts a growth, or \
-                 raise the limit in mlc-package.yml"
-            ),
-        }
     }
 
     /// The order of a list: what fails, then by how far it is over.
@@ -117,13 +111,13 @@ pub(super) fn hold(
     sizes: &Sizes,
     models: &mut [ModelReport],
     input: &PackageInput,
-    accepted: bool,
+    accept: &Acceptance,
 ) -> (Option<Use>, Vec<OverLimit>) {
     let mut over = Vec::new();
     let mut check = |model: Option<&ModelId>, sizes: &Sizes, budget: &Budget| {
         let held: Vec<_> = Measure::ALL
             .into_iter()
-            .flat_map(|measure| uses(measure, sizes.of(measure), budget, accepted))
+            .flat_map(|measure| uses(measure, sizes.of(measure), budget, accept.given))
             .collect();
         let whose = |(used, allowed): &(Use, f64)| {
             let size = sizes.of(used.measure);
@@ -135,6 +129,7 @@ pub(super) fn hold(
                 now: size.bytes(),
                 before: size.before,
                 message: message(used, *allowed, size),
+                help: help(used, accept),
             }
         };
         over.extend(held.iter().filter(|(used, _)| used.is_over()).map(whose));
@@ -207,20 +202,38 @@ fn nearest(uses: impl Iterator<Item = Use>) -> Option<Use> {
     })
 }
 
+fn help(used: &Use, accept: &Acceptance) -> String {
+    match &accept.label {
+        Some(label) if used.limit != LimitKind::Max && !accept.given => format!(
+            "make it smaller, give the pull request the label `{label}`, or raise the limit in \
+             mlc-package.yml"
+        ),
+        _ => "make it smaller, or raise the limit in mlc-package.yml".to_owned(),
+    }
+}
+
 fn message(used: &Use, allowed: f64, size: Measured) -> String {
     let (measure, grown) = (used.measure, size.delta().unwrap_or_default().unsigned_abs());
-    let (now, grown) = (ByteSize(size.bytes()), ByteSize(grown));
+    let now = ByteSize(size.bytes());
     // Limits were read as bytes, so nothing is lost.
-    let bytes = ByteSize(allowed as u64);
+    let limit = allowed as u64;
+    // How far it is over is said too: both may look alike, rounded.
+    let over = |bytes: u64| {
+        let more = ByteSize(bytes.saturating_sub(limit));
+        format!("{more} over its limit of {}", ByteSize(limit))
+    };
     match used.limit {
-        LimitKind::Max => format!("{measure} is {now}, allowed are {bytes}"),
-        LimitKind::Growth => format!("{measure} grew by {grown} to {now}, allowed are {bytes}"),
+        LimitKind::Max => format!("{measure} is {now}, {}", over(size.bytes())),
+        LimitKind::Growth => {
+            format!("{measure} grew by {} to {now}, {}", ByteSize(grown), over(grown))
+        }
         LimitKind::GrowthPercent => match size.share() {
-            Some(share) => format!(
-                "{measure} grew by {:.1} % to {now}, allowed are {allowed} %",
-                share * 100.0
-            ),
-            None => format!("{measure} grew from nothing to {now}, allowed are {allowed} %"),
+            Some(share) => {
+                let percent = share * 100.0;
+                let digits = if percent - allowed < 0.1 { 4 } else { 1 };
+                format!("{measure} grew by {percent:.digits$} % to {now}; its limit is {allowed} %")
+            }
+            None => format!("{measure} grew from nothing to {now}; its limit is {allowed} %"),
         },
     }
 }

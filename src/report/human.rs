@@ -40,7 +40,10 @@ fn write_package(
     package: &PackageReport,
 ) -> io::Result<()> {
     let sizes = &package.sizes;
-    write!(out, "{} for {}", visible(&package.name), package.device)?;
+    write!(out, "{}", visible(&package.name))?;
+    if package.name != package.device.as_str() {
+        write!(out, " for {}", package.device)?;
+    }
     match (package.has_baseline, &report.base, &report.head) {
         (false, ..) => write!(out, ", no baseline")?,
         (true, base, head) => {
@@ -90,7 +93,7 @@ fn write_models(out: &mut dyn Write, table: &ModelTable<'_>) -> io::Result<()> {
         .map(|column| {
             let title = match column {
                 Column::Ram | Column::Declared => format!("RAM {}", word(*column)),
-                other => other.title().to_lowercase(),
+                other => other.title().to_lowercase().replace('δ', "Δ"),
             };
             if column.is_number() { format!(">{title}") } else { title }
         })

@@ -191,12 +191,13 @@ impl SizeReport {
 
     /// Compares packages with their baselines and holds them against their limits.
     pub fn new(packages: &[PackageInput], context: &ReportContext) -> Self {
-        let label = context.accept_label.as_ref();
-        let accepted = label.is_some_and(|label| context.labels.contains(label));
+        let label = context.accept_label.clone();
+        let given = label.as_ref().is_some_and(|label| context.labels.contains(label));
+        let accept = budget::Acceptance { label, given };
         let mut over_budget = Vec::new();
         let mut reports = Vec::new();
         for input in packages {
-            let (report, over) = PackageReport::new(input, accepted);
+            let (report, over) = PackageReport::new(input, &accept);
             over_budget.extend(over);
             reports.push(report);
         }
@@ -236,17 +237,24 @@ impl SizeReport {
         format!("Model package size: {}", remarks.join(", "))
     }
 
+    fn has_budget(&self) -> bool {
+        let of_models =
+            |package: &PackageReport| package.models.iter().any(|model| model.budget.is_some());
+        self.packages.iter().any(|package| package.budget.is_some() || of_models(package))
+    }
+
     fn in_short(&self) -> &'static str {
         match self.packages.iter().any(|package| package.has_baseline) {
             false => "no baseline",
-            true if self.has_news() => "changed, within budget",
+            true if self.has_news() && self.has_budget() => "changed, within budget",
+            true if self.has_news() => "changed",
             true => "unchanged",
         }
     }
 }
 
 impl PackageReport {
-    fn new(input: &PackageInput, accepted: bool) -> (Self, Vec<OverLimit>) {
+    fn new(input: &PackageInput, accept: &budget::Acceptance) -> (Self, Vec<OverLimit>) {
         let (now, before) = (&input.manifest, input.baseline.as_ref());
         let (linked_by, linked) = parts::linked(now, before);
         let mut models: Vec<_> =
@@ -270,7 +278,7 @@ impl PackageReport {
                 before.map(|before| largest(before).unwrap_or_default()),
             ),
         };
-        let (budget, over) = budget::hold(&input.name, &sizes, &mut models, input, accepted);
+        let (budget, over) = budget::hold(&input.name, &sizes, &mut models, input, accept);
         models.sort_by_key(|model| {
             let used = model.budget.as_ref();
             let over = used.map_or(0, budget::Use::rank);

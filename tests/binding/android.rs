@@ -151,7 +151,8 @@ fn what_upstream_built_beside_the_config_is_nobodys_business() {
     // In a directory of one's own choice that is free, and again.
     site.build(&["--build-dir", "../b", "--rebuild-binding"]).ok();
     assert!(site.scene.root.join("b/build/CMakeCache.txt").is_file());
-    site.build(&["--build-dir", "../b", "--rebuild-binding"]).ok();
+    fs_err::os::unix::fs::symlink("b", site.scene.root.join("link")).unwrap();
+    site.build(&["--build-dir", "../link", "--rebuild-binding"]).ok().says("kit kept");
     assert_eq!(site.scripts(), 3);
 }
 

@@ -40,11 +40,20 @@ impl Site {
         site.program("rustup", "echo \"rustup $*\" >>\"$STAND_IN_RUSTUP\"");
         site.program("rustc", "echo 'rustc 1.95.0 (test)'");
         site.program("javac", "echo 'javac 17.0.15'");
+        site.scene.write("include/jni.h", "");
         site
     }
 
-    /// A program of the scene's own on `PATH`, in front of others.
+    /// A program of the scene's own on `PATH`, in front of others. Each says what it is; `script`
+    /// is what it does otherwise.
     pub(crate) fn program(&self, name: &str, script: &str) {
+        let script = match name {
+            "rustup" => format!(
+                "case \"$*\" in --version) echo 'rustup 1.28.2'; exit;; \
+                 'target list --installed') exit;; esac\n{script}"
+            ),
+            _ => script.to_owned(),
+        };
         let path = self.scene.write(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
         fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -53,6 +62,7 @@ impl Site {
     pub(crate) fn xcode(&self) {
         self.program("xcodebuild", "echo 'Xcode 16.2'; echo 'Build version 16C5032a'");
         self.program("xcrun", "echo 18.2");
+        self.program("xcode-select", "echo /Applications/Xcode.app/Contents/Developer");
     }
 
     pub(crate) fn call(&self, arguments: &[&str]) -> Call<'_> {

@@ -20,9 +20,17 @@ impl ProjectTree for Disk {
     fn leads_out(&self, root: &Utf8Path, path: &Utf8Path) -> bool {
         let root = if root.as_str().is_empty() { Utf8Path::new(".") } else { root };
         let Ok(canonical) = files::canonical(root) else { return false };
-        // The nearest part of the path that is there decides: the rest has no links yet.
-        let there = path.ancestors().find_map(|part| files::canonical(&root.join(part)).ok());
-        there.is_some_and(|there| !there.starts_with(canonical))
+        // The nearest part of the path that is there decides: the rest has no links yet. Where a
+        // link leads to nothing, something may be made there.
+        for part in path.ancestors() {
+            let full = root.join(part);
+            match files::canonical(&full) {
+                Ok(there) => return !there.starts_with(canonical),
+                Err(_) if files::is_symlink(&full) => return true,
+                Err(_) => {}
+            }
+        }
+        false
     }
 }
 

@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::super::{Checked, Diagnostic};
+use super::super::{Checked, Diagnostic, Severity};
 use super::{Contents, Region, summary};
 use crate::github::{escape_data, escape_property};
 
@@ -41,6 +41,34 @@ fn normalized(path: &Utf8Path) -> Utf8PathBuf {
     parts
 }
 
+/// A problem at its line of a file, for who shows it elsewhere: a check run, for instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// The file, from the repository's root.
+    pub path: Utf8PathBuf,
+    /// The line, from 1; the first where the problem is the whole file's.
+    pub line: usize,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The kind of problem.
+    pub title: &'static str,
+    /// What is wrong, and on the next line what to do.
+    pub message: String,
+}
+
+/// Every problem as an annotation.
+pub fn annotations<T>(checked: &Checked<T>, repository: &Repository) -> Vec<Annotation> {
+    let path = repository.relative(checked.path());
+    let of = |found: &Diagnostic| Annotation {
+        path: path.clone(),
+        line: found.span.map_or(1, |span| Region::of(checked, span).line),
+        severity: found.severity,
+        title: found.code.as_str(),
+        message: message(checked, found),
+    };
+    checked.diagnostics().iter().map(of).collect()
+}
+
 /// Writes every problem as a workflow command, which GitHub shows at the line, and a summary for
 /// the log.
 pub fn github<T: Contents>(
@@ -73,14 +101,19 @@ fn command<T>(checked: &Checked<T>, diagnostic: &Diagnostic, file: &Utf8Path) ->
         .iter()
         .map(|(name, value)| format!("{name}={}", escape_property(value)))
         .collect();
+    let severity = diagnostic.severity.as_str();
+    let message = message(checked, diagnostic);
+    format!("::{severity} {}::{}", properties.join(","), escape_data(&message))
+}
+
+/// The problem, other places that have to do with it, and what to do: a line each.
+fn message<T>(checked: &Checked<T>, diagnostic: &Diagnostic) -> String {
     let mut message = diagnostic.message.clone();
     for (span, label) in &diagnostic.related {
         let place = Region::of(checked, *span);
         message += &format!("\n{label}: line {}, column {}", place.line, place.column);
     }
-    message += &format!("\nhelp: {}", diagnostic.help);
-    let severity = diagnostic.severity.as_str();
-    format!("::{severity} {}::{}", properties.join(","), escape_data(&message))
+    message + &format!("\nhelp: {}", diagnostic.help)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::quote::{Count, visible};
 use super::{Checked, Diagnostic, Severity, Span};
 use crate::model::{PackageConfig, Project};
 
-pub use github::{Repository, github};
+pub use github::{Annotation, Repository, annotations, github};
 pub use human::human;
 pub use json::json;
 

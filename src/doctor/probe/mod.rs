@@ -89,7 +89,9 @@ pub fn probe(machine: &Machine<'_>, probe: Probe, cancel: &Cancel) -> Facts {
         let rustup = probe.binding.then(|| scope.spawn(move || ask("rustup", &version)));
         let targets =
             probe.binding.then(|| scope.spawn(move || programs::rust_targets(machine, cancel)));
-        let xcode = (host == Host::MacOs && probe.wants_apple())
+        let may_have_xcode =
+            || host == Host::MacOs || programs::find(machine, "xcodebuild").is_some();
+        let xcode = (probe.wants_apple() && may_have_xcode())
             .then(|| scope.spawn(move || apple::xcode(machine, cancel)));
         if probe.binding {
             facts.sources = sources::sources(machine);

@@ -1,4 +1,4 @@
-use crate::doctor::facts::{Facts, Host, Xcode};
+use crate::doctor::facts::{Facts, Xcode};
 use crate::doctor::finding::{APPLE, About, BINDING, BOTH, COMPILE, Finding};
 use crate::doctor::required::XCODE_METAL_APART;
 use crate::doctor::version;
@@ -8,9 +8,9 @@ const SELECT: &str = "install Xcode from the App Store, then `sudo xcode-select 
                       /Applications/Xcode.app/Contents/Developer`";
 
 pub(super) fn apple(facts: &Facts) -> Vec<Finding> {
-    match (&facts.xcode, facts.host) {
-        (Some(xcode), Host::MacOs) => on_a_mac(xcode),
-        _ => vec![
+    match &facts.xcode {
+        Some(xcode) => with_xcode(xcode),
+        None => vec![
             About::new("macos", APPLE, BINDING).problem(
                 "this is not macOS: the static libraries for Apple are built with Xcode",
                 "run this on a Mac, `runs-on: macos-latest` for instance; --no-binding does \
@@ -24,7 +24,7 @@ pub(super) fn apple(facts: &Facts) -> Vec<Finding> {
     }
 }
 
-fn on_a_mac(xcode: &Xcode) -> Vec<Finding> {
+fn with_xcode(xcode: &Xcode) -> Vec<Finding> {
     let about = About::new("xcode", APPLE, BOTH);
     let dir = match xcode.developer_dir.as_deref() {
         None => return vec![about.problem("no Xcode is selected: `xcrun` finds nothing", SELECT)],

@@ -140,7 +140,10 @@ impl Section {
             count(package.models.iter().filter(|m| m.parts.is_some()).count(), "model", "models");
         Self {
             name: visible(&package.name),
-            about: format!("{} · {models}{baseline}", package.device),
+            about: match package.name == package.device.as_str() {
+                true => format!("{models}{baseline}"),
+                false => format!("{} · {models}{baseline}", package.device),
+            },
             tiles: Measure::ALL.into_iter().map(|measure| Tile::of(package, measure)).collect(),
             differences,
             other_differences: (others > 0).then(|| {

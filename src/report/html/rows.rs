@@ -33,28 +33,52 @@ struct Cell {
 /// The columns, and a row for each model of each package.
 pub(super) fn of(report: &SizeReport) -> (Vec<Column>, Vec<Row>) {
     let several = report.packages.len() > 1;
-    let compared = report.packages.iter().any(|package| package.has_baseline);
+    let compared = is_compared(report);
     let mut columns = vec![Column { title: "Model", number: false }];
     columns.extend(several.then_some(Column { title: "Package", number: false }));
     columns.extend(compared.then_some(Column { title: "Status", number: false }));
-    for title in ["Download", "Bundled", "Linked"] {
+    for (title, _) in sizes(report) {
         columns.push(Column { title, number: true });
         columns.extend(compared.then_some(Column { title: "Δ", number: true }));
     }
     for title in ["RAM needed", "RAM declared", "Budget"] {
         columns.push(Column { title, number: true });
     }
-    let rows = report.packages.iter().flat_map(|package| {
-        package.models.iter().map(move |model| row(package, model, several, compared))
-    });
+    let rows = report
+        .packages
+        .iter()
+        .flat_map(|package| package.models.iter().map(|model| row(report, package, model)));
     (columns, rows.collect())
 }
 
-fn row(package: &PackageReport, model: &ModelReport, several: bool, compared: bool) -> Row {
+/// One size of a model.
+type SizeOf = fn(&ModelReport) -> Measured;
+
+/// The sizes that have columns: nobody needs one of zeros.
+fn sizes(report: &SizeReport) -> Vec<(&'static str, SizeOf)> {
+    let all: [(_, SizeOf); 3] = [
+        ("Download", |model| model.sizes.download),
+        ("Bundled", |model| model.sizes.bundled),
+        ("Linked", |model| model.sizes.linked),
+    ];
+    let is_used = |of: SizeOf| {
+        let mut models = report.packages.iter().flat_map(|package| &package.models);
+        models.any(|model| of(model).bytes() > 0 || of(model).before.is_some_and(|it| it > 0))
+    };
+    all.into_iter().filter(|(_, of)| is_used(*of)).collect()
+}
+
+fn is_compared(report: &SizeReport) -> bool {
+    report.packages.iter().any(|package| package.has_baseline)
+}
+
+fn row(report: &SizeReport, package: &PackageReport, model: &ModelReport) -> Row {
+    let (several, compared) = (report.packages.len() > 1, is_compared(report));
     let mut cells = vec![text(visible(model.model_id.as_str()))];
     cells.extend(several.then(|| text(visible(&package.name))));
     cells.extend(compared.then(|| text(status(model.status).to_owned())));
-    for size in [model.sizes.download, model.sizes.bundled, model.sizes.linked] {
+    for (_, of) in sizes(report) {
+        let size = of(model);
         cells.push(bytes(size.now));
         cells.extend(compared.then(|| delta(model.status, size)));
     }
@@ -106,7 +130,8 @@ fn status(status: Status) -> &'static str {
         Status::New => "new",
         Status::Removed => "removed",
         Status::Changed => "changed",
-        Status::Unchanged => "unchanged",
+        // No word that a search for `changed` finds.
+        Status::Unchanged => "as before",
         Status::Unknown => "no baseline",
     }
 }

@@ -161,6 +161,7 @@
         button.setAttribute('aria-pressed', String(this.path[0] === this.views[index]));
       });
       this.crumbs.replaceChildren();
+      this.crumbs.hidden = this.path.length === 1;
       this.path.forEach((node, index) => {
         if (index > 0) this.crumbs.append('›');
         if (index === this.path.length - 1) {
@@ -182,7 +183,8 @@
       if (w < 3 || h < 3) return;
       const share = ((100 * bytes(node)) / Math.max(1, bytes(this.node))).toFixed(1);
       const whole = [...this.path.slice(1), ...below].map(name).join(' › ');
-      const text = `${whole}: ${size(bytes(node))}, ${share} % of ${name(this.node)}`;
+      const all = this.path.length > 1 ? name(this.node) : 'all';
+      const text = `${whole}: ${size(bytes(node))}, ${share} % of ${all}`;
       const more = children(node).length > 0;
       const button = element('button', {
         type: 'button',
@@ -264,7 +266,7 @@
       const all = [...table.tBodies[0].rows];
       let count = 0;
       for (const row of all) {
-        const text = row.textContent.toLowerCase();
+        const text = [...row.cells].map((cell) => cell.textContent).join('\n').toLowerCase();
         row.hidden = !words.every((word) => text.includes(word));
         if (!row.hidden) count += 1;
       }
