@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
+use super::checks::{is_shipped, remedy};
 use crate::model::Device;
 
 /// Why there is no platform binding. Exit 14, but for [`Interrupted`](Self::Interrupted): 130.
@@ -139,6 +140,21 @@ pub struct FailedBuild {
     pub last_lines: Vec<String>,
 }
 
+impl FailedBuild {
+    fn help(&self) -> String {
+        // As lld words it. What nobody defines says which side is of another age.
+        let words = self.last_lines.iter().filter_map(|line| line.split_once("undefined symbol: "));
+        let symbols = words.map(|(_, symbol)| symbol.trim());
+        let shipped: Vec<_> = symbols.filter(|symbol| is_shipped(symbol)).collect();
+        match self.what {
+            _ if !shipped.is_empty() => remedy(&shipped),
+            Phase::Link => "if the kit is to blame, --rebuild-binding makes a new one".to_owned(),
+            _ => "what CMake has built so far is kept: run it again once the cause is gone"
+                .to_owned(),
+        }
+    }
+}
+
 /// Which part of the build it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Phase {
@@ -240,13 +256,7 @@ impl BindingError {
                 "the sources may be newer than this mlc-package: compare with `mlc_llm package`"
                     .to_owned()
             }
-            Self::Failed(failed) => match failed.what {
-                Phase::Link => {
-                    "if the kit is to blame, --rebuild-binding makes a new one".to_owned()
-                }
-                _ => "what CMake has built so far is kept: run it again once the cause is gone"
-                    .to_owned(),
-            },
+            Self::Failed(failed) => failed.help(),
             _ => return None,
         })
     }

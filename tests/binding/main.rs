@@ -16,6 +16,7 @@ mod cache;
 #[path = "../it/call.rs"]
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/it")]
 mod call;
+mod checked;
 mod failures;
 mod kits;
 mod refusals;

@@ -19,7 +19,7 @@ const BEFORE_FFI: [&str; 8] = [
 
 /// Whether a symbol (without the leading `_` of Mach-O) has to come from the libraries that are
 /// shipped, rather than from the system.
-pub(super) fn is_shipped(name: &str) -> bool {
+pub(in crate::binding) fn is_shipped(name: &str) -> bool {
     C_FAMILIES.iter().any(|family| name.starts_with(family))
         || namespace(name).is_some_and(|rest| NAMESPACES.iter().any(|own| rest.starts_with(own)))
 }
@@ -37,7 +37,7 @@ fn namespace(name: &str) -> Option<&str> {
 }
 
 /// What to do when nothing defines these symbols.
-pub(super) fn remedy(undefined: &[&str]) -> String {
+pub(in crate::binding) fn remedy(undefined: &[&str]) -> String {
     let any = |test: fn(&str) -> bool| undefined.iter().any(|name| test(name));
     let old = |name: &str| BEFORE_FFI.iter().any(|family| name.starts_with(family));
     if any(old) {
