@@ -21,6 +21,8 @@ else
   arguments+=("--manifest=$OUTPUT" "--package-config=$CONFIG")
 fi
 each --baseline "$BASELINE"
+# Nothing of an earlier commit: what was published last, if anything was.
+if [[ -z $BASELINE && -n ${GITHUB_TOKEN:-} ]]; then arguments+=(--baseline=latest-release); fi
 # Manifests are kept under their commit.
 if [[ -n $BASELINE && -n ${BASELINE_KEY##*-} ]]; then arguments+=("--base=${BASELINE_KEY##*-}"); fi
 

@@ -16,6 +16,7 @@ mod lock;
 pub mod publish;
 mod record;
 mod report;
+mod report_baseline;
 mod unpack;
 mod vram;
 
@@ -34,6 +35,7 @@ pub use self::libraries::{Libraries, StoreLibrary, libraries};
 use self::library::{LibrarySource, check_prepared, source, with_libraries};
 pub use self::lock::{Locked, Update, lock};
 pub use self::report::{NamedPath, ReportRequest, over_budget, report};
+pub use self::report_baseline::{BaselineSource, Variable};
 pub use self::unpack::unpack;
 use self::vram::Raised;
 use crate::assemble::{AppModel, Assembly, app_config};

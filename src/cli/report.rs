@@ -4,13 +4,14 @@ use clap::{Args, ValueEnum};
 use super::Context;
 use super::check::repository;
 use super::feedback::{self, FeedbackArgs};
+use crate::compile::Environment;
 use crate::config::render;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::github;
 use crate::io::{atomic, files};
 use crate::model::{ByteSize, Level, PackageName};
-use crate::pipeline::{self, NamedPath, ReportRequest};
+use crate::pipeline::{self, BaselineSource, NamedPath, ReportRequest};
 use crate::report::{self, SizeReport};
 
 /// `mlc-package report`.
@@ -20,9 +21,10 @@ pub(super) struct ReportArgs {
     /// [default: those of mlc-package.yml, else dist]
     #[arg(long, value_name = "[NAME=]FILE", value_parser = named_path)]
     manifest: Vec<NamedPath>,
-    /// The manifest of what to compare with, in the same way
-    #[arg(long, value_name = "[NAME=]FILE", value_parser = named_path)]
-    baseline: Vec<NamedPath>,
+    /// The manifest of what to compare with, in the same way; an address; or `latest-release`, the
+    /// manifests of GITHUB_REPOSITORY's
+    #[arg(long, value_name = "[NAME=]FILE|URL", value_parser = baseline)]
+    baseline: Vec<BaselineSource>,
     /// The project, with its packages and budgets [default: mlc-package.yml if it is there]
     #[arg(long, value_name = "FILE")]
     project: Option<Utf8PathBuf>,
@@ -73,7 +75,9 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
         head: args.head.filter(|commit| !commit.is_empty()),
         labels: [args.label, feedback::labels()?].concat(),
     };
-    let report = pipeline::report(&request, &context.ui)?;
+    let environment = Environment::current()?;
+    let variable = |name: &str| environment.text(name).map(str::to_owned);
+    let report = pipeline::report(&request, &variable, &context.ui, &context.cancel)?;
     let text = render(&report, format)?;
     match &args.output {
         Some(path) => {
@@ -125,6 +129,17 @@ fn annotate(report: &SizeReport, out: &mut Vec<u8>) -> Result<(), Error> {
         writeln!(out, "::{command} title=over-budget::{message}")?;
     }
     Ok(())
+}
+
+fn baseline(text: &str) -> Result<BaselineSource, String> {
+    if text == "latest-release" {
+        return Ok(BaselineSource::LatestRelease);
+    }
+    let NamedPath { name, path } = named_path(text)?;
+    Ok(match path.as_str().split_once("://") {
+        Some(("http" | "https", _)) => BaselineSource::Url { name, url: path.into_string() },
+        _ => BaselineSource::File(NamedPath { name, path }),
+    })
 }
 
 /// `android=dist/` is the package `android`; a file of that whole name is meant itself.

@@ -2,14 +2,16 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::report_baseline::{self, BaselineSource, Variable};
 use crate::config;
 use crate::config::project;
 use crate::config::{Checked, OverBudget};
 use crate::error::Error;
 use crate::io::files;
+use crate::io::process::Cancel;
 use crate::manifest::{self, Manifest, ManifestError};
 use crate::model::{Digest, Project, ProjectPackage};
-use crate::report::{self, Baseline, OverLimit, PackageInput, ReportContext, SizeReport};
+use crate::report::{OverLimit, PackageInput, ReportContext, SizeReport};
 use crate::ui::Ui;
 
 /// The largest manifest that is read, in bytes: 50 models have a few hundred thousand.
@@ -22,7 +24,7 @@ pub struct ReportRequest {
     /// for `dist/`.
     pub manifests: Vec<NamedPath>,
     /// What they were.
-    pub baselines: Vec<NamedPath>,
+    pub baselines: Vec<BaselineSource>,
     /// The `mlc-package.yml`; none for the usual one, if it is there.
     pub project: Option<Utf8PathBuf>,
     /// The package config of the only package, for annotations.
@@ -46,7 +48,7 @@ pub struct NamedPath {
 
 impl NamedPath {
     /// The file itself.
-    fn file(&self) -> Utf8PathBuf {
+    pub(super) fn file(&self) -> Utf8PathBuf {
         match files::is_dir(&self.path) {
             true => self.path.join(manifest::FILE_NAME),
             false => self.path.clone(),
@@ -54,8 +56,14 @@ impl NamedPath {
     }
 }
 
-/// Compares packages with their baselines and holds them against their limits.
-pub fn report(request: &ReportRequest, ui: &Ui) -> Result<SizeReport, Error> {
+/// Compares packages with their baselines and holds them against their limits. Baselines that are
+/// not on this machine are asked for as the variables say.
+pub fn report(
+    request: &ReportRequest,
+    variable: Variable<'_>,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<SizeReport, Error> {
     let project = read_project(request.project.as_deref(), ui)?;
     let manifests = manifests(request, &project);
     let mut packages = Vec::new();
@@ -85,7 +93,7 @@ pub fn report(request: &ReportRequest, ui: &Ui) -> Result<SizeReport, Error> {
         ));
     }
     tell_apart(&mut packages, &manifests);
-    pair_baselines(&mut packages, &request.baselines, ui);
+    report_baseline::pair(&mut packages, &request.baselines, variable, ui, cancel)?;
     let context = ReportContext {
         base: request.base.clone(),
         head: request.head.clone(),
@@ -125,7 +133,7 @@ fn manifests(request: &ReportRequest, project: &Project) -> Vec<NamedPath> {
     }
 }
 
-fn read_manifest(file: &Utf8Path) -> Result<Manifest, Error> {
+pub(super) fn read_manifest(file: &Utf8Path) -> Result<Manifest, Error> {
     match files::read_at_most(file, MAX_MANIFEST) {
         Ok(Some(bytes)) => Ok(Manifest::read(file, &bytes)?),
         Ok(None) => Err(Error::Manifest(ManifestError::Garbage {
@@ -178,29 +186,6 @@ fn tell_apart(packages: &mut [PackageInput], manifests: &[NamedPath]) {
     for ((package, name), named) in packages.iter_mut().zip(&names).zip(manifests) {
         if names.iter().filter(|other| *other == name).count() > 1 {
             package.name = format!("{name} ({})", named.path);
-        }
-    }
-}
-
-/// A baseline that cannot be used is none, and said.
-fn pair_baselines(packages: &mut [PackageInput], baselines: &[NamedPath], ui: &Ui) {
-    let mut read = Vec::new();
-    let mut paths = Vec::new();
-    for named in baselines {
-        match read_manifest(&named.file()) {
-            Ok(manifest) => {
-                read.push(Baseline { name: named.name.clone(), manifest });
-                paths.push(&named.path);
-            }
-            Err(why) => {
-                let help = why.help().map(|help| format!(" ({help})")).unwrap_or_default();
-                ui.warn(&format!("reported without the baseline `{}`: {why}{help}", named.path));
-            }
-        }
-    }
-    for left in report::pair(packages, read) {
-        if let Some(path) = paths.get(left) {
-            ui.warn(&format!("the baseline `{path}` is of none of the packages: left out"));
         }
     }
 }

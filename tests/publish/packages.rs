@@ -81,3 +81,39 @@ fn a_directory_that_is_no_package_is_said_to_be_none() {
     assert!(run.stderr.contains("`dist` is no dist/"), "{}", run.stderr);
     assert!(github.store().seen.is_empty());
 }
+
+#[test]
+fn sizes_are_compared_with_the_latest_release_and_with_an_address() {
+    let github = Github::sound();
+    let (scene, package, _, output) = scenes(&github);
+    let report = |baseline: &str| {
+        let manifest = format!("--manifest={}", package.path("built"));
+        scene.run(&["report", &manifest, &format!("--baseline={baseline}")], 0)
+    };
+    // The first release has nothing to be compared with.
+    let run = report("latest-release");
+    assert!(run.stdout.contains("no baseline") && run.stderr.is_empty(), "{run:?}");
+    scene.run(&["publish", "--tag=v1", &output], 0);
+    let run = report("latest-release");
+    assert!(!run.stdout.contains("no baseline"), "{run:?}");
+    let release = github.only_release();
+    let is_manifest = |name: &str| name == "app-android-manifest.json";
+    let asset = release.assets.iter().find(|asset| is_manifest(&asset.name)).unwrap();
+    let run = report(&format!("{}/storage/{}", github.state.storage, asset.id));
+    assert!(!run.stdout.contains("no baseline"), "{run:?}");
+    // What cannot be had is no reason to fail.
+    let run = report(&format!("{}/nowhere.json", github.url()));
+    assert!(run.stdout.contains("no baseline"), "{run:?}");
+    assert!(run.stderr.contains("warning: reported without the baseline `http://"), "{run:?}");
+}
+
+#[test]
+fn without_a_repository_the_latest_release_is_no_baseline() {
+    let github = Github::sound();
+    let (mut scene, package, _, _) = scenes(&github);
+    scene.unset("GITHUB_REPOSITORY");
+    let manifest = format!("--manifest={}", package.path("built"));
+    let run = scene.run(&["report", &manifest, "--baseline=latest-release"], 0);
+    assert!(run.stdout.contains("no baseline"), "{run:?}");
+    assert!(run.stderr.contains("GITHUB_REPOSITORY is not set"), "{run:?}");
+}
