@@ -1,9 +1,11 @@
 """The little of GitHub's API that a comment and a release take. The publishing tests have all of
 it; here it is about which token reaches it, and what the action makes of a refusal."""
 
+import functools
 import hashlib
 import http.server
 import json
+import re
 import threading
 import urllib.parse
 
@@ -17,7 +19,9 @@ class GitHub:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def answer(self, status, value):
-                body = json.dumps(value).encode()
+                self.send(status, json.dumps(value).encode())
+
+            def send(self, status, body):
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
@@ -37,8 +41,14 @@ class GitHub:
                     self.answer(200, outer.comments)
                 elif "/pulls" in self.path:
                     self.answer(200, [outer.pull(**pull) for pull in outer.pulls])
+                elif re.search(r"/assets/\d+$", self.path):
+                    number = int(self.path.rsplit("/", 1)[1])
+                    self.send(200, list(outer.assets.values())[number - 1][1])
                 elif "/assets" in self.path:
                     self.answer(200, [asset for asset, _ in outer.assets.values()])
+                elif self.path.endswith("/releases/latest"):
+                    found = [release for release in outer.releases if not release["draft"]]
+                    self.answer(*((200, found[-1]) if found else (404, {"message": "Not Found"})))
                 elif "/releases/tags/" in self.path:
                     tag = self.path.rsplit("/", 1)[1]
                     found = [r for r in outer.releases if r["tag_name"] == tag and not r["draft"]]
@@ -144,3 +154,9 @@ class GitHub:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+@functools.cache
+def of_nothing():
+    """The address of one for jobs that are about something else: no releases, no comments."""
+    return GitHub().url

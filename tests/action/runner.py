@@ -17,6 +17,7 @@ import time
 
 from ruamel.yaml import YAML
 
+import github
 from expressions import evaluate, interpolate, text
 
 COMMAND = re.compile(r"^\s*::([a-z-]+)(?:\s+([^:]*(?:%3A[^:]*)*))?::(.*)$")
@@ -56,7 +57,7 @@ class Job:
             "CI": "true",
             "GITHUB_ACTIONS": "true",
             "GITHUB_ACTION_PATH": str(self.action),
-            "GITHUB_API_URL": "https://api.github.invalid",
+            "GITHUB_API_URL": github.of_nothing(),
             "GITHUB_EVENT_NAME": self.event_name,
             "GITHUB_EVENT_PATH": str(self.event_path),
             "GITHUB_REF": "refs/heads/main",
