@@ -31,6 +31,8 @@ const RECORD: &str = "record.json";
 const TEMPORARY: &str = ".tmp-";
 /// The most a record may hold in bytes; ours have a few thousand.
 const RECORD_LIMIT: u64 = 16 << 20;
+/// Configs and indexes have fewer bytes, shards of real models more.
+const SMALL: u64 = 1 << 20;
 /// How often the time of the last use is written.
 const STAMP_EVERY: Duration = Duration::from_secs(3600);
 
@@ -115,14 +117,15 @@ impl ConvertedStore {
         self.home.join(".sources").join(format!("{name}.json"))
     }
 
-    /// Looks for a model, by the names and sizes of its files.
+    /// Looks for a model, by the names and sizes of its files; small ones, of which plans are
+    /// made, are read.
     pub fn lookup(&self, fingerprint: Fingerprint) -> Lookup {
         let entry = self.entry(fingerprint);
         if !files::exists(&entry) {
             return Lookup::Absent;
         }
-        match read_usable(&entry, &fingerprint.dir_name()) {
-            Ok(_) => Lookup::Hit,
+        match verify(&entry, &fingerprint.dir_name(), SMALL) {
+            Ok(()) => Lookup::Hit,
             Err(why) => Lookup::Damaged(why),
         }
     }
@@ -134,7 +137,7 @@ impl ConvertedStore {
         };
         let mut found = self.lookup(fingerprint);
         if let Lookup::Hit = found
-            && let Err(why) = verify(&self.entry(fingerprint), &fingerprint.dir_name())
+            && let Err(why) = verify(&self.entry(fingerprint), &fingerprint.dir_name(), u64::MAX)
         {
             found = Lookup::Damaged(why);
         }
@@ -174,7 +177,7 @@ impl ConvertedStore {
 
     /// Holds every byte of an entry against its record; says what is wrong.
     pub fn verify(&self, entry: &StoredModel) -> Result<(), String> {
-        verify(&entry.path, &entry.name)
+        verify(&entry.path, &entry.name, u64::MAX)
     }
 
     /// Removes an entry by one rename, unless somebody makes or uses it: then it is `false`.
@@ -327,9 +330,9 @@ fn read_usable(entry: &Utf8Path, name: &str) -> Result<ConvertedRecord, String> 
     Ok(record)
 }
 
-fn verify(entry: &Utf8Path, name: &str) -> Result<(), String> {
+fn verify(entry: &Utf8Path, name: &str, up_to: u64) -> Result<(), String> {
     let record = read_usable(entry, name)?;
-    for file in &record.files {
+    for file in record.files.iter().filter(|file| file.bytes <= up_to) {
         // The path is one that was found below the directory.
         let path = entry.join(MODEL).join(&file.path);
         let (digest, _) = digest::file(&path).map_err(|error| error.to_string())?;
