@@ -81,6 +81,7 @@ mod tests {
         let model_id: ModelId = "phi-é".parse().unwrap();
         let model_lib: LibraryName = "phi_q4".parse().unwrap();
         let model = AppModel {
+            converted: false,
             model_id: &model_id,
             model_lib: &model_lib,
             source,

@@ -113,7 +113,7 @@ struct Config {
                 "required": ["conv_template", "bundle_weight"],
                 "properties": {"bundle_weight": {"const": true}}
             },
-            "conv_template": ["quantization"]
+            "conv_template": {"required": ["quantization"]}
         }
     )
 )]
