@@ -15,7 +15,7 @@ use crate::convert::source;
 use crate::convert::store::{ConvertedStore, InUse, Lookup};
 use crate::convert::weights::Request;
 use crate::error::Error;
-use crate::fetch::{FetchError, HubModels, HubRaw, local};
+use crate::fetch::{FetchError, HubModels, HubRaw, checkpoint_files, local};
 use crate::io::cancel::Cancel;
 use crate::io::files;
 use crate::model::{
@@ -55,7 +55,7 @@ impl Fetched {
             return Err(Error::Interrupted);
         }
         let store = ConvertedStore::new(&request.cache_dir);
-        let checkpoint = match Checkpoint::find(&store, entry, self.hub.as_ref()) {
+        let checkpoint = match Checkpoint::find(&store, entry, self.hub.as_ref(), cancel) {
             Ok(checkpoint) => checkpoint,
             Err(Error::Fetch { source, .. }) if source.is_offline() => {
                 return Ok(Err(source.to_string()));
@@ -118,11 +118,13 @@ impl Checkpoint {
         store: &ConvertedStore,
         entry: &ModelEntry,
         hub: Option<&HubModels>,
+        cancel: &Cancel,
     ) -> Result<Self, Error> {
         match (&entry.source, hub) {
             (ModelSource::Local(model), _) => {
                 let dir = files::canonical(&model.dir)?;
-                let digest = source::digest(&dir, &store.source_note(&dir))?;
+                let found = checkpoint_files(&dir).map_err(of_model(&entry.model_id))?;
+                let digest = source::digest(&found, &store.source_note(&dir), cancel)?;
                 Ok(Self::Directory { dir, digest })
             }
             (ModelSource::Hub(repo), Some(hub)) => {
@@ -262,7 +264,7 @@ impl Raw {
         for warning in chat.iter().flat_map(|chat| &chat.warnings) {
             ui.warn(warning);
         }
-        self.refuse_changed()?;
+        self.refuse_changed(cancel)?;
         let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
         let written = self.entry.source.as_written();
         self.held = new.commit(written, quantization, conv_template, seconds)?;
@@ -295,11 +297,12 @@ impl Raw {
     }
 
     /// Whoever wrote to the checkpoint meanwhile may have left half of this and half of that.
-    fn refuse_changed(&self) -> Result<(), ConvertError> {
+    fn refuse_changed(&self, cancel: &Cancel) -> Result<(), Error> {
         let Checkpoint::Directory { dir, digest } = &self.checkpoint else { return Ok(()) };
-        match source::digest(dir, &self.store.source_note(dir))? == *digest {
+        let found = checkpoint_files(dir).map_err(of_model(&self.entry.model_id))?;
+        match source::digest(&found, &self.store.source_note(dir), cancel)? == *digest {
             true => Ok(()),
-            false => Err(ConvertError::Changed { checkpoint: dir.clone() }),
+            false => Err(ConvertError::Changed { checkpoint: dir.clone() }.into()),
         }
     }
 }

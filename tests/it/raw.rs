@@ -1,6 +1,7 @@
 //! Raw checkpoints of a config: converted once, bundled like any other model.
 
 use camino::Utf8PathBuf;
+use fs_err::os::unix::fs::symlink;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -303,6 +304,11 @@ fn what_is_wrong_with_the_fields_or_the_checkpoint_is_said() {
     scene.write(&format!("{RAW}/mlc-chat-config.json"), "{}");
     scene.build(&[]).fails(10).says("already-converted");
     fs_err::remove_file(scene.root.join(RAW).join("mlc-chat-config.json")).unwrap();
+    // What a link leads to must not end up in the app.
+    scene.write("secret", "token");
+    symlink("../../../secret", scene.root.join(RAW).join("added_tokens.json")).unwrap();
+    scene.build(&[]).fails(11).says("outside of the model directory").never_says("Converting");
+    fs_err::remove_file(scene.root.join(RAW).join("added_tokens.json")).unwrap();
     scene.edit(&format!("{RAW}/config.json"), "llama", "mixtral");
     scene.build(&[]).fails(11).says("mixtral").says("mlc-package convert --engine mlc");
     assert_eq!(converted(&scene), [""; 0]);
