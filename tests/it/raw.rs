@@ -230,6 +230,13 @@ fn what_killed_builds_leave_is_removed_and_ctrl_c_leaves_nothing() {
     let [entry] = converted(&scene).try_into().unwrap();
     assert_eq!((unfinished(&scene), scene.leftovers()), (vec![], vec![]));
 
+    // What a dead one left of this very model does not stay, nor is it taken for the model.
+    fs_err::remove_dir_all(&entry).unwrap();
+    let name = entry.file_name().unwrap();
+    scene.write(&format!("home/.cache/mlc-package/converted/.tmp-{name}-x/entry/model/a"), "a");
+    build(&scene, &[]).ok().says("Converting");
+    assert_eq!((converted(&scene).len(), unfinished(&scene)), (1, vec![]));
+
     // Somebody else makes it: waiting can be interrupted.
     fs_err::remove_dir_all(&entry).unwrap();
     let locks = scene.cache().join("converted/.locks");
