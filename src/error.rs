@@ -166,7 +166,7 @@ impl Error {
             Self::Convert(error) if error.is_usage() => Exit::Usage,
             Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Convert(error) if error.python().is_some() => Exit::Compile,
-            Self::Convert(ConvertError::Write(_)) => Exit::Internal,
+            Self::Convert(ConvertError::Write(_) | ConvertError::Cache { .. }) => Exit::Internal,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
             Self::Fetch { source, .. } if source.is_config() => Exit::Config,

@@ -14,6 +14,7 @@ mod library;
 mod linked;
 mod lock;
 pub mod publish;
+mod raw;
 mod record;
 mod report;
 mod report_baseline;
@@ -120,13 +121,16 @@ pub fn plan(request: &PackageRequest, ui: &Ui, cancel: &Cancel) -> Result<Plan, 
 /// Builds the package.
 pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifest, Error> {
     let mut clock = Clock::start();
-    let planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
+    let mut planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan)?;
     abi::check(&planned, ui)?;
     doctor::require(&request.package, &planned, ui, cancel)?;
     planned.fetched.complete(ui)?;
     clock.lap("download");
+    if raw::convert(&mut planned, ui, cancel)? {
+        clock.lap("convert");
+    }
     let had = compile::compile(request, &planned, ui, cancel)?;
     clock.lap("compile");
     link_and_assemble(request, &planned, &had, clock, ui, cancel)
@@ -309,6 +313,7 @@ fn app_models<'p>(plan: &'p Plan, raised: &Raised) -> Vec<AppModel<'p>> {
             model_id: &model.model_id,
             model_lib: &model.model_lib,
             source: &model.source,
+            converted: model.conversion.is_some(),
             bundled: model.bundle.is_some(),
             estimated_vram_bytes: raised.of(model),
         })

@@ -17,13 +17,18 @@ impl Surroundings for Anything {
         match dir.as_str().len() % 5 {
             0 => ModelDir::Missing,
             1 => ModelDir::NotADirectory,
-            2 => ModelDir::Directory { chat_config: FileText::Missing, has_tensor_cache: false },
+            2 => ModelDir::Directory {
+                chat_config: FileText::Missing,
+                has_tensor_cache: false,
+                is_checkpoint: dir.as_str().len().is_multiple_of(3),
+            },
             _ => ModelDir::Directory {
                 chat_config: FileText::Text(
                     br#"{"model_type": "llama", "quantization": "q4f16_1", "model_config": {}}"#
                         .to_vec(),
                 ),
                 has_tensor_cache: true,
+                is_checkpoint: false,
             },
         }
     }

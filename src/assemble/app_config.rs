@@ -11,6 +11,8 @@ pub struct AppModel<'a> {
     pub model_lib: &'a LibraryName,
     /// Where it comes from.
     pub source: &'a ModelSource,
+    /// Whether the source is a raw checkpoint, which no app can load.
+    pub converted: bool,
     /// Whether its files are in the app.
     pub bundled: bool,
     /// The memory it needs, in bytes.
@@ -55,8 +57,11 @@ pub fn app_config(device: Device, models: &[AppModel<'_>]) -> Result<String, ser
 
 /// Android's app wants a URL even for weights that are pushed to the phone. A path of the
 /// builder's machine is of no use to it and nobody's business: an absolute one becomes the
-/// model's id.
+/// model's id, and so does what is not the model yet.
 fn model_url(model: &AppModel<'_>) -> String {
+    if model.converted {
+        return model.model_id.to_string();
+    }
     let written = model.source.as_written();
     match model.source {
         ModelSource::Hub(repo) if written.to_ascii_uppercase().starts_with("HF://") => {
@@ -76,6 +81,7 @@ mod tests {
         let model_id: ModelId = "phi-é".parse().unwrap();
         let model_lib: LibraryName = "phi_q4".parse().unwrap();
         let model = AppModel {
+            converted: false,
             model_id: &model_id,
             model_lib: &model_lib,
             source,

@@ -12,8 +12,8 @@ use crate::exit::Exit;
 use crate::fetch::hub::HubOptions;
 use crate::model::{Age, ByteSize};
 use crate::pipeline::cache::{
-    self, CacheList, CacheRequest, CacheVerdict, CachedLibrary, CachedWeights, PruneRequest,
-    PruneResult, RemovedItem, RemovedKind,
+    self, CacheList, CacheRequest, CacheVerdict, CachedConverted, CachedLibrary, CachedWeights,
+    PruneRequest, PruneResult, RemovedItem, RemovedKind,
 };
 use crate::report::{count, write_table};
 
@@ -173,6 +173,7 @@ fn write_list(out: &mut dyn Write, list: &CacheList) -> io::Result<()> {
             write_table(out, &header, libraries.iter().map(|library| library_row(library, &ago)))?;
         }
         write_kits(out, list, &ago)?;
+        write_converted(out, list, &ago)?;
         for (bytes, what) in [
             (list.build_dirs, "of directories that bindings are built in"),
             (list.logs, "logs of failed compilations"),
@@ -230,6 +231,33 @@ fn write_kits(
             ]
         }),
     )
+}
+
+fn write_converted(
+    out: &mut dyn Write,
+    list: &CacheList,
+    ago: &dyn Fn(u64) -> String,
+) -> io::Result<()> {
+    if list.converted.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let header = ["converted model", "in", ">size", "made", "last used", "template"];
+    let row = |model: &CachedConverted| {
+        let damage = model
+            .damage
+            .as_ref()
+            .map(|why| format!("damaged: {}", why.replace(&format!("{}/", model.path), "")));
+        vec![
+            model.model.clone().unwrap_or_else(|| short(&model.fingerprint).to_owned()),
+            model.quantization.clone().unwrap_or_default(),
+            model.bytes.to_string(),
+            model.created.map_or_else(String::new, ago),
+            ago(model.last_used),
+            damage.or(model.conv_template.clone()).unwrap_or_default(),
+        ]
+    };
+    write_table(out, &header, list.converted.iter().map(row))
 }
 
 fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<String> {
@@ -296,7 +324,11 @@ fn write_verdict(out: &mut dyn Write, verdict: &CacheVerdict) -> io::Result<()> 
         0 => String::new(),
         n => format!("{}, ", count(n, "binding kit", "binding kits")),
     };
-    let looked = format!("{libraries}, {kits}{models}, {}", verdict.bytes);
+    let converted = match verdict.converted {
+        0 => String::new(),
+        n => format!("{}, ", count(n, "converted model", "converted models")),
+    };
+    let looked = format!("{libraries}, {kits}{converted}{models}, {}", verdict.bytes);
     match verdict.problems.len() {
         0 => writeln!(out, "ok: {looked}"),
         n => {
@@ -322,6 +354,8 @@ fn write_pruned(out: &mut dyn Write, result: &PruneResult) -> io::Result<()> {
             RemovedKind::Library => "library",
             RemovedKind::DamagedKit => "damaged binding kit",
             RemovedKind::Kit => "binding kit",
+            RemovedKind::DamagedModel => "damaged converted model",
+            RemovedKind::Model => "converted model",
             RemovedKind::BuildDir => "build directory",
             RemovedKind::Weights => "weights",
         };

@@ -83,7 +83,9 @@ codes! {
     IncompleteModel, "incomplete-model", Error;
     /// A local model's `mlc-chat-config.json` cannot be used.
     InvalidChatConfig, "invalid-chat-config", Error;
-    /// A local model without `bundle_weight`: no phone could get its weights.
+    /// A model to be converted that is converted already.
+    AlreadyConverted, "already-converted", Error;
+    /// A local or converted model without `bundle_weight`: no phone could get its weights.
     UnbundledLocalModel, "unbundled-local-model", Error;
     /// `model_id` cannot name one directory.
     InvalidModelId, "invalid-model-id", Error;

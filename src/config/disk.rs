@@ -22,6 +22,7 @@ impl Surroundings for Disk {
         ModelDir::Directory {
             chat_config: text_of(&dir.join(ChatConfig::FILE_NAME)),
             has_tensor_cache,
+            is_checkpoint: files::is_file(&dir.join("config.json")),
         }
     }
 

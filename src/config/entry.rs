@@ -4,15 +4,18 @@ use super::diagnostic::Sink;
 use super::fields::{At, Fields, head, type_name};
 use super::package::Checker;
 use super::quote::quote;
-use super::{Code, Diagnostic, Span, model_source, overrides, prepared, revision};
+use super::{Code, Diagnostic, Span, conversion, model_source, overrides, prepared, revision};
 use crate::model::{
-    ChatConfig, HubRepo, LibraryName, ModelEntry, ModelId, ModelIdError, ModelSource, Overrides,
+    ChatConfig, Conversion, HubRepo, LibraryName, ModelEntry, ModelId, ModelIdError, ModelSource,
+    Overrides,
 };
 
 /// The fields of an entry of `model_list`.
-pub(super) const NAMES: [&str; 7] = [
+pub(super) const NAMES: [&str; 9] = [
     "model",
     "revision",
+    "quantization",
+    "conv_template",
     "model_id",
     "estimated_vram_bytes",
     "bundle_weight",
@@ -34,6 +37,7 @@ pub(super) struct Entry {
     pub(super) overrides: Option<At<Overrides>>,
     estimated_vram_bytes: Option<u64>,
     bundle_weight: bool,
+    conversion: Option<Conversion>,
 }
 
 impl Entry {
@@ -45,6 +49,7 @@ impl Entry {
             estimated_vram_bytes: self.estimated_vram_bytes?,
             bundle_weight: self.bundle_weight,
             overrides: self.overrides.map(|at| at.value).unwrap_or_default(),
+            conversion: self.conversion,
         })
     }
 }
@@ -74,12 +79,15 @@ pub(super) fn read(checker: &mut Checker, object: &Object, prefix: String) -> En
         span: Span { start: object.range.start, end: object.range.start + 1 },
     });
     let model = fields.string(sink, "model");
+    let conversion = conversion::read(sink, &fields, model, bundle);
+    let is_raw = conversion::is_asked(&fields);
     if let Some(text) = model {
         bundled(sink, &fields, text, bundle);
     }
     let revision = revision::read(sink, &fields, model);
-    let found =
-        model.and_then(|text| model_source::read(checker, &fields.path("model"), text, revision));
+    let found = model.and_then(|text| {
+        model_source::read(checker, &fields.path("model"), text, revision, is_raw)
+    });
     let (source, chat_config) =
         found.map_or((None, None), |found| (Some(found.source), found.chat_config));
     let bundle_weight = bundle.is_some_and(|at| at.value);
@@ -91,6 +99,7 @@ pub(super) fn read(checker: &mut Checker, object: &Object, prefix: String) -> En
         overrides,
         estimated_vram_bytes,
         bundle_weight,
+        conversion,
     }
 }
 

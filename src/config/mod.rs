@@ -14,6 +14,7 @@
 mod checked;
 mod code;
 mod conflicts;
+mod conversion;
 mod diagnostic;
 mod disk;
 mod duplicate_keys;

@@ -4,7 +4,7 @@ use super::diagnostic::Sink;
 use super::fields::At;
 use super::package::Checker;
 use super::quote::{quote, quote_path};
-use super::{Code, Diagnostic, FileText, ModelDir, Span};
+use super::{Code, Diagnostic, FileText, ModelDir, Span, conversion};
 use crate::model::{ChatConfig, HubRepo, LocalModel, ModelSource, Revision, SourceError};
 
 /// A model's source, and what is known of the model itself.
@@ -14,12 +14,14 @@ pub(super) struct Found {
     pub(super) chat_config: Option<ChatConfig>,
 }
 
-/// Reads an entry's `model`; `revision` is what the entry says beside it.
+/// Reads an entry's `model`; `revision` is what the entry says beside it, and `is_raw` whether a
+/// checkpoint is to be converted.
 pub(super) fn read(
     checker: &mut Checker,
     path: &str,
     text: At<&str>,
     revision: Option<Revision>,
+    is_raw: bool,
 ) -> Option<Found> {
     if HubRepo::is_url(text.value) {
         return match text.value.parse::<HubRepo>() {
@@ -42,7 +44,7 @@ pub(super) fn read(
         checker.sink.push(Diagnostic::new(Code::InvalidModel, text.span, message, help));
         return None;
     }
-    let (dir, chat_config) = local(checker, path, text)?;
+    let (dir, chat_config) = local(checker, path, text, is_raw)?;
     let source = ModelSource::Local(LocalModel { written: text.value.to_owned(), dir });
     Some(Found { source, chat_config })
 }
@@ -89,6 +91,7 @@ fn local(
     checker: &mut Checker,
     path: &str,
     text: At<&str>,
+    is_raw: bool,
 ) -> Option<(Utf8PathBuf, Option<ChatConfig>)> {
     let candidates = checker.place.candidates(text.value);
     let mut file = false;
@@ -96,7 +99,20 @@ fn local(
         match checker.surroundings.model_dir(dir) {
             ModelDir::Missing => {}
             ModelDir::NotADirectory => file = true,
-            ModelDir::Directory { chat_config, has_tensor_cache } => {
+            ModelDir::Directory { chat_config, is_checkpoint, .. } if is_raw => {
+                conversion::source(&mut checker.sink, text, &chat_config, is_checkpoint);
+                return Some((dir.clone(), None));
+            }
+            // Both files would be missed, and neither is what is wrong.
+            ModelDir::Directory {
+                chat_config: FileText::Missing,
+                has_tensor_cache: false,
+                is_checkpoint: true,
+            } => {
+                checker.sink.push(conversion::unconverted(text));
+                return Some((dir.clone(), None));
+            }
+            ModelDir::Directory { chat_config, has_tensor_cache, .. } => {
                 let good = files(&mut checker.sink, text, chat_config, has_tensor_cache);
                 return Some((dir.clone(), good));
             }

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::Device;
+use crate::model::{ConvTemplate, Device, Quantization};
 
 /// The text of `schema/mlc-package-config.schema.json`.
 pub fn schema() -> String {
@@ -107,6 +107,13 @@ struct Config {
             "required": ["bundle_weight"],
             "properties": {"bundle_weight": {"const": true}},
             "not": {"required": ["revision"]}
+        },
+        "dependencies" = {
+            "quantization": {
+                "required": ["conv_template", "bundle_weight"],
+                "properties": {"bundle_weight": {"const": true}}
+            },
+            "conv_template": {"required": ["quantization"]}
         }
     )
 )]
@@ -127,6 +134,13 @@ struct Entry {
         extend("not" = {"pattern": NO_REVISION}, "examples" = ["main", "v1.0"])
     )]
     revision: Option<String>,
+    /// What the weights are converted to, where `model` is a raw checkpoint of Hugging Face
+    /// (`config.json` and safetensors).
+    #[schemars(extend("enum" = Quantization::names(), "type" = "string"))]
+    quantization: Option<String>,
+    /// MLC LLM's name of the conversation template that the raw checkpoint was trained with.
+    #[schemars(extend("enum" = ConvTemplate::NAMES.to_vec(), "type" = "string"))]
+    conv_template: Option<String>,
     /// The model's unique name in the app, and the directory of its weights.
     #[schemars(
         length(min = 1, max = 255),

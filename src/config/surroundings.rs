@@ -49,6 +49,8 @@ pub enum ModelDir {
         chat_config: FileText,
         /// Whether there is a `tensor-cache.json` or `ndarray-cache.json`.
         has_tensor_cache: bool,
+        /// Whether there is a `config.json`, as raw checkpoints have it.
+        is_checkpoint: bool,
     },
 }
 

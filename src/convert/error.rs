@@ -70,6 +70,28 @@ pub enum ConvertError {
         /// What it is.
         why: Why,
     },
+    /// What a build cannot convert: MLC LLM has to be run for it beforehand. Exit 11.
+    #[error("`{checkpoint}` cannot be converted by a build: {why}")]
+    NotInBuild {
+        /// The checkpoint.
+        checkpoint: String,
+        /// Why not.
+        why: Why,
+    },
+    /// The checkpoint was changed while it was converted. Exit 11.
+    #[error("`{checkpoint}` was changed while it was converted")]
+    Changed {
+        /// The checkpoint.
+        checkpoint: Utf8PathBuf,
+    },
+    /// The cache of converted models. Exit 1.
+    #[error("the cache `{dir}` cannot be used: {source}")]
+    Cache {
+        /// Its directory.
+        dir: Utf8PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// MLC LLM's own conversion failed. Exit 12.
     #[error("`mlc_llm {}` failed: {}", .0.verb, .0.failure)]
     Python(Box<PythonFailure>),
@@ -157,6 +179,15 @@ impl ConvertError {
                     None => known,
                 })
             }
+            Self::NotInBuild { .. } => Some(
+                "convert it by `mlc-package convert --engine mlc`, with a Python that has MLC \
+                 LLM, and name the result in the config instead, without `quantization`"
+                    .to_owned(),
+            ),
+            Self::Cache { .. } => {
+                Some("name another place with --cache-dir or MLC_PACKAGE_CACHE_DIR".to_owned())
+            }
+            Self::Changed { .. } => Some("build again when nobody writes to it".to_owned()),
             Self::NotNative { .. } => {
                 let known = super::chat::architectures().collect::<Vec<_>>().join(", ");
                 Some(format!(

@@ -5,12 +5,15 @@
 //!        -> weights (architecture, quantization)      -> params_shard_*.bin, tensor-cache.json
 //! ```
 //!
-//! `chat` writes the config and the tokenizer's files. `engine` says whether this program or
+//! `store` keeps what a build has converted, and `source` says whether a checkpoint is still the
+//! one that was. `chat` writes the config and the tokenizer's files. `engine` says whether this program or
 //! `python -m mlc_llm` does the work, and runs the latter.
 
 pub mod chat;
 pub mod engine;
 mod error;
+pub mod source;
+pub mod store;
 mod templates;
 mod tokenizer;
 pub mod weights;

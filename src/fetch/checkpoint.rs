@@ -45,7 +45,7 @@ impl<'a> HubCheckpoint<'a> {
 
 /// Weights in the one format that is read, the configs and the tokenizer. Repositories hold the
 /// same weights in several formats, and each is gigabytes.
-fn needed(listing: &Listing) -> Vec<RemoteFile> {
+pub(super) fn needed(listing: &Listing) -> Vec<RemoteFile> {
     // Of subdirectories none is read: they hold other formats, `original/` for instance.
     let is_here = |path: &str| !path.contains('/') && !path.starts_with("consolidated");
     let is_safetensors = |path: &str| is_here(path) && path.ends_with(".safetensors");

@@ -16,11 +16,11 @@ use crate::model::{
 
 /// How the models of the Hub are had.
 pub struct HubModels {
-    hub: Hub,
+    pub(super) hub: Hub,
     hub_cache: Utf8PathBuf,
-    mlc: MlcCache,
-    lock: Option<Lock>,
-    locked: bool,
+    pub(super) mlc: MlcCache,
+    pub(super) lock: Option<Lock>,
+    pub(super) locked: bool,
     offline: bool,
     /// Tells `cache prune` what is used, and what this tool downloaded.
     register: Register,
@@ -193,7 +193,7 @@ impl HubModels {
     }
 
     /// Says of what READONLY forbids to download that it is READONLY which does.
-    fn explained(&self, repo: &HubRepo, error: FetchError) -> FetchError {
+    pub(super) fn explained(&self, repo: &HubRepo, error: FetchError) -> FetchError {
         match (error, self.mlc.find(repo)) {
             (
                 FetchError::Hub(HubError::Offline { repo, what }),
@@ -292,7 +292,11 @@ impl HubModels {
     }
 
     /// Keeps `cache prune` away from a model, whose removal may have to be waited for.
-    fn hold(&self, repo: &HubRepo, commit: &Commit) -> Result<Option<InUse>, FetchError> {
+    pub(super) fn hold(
+        &self,
+        repo: &HubRepo,
+        commit: &Commit,
+    ) -> Result<Option<InUse>, FetchError> {
         let Ok(commit) = commit.as_str().parse() else { return Ok(None) };
         let key = SnapshotKey { hub_cache: &self.hub_cache, repo, commit: &commit };
         match self.register.hold(key, &self.cancel) {
@@ -302,7 +306,7 @@ impl HubModels {
     }
 
     /// Notes for `cache prune` what was downloaded. Where no notes can be kept nothing is pruned.
-    fn note(&self, repo: &HubRepo, commit: &Commit, new: &[&RemoteFile]) {
+    pub(super) fn note(&self, repo: &HubRepo, commit: &Commit, new: &[&RemoteFile]) {
         let Ok(commit) = commit.as_str().parse() else { return };
         if !new.is_empty() {
             let key = SnapshotKey { hub_cache: &self.hub_cache, repo, commit: &commit };

@@ -48,6 +48,13 @@ pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
     Ok(ModelFiles { dir, chat_config, tensor_cache, files: listed })
 }
 
+/// Every file of a raw checkpoint's directory, by its path there, and where it is. A link that
+/// leads out of the directory is refused: what it leads to could end up in the app.
+pub fn checkpoint_files(dir: &Utf8Path) -> Result<Vec<(ShardPath, Utf8PathBuf)>, FetchError> {
+    let found = list(&files::canonical(dir)?)?.into_iter();
+    Ok(found.map(|(path, source, _)| (path, source)).collect())
+}
+
 /// What the files of a model are for. `cache_name` is the name of its tensor cache.
 pub(super) fn roles<'a>(
     chat_config: &'a ChatConfig,

@@ -4,6 +4,7 @@ mod cached_listing;
 mod checkpoint;
 pub mod hub;
 mod hub_models;
+mod hub_raw;
 mod local;
 mod lock;
 mod mlc_cache;
@@ -15,7 +16,8 @@ use camino::Utf8PathBuf;
 
 pub use checkpoint::HubCheckpoint;
 pub use hub_models::{HubModel, HubModels, HubModelsOptions};
-pub use local::local;
+pub use hub_raw::HubRaw;
+pub use local::{checkpoint_files, local};
 pub use lock::{Lock, LockError, LockedModel};
 pub use mlc_cache::{Existing, MlcCache, Otherwise, is_source_tree};
 pub use prune::{Pruned, Pruner};
@@ -126,6 +128,14 @@ pub enum FetchError {
         /// The file.
         file: String,
     },
+    /// A repository that is no raw checkpoint.
+    #[error("`{repo}` has no {what}: it is no raw checkpoint")]
+    NotACheckpoint {
+        /// The repository.
+        repo: Box<HubRepo>,
+        /// What it lacks.
+        what: &'static str,
+    },
     /// More to download than the disk has room for.
     #[error(
         "`{repo}` needs {} more in `{dir}`, which has {} free",
@@ -179,9 +189,14 @@ impl FetchError {
                 Some("set MLC_DOWNLOAD_CACHE_POLICY to ON")
             }
             Self::NotLocked { .. } => Some("run `mlc-package lock`, and commit mlc-package.lock"),
-            Self::NotAModel { .. } => {
-                Some("use a repository whose name ends in -MLC, or convert the model first")
-            }
+            Self::NotAModel { .. } => Some(
+                "use a repository whose name ends in -MLC, or have a raw checkpoint converted: add \
+                 `quantization` and `conv_template`",
+            ),
+            Self::NotACheckpoint { .. } => Some(
+                "a raw checkpoint is a config.json beside safetensors; of a converted model, whose \
+                 name ends in -MLC, remove `quantization` and `conv_template`",
+            ),
             Self::NoRoom { .. } => {
                 Some("make room, or name another place in HF_HUB_CACHE (`mlc-package cache prune`)")
             }

@@ -5,6 +5,7 @@ mod budget;
 mod byte_size;
 mod chat_config;
 mod compiler;
+mod conversion;
 mod device;
 mod digest;
 mod kit;
@@ -28,6 +29,7 @@ pub use budget::{Budget, Budgets, Level, Levels, Limits, Measure, PackageBudgets
 pub use byte_size::{ByteSize, NotASize};
 pub use chat_config::{ChatConfig, ChatConfigError};
 pub use compiler::{CompileInputs, CompileRecord, CompilerIdentity, PackageIdentity};
+pub use conversion::{ConvTemplate, Conversion, UnknownConvTemplate};
 pub use device::{Device, MacabiArch, UnknownDevice};
 pub use digest::{Digest, Fingerprint};
 pub use kit::KitInputs;

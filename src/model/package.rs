@@ -4,7 +4,7 @@ use std::str::FromStr;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use super::{Device, LibraryName, ModelId, Overrides, Revision};
+use super::{Conversion, Device, LibraryName, ModelId, Overrides, Revision};
 
 /// A `mlc-package-config.json` that has passed every check of `config`.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,8 @@ pub struct ModelEntry {
     pub bundle_weight: bool,
     /// What the compiler is told beside the model's own config.
     pub overrides: Overrides,
+    /// How the source, a raw checkpoint, becomes a model; none where it is one.
+    pub conversion: Option<Conversion>,
 }
 
 /// A library that the user compiled.

@@ -18,7 +18,7 @@ use crate::io::cancel::Cancel;
 use crate::io::dir::TemporaryDir;
 use crate::io::files;
 use crate::io::swap::Staging;
-use crate::model::{ByteSize, ChatConfig, HubRepo, Overrides, Quantization, UnknownQuantization};
+use crate::model::{ByteSize, ChatConfig, HubRepo, Overrides, UnknownQuantization};
 use crate::ui::{Progress, Transfer, Ui};
 
 /// What is to be converted, and where to.
@@ -99,7 +99,23 @@ pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Con
     let staging = Staging::beside(&request.output).map_err(WeightsError::Output)?;
     let native = matches!(choice, Choice::Native { .. });
     let (weights, chat) = if native {
-        natively(request, &checkpoint, staging.path(), ui, cancel)?
+        let quantization = quantization.parse().map_err(|error: UnknownQuantization| {
+            Error::Usage { message: error.to_string(), help: None }
+        })?;
+        let (allow_nonfinite, threads) = (request.allow_nonfinite, request.threads);
+        let output = staging.path();
+        let weights = Request {
+            checkpoint: &checkpoint,
+            quantization,
+            output,
+            allow_nonfinite,
+            threads,
+            cancel,
+        };
+        let name = request.output.file_name().unwrap_or(request.output.as_str());
+        let (weights, chat) =
+            natively(&weights, chat_request(request, &checkpoint, output), name, ui)?;
+        (Some(weights), chat)
     } else {
         ui.status("Converting", &format!("with {choice}"));
         by_mlc(request, &checkpoint, staging.path(), cancel)?
@@ -137,31 +153,21 @@ fn download(
     Ok(found.fetch(&|event| show(&transfer, event))?)
 }
 
-/// By this program.
-fn natively(
-    request: &ConvertRequest,
-    checkpoint: &Utf8Path,
-    output: &Utf8Path,
+/// By this program; `name` is what is shown of it.
+pub(super) fn natively(
+    weights: &Request<'_>,
+    chat: Option<ChatRequest<'_>>,
+    name: &str,
     ui: &Ui,
-    cancel: &Cancel,
-) -> Result<(Option<Summary>, Option<ChatSummary>), Error> {
-    let quantization: Quantization =
-        request.quantization.parse().map_err(|error: UnknownQuantization| Error::Usage {
-            message: error.to_string(),
-            help: None,
-        })?;
+) -> Result<(Summary, Option<ChatSummary>), Error> {
     // The small files first: what is wrong with them is known at once.
-    let chat = chat_request(request, checkpoint, output);
     let chat = chat.map(|request| chat::write(&request)).transpose()?;
-    let (allow_nonfinite, threads) = (request.allow_nonfinite, request.threads);
-    let weights = Request { checkpoint, quantization, output, allow_nonfinite, threads, cancel };
-    let conversion = weights::prepare(&weights)?;
-    let name = request.output.file_name().unwrap_or(request.output.as_str());
+    let conversion = weights::prepare(weights)?;
     let progress = Progress::new(ui, "Converting", name, conversion.source_bytes());
     let summary = conversion.run(&|bytes| progress.add(bytes))?;
     drop(progress);
     tell(&summary, ui);
-    Ok((Some(summary), chat))
+    Ok((summary, chat))
 }
 
 /// By `python -m mlc_llm`.

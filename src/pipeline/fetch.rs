@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::PackageRequest;
+use super::raw::Raw;
 use crate::error::Error;
 use crate::fetch::hub::{FetchEvent, HubOptions};
 use crate::fetch::{FetchError, HubModel, HubModels, HubModelsOptions, Lock, MlcCache, local};
@@ -21,7 +22,9 @@ pub(super) struct Fetched {
     pub(super) models: BTreeMap<ModelId, ModelFiles>,
     /// What is to be downloaded for the bundled ones.
     pub(super) fetch: Option<PlannedFetch>,
-    hub: Option<HubModels>,
+    pub(super) hub: Option<HubModels>,
+    /// Those that are converted from raw checkpoints.
+    pub(super) raw: Vec<Raw>,
     /// The bundled ones of the Hub.
     bundled: Vec<(ModelId, HubRepo, HubModel)>,
 }
@@ -43,9 +46,15 @@ pub(super) fn metadata(
         models: BTreeMap::new(),
         fetch: hub.as_ref().map(|_| PlannedFetch::default()),
         hub,
+        raw: Vec::new(),
         bundled: Vec::new(),
     };
     for entry in &config.models {
+        if let Some(conversion) = entry.conversion {
+            let facts = fetched.raw_model(request, entry, conversion, ui, cancel)?;
+            fetched.facts.push(facts);
+            continue;
+        }
         let facts = match &entry.source {
             ModelSource::Local(model) => {
                 let files = local(&model.dir).map_err(of_model(&entry.model_id))?;
@@ -159,6 +168,7 @@ fn facts(
         chat_config: files.chat_config.clone(),
         chat_config_path: files.chat_config_path(),
         commit,
+        conversion: None,
         bundle: entry.bundle_weight.then(|| PlannedBundle {
             dir: files.dir.clone(),
             files: files.files.len() as u64,

@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 
 use super::fingerprint::compile_relevant;
 use super::{
-    Cached, Change, MissReason, Origin, Plan, PlanError, PlannedBundle, PlannedFetch,
-    PlannedLibrary, PlannedModel, Unfetched, default_model_lib, fingerprint,
+    Cached, Change, MissReason, Origin, Plan, PlanError, PlannedBundle, PlannedConversion,
+    PlannedFetch, PlannedLibrary, PlannedModel, Unfetched, default_model_lib, fingerprint,
 };
 use crate::model::{
     ChatConfig, CompileInputs, CompileRecord, CompilerIdentity, Device, Fingerprint, JitPolicy,
@@ -36,6 +36,8 @@ pub struct ModelFacts {
     pub commit: Option<String>,
     /// What would be bundled.
     pub bundle: Option<PlannedBundle>,
+    /// How it is had from a raw checkpoint, where it is.
+    pub conversion: Option<PlannedConversion>,
 }
 
 /// A plan that does not know yet what the store holds.
@@ -81,6 +83,7 @@ pub fn draft(request: &DraftRequest<'_>) -> Result<Draft, PlanError> {
             estimated_vram_bytes: entry.estimated_vram_bytes,
             overrides: entry.overrides.clone(),
             bundle: facts.bundle.clone(),
+            conversion: facts.conversion.clone(),
         });
     }
     let plan = Plan {

@@ -81,6 +81,7 @@ fn hub_model(repo: &str, commit: &str, bundled: bool) -> PlannedModel {
             bytes: ByteSize(1),
             to_fetch: ByteSize(1),
         }),
+        conversion: None,
     }
 }
 

@@ -24,8 +24,8 @@ pub use draft::{Draft, DraftRequest, ModelFacts, draft};
 pub use fingerprint::{compile_relevant, fingerprint};
 
 use crate::model::{
-    ByteSize, CompileInputs, CompilerIdentity, Device, Fingerprint, LibraryName, LibraryNameError,
-    MacabiArch, ModelId, ModelSource, Overrides,
+    ByteSize, CompileInputs, CompilerIdentity, Conversion, Device, Fingerprint, LibraryName,
+    LibraryNameError, MacabiArch, ModelId, ModelSource, Overrides,
 };
 
 /// What `build` will do.
@@ -136,6 +136,9 @@ pub struct PlannedModel {
     pub overrides: Overrides,
     /// The directory that goes into `bundle/`, where it does.
     pub bundle: Option<PlannedBundle>,
+    /// How the raw checkpoint becomes the model, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversion: Option<PlannedConversion>,
 }
 
 /// A model directory that is shipped with the app.
@@ -149,6 +152,33 @@ pub struct PlannedBundle {
     pub bytes: ByteSize,
     /// Those of them that have to be downloaded first.
     pub to_fetch: ByteSize,
+}
+
+/// The conversion of a raw checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlannedConversion {
+    /// The quantization and the conversation template.
+    #[serde(flatten)]
+    pub what: Conversion,
+    /// The converted model's name in the cache: everything that can change it.
+    pub fingerprint: Fingerprint,
+    /// Whether the cache has the model, and why not.
+    #[serde(flatten)]
+    pub cached: CachedModel,
+}
+
+/// Whether the cache has a converted model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "cache", rename_all = "snake_case")]
+pub enum CachedModel {
+    /// It does.
+    Hit,
+    /// The checkpoint has to be converted.
+    Miss {
+        /// What is wrong with what the cache has; none where it has nothing.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        damaged: Option<String>,
+    },
 }
 
 /// A model whose files are not on this machine.

@@ -28,6 +28,7 @@ fn entry(id: &str, model_lib: Option<&str>, overrides: Overrides) -> ModelEntry 
         estimated_vram_bytes: 1,
         bundle_weight: false,
         overrides,
+        conversion: None,
     }
 }
 
@@ -41,6 +42,7 @@ fn facts(extra: &str) -> Result<ModelFacts, String> {
         chat_config_path: "mlc-chat-config.json".into(),
         commit: None,
         bundle: None,
+        conversion: None,
     })
 }
 

@@ -1,8 +1,11 @@
 use std::io::{self, Write};
 
 use super::{count, write_table};
-use crate::model::ModelSource;
-use crate::plan::{BindingState, Origin, Plan, PlannedBinding, PlannedBundle, PlannedLibrary};
+use crate::model::{Conversion, ModelSource};
+use crate::plan::{
+    BindingState, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle, PlannedConversion,
+    PlannedLibrary,
+};
 
 /// What `build` would do, for people.
 pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
@@ -42,9 +45,10 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
             out,
             &["model", "library", "bundled"],
             plan.models.iter().map(|model| {
-                let bundled = match &model.bundle {
-                    Some(bundle) => bundled(bundle),
-                    None => "no".to_owned(),
+                let bundled = match (&model.bundle, &model.conversion) {
+                    (Some(bundle), Some(conversion)) => converted(bundle, conversion),
+                    (Some(bundle), None) => bundled(bundle),
+                    (None, _) => "no".to_owned(),
                 };
                 vec![model.model_id.to_string(), model.model_lib.to_string(), bundled]
             }),
@@ -97,6 +101,23 @@ fn origin(library: &PlannedLibrary) -> (String, String) {
     match &library.origin {
         Origin::Prepared { path } => ("".into(), format!("prepared: {path}")),
         Origin::Compiled { fingerprint, cached, .. } => (fingerprint.short(), cached.to_string()),
+    }
+}
+
+/// A model from a raw checkpoint: its size is known once it has been converted.
+fn converted(bundle: &PlannedBundle, conversion: &PlannedConversion) -> String {
+    let Conversion { quantization, conv_template } = conversion.what;
+    let to = format!("{quantization}, template {conv_template}");
+    let download = match bundle.to_fetch.0 {
+        0 => String::new(),
+        _ => format!(", {} to download", bundle.to_fetch),
+    };
+    match &conversion.cached {
+        CachedModel::Hit => format!("{}, converted to {to}", bundled(bundle)),
+        CachedModel::Miss { damaged: None } => format!("to convert to {to}{download}"),
+        CachedModel::Miss { damaged: Some(why) } => {
+            format!("to convert again to {to}{download}: {why}")
+        }
     }
 }
 

@@ -26,6 +26,12 @@ fn every_scheme_and_architecture_is_bit_for_bit_the_references() {
 }
 
 #[test]
+#[ignore = "needs TVM and cc"]
+fn a_converted_model_takes_steps_in_tvm_as_its_checkpoint_does_in_numpy() {
+    script("forward.py");
+}
+
+#[test]
 #[ignore = "needs TVM"]
 fn tvm_loads_the_result_and_the_values_are_within_the_bound() {
     script("load.py");

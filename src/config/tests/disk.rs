@@ -37,7 +37,11 @@ fn model_directories_are_seen_as_they_are() {
     let file = dir.write("file", "");
     assert_eq!(Disk.model_dir(&file), ModelDir::NotADirectory);
     fs_err::create_dir(root.join("empty")).unwrap();
-    let empty = ModelDir::Directory { chat_config: FileText::Missing, has_tensor_cache: false };
+    let empty = ModelDir::Directory {
+        chat_config: FileText::Missing,
+        has_tensor_cache: false,
+        is_checkpoint: false,
+    };
     assert_eq!(Disk.model_dir(&root.join("empty")), empty);
     for (name, cache) in [("new", "tensor-cache.json"), ("old", "ndarray-cache.json")] {
         dir.write(&format!("{name}/{cache}"), "{}");
@@ -45,6 +49,7 @@ fn model_directories_are_seen_as_they_are() {
         let whole = ModelDir::Directory {
             chat_config: FileText::Text(CHAT_CONFIG.into()),
             has_tensor_cache: true,
+            is_checkpoint: false,
         };
         assert_eq!(Disk.model_dir(&root.join(name)), whole);
     }

@@ -28,6 +28,7 @@ impl Imagined {
         let models = HashMap::from([
             ("/repo/app/models/llama", chat("llama")),
             ("/repo/app/models/gemma", chat("gemma")),
+            ("/repo/app/models/raw", (FileText::Missing, false)),
             ("/repo/app/models/bare", (FileText::Missing, false)),
             ("/repo/app/models/broken", (FileText::Text(b"{\"model_type\": 1}".to_vec()), true)),
             ("/repo/app/models/locked", (FileText::Unreadable("permission denied".into()), true)),
@@ -42,6 +43,7 @@ impl Surroundings for Imagined {
             Some((chat_config, has_tensor_cache)) => ModelDir::Directory {
                 chat_config: chat_config.clone(),
                 has_tensor_cache: *has_tensor_cache,
+                is_checkpoint: dir.ends_with("models/raw"),
             },
             None if dir.ends_with("models/file") => ModelDir::NotADirectory,
             None => ModelDir::Missing,

@@ -166,6 +166,31 @@ fn a_local_model_has_no_revision_to_either() {
     }
 }
 
+#[test]
+fn what_is_converted_has_both_fields_and_is_bundled_to_either() {
+    let schema: Value = serde_json::from_str(&schema()).unwrap();
+    let (quantization, template) = ("\"q4f16_1\"", "\"llama-3\"");
+    for (quantization, template, bundled, good) in [
+        (Some(quantization), Some(template), true, true),
+        (Some(quantization), Some(template), false, false),
+        (Some(quantization), None, true, false),
+        (None, Some(template), true, false),
+        (Some("\"q4f16\""), Some(template), true, false),
+        (Some(quantization), Some("\"llama3\""), true, false),
+        (Some("null"), Some(template), true, false),
+        (None, None, true, true),
+    ] {
+        let mut entry = format!("\"HF://a/b\", \"bundle_weight\": {bundled}");
+        for (name, value) in [("quantization", quantization), ("conv_template", template)] {
+            entry += &value.map_or_else(String::new, |value| format!(", \"{name}\": {value}"));
+        }
+        let text = config_with("model", &entry);
+        assert_eq!(checked(text.as_bytes()).errors() == 0, good, "{text}");
+        let faults = faults(&schema, &schema, &serde_json::from_str(&text).unwrap());
+        assert_eq!(faults.is_empty(), good, "{text}: {faults:?}");
+    }
+}
+
 /// A good config with one field set, or added.
 fn config_with(field: &str, value: &str) -> String {
     let mut entry =
@@ -276,6 +301,13 @@ fn keyword_faults(
             .iter()
             .filter_map(|(name, schema)| Some(faults(root, schema, value.get(name)?)))
             .flatten()
+            .collect(),
+        "dependencies" => wanted
+            .as_object()
+            .unwrap()
+            .iter()
+            .filter(|(name, _)| value.get(name.as_str()).is_some())
+            .flat_map(|(_, schema)| faults(root, schema, value))
             .collect(),
         "propertyNames" => value
             .as_object()

@@ -75,6 +75,21 @@ pub fn model_type(checkpoint: &Utf8Path) -> Result<String, ConvertError> {
 
 /// Writes `mlc-chat-config.json` and copies the tokenizer's files.
 pub fn write(request: &ChatRequest<'_>) -> Result<ChatSummary, ConvertError> {
+    let (text, found, summary) = describe(request)?;
+    found.copy(request.checkpoint, request.output)?;
+    atomic::write(&request.output.join(ChatConfig::FILE_NAME), text.as_bytes())
+        .map_err(ConvertError::Write)?;
+    Ok(summary)
+}
+
+/// The `mlc-chat-config.json` that [`write`] would write. Nothing is written.
+pub fn text(request: &ChatRequest<'_>) -> Result<String, ConvertError> {
+    Ok(describe(request)?.0)
+}
+
+fn describe(
+    request: &ChatRequest<'_>,
+) -> Result<(String, tokenizer::Tokenizer, ChatSummary), ConvertError> {
     let path = request.checkpoint.join("config.json");
     let source = read_config(request.checkpoint)?;
     let model_type = named_type(&source, &path)?;
@@ -98,15 +113,12 @@ pub fn write(request: &ChatRequest<'_>) -> Result<ChatSummary, ConvertError> {
     document.default_generation();
 
     let found = tokenizer::read(request.checkpoint, document.vocab_size, &mut warnings)?;
-    found.copy(request.checkpoint, request.output)?;
     if let Some(tokens) = found.tokens {
         document.active_vocab_size = tokens;
     }
     let text = document.text(&model_type, request.quantization, &config.fields, &found);
     let text = to_python_json(&text).map_err(|error| ConvertError::Write(error.into()))?;
-    atomic::write(&request.output.join(ChatConfig::FILE_NAME), text.as_bytes())
-        .map_err(ConvertError::Write)?;
-    Ok(ChatSummary {
+    let summary = ChatSummary {
         model_type,
         conv_template: request.conv_template.to_owned(),
         context_window_size: document.context_window_size,
@@ -114,9 +126,10 @@ pub fn write(request: &ChatRequest<'_>) -> Result<ChatSummary, ConvertError> {
         prefill_chunk_size: document.prefill_chunk_size,
         vocab_size: document.vocab_size,
         active_vocab_size: document.active_vocab_size,
-        tokenizer_files: found.files,
+        tokenizer_files: found.files.clone(),
         warnings,
-    })
+    };
+    Ok((text, found, summary))
 }
 
 /// Twice, as upstream does it: what the checkpoint says is completed, the overrides are put over

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::CacheRequest;
 use crate::binding::StoredKit;
 use crate::compile::StoredEntry;
+use crate::convert::store::StoredModel;
 use crate::error::Error;
 use crate::fetch::weights::{self, CachedModel, Content};
 use crate::fetch::{Record, Register, SnapshotKey};
@@ -25,6 +26,9 @@ pub struct CacheList {
     /// The kits of platform bindings, the last used first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kits: Vec<CachedKit>,
+    /// The models converted from raw checkpoints, the last used first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub converted: Vec<CachedConverted>,
     /// The bytes of the directories that platform bindings are built in.
     pub build_dirs: ByteSize,
     /// The bytes of logs of failed compilations.
@@ -94,6 +98,30 @@ pub struct CachedKit {
     pub damage: Option<String>,
 }
 
+/// A model converted from a raw checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CachedConverted {
+    /// The name of its directory in the cache: the beginning of its fingerprint.
+    pub fingerprint: String,
+    /// That directory.
+    pub path: Utf8PathBuf,
+    /// The checkpoint, as the config named it; none if it is damaged.
+    pub model: Option<String>,
+    /// The quantization.
+    pub quantization: Option<String>,
+    /// The conversation template.
+    pub conv_template: Option<String>,
+    /// The bytes of the entry.
+    pub bytes: ByteSize,
+    /// When it was converted, in seconds since 1970.
+    pub created: Option<u64>,
+    /// When a build used it last, in seconds since 1970.
+    pub last_used: u64,
+    /// Why it cannot be used; it is converted again when it is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+}
+
 /// One commit of a model in the Hugging Face cache.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CachedWeights {
@@ -121,6 +149,7 @@ pub fn list(request: &CacheRequest) -> Result<CacheList, Error> {
         cache_dir: request.cache_dir.clone(),
         libraries: None,
         kits: Vec::new(),
+        converted: Vec::new(),
         build_dirs: ByteSize::default(),
         logs: ByteSize::default(),
         leftovers: ByteSize::default(),
@@ -138,9 +167,18 @@ pub fn list(request: &CacheRequest) -> Result<CacheList, Error> {
         list.kits.sort_by_key(|kit| std::cmp::Reverse(kit.last_used));
         list.build_dirs = kits.build_dirs()?.iter().map(|dir| ByteSize(dir.bytes)).sum();
         list.logs = store.logs().iter().map(|log| ByteSize(log.bytes)).sum();
+        let models = request.converted();
+        list.converted = models.entries()?.into_iter().map(converted).collect();
+        list.converted.sort_by_key(|model| std::cmp::Reverse(model.last_used));
         let of_kits = kits.leftovers().into_iter().map(|(_, bytes)| ByteSize(bytes));
-        list.leftovers =
-            store.leftovers().iter().map(|left| ByteSize(left.bytes)).chain(of_kits).sum();
+        let of_models = models.leftovers().into_iter().map(|(_, bytes, _)| ByteSize(bytes));
+        list.leftovers = store
+            .leftovers()
+            .iter()
+            .map(|left| ByteSize(left.bytes))
+            .chain(of_kits)
+            .chain(of_models)
+            .sum();
     }
     if let Some(hub_cache) = &request.hub_cache {
         let scan = weights::scan(hub_cache)?;
@@ -204,6 +242,24 @@ fn kit(stored: StoredKit) -> CachedKit {
         build_seconds: record.as_ref().map(|record| record.seconds),
         created: record.as_ref().map(|record| record.created),
         inputs: record.map(|record| record.inputs),
+    }
+}
+
+fn converted(stored: StoredModel) -> CachedConverted {
+    let (record, damage) = match stored.record {
+        Ok(record) => (Some(record), None),
+        Err(why) => (None, Some(why)),
+    };
+    CachedConverted {
+        fingerprint: stored.name,
+        path: stored.path,
+        bytes: ByteSize(stored.bytes),
+        last_used: stored.last_used,
+        damage,
+        created: record.as_ref().map(|record| record.created),
+        quantization: record.as_ref().map(|record| record.quantization.clone()),
+        conv_template: record.as_ref().map(|record| record.conv_template.clone()),
+        model: record.map(|record| record.model),
     }
 }
 

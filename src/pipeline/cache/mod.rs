@@ -1,4 +1,5 @@
-//! The `cache` verb: compiled libraries, kits of platform bindings, and the models of MLC in the Hugging Face cache.
+//! The `cache` verb: compiled libraries, kits of platform bindings, converted models, and the
+//! models of MLC in the Hugging Face cache.
 
 mod list;
 mod prune;
@@ -6,12 +7,13 @@ mod verify;
 
 use camino::Utf8PathBuf;
 
-pub use list::{CacheList, CachedKit, CachedLibrary, CachedWeights, list};
+pub use list::{CacheList, CachedConverted, CachedKit, CachedLibrary, CachedWeights, list};
 pub use prune::{PruneRequest, PruneResult, RemovedItem, RemovedKind, prune};
 pub use verify::{CacheProblem, CacheVerdict, verify};
 
 use crate::binding::KitStore;
 use crate::compile::Store;
+use crate::convert::store::ConvertedStore;
 use crate::fetch::Register;
 
 /// Which caches.
@@ -32,6 +34,10 @@ impl CacheRequest {
 
     fn kits(&self) -> KitStore {
         KitStore::new(&self.cache_dir)
+    }
+
+    fn converted(&self) -> ConvertedStore {
+        ConvertedStore::new(&self.cache_dir)
     }
 
     fn register(&self) -> Register {

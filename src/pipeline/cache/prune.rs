@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::CacheRequest;
 use crate::binding::{BuildDir, KitStore, StoredKit};
 use crate::compile::{Removal, Store, StoredEntry};
+use crate::convert::store::{ConvertedStore, StoredModel};
 use crate::error::Error;
 use crate::fetch::{Pruned, Pruner, Record};
 use crate::io::cancel::Cancel;
@@ -75,6 +76,10 @@ pub enum RemovedKind {
     DamagedKit,
     /// The kit of a platform binding.
     Kit,
+    /// A converted model that cannot be used.
+    DamagedModel,
+    /// A model converted from a raw checkpoint.
+    Model,
     /// A directory that a platform binding was built in.
     BuildDir,
     /// What we downloaded of a model.
@@ -90,7 +95,7 @@ pub fn prune(
     what: &PruneRequest,
     cancel: &Cancel,
 ) -> Result<PruneResult, Error> {
-    let (store, kits) = (request.store(), request.kits());
+    let (store, kits, models) = (request.store(), request.kits(), request.converted());
     let register = request.register();
     let mut pruner = Pruner::new(&register, what.dry_run);
     let mut result = PruneResult {
@@ -100,10 +105,11 @@ pub fn prune(
     };
     let mut candidates = Vec::new();
     if request.libraries {
-        sweep(&store, &kits, what, &mut result)?;
+        sweep(&store, &kits, &models, what, &mut result)?;
         candidates
             .extend(store.entries()?.into_iter().map(|entry| Candidate::Library(Box::new(entry))));
         candidates.extend(kits.entries()?.into_iter().map(|kit| Candidate::Kit(Box::new(kit))));
+        candidates.extend(models.entries()?.into_iter().map(|m| Candidate::Model(Box::new(m))));
         candidates.extend(kits.build_dirs()?.into_iter().map(Candidate::BuildDir));
     }
     if let Some(hub_cache) = &request.hub_cache {
@@ -125,7 +131,7 @@ pub fn prune(
         if !candidate.is_useless() && !is_old && !is_too_much && !is_unwanted {
             continue;
         }
-        let freed = remove(candidate, (&store, &kits), &mut pruner, what.dry_run)?;
+        let freed = remove(candidate, (&store, &kits, &models), &mut pruner, what.dry_run)?;
         let mut item = candidate.item();
         match freed {
             // A record of what was removed already is no news.
@@ -146,6 +152,7 @@ pub fn prune(
 enum Candidate {
     Library(Box<StoredEntry>),
     Kit(Box<StoredKit>),
+    Model(Box<StoredModel>),
     BuildDir(BuildDir),
     Weights(Record),
 }
@@ -155,6 +162,7 @@ impl Candidate {
         ByteSize(match self {
             Self::Library(entry) => entry.bytes,
             Self::Kit(kit) => kit.bytes,
+            Self::Model(model) => model.bytes,
             Self::BuildDir(dir) => dir.bytes,
             Self::Weights(record) => record.bytes_there(),
         })
@@ -164,6 +172,7 @@ impl Candidate {
         match self {
             Self::Library(entry) => entry.last_used,
             Self::Kit(kit) => kit.last_used,
+            Self::Model(model) => model.last_used,
             Self::BuildDir(dir) => dir.last_used,
             Self::Weights(record) => record.last_used,
         }
@@ -174,6 +183,7 @@ impl Candidate {
         match self {
             Self::Library(entry) => entry.record.is_err(),
             Self::Kit(kit) => kit.record.is_err(),
+            Self::Model(model) => model.record.is_err(),
             Self::BuildDir(_) => false,
             Self::Weights(record) => record.bytes_there() == 0,
         }
@@ -183,7 +193,7 @@ impl Candidate {
     fn is_one_of(&self, libraries: &BTreeSet<String>) -> bool {
         match self {
             Self::Library(entry) => libraries.contains(&entry.name),
-            Self::Kit(_) | Self::BuildDir(_) | Self::Weights(_) => true,
+            Self::Kit(_) | Self::Model(_) | Self::BuildDir(_) | Self::Weights(_) => true,
         }
     }
 
@@ -196,6 +206,12 @@ impl Candidate {
             Self::Kit(kit) => match &kit.record {
                 Ok(record) => (RemovedKind::Kit, format!("{} binding", record.device)),
                 Err(_) => (RemovedKind::DamagedKit, kit.name.clone()),
+            },
+            Self::Model(model) => match &model.record {
+                Ok(record) => {
+                    (RemovedKind::Model, format!("{} in {}", record.model, record.quantization))
+                }
+                Err(_) => (RemovedKind::DamagedModel, model.name.clone()),
             },
             Self::BuildDir(dir) => (RemovedKind::BuildDir, dir.name.clone()),
             Self::Weights(record) => {
@@ -211,7 +227,7 @@ impl Candidate {
 /// Removes one, or pretends to; gives the bytes that this frees, or none if it is in use.
 fn remove(
     candidate: &Candidate,
-    (store, kits): (&Store, &KitStore),
+    (store, kits, models): (&Store, &KitStore, &ConvertedStore),
     pruner: &mut Pruner<'_>,
     dry_run: bool,
 ) -> Result<Option<ByteSize>, Error> {
@@ -230,6 +246,9 @@ fn remove(
             };
             Ok((!is_in_use).then_some(ByteSize(kit.bytes)))
         }
+        Candidate::Model(model) => {
+            Ok(models.remove(model, dry_run)?.then_some(ByteSize(model.bytes)))
+        }
         Candidate::BuildDir(dir) => Ok(dir.remove(dry_run)?.then_some(ByteSize(dir.bytes))),
         Candidate::Weights(record) => match pruner.remove(record)? {
             Pruned::Removed { freed } => Ok(Some(ByteSize(freed))),
@@ -242,6 +261,7 @@ fn remove(
 fn sweep(
     store: &Store,
     kits: &KitStore,
+    models: &ConvertedStore,
     what: &PruneRequest,
     result: &mut PruneResult,
 ) -> Result<(), Error> {
@@ -254,6 +274,12 @@ fn sweep(
         left.push((leftover.path.clone(), leftover.bytes));
     }
     for (path, bytes) in kits.leftovers() {
+        if !what.dry_run {
+            files::remove_dir_all(&path)?;
+        }
+        left.push((path, bytes));
+    }
+    for (path, bytes, _lock) in models.leftovers() {
         if !what.dry_run {
             files::remove_dir_all(&path)?;
         }

@@ -16,6 +16,9 @@ pub struct CacheVerdict {
     /// Kits of platform bindings that were read.
     #[serde(skip_serializing_if = "is_zero")]
     pub kits: usize,
+    /// Models converted from raw checkpoints that were read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub converted: usize,
     /// Snapshots of models that were read.
     pub models: usize,
     /// Their files.
@@ -52,6 +55,7 @@ pub fn verify(request: &CacheRequest, ui: &Ui, cancel: &Cancel) -> Result<CacheV
     if request.libraries {
         verify_libraries(request, &mut verdict, cancel)?;
         verify_kits(request, &mut verdict, cancel)?;
+        verify_converted(request, &mut verdict, cancel)?;
     }
     let Some(hub_cache) = &request.hub_cache else {
         return Ok(verdict);
@@ -121,6 +125,29 @@ fn verify_kits(
                 Err(_) => short(&kit.name).to_owned(),
             };
             verdict.problems.push(CacheProblem { path: kit.path, of, why });
+        }
+    }
+    Ok(())
+}
+
+fn verify_converted(
+    request: &CacheRequest,
+    verdict: &mut CacheVerdict,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let store = request.converted();
+    for model in store.entries()? {
+        if cancel.is_cancelled() {
+            return Err(Error::Interrupted);
+        }
+        verdict.converted += 1;
+        verdict.bytes.0 += model.bytes;
+        if let Err(why) = store.verify(&model) {
+            let of = match &model.record {
+                Ok(record) => format!("{} in {}", record.model, record.quantization),
+                Err(_) => short(&model.name).to_owned(),
+            };
+            verdict.problems.push(CacheProblem { path: model.path, of, why });
         }
     }
     Ok(())

@@ -102,7 +102,22 @@ def other(args, **changed):
     shutil.copyfile(library(args), args.output)
 
 
+def as_asked(args):
+    """A library that says to be for the model it was asked for. Only what it says of itself is
+    changed, in as many bytes."""
+    with open(args.model, "rb") as file:
+        config = json.load(file)
+    data = gzip.decompress(read(library(args)))
+    for field, old in [("model_type", "linear"), ("quantization", "q0f16")]:
+        before = f'"{field}": "{old}"'.encode()
+        after = f'"{field}": "{config[field]}"'.encode()
+        assert before in data and len(after) <= len(before), after
+        data = data.replace(before, after.ljust(len(before)))
+    write(args, data)
+
+
 MISBEHAVIOURS = {
+    "as-asked": as_asked,
     "exit-1": fail,
     "die": die,
     "hang": hang,

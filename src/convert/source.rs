@@ -1,0 +1,67 @@
+//! What a conversion reads of a checkpoint, as one digest.
+
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::ConvertError;
+use crate::io::cancel::Cancel;
+use crate::io::stamp::{self, FileStamp, Moment};
+use crate::io::{atomic, digest, files};
+use crate::model::{Digest, ShardPath};
+
+/// The most a note may hold in bytes: a checkpoint has some hundred files.
+const NOTE_LIMIT: u64 = 16 << 20;
+
+/// What is remembered of one file: while the stamp is this, so is the digest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Remembered {
+    path: Utf8PathBuf,
+    stamp: FileStamp,
+    digest: Digest,
+}
+
+/// The digest of a checkpoint's files: their paths in it, and where they are. A shard may have any
+/// name, if the index says so; only texts for people are left out. Weights are gigabytes: `note` is
+/// the file where digests are remembered by the stamps of what was read.
+pub fn digest(
+    found: &[(ShardPath, Utf8PathBuf)],
+    note: &Utf8Path,
+    cancel: &Cancel,
+) -> Result<Digest, ConvertError> {
+    let began = Moment::now();
+    let remembered = recall(note);
+    let (mut listing, mut kept) = (String::new(), Vec::new());
+    for (name, path) in found.iter().filter(|(name, _)| !name.as_str().ends_with(".md")) {
+        if cancel.is_cancelled() {
+            return Err(ConvertError::Interrupted);
+        }
+        let failed = |source| ConvertError::Read { path: path.clone(), source };
+        let gone = || failed(io::ErrorKind::NotFound.into());
+        let stamp = stamp::of(path).map_err(failed)?.ok_or_else(gone)?;
+        let known = remembered.iter().find(|known| known.path == *path && known.stamp == stamp);
+        let digest = match known {
+            Some(known) => known.digest,
+            None => digest::file(path).map_err(failed)?.0,
+        };
+        // The name ends at a NUL, which no path holds.
+        listing += &format!("{name}\0{digest}\n");
+        if known.is_some() || stamp.is_settled(began) {
+            kept.push(Remembered { path: path.clone(), stamp, digest });
+        }
+    }
+    // A cache that cannot be written to costs the next run its time, and nothing else.
+    if let Ok(text) = serde_json::to_vec(&kept)
+        && files::read_at_most(note, NOTE_LIMIT).ok().flatten().as_deref() != Some(text.as_slice())
+        && files::create_dir_all(files::parent(note)).is_ok()
+    {
+        let _ = atomic::write(note, &text);
+    }
+    Ok(Digest::of(listing.as_bytes()))
+}
+
+fn recall(note: &Utf8Path) -> Vec<Remembered> {
+    let text = files::read_at_most(note, NOTE_LIMIT).ok().flatten().unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
+}

@@ -1,0 +1,363 @@
+//! The store of converted models, addressed by what they were made from.
+//!
+//! ```text
+//! <cache-dir>/converted/<fingerprint>/model/        the model directory
+//!                                    /record.json   what it was made from, and its files
+//! <cache-dir>/converted/.locks/<fingerprint>.lock   held while an entry is made
+//! <cache-dir>/converted/.locks/<fingerprint>.used   its time is that of the last use; shared as a
+//!                                                   lock by those who use the entry
+//! <cache-dir>/converted/.tmp-<fingerprint>-…/       an entry in the making, or being removed
+//! <cache-dir>/converted/.sources/<digest>.json      digests of a local checkpoint's files
+//! ```
+//!
+//! An entry appears by one rename, as libraries do.
+
+use std::io;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::{Deserialize, Serialize};
+
+use super::ConvertError;
+use crate::io::cancel::Cancel;
+use crate::io::dir::{self, TemporaryDir};
+use crate::io::files::{self, TreeKind};
+use crate::io::lock::Lock;
+use crate::io::{atomic, digest, stamp};
+use crate::model::{ConvTemplate, Digest, Fingerprint, Quantization};
+
+const MODEL: &str = "model";
+const RECORD: &str = "record.json";
+const TEMPORARY: &str = ".tmp-";
+/// The most a record may hold in bytes; ours have a few thousand.
+const RECORD_LIMIT: u64 = 16 << 20;
+/// Configs and indexes have fewer bytes, shards of real models more.
+const SMALL: u64 = 1 << 20;
+/// How often the time of the last use is written.
+const STAMP_EVERY: Duration = Duration::from_secs(3600);
+
+/// The converted models of one cache directory.
+#[derive(Clone, Debug)]
+pub struct ConvertedStore {
+    home: Utf8PathBuf,
+}
+
+/// What an entry was made from, and what it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ConvertedRecord {
+    /// Everything that can change it.
+    pub fingerprint: Fingerprint,
+    /// The checkpoint, as the config names it.
+    pub model: String,
+    /// The quantization's name.
+    pub quantization: String,
+    /// The conversation template's name.
+    pub conv_template: String,
+    /// When it was converted, in seconds since 1970.
+    pub created: u64,
+    /// How long that took.
+    pub seconds: f64,
+    files: Vec<RecordedFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct RecordedFile {
+    path: Utf8PathBuf,
+    bytes: u64,
+    digest: Digest,
+}
+
+/// What the store says about a fingerprint.
+#[derive(Debug)]
+pub enum Lookup {
+    /// It is there.
+    Hit,
+    /// It is not.
+    Absent,
+    /// It cannot be used, and why.
+    Damaged(String),
+}
+
+/// Held while a converted model is used: nobody removes it meanwhile.
+#[derive(Debug, Default)]
+pub struct InUse {
+    _lock: Option<Lock>,
+}
+
+/// An entry of the store, usable or not.
+#[derive(Clone, Debug)]
+pub struct StoredModel {
+    /// Its directory's name: that of the fingerprint.
+    pub name: String,
+    /// Its directory.
+    pub path: Utf8PathBuf,
+    /// What it was made from, or why it cannot be used.
+    pub record: Result<ConvertedRecord, String>,
+    /// The bytes of all its files.
+    pub bytes: u64,
+    /// When a build used it last, in seconds since 1970.
+    pub last_used: u64,
+}
+
+impl ConvertedStore {
+    /// The store of a cache directory, which need not exist. Nothing is touched.
+    pub fn new(cache_dir: &Utf8Path) -> Self {
+        Self { home: cache_dir.join("converted") }
+    }
+
+    /// Where the model of a fingerprint is, or will be.
+    pub fn model_dir(&self, fingerprint: Fingerprint) -> Utf8PathBuf {
+        self.entry(fingerprint).join(MODEL)
+    }
+
+    /// Where the digests of a local checkpoint are remembered.
+    pub fn source_note(&self, checkpoint: &Utf8Path) -> Utf8PathBuf {
+        let mut name = Digest::of(checkpoint.as_str().as_bytes()).to_hex();
+        name.truncate(32);
+        self.home.join(".sources").join(format!("{name}.json"))
+    }
+
+    /// Looks for a model, by the names and sizes of its files; small ones, of which plans are
+    /// made, are read.
+    pub fn lookup(&self, fingerprint: Fingerprint) -> Lookup {
+        let entry = self.entry(fingerprint);
+        if !files::exists(&entry) {
+            return Lookup::Absent;
+        }
+        match verify(&entry, &fingerprint.dir_name(), SMALL) {
+            Ok(()) => Lookup::Hit,
+            Err(why) => Lookup::Damaged(why),
+        }
+    }
+
+    /// Looks for a model, reads all of it, and keeps it from being removed.
+    pub fn take(&self, fingerprint: Fingerprint) -> (Lookup, InUse) {
+        let Some(in_use) = self.hold(fingerprint) else {
+            return (Lookup::Absent, InUse::default());
+        };
+        let mut found = self.lookup(fingerprint);
+        if let Lookup::Hit = found
+            && let Err(why) = verify(&self.entry(fingerprint), &fingerprint.dir_name(), u64::MAX)
+        {
+            found = Lookup::Damaged(why);
+        }
+        (found, in_use)
+    }
+
+    /// Begins an entry. Another process that makes the same one is waited for; `waiting` is
+    /// called then. Gives `None` if the wait was cancelled.
+    pub fn begin(
+        &self,
+        fingerprint: Fingerprint,
+        cancel: &Cancel,
+        waiting: impl FnOnce(),
+    ) -> Result<Option<NewModel>, ConvertError> {
+        let begin = || {
+            let name = fingerprint.dir_name();
+            let path = self.lock(&name, "lock");
+            files::create_dir_all(files::parent(&path))?;
+            let Some(lock) = Lock::acquire(&path, cancel, waiting)? else { return Ok(None) };
+            // Whoever made these had the lock: they are dead.
+            for left in self.temporary(&name)? {
+                files::remove_dir_all(&left)?;
+            }
+            let space = TemporaryDir::new_in(&self.home, &format!("{TEMPORARY}{name}-"))?;
+            files::create_dir_all(&space.path().join("entry").join(MODEL))?;
+            Ok(Some(NewModel { store: self.clone(), fingerprint, space, _lock: lock }))
+        };
+        begin().map_err(|source| self.error(source))
+    }
+
+    /// Every entry, by name. A store that does not exist has none.
+    pub fn entries(&self) -> Result<Vec<StoredModel>, ConvertError> {
+        let names = dir::names(&self.home).map_err(|source| self.error(source))?;
+        let entries = names.into_iter().filter(|name| !name.starts_with('.'));
+        Ok(entries.map(|name| self.stored(name)).collect())
+    }
+
+    /// Holds every byte of an entry against its record; says what is wrong.
+    pub fn verify(&self, entry: &StoredModel) -> Result<(), String> {
+        verify(&entry.path, &entry.name, u64::MAX)
+    }
+
+    /// Removes an entry by one rename, unless somebody makes or uses it: then it is `false`.
+    /// With `dry_run` it is only asked.
+    pub fn remove(&self, entry: &StoredModel, dry_run: bool) -> Result<bool, ConvertError> {
+        let remove = || {
+            let mut held = Vec::new();
+            for kind in ["lock", "used"] {
+                let path = self.lock(&entry.name, kind);
+                if dry_run && !files::is_file(&path) {
+                    continue;
+                }
+                files::create_dir_all(files::parent(&path))?;
+                let Some(lock) = Lock::try_acquire(&path)? else { return Ok(false) };
+                held.push(lock);
+            }
+            if !dry_run {
+                let prefix = format!("{TEMPORARY}{}-", entry.name);
+                let space = TemporaryDir::new_in(&self.home, &prefix)?;
+                dir::rename(&entry.path, &space.path().join("removed"))?;
+                space.remove()?;
+            }
+            Ok(true)
+        };
+        remove().map_err(|source| self.error(source))
+    }
+
+    /// What killed processes left behind, with the locks that say that nobody works on it.
+    pub fn leftovers(&self) -> Vec<(Utf8PathBuf, u64, Lock)> {
+        let names = dir::names(&self.home).unwrap_or_default();
+        let temporary = names.iter().filter_map(|name| {
+            let (fingerprint, _) = name.strip_prefix(TEMPORARY)?.split_once('-')?;
+            let lock = Lock::try_acquire(&self.lock(fingerprint, "lock")).ok()??;
+            let path = self.home.join(name);
+            Some((path.clone(), bytes_in(&path), lock))
+        });
+        temporary.collect()
+    }
+
+    fn hold(&self, fingerprint: Fingerprint) -> Option<InUse> {
+        let path = self.lock(&fingerprint.dir_name(), "used");
+        // A store that cannot be written to is used as it is: nobody can remove anything there.
+        let _ = files::create_dir_all(files::parent(&path));
+        let lock = match Lock::try_share(&path) {
+            Ok(None) => return None,
+            Ok(lock) => lock,
+            Err(_) => return Some(InUse::default()),
+        };
+        let _ = files::touch(&path, STAMP_EVERY);
+        Some(InUse { _lock: lock })
+    }
+
+    fn stored(&self, name: String) -> StoredModel {
+        let path = self.home.join(&name);
+        let record = read_usable(&path, &name);
+        let modified = |path: &Utf8Path| files::modified(path).ok().flatten().unwrap_or_default();
+        let made = record.as_ref().map_or_else(|_| modified(&path), |record| record.created);
+        let last_used = made.max(modified(&self.lock(&name, "used")));
+        StoredModel { bytes: bytes_in(&path), last_used, name, path, record }
+    }
+
+    fn entry(&self, fingerprint: Fingerprint) -> Utf8PathBuf {
+        self.home.join(fingerprint.dir_name())
+    }
+
+    fn lock(&self, name: &str, kind: &str) -> Utf8PathBuf {
+        self.home.join(".locks").join(format!("{name}.{kind}"))
+    }
+
+    fn temporary(&self, fingerprint: &str) -> io::Result<Vec<Utf8PathBuf>> {
+        let prefix = format!("{TEMPORARY}{fingerprint}-");
+        let names = dir::names(&self.home)?.into_iter();
+        Ok(names.filter(|name| name.starts_with(&prefix)).map(|n| self.home.join(n)).collect())
+    }
+
+    fn error(&self, source: io::Error) -> ConvertError {
+        ConvertError::Cache { dir: self.home.clone(), source }
+    }
+}
+
+/// An entry in the making. Dropped without [`commit`](Self::commit), it leaves no trace.
+#[derive(Debug)]
+pub struct NewModel {
+    store: ConvertedStore,
+    fingerprint: Fingerprint,
+    // Before the lock: whoever gets the lock next must not find the directory.
+    space: TemporaryDir,
+    _lock: Lock,
+}
+
+impl NewModel {
+    /// The empty directory that the model is to be written to.
+    pub fn model_dir(&self) -> Utf8PathBuf {
+        self.space.path().join("entry").join(MODEL)
+    }
+
+    /// Puts the entry into the store, in the place of one that may be there.
+    pub fn commit(
+        self,
+        model: &str,
+        quantization: Quantization,
+        conv_template: ConvTemplate,
+        seconds: f64,
+    ) -> Result<InUse, ConvertError> {
+        let commit = || {
+            let home = self.model_dir();
+            let mut recorded = Vec::new();
+            for (path, bytes) in listed(&home)? {
+                let (digest, _) = digest::file(&home.join(&path))?;
+                recorded.push(RecordedFile { path, bytes, digest });
+            }
+            let record = ConvertedRecord {
+                fingerprint: self.fingerprint,
+                model: model.to_owned(),
+                quantization: quantization.to_string(),
+                conv_template: conv_template.to_string(),
+                created: stamp::seconds_since_1970(),
+                seconds,
+                files: recorded,
+            };
+            let new = self.space.path().join("entry");
+            atomic::write(&new.join(RECORD), &serde_json::to_vec_pretty(&record)?)?;
+            let entry = self.store.entry(self.fingerprint);
+            if files::exists(&entry) {
+                dir::rename(&entry, &self.space.path().join("replaced"))?;
+            }
+            dir::rename(&new, &entry)?;
+            // Nobody removes it before: the lock of its makers is held.
+            Ok(self.store.hold(self.fingerprint).unwrap_or_default())
+        };
+        commit().map_err(|source| self.store.error(source))
+    }
+}
+
+/// The record of an entry whose files are those it names, as far as that is seen without reading.
+fn read_usable(entry: &Utf8Path, name: &str) -> Result<ConvertedRecord, String> {
+    let path = entry.join(RECORD);
+    let text = files::read_at_most(&path, RECORD_LIMIT).map_err(|error| error.to_string())?;
+    let text = text.ok_or_else(|| format!("`{path}` is too long"))?;
+    let record: ConvertedRecord = serde_json::from_slice(&text)
+        .map_err(|error| format!("`{path}` is unreadable: {error}"))?;
+    if record.fingerprint.dir_name() != name {
+        return Err(format!("`{path}` is about another model"));
+    }
+    let found = listed(&entry.join(MODEL)).map_err(|error| error.to_string())?;
+    let wanted = record.files.iter().map(|file| (&file.path, file.bytes));
+    if !wanted.eq(found.iter().map(|(path, bytes)| (path, *bytes))) {
+        return Err(format!("`{}` has other files than were written", entry.join(MODEL)));
+    }
+    Ok(record)
+}
+
+fn verify(entry: &Utf8Path, name: &str, up_to: u64) -> Result<(), String> {
+    let record = read_usable(entry, name)?;
+    for file in record.files.iter().filter(|file| file.bytes <= up_to) {
+        // The path is one that was found below the directory.
+        let path = entry.join(MODEL).join(&file.path);
+        let (digest, _) = digest::file(&path).map_err(|error| error.to_string())?;
+        if digest != file.digest {
+            return Err(format!("`{path}` is not what was written"));
+        }
+    }
+    Ok(())
+}
+
+/// The files of a model directory and their bytes, by path. A link is none of ours.
+fn listed(home: &Utf8Path) -> io::Result<Vec<(Utf8PathBuf, u64)>> {
+    let entries = files::tree(home, |_| true)?.into_iter();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| match entry.kind {
+            TreeKind::Dir => None,
+            TreeKind::File(bytes) => Some((entry.path, bytes)),
+            TreeKind::Symlink | TreeKind::Other => Some((entry.path, u64::MAX)),
+        })
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn bytes_in(home: &Utf8Path) -> u64 {
+    let listed = listed(home).unwrap_or_default();
+    listed.iter().map(|(_, bytes)| bytes).filter(|bytes| **bytes != u64::MAX).sum()
+}
