@@ -24,6 +24,7 @@ mod models;
 mod output;
 mod package;
 mod prepared;
+mod project;
 mod scene;
 #[path = "../hub/server.rs"]
 #[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/hub")]
