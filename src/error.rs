@@ -41,6 +41,14 @@ pub enum Error {
     /// The `mlc-package.yml` is wrong; its diagnostics were shown. Exit 10.
     #[error(transparent)]
     Project(#[from] ProjectError),
+    /// One of several packages failed, and those after it were left. Exits as why it failed.
+    #[error("stopped at the package `{name}`")]
+    Package {
+        /// Its name in `mlc-package.yml`.
+        name: String,
+        /// Why it failed.
+        source: Box<Error>,
+    },
     /// A manifest that cannot be read. Exit 13.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -158,10 +166,16 @@ impl Error {
         Self::Usage { message: message.into(), help: Some(help.into()) }
     }
 
+    /// Whether who read our output has gone away.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+
     /// The exit code.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
+            Self::Package { source, .. } => source.exit(),
             Self::Config(_) | Self::Project(_) => Exit::Config,
             Self::Convert(error) if error.is_usage() => Exit::Usage,
             Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,

@@ -1,15 +1,17 @@
+use std::io::Write;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use super::package::PackageArgs;
+use super::project::{self, refuse_outputs_of_several};
 use super::{Context, Format, libraries, outputs};
 use crate::compile::MlcCompiler;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::model::LinkMode;
-use crate::pipeline::{self, BuildRequest};
+use crate::model::{LinkMode, PackageName};
+use crate::pipeline::{self, BuildRequest, PackageRequest};
 use crate::report;
 
 pub(super) const DEFAULT_TIMEOUT: NonZeroU64 =
@@ -101,39 +103,56 @@ fn default_jobs() -> NonZeroUsize {
 }
 
 pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let mut package = args.package.request(&context.ui)?;
-    if args.libs_only {
-        package.binding = None;
-    }
-    if args.dry_run {
-        let plan = pipeline::plan(&package, &context.ui, &context.cancel)?;
-        let format = match args.format {
-            BuildFormat::Json => Format::Json,
-            BuildFormat::Human | BuildFormat::Github => Format::Human,
-        };
-        super::plan::print(&plan, format, context)?;
-        return Ok(Exit::Ok);
-    }
-    let request = BuildRequest {
-        package,
-        jobs: args.jobs.unwrap_or_else(default_jobs),
-        link_mode: args.link_mode.into(),
-        fix_vram: args.fix_vram,
-        compile_limit: Duration::from_secs(args.compile_timeout.get()),
-    };
-    if args.libs_only {
-        let there = pipeline::libraries(&request, &context.ui, &context.cancel)?;
-        return libraries::print(&there, args.format, context);
-    }
-    let manifest = pipeline::build(&request, &context.ui, &context.cancel)?;
-    let output = &request.package.output;
-    match args.format {
-        BuildFormat::Human => report::write_summary(&mut context.out, &manifest, output)?,
-        BuildFormat::Json => write!(context.out, "{}", manifest.to_json()?)?,
-        BuildFormat::Github => {
-            let values = libraries::outputs_of(&manifest, output);
-            outputs::write(&values, context, |out| report::write_summary(out, &manifest, output))?;
-        }
-    }
+    let tasks = args.package.clone().tasks(&context.ui)?;
+    refuse_outputs_of_several(&tasks, matches!(args.format, BuildFormat::Github))?;
+    project::each(tasks, context, |task, name, context| args.one(task.request, name, context))?;
     Ok(Exit::Ok)
+}
+
+impl BuildArgs {
+    /// Builds one package. It has a name where there are several.
+    fn one(
+        &self,
+        mut package: PackageRequest,
+        name: Option<&PackageName>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Error> {
+        if self.libs_only {
+            package.binding = None;
+        }
+        if self.dry_run {
+            let plan = pipeline::plan(&package, &context.ui, &context.cancel)?;
+            let format = match self.format {
+                BuildFormat::Json => Format::Json,
+                BuildFormat::Human | BuildFormat::Github => Format::Human,
+            };
+            return super::plan::print(&plan, format, name, context);
+        }
+        let request = BuildRequest {
+            package,
+            jobs: self.jobs.unwrap_or_else(default_jobs),
+            link_mode: self.link_mode.into(),
+            fix_vram: self.fix_vram,
+            compile_limit: Duration::from_secs(self.compile_timeout.get()),
+        };
+        if self.libs_only {
+            let there = pipeline::libraries(&request, &context.ui, &context.cancel)?;
+            return libraries::print(&there, self.format, name, context);
+        }
+        let manifest = pipeline::build(&request, &context.ui, &context.cancel)?;
+        let output = &request.package.output;
+        match self.format {
+            BuildFormat::Human => {
+                project::print_heading(name, context.out)?;
+                report::write_summary(&mut context.out, &manifest, output)?;
+            }
+            BuildFormat::Json => project::print_json(&manifest, "manifest", name, context.out)?,
+            BuildFormat::Github => {
+                let values = libraries::outputs_of(&manifest, output);
+                let summary = |out: &mut dyn Write| report::write_summary(out, &manifest, output);
+                outputs::write(&values, context, summary)?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -21,6 +21,10 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
         Error::Binding(error) => {
             tell_program(&error.to_string(), error.last_lines(), error.log(), error.help(), ui)
         }
+        Error::Package { source, .. } => {
+            tell(source, ui);
+            ui.error(&error.to_string(), None);
+        }
         // Its diagnostics were shown, and they end with their number.
         Error::Config(_) | Error::Project(_) => {}
         Error::Validation(problems) => {

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use camino::Utf8Path;
 
 use super::build::BuildFormat;
-use super::{Context, outputs};
+use super::{Context, outputs, project};
 use crate::error::Error;
-use crate::exit::Exit;
 use crate::manifest::{self, LibraryOrigin, Manifest};
+use crate::model::PackageName;
 use crate::pipeline::Libraries;
 use crate::report;
 
@@ -16,20 +16,22 @@ use crate::report;
 pub(super) fn print(
     libraries: &Libraries,
     format: BuildFormat,
+    package: Option<&PackageName>,
     context: &mut Context<'_>,
-) -> Result<Exit, Error> {
+) -> Result<(), Error> {
     match format {
-        BuildFormat::Human => write_libraries(&mut context.out, libraries)?,
-        BuildFormat::Json => {
-            writeln!(context.out, "{}", serde_json::to_string_pretty(libraries)?)?;
+        BuildFormat::Human => {
+            project::print_heading(package, context.out)?;
+            write_libraries(&mut context.out, libraries)?;
         }
+        BuildFormat::Json => project::print_json(libraries, "libraries", package, context.out)?,
         BuildFormat::Github => {
             let origins: Vec<_> =
                 libraries.libraries.iter().map(|library| library.origin).collect();
             outputs::write(&counts(&origins), context, |out| write_libraries(out, libraries))?;
         }
     }
-    Ok(Exit::Ok)
+    Ok(())
 }
 
 /// The outputs of a step that builds; README.md lists them.

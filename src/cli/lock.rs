@@ -2,6 +2,7 @@ use clap::Args;
 
 use super::Context;
 use super::package::ModelsArgs;
+use super::project::{self, Task};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::pipeline::{self, Update};
@@ -17,13 +18,19 @@ pub(super) struct LockArgs {
 }
 
 pub(super) fn run(args: LockArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let request = args.models.request()?;
+    let tasks = args.models.tasks(&context.ui)?;
     let update = match args.update.as_deref() {
         None => Update::Missing,
         Some("") => Update::All,
         Some(model) => Update::One(model.to_owned()),
     };
-    let locked = pipeline::lock(&request, &update, &context.ui, &context.cancel)?;
+    project::each(tasks, context, |task, _, context| one(&task, &update, context))?;
+    Ok(Exit::Ok)
+}
+
+fn one(task: &Task, update: &Update, context: &mut Context<'_>) -> Result<(), Error> {
+    let (request, others) = (&task.request, &task.others);
+    let locked = pipeline::lock(request, others, update, &context.ui, &context.cancel)?;
     for (model_id, old, new) in &locked.models {
         match old {
             Some(old) if old == new => writeln!(context.out, "{model_id}  {new}")?,
@@ -38,5 +45,5 @@ pub(super) fn run(args: LockArgs, context: &mut Context<'_>) -> Result<Exit, Err
         writeln!(context.out, "no models of the Hub in {}", request.package_config)?;
     }
     context.ui.status("Locked", locked.path.as_str());
-    Ok(Exit::Ok)
+    Ok(())
 }

@@ -15,6 +15,7 @@ mod lock;
 mod outputs;
 mod package;
 mod plan;
+mod project;
 mod publish;
 mod report;
 mod schema;
@@ -150,7 +151,7 @@ pub fn main() -> Exit {
     match result {
         Ok(exit) => exit,
         // `mlc-package plan | head` is no failure.
-        Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(error) if error.is_broken_pipe() => Exit::Ok,
         Err(error) => {
             failure::tell(&error, &context.ui);
             error.exit()

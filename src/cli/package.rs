@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
+use super::project::{ChoiceArgs, Chosen, Task, refuse_for_several};
 use crate::compile::Environment;
 use crate::error::Error;
 use crate::fetch;
@@ -12,11 +13,10 @@ use crate::pipeline::{BindingOptions, PackageRequest};
 use crate::ui::Ui;
 
 /// Which models, for whoever needs no compiler.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct ModelsArgs {
-    /// The package config
-    #[arg(long, value_name = "FILE", default_value = crate::config::FILE_NAME)]
-    package_config: Utf8PathBuf,
+    #[command(flatten)]
+    choice: ChoiceArgs,
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
@@ -35,11 +35,11 @@ pub(super) struct ModelsArgs {
 }
 
 /// Which models, what makes a package of them, and where.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct PackageArgs {
     #[command(flatten)]
     models: ModelsArgs,
-    /// The sources of MLC LLM
+    /// The sources of MLC LLM [default: the source-dir of mlc-package.yml]
     #[arg(
         long,
         alias = "mlc-llm-home",
@@ -48,9 +48,9 @@ pub(super) struct PackageArgs {
         hide_env_values = true
     )]
     mlc_llm_source_dir: Option<Utf8PathBuf>,
-    /// Where the package is made
-    #[arg(short, long, value_name = "DIR", default_value = OUTPUT)]
-    output: Utf8PathBuf,
+    /// Where the package is made [default: the output of mlc-package.yml, else dist]
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<Utf8PathBuf>,
     /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
     #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
     python: Option<String>,
@@ -59,7 +59,7 @@ pub(super) struct PackageArgs {
 }
 
 /// How the platform binding is made.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct BindingArgs {
     /// Leave out the platform binding (mlc4j, or the Apple libraries)
     #[arg(long)]
@@ -83,36 +83,56 @@ impl BindingArgs {
 const OUTPUT: &str = "dist";
 
 impl PackageArgs {
-    /// The request that these arguments and the environment make.
-    pub(super) fn request(self, ui: &Ui) -> Result<PackageRequest, Error> {
-        let mut environment = Environment::current()?;
-        let source_dir = self
-            .mlc_llm_source_dir
-            .clone()
-            .or_else(|| source_dir_of_old(environment.text("MLC_LLM_HOME")?, ui));
-        if let Some(source_dir) = source_dir {
-            let source_dir = environment.directory.join(source_dir);
-            environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), source_dir.as_str().into());
-        }
-        refuse_occupied(&self.output, &self.models.package_config)?;
-        let request = self.models.with(environment, self.output, self.python)?;
-        Ok(PackageRequest { binding: self.binding.options(), ..request })
+    /// The requests that these arguments, the environment and `mlc-package.yml` make, one of each
+    /// package.
+    pub(super) fn tasks(self, ui: &Ui) -> Result<Vec<Task>, Error> {
+        let environment = Environment::current()?;
+        let chosen = self.models.choice.clone().choose(ui)?;
+        let given = [
+            ("--output", self.output.is_some()),
+            ("--only", !self.models.only.is_empty()),
+            ("--build-dir", self.binding.build_dir.is_some()),
+        ];
+        refuse_for_several(&chosen, &given)?;
+        let source_dir = self.mlc_llm_source_dir.clone();
+        let source_dir =
+            source_dir.or_else(|| source_dir_of_old(environment.text("MLC_LLM_HOME")?, ui));
+        let task = |chosen: Chosen| {
+            let mut environment = environment.clone();
+            if let Some(dir) = source_dir.as_ref().or(chosen.source_dir.as_ref()) {
+                let dir = environment.directory.join(dir);
+                environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), dir.as_str().into());
+            }
+            let output = self.output.clone().or_else(|| chosen.output.clone());
+            let output = output.unwrap_or_else(|| OUTPUT.into());
+            refuse_occupied(&output, &chosen.package_config)?;
+            let task =
+                self.models.clone().task(chosen, environment, output, self.python.clone())?;
+            let binding = self.binding.clone().options();
+            Ok(Task { request: PackageRequest { binding, ..task.request }, ..task })
+        };
+        chosen.into_iter().map(task).collect()
     }
 }
 
 impl ModelsArgs {
-    /// The request that these arguments and the environment make, for what needs no compiler.
-    pub(super) fn request(self) -> Result<PackageRequest, Error> {
-        self.with(Environment::current()?, OUTPUT.into(), None)
+    /// The same for what needs no compiler.
+    pub(super) fn tasks(self, ui: &Ui) -> Result<Vec<Task>, Error> {
+        let environment = Environment::current()?;
+        let chosen = self.choice.clone().choose(ui)?;
+        refuse_for_several(&chosen, &[("--only", !self.only.is_empty())])?;
+        let task = |chosen| self.clone().task(chosen, environment.clone(), OUTPUT.into(), None);
+        chosen.into_iter().map(task).collect()
     }
 
-    fn with(
+    fn task(
         self,
+        chosen: Chosen,
         environment: Environment,
         output: Utf8PathBuf,
         python: Option<String>,
-    ) -> Result<PackageRequest, Error> {
-        Ok(PackageRequest {
+    ) -> Result<Task, Error> {
+        let request = PackageRequest {
             policy: choice(&environment, "MLC_JIT_POLICY", JitPolicy::default())?,
             macabi_arch: choice(&environment, "MLC_MACABI_ARCH", MacabiArch::default())?,
             download_policy: choice(&environment, "MLC_DOWNLOAD_CACHE_POLICY", DownloadPolicy::On)?,
@@ -120,7 +140,7 @@ impl ModelsArgs {
                 Some(dir) => environment.directory.join(dir),
                 None => default_cache_dir(&environment)?,
             },
-            package_config: self.package_config,
+            package_config: chosen.package_config,
             output,
             python,
             only: self.only,
@@ -129,7 +149,8 @@ impl ModelsArgs {
             locked: self.locked,
             binding: None,
             environment,
-        })
+        };
+        Ok(Task { name: chosen.name, request, others: chosen.others })
     }
 }
 

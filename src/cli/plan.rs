@@ -2,9 +2,11 @@ use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::package::PackageArgs;
+use super::project::{self, refuse_outputs_of_several};
 use super::{Context, Format, outputs};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::model::PackageName;
 use crate::pipeline::{self, PackageRequest};
 use crate::plan::Plan;
 use crate::plan::keys::{self, CacheEntry, KeyPrefix, Matrix};
@@ -45,24 +47,37 @@ enum PlanFormat {
 }
 
 pub(super) fn run(args: PlanArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let request = args.package.request(&context.ui)?;
-    let plan = pipeline::plan(&request, &context.ui, &context.cancel)?;
-    match args.format {
-        PlanFormat::Human => print(&plan, Format::Human, context)?,
-        PlanFormat::Json => print(&plan, Format::Json, context)?,
-        PlanFormat::Github => {
-            let values = github_outputs(&plan, &args.github, &request)?;
-            outputs::write(&values, context, |out| report::write_plan(out, &plan))?;
+    let tasks = args.package.tasks(&context.ui)?;
+    refuse_outputs_of_several(&tasks, matches!(args.format, PlanFormat::Github))?;
+    project::each(tasks, context, |task, name, context| {
+        let request = task.request;
+        let plan = pipeline::plan(&request, &context.ui, &context.cancel)?;
+        match args.format {
+            PlanFormat::Human => print(&plan, Format::Human, name, context)?,
+            PlanFormat::Json => print(&plan, Format::Json, name, context)?,
+            PlanFormat::Github => {
+                let values = github_outputs(&plan, &args.github, &request)?;
+                outputs::write(&values, context, |out| report::write_plan(out, &plan))?;
+            }
         }
-    }
+        Ok(())
+    })?;
     Ok(Exit::Ok)
 }
 
 /// Prints a plan to standard output.
-pub(super) fn print(plan: &Plan, format: Format, context: &mut Context<'_>) -> Result<(), Error> {
+pub(super) fn print(
+    plan: &Plan,
+    format: Format,
+    package: Option<&PackageName>,
+    context: &mut Context<'_>,
+) -> Result<(), Error> {
     match format {
-        Format::Human => report::write_plan(&mut context.out, plan)?,
-        Format::Json => writeln!(context.out, "{}", serde_json::to_string_pretty(plan)?)?,
+        Format::Human => {
+            project::print_heading(package, context.out)?;
+            report::write_plan(&mut context.out, plan)?;
+        }
+        Format::Json => project::print_json(plan, "plan", package, context.out)?,
     }
     Ok(())
 }

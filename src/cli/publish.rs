@@ -9,6 +9,8 @@ use crate::exit::Exit;
 use crate::github::api::ApiOptions;
 use crate::github::event;
 use crate::io::files;
+use crate::model::{ArchiveCompression, CommentPolicy, Project};
+use crate::pipeline;
 use crate::pipeline::publish::{self, CommentWhen, Feedback, PublishRequest};
 use crate::publish::pack::{Compression, PackOptions, PackageName};
 use crate::publish::{Conclusion, PublishError, Published, ReleaseFile};
@@ -21,19 +23,24 @@ const REPORT_LIMIT: u64 = 8 << 20;
 #[derive(Debug, Args)]
 pub(super) struct PublishArgs {
     /// The release's tag; made with the release if it is not there
-    /// [default: the tag that the job runs for]
+    /// [default: the tag that the job runs for, else that of mlc-package.yml]
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// A package to be packed into assets; may be given more than once [default: dist, unless
-    /// there are files]
+    /// A package to be packed into assets; may be given more than once [default, unless there are
+    /// files: those of mlc-package.yml, else dist]
     #[arg(short, long, value_name = "DIR")]
     output: Vec<Utf8PathBuf>,
-    /// What the names of its assets begin with [default: the repository's name]
+    /// What the names of its assets begin with [default: the package's name in mlc-package.yml,
+    /// else the repository's]
     #[arg(long, value_name = "NAME")]
     name: Option<PackageName>,
-    /// How its archives are compressed
-    #[arg(long, value_name = "HOW", default_value = "zstd")]
-    compression: CompressionChoice,
+    /// How its archives are compressed [default: as mlc-package.yml says, else zstd]
+    #[arg(long, value_name = "HOW")]
+    compression: Option<CompressionChoice>,
+    /// Whether the weights of bundled models are packed too [default: as mlc-package.yml says, else
+    /// true]
+    #[arg(long, value_name = "BOOL")]
+    weights: Option<bool>,
     /// Where its archives are made, and left [default: beside the package, until they are up]
     #[arg(long, value_name = "DIR")]
     staging: Option<Utf8PathBuf>,
@@ -43,18 +50,19 @@ pub(super) struct PublishArgs {
     /// The repository [default: that of the job]
     #[arg(long, value_name = "OWNER/NAME")]
     repo: Option<String>,
-    /// Leave the release a draft
-    #[arg(long)]
-    draft: bool,
-    /// Mark the release as no final version
-    #[arg(long)]
-    prerelease: bool,
-    /// Comment on the job's pull request: the release and the reports
-    #[arg(long, value_name = "WHEN", default_value = "never", help_heading = "In a job")]
-    comment: When,
-    /// Make a check run of it
-    #[arg(long, help_heading = "In a job")]
-    check: bool,
+    /// Leave the release a draft [default: as mlc-package.yml says, else false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    draft: Option<bool>,
+    /// Mark the release as no final version [default: as mlc-package.yml says, else false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    prerelease: Option<bool>,
+    /// Comment on the job's pull request: the release and the reports [default: as mlc-package.yml
+    /// says, else never]
+    #[arg(long, value_name = "WHEN", help_heading = "In a job")]
+    comment: Option<When>,
+    /// Make a check run of it [default: as mlc-package.yml says, else false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "In a job")]
+    check: Option<bool>,
     /// Markdown to go into the comment, the check run and the job's summary; may be given more
     /// than once
     #[arg(long, value_name = "FILE", help_heading = "In a job")]
@@ -86,7 +94,10 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
     let environment = Environment::current()?;
     let get = |name: &str| environment.text(name).map(str::to_owned);
     let job = event::Context::read(&get);
-    let tag = args.tag.clone().or_else(|| tag_of(&job)).ok_or_else(|| {
+    let project = pipeline::project(None, &context.ui)?;
+    let settings = &project.publish;
+    let of_file = || settings.tag.as_ref().map(|tag| tag.as_str().to_owned());
+    let tag = args.tag.clone().or_else(|| tag_of(&job)).or_else(of_file).ok_or_else(|| {
         Error::usage("which release? the job runs for no tag", "name one with --tag")
     })?;
     refuse_bad_tag(&tag)?;
@@ -94,29 +105,15 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
     let reports = read_reports(&args.report_markdown)?;
     let options = ApiOptions::from_variables(&get, args.repo.as_deref());
     let options = options.map_err(PublishError::from)?;
-    let dists = match args.output {
-        named if !named.is_empty() => named,
-        _ if args.files.is_empty() => vec!["dist".into()],
-        _ => Vec::new(),
-    };
-    let mut pack = PackOptions::new(match args.name {
-        Some(name) => name,
-        None => {
-            package_name(options.repository.as_ref().map_or("", |repository| repository.name()))?
-        }
-    });
-    pack.compression = match args.compression {
-        CompressionChoice::Zstd => Compression::Zstd,
-        CompressionChoice::Gzip => Compression::Gzip,
-    };
+    let repository = options.repository.as_ref().map_or("", |repository| repository.name());
+    let packages = args.packages(&project, repository)?;
     let request = PublishRequest {
         options: options.clone(),
         target: job.sha.clone().filter(|_| job.tag.as_deref() != Some(tag.as_str())),
         tag,
-        draft: args.draft,
-        prerelease: args.prerelease,
-        dists,
-        pack,
+        draft: args.draft.or(settings.draft).unwrap_or(false),
+        prerelease: args.prerelease.or(settings.prerelease).unwrap_or(false),
+        packages,
         staging: args.staging,
         files: args.files,
     };
@@ -144,14 +141,51 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
         conclusion: Conclusion::Success,
         markdown: &markdown,
         annotations: &[],
-        comment: args.comment.into(),
+        comment: args
+            .comment
+            .map(CommentWhen::from)
+            .unwrap_or_else(|| settings.comment.unwrap_or_default().into()),
         changed: !published.sent.is_empty(),
-        check: args.check.then_some("mlc-package release"),
+        check: args.check.or(settings.check).unwrap_or(false).then_some("mlc-package release"),
     };
     let file = environment.text("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from);
     let (ui, cancel) = (&context.ui, &context.cancel);
     publish::feedback(Ok(options), &job, file.as_deref(), &feedback, ui, cancel)?;
     Ok(Exit::Ok)
+}
+
+impl PublishArgs {
+    /// The packages, and how each is packed.
+    fn packages(
+        &self,
+        project: &Project,
+        repository: &str,
+    ) -> Result<Vec<(Utf8PathBuf, PackOptions)>, Error> {
+        let of_project = || project.packages.iter().map(|package| package.output.clone());
+        let dists = match &self.output {
+            named if !named.is_empty() => named.clone(),
+            _ if !self.files.is_empty() => Vec::new(),
+            _ if project.packages.is_empty() => vec!["dist".into()],
+            _ => of_project().collect(),
+        };
+        let settings = &project.publish;
+        let compression = self.compression.map(ArchiveCompression::from).or(settings.compression);
+        let options = |dist: &Utf8PathBuf| {
+            let name = match (&self.name, pipeline::package_at(project, dist)) {
+                (Some(name), _) => name.clone(),
+                (None, Some(package)) => PackageName::from(&package.name),
+                (None, None) => package_name(repository)?,
+            };
+            let mut options = PackOptions::new(name);
+            options.compression = match compression.unwrap_or_default() {
+                ArchiveCompression::Zstd => Compression::Zstd,
+                ArchiveCompression::Gzip => Compression::Gzip,
+            };
+            options.weights = self.weights.or(settings.weights).unwrap_or(true);
+            Ok((dist.clone(), options))
+        };
+        dists.iter().map(options).collect()
+    }
 }
 
 /// GitHub's names of repositories may begin as ours must not.
@@ -220,6 +254,25 @@ fn print(
         }
     }
     Ok(())
+}
+
+impl From<CompressionChoice> for ArchiveCompression {
+    fn from(choice: CompressionChoice) -> Self {
+        match choice {
+            CompressionChoice::Zstd => Self::Zstd,
+            CompressionChoice::Gzip => Self::Gzip,
+        }
+    }
+}
+
+impl From<CommentPolicy> for CommentWhen {
+    fn from(policy: CommentPolicy) -> Self {
+        match policy {
+            CommentPolicy::Never => Self::Never,
+            CommentPolicy::OnChange => Self::OnChange,
+            CommentPolicy::Always => Self::Always,
+        }
+    }
 }
 
 impl From<When> for CommentWhen {

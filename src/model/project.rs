@@ -52,37 +52,23 @@ impl Project {
     }
 }
 
-/// What `publish` does unless the command line says otherwise.
-#[derive(Clone, Debug, PartialEq)]
+/// What `publish` does unless the command line says otherwise. What the file leaves out is none.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PublishSettings {
     /// The release's tag.
     pub tag: Option<Revision>,
     /// Whether the release stays a draft.
-    pub draft: bool,
+    pub draft: Option<bool>,
     /// Whether it is a prerelease.
-    pub prerelease: bool,
+    pub prerelease: Option<bool>,
     /// How archives are compressed.
-    pub compression: ArchiveCompression,
+    pub compression: Option<ArchiveCompression>,
     /// Whether bundled weights are assets too.
-    pub weights: bool,
-    /// When a pull request gets a comment.
-    pub comment: CommentPolicy,
-    /// Whether a check run is made.
-    pub check: bool,
-}
-
-impl Default for PublishSettings {
-    fn default() -> Self {
-        Self {
-            tag: None,
-            draft: false,
-            prerelease: false,
-            compression: ArchiveCompression::default(),
-            weights: true,
-            comment: CommentPolicy::default(),
-            check: true,
-        }
-    }
+    pub weights: Option<bool>,
+    /// When a pull request gets a comment about the release.
+    pub comment: Option<CommentPolicy>,
+    /// Whether a check run is made of the release.
+    pub check: Option<bool>,
 }
 
 /// How the archives of a release are compressed.
@@ -104,14 +90,14 @@ impl FromStr for ArchiveCompression {
     }
 }
 
-/// When a pull request gets the size report as a comment.
+/// When a pull request gets a comment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CommentPolicy {
     /// Never.
-    Never,
-    /// When a size changed, or is over its budget.
     #[default]
+    Never,
+    /// When there is something new to say.
     OnChange,
     /// Always.
     Always,

@@ -4,6 +4,7 @@ use camino::Utf8PathBuf;
 
 use super::fetch::{hub_models, of_model};
 use super::{PackageRequest, read_whole_config};
+use crate::config;
 use crate::error::Error;
 use crate::fetch::{FetchError, Lock};
 use crate::io::process::Cancel;
@@ -32,9 +33,10 @@ pub struct Locked {
     pub dropped: Vec<String>,
 }
 
-/// Pins every hub model of a config.
+/// Pins every hub model of a config. Those of `others` that have the same lock file stay in it.
 pub fn lock(
     request: &PackageRequest,
+    others: &[Utf8PathBuf],
     update: &Update,
     ui: &Ui,
     cancel: &Cancel,
@@ -87,7 +89,22 @@ pub fn lock(
         pinned.push(((*model_id).clone(), old, commit.to_string()));
     }
     // What `--only` leaves out is still in the config.
-    let repos: Vec<_> = all.iter().map(|(_, repo)| *repo).collect();
+    let mut repos: Vec<_> = all.iter().map(|(_, repo)| *repo).collect();
+    let beside = others.iter().filter(|other| Lock::path_for(other) == path);
+    let others = beside.map(|other| {
+        let checked = config::check_file(other);
+        if checked.errors() > 0 {
+            ui.block(true, |width, out| config::render::human(&checked, width, out));
+        }
+        Ok(checked.into_package()?)
+    });
+    let others = others.collect::<Result<Vec<_>, Error>>()?;
+    repos.extend(others.iter().flat_map(|other| &other.models).filter_map(|entry| {
+        match &entry.source {
+            ModelSource::Hub(repo) => Some(repo),
+            ModelSource::Local(_) => None,
+        }
+    }));
     let dropped = lock.keep_only(&repos);
     if before.as_ref() != Some(&lock) {
         lock.write(&path)?;

@@ -31,10 +31,8 @@ pub struct PublishRequest {
     pub draft: bool,
     /// Whether it is no final version.
     pub prerelease: bool,
-    /// The packages.
-    pub dists: Vec<Utf8PathBuf>,
-    /// How they are packed.
-    pub pack: PackOptions,
+    /// The packages, and how each is packed.
+    pub packages: Vec<(Utf8PathBuf, PackOptions)>,
     /// Where their archives are made, and stay; else beside each package, until they are up.
     pub staging: Option<Utf8PathBuf>,
     /// Other files.
@@ -53,8 +51,8 @@ pub fn publish(
     }
     let mut files = Vec::new();
     let mut stagings = Vec::new();
-    for dist in &request.dists {
-        let staging = pack(request, dist, &mut files, ui, cancel)?;
+    for (dist, options) in &request.packages {
+        let staging = pack(request, dist, options, &mut files, ui, cancel)?;
         stagings.push(staging);
     }
     for path in &request.files {
@@ -96,16 +94,21 @@ pub fn publish(
 fn pack(
     request: &PublishRequest,
     dist: &Utf8Path,
+    options: &PackOptions,
     release: &mut Vec<ReleaseFile>,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<Utf8PathBuf, Error> {
-    let plan = pack::plan(dist, &request.pack)?;
+    let plan = pack::plan(dist, options)?;
     for path in &plan.left_out {
         ui.warn(&format!("{dist}: `{path}` is not of the build, and is left out"));
     }
     let device = plan.manifest.device;
     let staging = match &request.staging {
+        // Two packages may be for the same phone.
+        Some(staging) if request.packages.len() > 1 => {
+            staging.join(format!("{}-{device}", options.name))
+        }
         Some(staging) => staging.join(device.to_string()),
         None => {
             // A file system that can rename between them, and a name that says whose it is.
@@ -114,6 +117,9 @@ fn pack(
             files::parent(&dist).join(format!(".{name}-assets"))
         }
     };
+    if !options.weights && plan.manifest.models.iter().any(|model| model.bundled) {
+        ui.status("Leaving out", &format!("{dist}: the weights of the bundled models"));
+    }
     let transfer = Transfer::packing(ui);
     let packed = pack::write(&plan, &staging, cancel, &|event| show_packing(ui, &transfer, &event));
     drop(transfer);
@@ -131,7 +137,7 @@ fn pack(
     }
     // Beside the archives, since the next run compares sizes with it alone.
     let manifest = ReleaseFile::read(&dist.join(manifest::FILE_NAME))?;
-    let name = format!("{}-{device}{}", request.pack.name, publish::baseline::SUFFIX);
+    let name = format!("{}-{device}{}", options.name, publish::baseline::SUFFIX);
     release.push(ReleaseFile { name, ..manifest });
     Ok(staging)
 }

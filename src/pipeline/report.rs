@@ -64,7 +64,7 @@ pub fn report(
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<SizeReport, Error> {
-    let project = read_project(request.project.as_deref(), ui)?;
+    let project = super::project(request.project.as_deref(), ui)?;
     let manifests = manifests(request, &project);
     let mut packages = Vec::new();
     for named in &manifests {
@@ -101,21 +101,6 @@ pub fn report(
         accept_label: project.budgets.accept_label.clone(),
     };
     Ok(SizeReport::new(&packages, &context))
-}
-
-/// The project, if there is one; nothing in it otherwise. Its problems are shown.
-fn read_project(path: Option<&Utf8Path>, ui: &Ui) -> Result<Project, Error> {
-    let usual = Utf8Path::new(project::FILE_NAME);
-    let path = match path {
-        Some(path) => path,
-        None if files::is_file(usual) => usual,
-        None => return Ok(Project::default()),
-    };
-    let checked = project::check_file(path);
-    if !checked.diagnostics().is_empty() {
-        ui.block(true, |width, out| config::render::human(&checked, width, out));
-    }
-    Ok(checked.into_project()?)
 }
 
 fn manifests(request: &ReportRequest, project: &Project) -> Vec<NamedPath> {
@@ -167,10 +152,8 @@ fn package_of<'p>(
         }
         return Ok(found);
     }
-    let is_same = |dir: &Utf8Path, other: &Utf8Path| matches!((files::canonical(dir), files::canonical(other)), (Ok(a), Ok(b)) if a == b);
     let file = named.file();
-    let dir = files::parent(&file);
-    let by_place = packages().find(|package| is_same(&package.output, dir));
+    let by_place = super::package_at(project, files::parent(&file));
     let by_config = || {
         packages().find(|package| {
             let checked = config::check_file(&package.config);

@@ -2,12 +2,19 @@
 
 use std::cell::OnceCell;
 
+use camino::Utf8Path;
+
 use crate::error::Error;
 use crate::io::cancel::Cancel;
+use crate::io::files;
+use crate::manifest::{self, Manifest};
 use crate::model::ByteSize;
 use crate::publish::pack::assets::AssetsManifest;
 use crate::publish::unpack::{self, Source, UnpackEvent, UnpackRequest};
 use crate::ui::{Transfer, Ui};
+
+/// The largest manifest that is read, in bytes.
+const MAX_MANIFEST: u64 = 16 << 20;
 
 /// Lays out `dist/` again from the assets that a release has.
 pub fn unpack(request: &UnpackRequest, ui: &Ui, cancel: &Cancel) -> Result<AssetsManifest, Error> {
@@ -38,5 +45,22 @@ pub fn unpack(request: &UnpackRequest, ui: &Ui, cancel: &Cancel) -> Result<Asset
         }
         _ => {}
     };
-    Ok(unpack::unpack(request, cancel, &tell)?)
+    let list = unpack::unpack(request, cancel, &tell)?;
+    warn_of_left_out(&request.output, &list, ui);
+    Ok(list)
+}
+
+/// A release may be without the weights of bundled models: an app of it does not run yet.
+fn warn_of_left_out(dist: &Utf8Path, list: &AssetsManifest, ui: &Ui) {
+    let path = dist.join(manifest::FILE_NAME);
+    // That the manifest can be read is no matter of unpacking.
+    let Ok(Some(text)) = files::read_at_most(&path, MAX_MANIFEST) else { return };
+    let Ok(manifest) = Manifest::read(&path, &text) else { return };
+    let there = |id| list.archives.iter().any(|archive| archive.model_id.as_ref() == Some(id));
+    for model in manifest.models.iter().filter(|model| model.bundled && !there(&model.model_id)) {
+        let id = &model.model_id;
+        ui.warn(&format!(
+            "the release is without the weights of `{id}`: put them into {dist}/bundle/{id}"
+        ));
+    }
 }

@@ -72,6 +72,26 @@ fn one_pin_moves_and_pins_nobody_needs_are_dropped() {
 }
 
 #[test]
+fn packages_of_one_lock_file_keep_each_others_pins() {
+    let hub = HubScene::sound(false);
+    let mut other = entry("other");
+    other["revision"] = "refs/pr/1".into();
+    for (name, entry) in [("one", entry("one")), ("other", other)] {
+        let config = json!({"device": "android", "model_list": [entry]});
+        hub.scene.write(&format!("app/{name}.json"), config.to_string());
+    }
+    let packages = "packages: [{name: a, config: one.json, output: a}, \
+                    {name: b, config: other.json, output: b}]";
+    hub.scene.write("app/mlc-package.yml", packages);
+    for verb in [&["lock"][..], &["lock", "--package=a"], &["lock", "--package=b"]] {
+        hub.call(verb).ok().never_says("dropped");
+        assert_eq!(commits(&hub), [COMMIT, COMMIT], "{verb:?}");
+    }
+    hub.scene.write("app/mlc-package.yml", "packages: [{name: a, config: one.json}]");
+    hub.call(&["lock"]).ok().says("user/model@refs/pr/1  dropped");
+}
+
+#[test]
 fn locked_means_that_every_model_is_in_the_lock() {
     let hub = HubScene::sound(false);
     let verbs =

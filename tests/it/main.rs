@@ -24,6 +24,7 @@ mod models;
 mod output;
 mod package;
 mod prepared;
+mod project;
 mod raw;
 mod scene;
 #[path = "../hub/server.rs"]

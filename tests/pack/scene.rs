@@ -112,7 +112,7 @@ pub(crate) fn noise(seed: u64, bytes: usize) -> Vec<u8> {
 }
 
 /// A library, a script, and two models, one of them with a name that assets cannot have.
-fn package() -> Tree {
+pub(crate) fn package() -> Tree {
     let plain = |path: &str, bytes: Vec<u8>| (path.to_owned(), (bytes, false));
     let mut tree: Tree = [
         plain("lib/libmodel_android.a", noise(1, 100_000)),

@@ -117,3 +117,103 @@ fn without_a_repository_the_latest_release_is_no_baseline() {
     assert!(run.stdout.contains("no baseline"), "{run:?}");
     assert!(run.stderr.contains("GITHUB_REPOSITORY is not set"), "{run:?}");
 }
+
+/// Two packages of a project, both for the same phone, built in `first/dist` and `second/dist`.
+fn project(github: &Github, publish: &str) -> (Scene, Vec<package::Tree>) {
+    let scene = Scene::new(github);
+    let mut trees = Vec::new();
+    for name in ["first", "second"] {
+        let dist = scene.root.join(name).join("dist");
+        trees.push(package::lay_out(&dist, &package::package(), &["phi-2", "my model"]));
+        scene.write(&format!("{name}/config.json"), b"{}");
+    }
+    let packages = "packages: [{name: chat, config: first/config.json}, \
+                    {name: Watch, config: second/config.json}]";
+    scene.write("mlc-package.yml", format!("{packages}\npublish: {{{publish}}}\n").as_bytes());
+    (scene, trees)
+}
+
+fn assets(github: &Github) -> Vec<String> {
+    let mut names: Vec<_> =
+        github.only_release().assets.iter().map(|asset| asset.name.clone()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_mlc_package_yml_says_is_published() {
+    let github = Github::sound();
+    let settings = "tag: v7, draft: true, prerelease: true, compression: gzip, comment: always, \
+                    check: true";
+    let (mut scene, _) = project(&github, settings);
+    scene.of_pull_request();
+    scene.run(&["publish"], 0);
+    let release = github.only_release();
+    assert_eq!(release.tag, "v7");
+    assert!(release.draft && release.prerelease);
+    let mut expected: Vec<_> = ["Watch", "chat"]
+        .iter()
+        .flat_map(|name| {
+            let ends = ["assets.json", "lib.tar.gz", "manifest.json"];
+            let models = ["my.model-906ce4d3.tar.gz", "phi-2.tar.gz"];
+            ends.into_iter().chain(models).map(move |end| format!("{name}-android-{end}"))
+        })
+        .chain(["SHA256SUMS".to_owned()])
+        .collect();
+    expected.sort();
+    assert_eq!(assets(&github), expected);
+    let store = github.store();
+    assert_eq!((store.comments.len(), store.checks.len()), (1, 1));
+}
+
+#[test]
+fn the_command_line_and_the_job_stand_over_mlc_package_yml() {
+    let github = Github::sound();
+    let settings = "tag: v7, draft: true, prerelease: true, compression: gzip, comment: always, \
+                    check: true";
+    let (mut scene, _) = project(&github, settings);
+    scene.of_pull_request();
+    scene.set("GITHUB_REF", "refs/tags/v8");
+    let line = ["--draft=false", "--prerelease=false", "--check=false", "--comment=never"];
+    let packed = ["--compression=zstd", "--output=second/dist", "--weights=false"];
+    scene.run(&[&["publish"], &line[..], &packed].concat(), 0);
+    let release = github.only_release();
+    assert_eq!(release.tag, "v8");
+    assert!(!release.draft && !release.prerelease);
+    let names = [
+        "SHA256SUMS",
+        "Watch-android-assets.json",
+        "Watch-android-lib.tar.zst",
+        "Watch-android-manifest.json",
+    ];
+    assert_eq!(assets(&github), names);
+    let store = github.store();
+    assert_eq!((store.comments.len(), store.checks.len()), (0, 0));
+}
+
+#[test]
+fn a_package_without_its_weights_comes_back_without_them_and_that_is_said() {
+    let github = Github::sound();
+    let (mut scene, trees) = project(&github, "tag: v7, weights: false");
+    scene.set("GITHUB_SERVER_URL", &github.url());
+    scene.run(&["publish"], 0);
+    assert!(!assets(&github).iter().any(|name| name.contains("phi-2")), "{:?}", assets(&github));
+    let url = format!("{}/octo/app/releases/download/v7/chat-android-assets.json", github.url());
+    let run = scene.run(&["unpack", &url], 0);
+    assert_eq!(run.says("the release is without the weights of `phi-2`"), 1, "{}", run.stderr);
+    assert_eq!(run.says("the release is without the weights of `my model`"), 1);
+    let mut expected = trees[0].clone();
+    expected.retain(|path, _| {
+        !path.starts_with("bundle/phi-2/") && !path.starts_with("bundle/my model/")
+    });
+    assert_eq!(package::read(&scene.root.join("dist")), expected);
+}
+
+#[test]
+fn a_project_that_is_wrong_publishes_nothing() {
+    let github = Github::sound();
+    let (scene, _) = project(&github, "tag: v7, draft: sometimes");
+    let run = scene.run(&["publish"], 10);
+    assert!(run.stderr.contains("mlc-package.yml"), "{}", run.stderr);
+    assert!(github.store().seen.is_empty());
+}

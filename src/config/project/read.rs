@@ -171,21 +171,20 @@ fn stays(checker: &mut Checker, found: &At<Utf8PathBuf>) -> bool {
 
 fn publish(sink: &mut Sink, fields: &Fields) -> PublishSettings {
     fields.only(sink, &PUBLISH);
-    let default = PublishSettings::default();
     let choice = Code::InvalidChoice;
     PublishSettings {
         tag: fields
             .parsed(sink, "tag", Code::InvalidTag, "write a tag's name: v1.0, for instance")
             .map(|at| at.value),
-        draft: fields.boolean(sink, "draft").unwrap_or(default.draft),
-        prerelease: fields.boolean(sink, "prerelease").unwrap_or(default.prerelease),
+        draft: fields.boolean(sink, "draft"),
+        prerelease: fields.boolean(sink, "prerelease"),
         compression: fields
             .parsed(sink, "compression", choice, "write `zstd` or `gzip`")
-            .map_or(default.compression, |at| at.value),
-        weights: fields.boolean(sink, "weights").unwrap_or(default.weights),
+            .map(|at| at.value),
+        weights: fields.boolean(sink, "weights"),
         comment: fields
             .parsed(sink, "comment", choice, "write `never`, `on-change` or `always`")
-            .map_or(default.comment, |at| at.value),
-        check: fields.boolean(sink, "check").unwrap_or(default.check),
+            .map(|at| at.value),
+        check: fields.boolean(sink, "check"),
     }
 }

@@ -174,11 +174,11 @@ struct Publish {
     /// Whether bundled weights are assets too.
     #[serde(default = "yes")]
     weights: bool,
-    /// When a pull request gets the size report as a comment.
+    /// When a pull request gets a comment about the release.
     #[serde(default)]
     comment: CommentPolicy,
-    /// Whether the head commit gets a check run.
-    #[serde(default = "yes")]
+    /// Whether the head commit gets a check run of the release.
+    #[serde(default)]
     check: bool,
 }
 

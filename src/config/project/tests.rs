@@ -87,12 +87,12 @@ fn all_that_a_project_can_say_is_read() {
         project.publish,
         PublishSettings {
             tag: Some("v1.0".parse().unwrap()),
-            draft: true,
-            prerelease: false,
-            compression: ArchiveCompression::Gzip,
-            weights: false,
-            comment: CommentPolicy::Always,
-            check: false,
+            draft: Some(true),
+            prerelease: None,
+            compression: Some(ArchiveCompression::Gzip),
+            weights: Some(false),
+            comment: Some(CommentPolicy::Always),
+            check: Some(false),
         }
     );
 }

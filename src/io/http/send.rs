@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use camino::Utf8Path;
 use http_body::{Frame, SizeHint};
 pub use reqwest::Method;
@@ -17,7 +17,7 @@ use reqwest::header::{self, HeaderName, HeaderValue};
 use super::{Cancel, Client, HttpError, Response, Secret, TICK, Url, chain};
 
 /// What is read of a file at once, in bytes.
-const BLOCK: u64 = 256 << 10;
+const BLOCK: usize = 64 << 10;
 
 /// A request.
 pub struct Request<'a> {
@@ -78,7 +78,7 @@ impl Client {
             Body::File { path, bytes } => {
                 let file = fs_err::File::open(path)
                     .map_err(|error| HttpError::Setup(error.to_string()))?;
-                let body = FileBody { file, left: bytes, sent: sent.clone() };
+                let body = FileBody::new(file, bytes, sent.clone());
                 building.body(reqwest::Body::wrap(body))
             }
         };
@@ -113,6 +113,52 @@ struct FileBody {
     file: fs_err::File,
     left: u64,
     sent: Arc<AtomicU64>,
+    blocks: Blocks,
+}
+
+/// Memory to read into, used again once what was in it is on its way. New memory for each block
+/// costs more than sending it: the kernel clears every page.
+#[derive(Default)]
+struct Blocks {
+    /// All there are but the one that is read into; who sends them holds them too.
+    lent: Vec<Bytes>,
+}
+
+impl Blocks {
+    /// A block of which nobody sends anything any more.
+    fn take(&mut self) -> BytesMut {
+        let free = self.lent.iter().position(Bytes::is_unique);
+        let free = free.map(|at| self.lent.swap_remove(at)).map(Bytes::try_into_mut);
+        free.and_then(Result::ok).unwrap_or_else(|| BytesMut::zeroed(BLOCK))
+    }
+
+    /// Its first bytes, to be sent.
+    fn lend(&mut self, block: BytesMut, length: usize) -> Bytes {
+        let block = block.freeze();
+        let part = block.slice(..length);
+        self.lent.push(block);
+        part
+    }
+}
+
+impl FileBody {
+    fn new(file: fs_err::File, left: u64, sent: Arc<AtomicU64>) -> Self {
+        Self { file, left, sent, blocks: Blocks::default() }
+    }
+
+    /// The next bytes; none where the file ends.
+    fn read(&mut self) -> std::io::Result<Bytes> {
+        let mut block = self.blocks.take();
+        let want = block.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let part = block.get_mut(..want).unwrap_or_default();
+        let read = loop {
+            match self.file.read(part) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                done => break done?,
+            }
+        };
+        Ok(self.blocks.lend(block, read))
+    }
 }
 
 impl http_body::Body for FileBody {
@@ -126,19 +172,17 @@ impl http_body::Body for FileBody {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        let want = self.left.min(BLOCK);
-        let mut block = Vec::with_capacity(usize::try_from(want).unwrap_or_default());
-        let read = (&mut self.file).take(want).read_to_end(&mut block);
-        Poll::Ready(Some(match read {
+        Poll::Ready(Some(match self.read() {
             Err(error) => Err(error),
-            Ok(0) => {
+            Ok(read) if read.is_empty() => {
                 let path = self.file.path().display();
                 Err(std::io::Error::other(format!("`{path}` became shorter while it was sent")))
             }
             Ok(read) => {
-                self.left -= read as u64;
-                self.sent.fetch_add(read as u64, Ordering::Relaxed);
-                Ok(Frame::data(Bytes::from(block)))
+                let length = read.len() as u64;
+                self.left -= length;
+                self.sent.fetch_add(length, Ordering::Relaxed);
+                Ok(Frame::data(read))
             }
         }))
     }
@@ -149,5 +193,44 @@ impl http_body::Body for FileBody {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body::Body as _;
+
+    use super::*;
+
+    fn next(body: &mut FileBody) -> Option<Bytes> {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        match Pin::new(body).poll_frame(&mut context) {
+            Poll::Ready(frame) => frame.map(|frame| frame.unwrap().into_data().unwrap()),
+            Poll::Pending => panic!("a file is always ready"),
+        }
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_not_written_over_and_what_was_sent_is_used_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("asset");
+        let bytes: Vec<u8> = (0..BLOCK * 5 / 2).map(|at| (at / 1000) as u8).collect();
+        fs_err::write(&path, &bytes).unwrap();
+        let body = || {
+            let file = fs_err::File::open(&path).unwrap();
+            FileBody::new(file, bytes.len() as u64, Arc::default())
+        };
+        let mut kept = body();
+        let pieces: Vec<_> = std::iter::from_fn(|| next(&mut kept)).collect();
+        assert_eq!(pieces.concat(), bytes);
+        assert_eq!(kept.blocks.lent.len(), pieces.len());
+
+        let mut sent = body();
+        let mut all = Vec::new();
+        while let Some(piece) = next(&mut sent) {
+            all.extend_from_slice(&piece);
+        }
+        assert_eq!(all, bytes);
+        assert_eq!(sent.blocks.lent.len(), 1);
     }
 }

@@ -33,6 +33,8 @@ pub struct PackOptions {
     pub name: PackageName,
     /// How archives are compressed.
     pub compression: Compression,
+    /// Whether bundled models are packed too.
+    pub weights: bool,
     /// The compressor's level. Quantized weights hardly get smaller with a higher one.
     pub level: Level,
     /// The most bytes of one asset.
@@ -50,6 +52,7 @@ impl PackOptions {
         Self {
             name,
             compression: Compression::Zstd,
+            weights: true,
             level: Level::default(),
             part_bytes: Self::PART_BYTES,
             workers: compress::default_workers(),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::model::{Device, Digest, ModelId};
+use crate::model::{self, Device, Digest, ModelId};
 
 /// The longest part of an asset's name that comes from a model.
 const LONGEST: usize = 100;
@@ -112,6 +112,13 @@ impl FromStr for AssetName {
     }
 }
 
+impl From<&model::PackageName> for PackageName {
+    /// A project's packages have names that may begin those of assets.
+    fn from(name: &model::PackageName) -> Self {
+        Self(name.as_str().to_owned())
+    }
+}
+
 impl fmt::Display for PackageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -138,7 +145,7 @@ impl<'de> Deserialize<'de> for AssetName {
 
 #[cfg(test)]
 mod tests {
-    use super::{AssetName, Device, PackageName};
+    use super::{AssetName, Device, PackageName, model};
 
     #[test]
     fn a_models_asset_has_a_name_that_stays_what_it_is() {
@@ -153,6 +160,14 @@ mod tests {
         for (index, name) in names.iter().enumerate() {
             assert_eq!(&name.parse::<AssetName>().unwrap().to_string(), name);
             assert!(!names[..index].contains(name) && !name.ends_with("android-lib.tar.zst"));
+        }
+    }
+
+    #[test]
+    fn a_projects_name_is_one_of_assets() {
+        for text in ["a", "9", "MLCChat-1.2_a", &"x".repeat(model::PackageName::MAX_BYTES)] {
+            let name = PackageName::from(&text.parse::<model::PackageName>().unwrap());
+            assert_eq!(text.parse(), Ok(name));
         }
     }
 

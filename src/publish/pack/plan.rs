@@ -156,7 +156,7 @@ fn archives(
     }
     let mut archives = vec![library];
     let models = models.into_iter().map(|(_, archive)| archive);
-    archives.extend(models.filter(|archive| !archive.files.is_empty()));
+    archives.extend(models.filter(|archive| options.weights && !archive.files.is_empty()));
     let mut names = BTreeSet::new();
     for archive in &archives {
         if !names.insert(archive.name.as_str().to_ascii_lowercase()) {

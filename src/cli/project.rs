@@ -1,0 +1,177 @@
+//! The packages of `mlc-package.yml` that a verb is about, and running it for each of them.
+
+use std::io::Write;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::Context;
+use crate::config;
+use crate::config::project::FILE_NAME;
+use crate::error::Error;
+use crate::model::{PackageName, Project, ProjectPackage};
+use crate::pipeline::{self, PackageRequest};
+use crate::ui::Ui;
+
+/// Which package.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ChoiceArgs {
+    /// The package config [default: those of the packages of mlc-package.yml; without any,
+    /// mlc-package-config.json]
+    #[arg(long, value_name = "FILE")]
+    package_config: Option<Utf8PathBuf>,
+    /// Only this package of mlc-package.yml; may be given more than once
+    #[arg(long, value_name = "NAME", conflicts_with = "package_config")]
+    package: Vec<PackageName>,
+}
+
+/// A package, as far as the file or the command line says what it is.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    /// Its name; none for a config that no `mlc-package.yml` names.
+    pub(super) name: Option<PackageName>,
+    pub(super) package_config: Utf8PathBuf,
+    pub(super) output: Option<Utf8PathBuf>,
+    pub(super) source_dir: Option<Utf8PathBuf>,
+    /// The other configs of the project.
+    pub(super) others: Vec<Utf8PathBuf>,
+}
+
+impl ChoiceArgs {
+    /// The packages in the file's order; never none.
+    pub(super) fn choose(self, ui: &Ui) -> Result<Vec<Chosen>, Error> {
+        if let Some(config) = self.package_config {
+            return Ok(vec![Chosen::config_alone(config)]);
+        }
+        let project = pipeline::project(None, ui)?;
+        for name in &self.package {
+            refuse_unknown(name, &project)?;
+        }
+        let wanted = |package: &&ProjectPackage| {
+            self.package.is_empty() || self.package.contains(&package.name)
+        };
+        let chosen = project.packages.iter().filter(wanted);
+        let chosen: Vec<_> = chosen.map(|package| Chosen::of(package, &project)).collect();
+        Ok(match chosen.is_empty() {
+            true => vec![Chosen::config_alone(config::FILE_NAME.into())],
+            false => chosen,
+        })
+    }
+}
+
+fn refuse_unknown(name: &PackageName, project: &Project) -> Result<(), Error> {
+    if project.packages.iter().any(|package| package.name == *name) {
+        return Ok(());
+    }
+    let names: Vec<_> = project.packages.iter().map(|package| package.name.as_str()).collect();
+    Err(Error::usage(
+        format!("--package {name}: {FILE_NAME} has no such package"),
+        match names.is_empty() {
+            true => format!("list it below `packages:` in a {FILE_NAME} here, with its config"),
+            false => format!("its packages are: {}", names.join(", ")),
+        },
+    ))
+}
+
+impl Chosen {
+    fn config_alone(package_config: Utf8PathBuf) -> Self {
+        Self { name: None, package_config, output: None, source_dir: None, others: Vec::new() }
+    }
+
+    fn of(package: &ProjectPackage, project: &Project) -> Self {
+        let others = project.packages.iter().filter(|other| other.name != package.name);
+        Self {
+            name: Some(package.name.clone()),
+            package_config: package.config.clone(),
+            output: Some(package.output.clone()),
+            source_dir: package.source_dir.clone(),
+            others: others.map(|other| other.config.clone()).collect(),
+        }
+    }
+}
+
+/// What cannot be said of several packages at once.
+pub(super) fn refuse_for_several(chosen: &[Chosen], options: &[(&str, bool)]) -> Result<(), Error> {
+    refuse(chosen.iter().map(|chosen| chosen.name.as_ref()), options)
+}
+
+fn refuse<'p>(
+    packages: impl Iterator<Item = Option<&'p PackageName>>,
+    options: &[(&str, bool)],
+) -> Result<(), Error> {
+    let names: Vec<_> = packages.flatten().map(PackageName::as_str).collect();
+    match options.iter().find(|(_, given)| *given) {
+        Some((option, _)) if names.len() > 1 => Err(Error::usage(
+            format!("{option} is of one package, and {FILE_NAME} has {}", names.len()),
+            format!("name one with --package: {}", names.join(", ")),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The outputs of a step are of one package.
+pub(super) fn refuse_outputs_of_several(tasks: &[Task], wanted: bool) -> Result<(), Error> {
+    refuse(tasks.iter().map(|task| task.name.as_ref()), &[("--format github", wanted)])
+}
+
+/// A package and what to do with it.
+#[derive(Debug)]
+pub(super) struct Task {
+    pub(super) name: Option<PackageName>,
+    pub(super) request: PackageRequest,
+    /// The other configs of the project.
+    pub(super) others: Vec<Utf8PathBuf>,
+}
+
+/// Does something with each package, in order; the first that fails is the last. `run` gets the
+/// package's name where there are several, which what it prints must be told apart by.
+pub(super) fn each(
+    tasks: Vec<Task>,
+    context: &mut Context<'_>,
+    mut run: impl FnMut(Task, Option<&PackageName>, &mut Context<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let several = tasks.len() > 1;
+    for task in tasks {
+        let name = task.name.clone().filter(|_| several);
+        if let Some(name) = &name {
+            context.ui.status("Package", &format!("{name} ({})", task.request.package_config));
+        }
+        let done = run(task, name.as_ref(), context).and_then(|()| Ok(context.out.flush()?));
+        done.map_err(|error| match (name, error) {
+            (Some(name), error) if !error.is_broken_pipe() => {
+                Error::Package { name: name.to_string(), source: Box::new(error) }
+            }
+            (_, error) => error,
+        })?;
+    }
+    Ok(())
+}
+
+/// What a table for people begins with where there are several.
+pub(super) fn print_heading(
+    package: Option<&PackageName>,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    package.map_or(Ok(()), |name| writeln!(out, "== {name} =="))
+}
+
+/// Prints one JSON document; where there are several packages, one a line, with the package's
+/// name: `{"package": …, "plan": …}`.
+pub(super) fn print_json<T: Serialize>(
+    value: &T,
+    what: &str,
+    package: Option<&PackageName>,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let Some(name) = package else {
+        writeln!(out, "{}", serde_json::to_string_pretty(value)?)?;
+        return Ok(());
+    };
+    let mut line = Map::new();
+    line.insert("package".to_owned(), Value::String(name.to_string()));
+    line.insert(what.to_owned(), serde_json::to_value(value)?);
+    writeln!(out, "{}", Value::Object(line))?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! `mlc-package.yml`: what the command line does not say is taken from it.
+
+use serde_json::{Value, json};
+
+use crate::scene::Scene;
+use crate::tree;
+
+/// Two packages, `android/` and `ios/`, of a model each; the config at the root is moved away.
+fn project(more: &str) -> Scene {
+    let scene = Scene::new("android");
+    for (dir, device, model) in [("android", "android", "one"), ("ios", "iphone", "other")] {
+        let config = json!({"device": device, "model_list": [
+            {"model": format!("../models/{model}"), "model_id": format!("{model}-q0f16"), "model_lib": format!("{model}_layer"),
+             "bundle_weight": true, "estimated_vram_bytes": 1 << 20}]});
+        scene.write(&format!("app/{dir}/config.json"), config.to_string());
+    }
+    fs_err::remove_file(scene.app().join("mlc-package-config.json")).unwrap();
+    scene.write(
+        "app/mlc-package.yml",
+        format!(
+            "packages:\n  - {{name: phone, config: android/config.json{more}}}\n  - name: tablet\n    \
+             config: ios/config.json\n    output: build/ios\n"
+        ),
+    );
+    scene
+}
+
+/// The documents of several packages, one a line.
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn all_packages_are_built_each_where_the_file_says() {
+    let scene = project("");
+    let run = scene.build(&["--format=json"]).ok();
+    let made = lines(&run.stdout);
+    let said: Vec<_> = made
+        .iter()
+        .map(|line| (line["package"].as_str().unwrap(), line["manifest"]["device"].as_str()))
+        .collect();
+    assert_eq!(said, [("phone", Some("android")), ("tablet", Some("iphone"))]);
+    assert_eq!(scene.json("app/android/dist/mlc-package-manifest.json"), made[0]["manifest"]);
+    assert!(scene.app().join("build/ios/lib/libmodel_iphone.a").exists());
+    assert!(!scene.dist().exists());
+    assert_eq!(scene.compiled(), ["one_layer", "other_layer"]);
+}
+
+#[test]
+fn one_package_is_named_and_is_printed_as_ever() {
+    let scene = project("");
+    let run = scene.build(&["--package=tablet", "--format=json"]).ok();
+    assert_eq!(run.json(), scene.json("app/build/ios/mlc-package-manifest.json"));
+    assert!(!scene.app().join("android/dist").exists());
+    // The command line stands over the file.
+    scene.build(&["--package=tablet", "--output=elsewhere"]).ok();
+    assert!(scene.app().join("elsewhere/lib/libmodel_iphone.a").exists());
+    let plan = scene.plan(&["--package=phone", "--format=json"]).ok().json();
+    assert_eq!(plan["device"], "android");
+    scene
+        .build(&["--package=watch"])
+        .fails(2)
+        .says("--package watch: mlc-package.yml has no such package")
+        .says("phone, tablet");
+    scene.build(&["--package=phone", "--package-config=x.json"]).fails(2).says("--package-config");
+}
+
+#[test]
+fn plan_says_of_all_what_build_would_do() {
+    let scene = project("");
+    let plans = lines(&scene.plan(&["--format=json"]).ok().stdout);
+    let dry = lines(&scene.build(&["--dry-run", "--format=json"]).ok().stdout);
+    assert_eq!(plans, dry);
+    let devices: Vec<_> = plans.iter().map(|line| &line["plan"]["device"]).collect();
+    assert_eq!(devices, ["android", "iphone"]);
+    let libraries = lines(&scene.build(&["--libs-only", "--format=json"]).ok().stdout);
+    assert_eq!(libraries[1]["package"], "tablet");
+    assert_eq!(libraries[1]["libraries"]["device"], "iphone");
+    let human = scene.plan(&[]).ok();
+    let headings: Vec<_> = human.stdout.lines().filter(|line| line.starts_with("==")).collect();
+    assert_eq!(headings, ["== phone ==", "== tablet =="]);
+}
+
+#[test]
+fn the_first_failure_is_named_and_ends_the_run() {
+    let scene = project("");
+    let chat_config = "app/models/other/mlc-chat-config.json";
+    let good = scene.read(chat_config);
+    scene.write(chat_config, "{");
+    // The second fails, and leaves the first, whose document was printed.
+    let run = scene.build(&["--format=json"]).fails(10).says("stopped at the package `tablet`");
+    assert_eq!(lines(&run.stdout)[0]["package"], "phone");
+    assert_eq!(lines(&run.stdout).len(), 1);
+    assert!(scene.app().join("android/dist/lib").exists());
+    // The first fails, and the second is left.
+    scene.write(chat_config, good);
+    scene.write("app/models/one/mlc-chat-config.json", "{");
+    let run = scene.build(&["--format=json"]).fails(10);
+    assert_eq!(run.says("stopped at the package `phone`").stdout, "");
+    assert!(!scene.app().join("build").exists());
+}
+
+#[test]
+fn what_is_of_one_package_is_refused_for_several() {
+    let scene = project("");
+    for option in ["--output=x", "--only=one-q0f16", "--format=github"] {
+        let run = scene.build(&[option]).fails(2);
+        run.says("is of one package, and mlc-package.yml has 2").says("--package: phone, tablet");
+    }
+    let run = scene.call(&["build", "--build-dir=x"]).fails(2);
+    run.says("--build-dir is of one package");
+    scene.plan(&["--format=github"]).fails(2).says("--format github is of one package");
+    scene.plan(&["--format=github", "--package=phone"]).ok();
+    assert_eq!(scene.compiled(), [""; 0]);
+}
+
+#[test]
+fn the_sources_are_those_of_the_command_line_the_environment_and_the_file_in_this_order() {
+    let scene = project(", source-dir: sources");
+    fs_err::create_dir(scene.app().join("sources")).unwrap();
+    // What is looked at is named when it is none.
+    let build = |more: &[&str]| scene.call(&[&["build", "--package=phone"], more].concat());
+    build(&[]).fails(14).says("app/sources");
+    let of_environment = build(&[]).env("MLC_LLM_SOURCE_DIR", "of-environment").fails(14);
+    of_environment.says("of-environment").never_says("app/sources");
+    let of_both = build(&["--mlc-llm-source-dir=of-line"]);
+    of_both.env("MLC_LLM_SOURCE_DIR", "of-environment").fails(14).says("of-line");
+}
+
+#[test]
+fn a_config_that_is_named_or_a_file_without_packages_is_as_ever() {
+    let scene = project("");
+    scene.build(&["--package-config=android/config.json"]).ok();
+    assert!(tree::files(&scene.dist()).contains(&"lib/libmodel_android.a".to_owned()));
+    let scene = Scene::new("android");
+    scene.write("app/mlc-package.yml", "budgets: {package: {shipped: {fail: {max: 1GiB}}}}");
+    scene.build(&[]).ok();
+    assert!(scene.dist().join("lib/libmodel_android.a").exists());
+    scene.write("app/mlc-package.yml", "package: []");
+    scene.build(&[]).fails(10).says("there is no field `package`");
+}
