@@ -7,6 +7,7 @@
 
 pub mod facts;
 mod finding;
+mod pinned;
 mod probe;
 mod render;
 pub mod required;

@@ -9,17 +9,12 @@ pub const CMAKE_TOO_NEW: u32 = 4;
 pub const NDK_OLDEST: u32 = 27;
 /// The first NDK that links for pages of 16 KiB unless told otherwise.
 pub const NDK_16K_PAGES: u32 = 28;
-/// What upstream builds with, for a remedy that can be pasted.
-pub const NDK_REVISION: &str = "27.0.11718014";
 /// The Android API level of `prepare_libs.py`.
 pub const ANDROID_API: u32 = 24;
 /// The JDK that compiles tvm4j.
 pub const JDK_OLDEST: u32 = 17;
 /// The Xcode whose Metal toolchain is a download of its own.
 pub const XCODE_METAL_APART: u32 = 26;
-/// Where the wheels are; PyPI has placeholders only.
-pub const WHEELS: &str = "python -m pip install --pre -U -f https://mlc.ai/wheels \
-                          mlc-llm-nightly-cpu mlc-ai-nightly-cpu";
 /// Submodules, by their last name, that a binding is built from. Others (tests, kernels of
 /// servers) may be absent.
 pub const SUBMODULES: [&str; 10] = [

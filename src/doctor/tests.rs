@@ -27,7 +27,7 @@ fn good() -> Facts {
         rust_targets: targets.map(str::to_owned).into(),
         ndk: Ndk::Found {
             path: "/ndk".into(),
-            revision: "27.0.11718014".to_owned(),
+            revision: "27.2.12479018".to_owned(),
             compiler: Some("/ndk/bin/aarch64-linux-android24-clang".into()),
         },
         ndk_compiler: Some(compiler("/ndk/bin/aarch64-linux-android24-clang")),

@@ -1,12 +1,12 @@
 use crate::doctor::facts::{Facts, Jdk, Ndk};
 use crate::doctor::finding::{ANDROID, About, BINDING, BOTH, Finding};
-use crate::doctor::required::{ANDROID_API, JDK_OLDEST, NDK_16K_PAGES, NDK_OLDEST, NDK_REVISION};
+use crate::doctor::pinned;
+use crate::doctor::required::{ANDROID_API, JDK_OLDEST, NDK_16K_PAGES, NDK_OLDEST};
 use crate::doctor::version;
 
 fn install_ndk() -> String {
-    format!(
-        "sdkmanager 'ndk;{NDK_REVISION}' && export ANDROID_NDK=$ANDROID_HOME/ndk/{NDK_REVISION}"
-    )
+    let revision = pinned::ndk();
+    format!("sdkmanager 'ndk;{revision}' && export ANDROID_NDK=$ANDROID_HOME/ndk/{revision}")
 }
 
 pub(super) fn ndk(ndk: &Ndk) -> Finding {

@@ -1,6 +1,7 @@
 use crate::doctor::facts::{Facts, Python};
 use crate::doctor::finding::{ALL, About, BINDING, BOTH, Finding};
-use crate::doctor::required::{BINDING_DISK, LEAST_DISK, MEMORY, WHEELS};
+use crate::doctor::pinned;
+use crate::doctor::required::{BINDING_DISK, LEAST_DISK, MEMORY};
 use crate::model::ByteSize;
 
 pub(super) fn python(python: &Python) -> Finding {
@@ -8,7 +9,7 @@ pub(super) fn python(python: &Python) -> Finding {
     match python {
         Python::Compiler { path, wheels } => about.ok(format!("{path} has {wheels}")),
         Python::Unusable { message, help } => {
-            about.problem(message, help.clone().unwrap_or_else(|| WHEELS.to_owned()))
+            about.problem(message, help.clone().unwrap_or_else(pinned::install_wheels))
         }
     }
 }
