@@ -126,11 +126,11 @@ fn each_known_failure_is_one_finding_with_its_remedy() {
         (Problem, "ndk", "there is an NDK", "export ANDROID_NDK=/sdk/ndk/28", |facts| {
             facts.ndk = Ndk::Unnamed(Some("/sdk/ndk/28".into()));
         }),
-        (Problem, "ndk", "older than r27", "ndk;27.0", |facts| {
+        (Problem, "ndk", "older than r27", "ndk;27.2", |facts| {
             let (path, revision) = ("/ndk".into(), "26.3.11579264".to_owned());
             facts.ndk = Ndk::Found { path, revision, compiler: None };
         }),
-        (Problem, "ndk", "is no NDK", "ndk;27.0", |facts| {
+        (Problem, "ndk", "is no NDK", "ndk;27.2", |facts| {
             facts.ndk = Ndk::Incomplete("/x".into(), "build/cmake/android.toolchain.cmake");
         }),
         (Warning, "ndk-compiler", "relative", "TVM_NDK_CC=/ndk/bin/aarch64", |facts| {
