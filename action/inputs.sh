@@ -66,9 +66,12 @@ one_of mode "$MODE" package libraries plan report
 one_of comment "$COMMENT" never on-change always
 one_of container "$CONTAINER" auto never
 for pair in "binding=$BINDING" "cache=$CACHE" "cache-weights=$CACHE_WEIGHTS" "locked=$LOCKED" \
-  "strict=$STRICT" "save-if=$SAVE_IF" "report=$REPORT" "check-run=$CHECK_RUN" "draft=$DRAFT" "prerelease=$PRERELEASE"; do
+  "strict=$STRICT" "save-if=$SAVE_IF" "report=$REPORT" "check-run=$CHECK_RUN"; do
   one_of "${pair%%=*}" "${pair#*=}" true false
 done
+# Empty: what mlc-package.yml says.
+if [[ -n $DRAFT ]]; then one_of draft "$DRAFT" true false; fi
+if [[ -n $PRERELEASE ]]; then one_of prerelease "$PRERELEASE" true false; fi
 single_line image "$IMAGE_INPUT"
 single_line python "$PYTHON"
 single_line prefix-key "$PREFIX_KEY"

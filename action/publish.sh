@@ -9,8 +9,8 @@ source "$here/common.sh"
 
 arguments=("--tag=$TAG_NAME" "--output=$OUTPUT" "--staging=$state/assets")
 if [[ -n $NAME ]]; then arguments+=("--name=$NAME"); fi
-if [[ $DRAFT == true ]]; then arguments+=(--draft); fi
-if [[ $PRERELEASE == true ]]; then arguments+=(--prerelease); fi
+if [[ -n $DRAFT ]]; then arguments+=("--draft=$DRAFT"); fi
+if [[ -n $PRERELEASE ]]; then arguments+=("--prerelease=$PRERELEASE"); fi
 while IFS= read -r file; do
   if [[ -n $file ]]; then arguments+=("--file=$file"); fi
 done <<<"$FILES"
