@@ -4,6 +4,7 @@ it; here it is about which token reaches it, and what the action makes of a refu
 import functools
 import hashlib
 import http.server
+import itertools
 import json
 import re
 import threading
@@ -15,6 +16,8 @@ class GitHub:
         self.comments, self.requests = [], []
         self.pulls = []
         self.releases, self.assets = [], {}
+        # Files come at the same time.
+        self.numbers = itertools.count(1)
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,7 +46,8 @@ class GitHub:
                     self.answer(200, [outer.pull(**pull) for pull in outer.pulls])
                 elif re.search(r"/assets/\d+$", self.path):
                     number = int(self.path.rsplit("/", 1)[1])
-                    self.send(200, list(outer.assets.values())[number - 1][1])
+                    data = [data for asset, data in outer.assets.values() if asset["id"] == number]
+                    self.send(200, data[0])
                 elif "/assets" in self.path:
                     self.answer(200, [asset for asset, _ in outer.assets.values()])
                 elif self.path.endswith("/releases/latest"):
@@ -81,7 +85,7 @@ class GitHub:
                 outer.requests.append(("POST", self.path, self.headers.get("Authorization", "")))
                 data = self.rfile.read(int(self.headers["Content-Length"]))
                 query = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)
-                name, number = query["name"][0], len(outer.assets) + 1
+                name, number = query["name"][0], next(outer.numbers)
                 asset = {
                     "id": number,
                     "node_id": "A",
