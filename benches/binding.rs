@@ -136,10 +136,11 @@ impl Scene {
             )?;
         }
         for (name, script) in [
-            ("rustup", "exit 0"),
+            ("rustup", "case \"$*\" in --version) echo 'rustup 1.28.2';; esac"),
             ("rustc", "echo 'rustc 1.95.0'"),
             ("xcrun", "echo 18.2"),
             ("xcodebuild", "echo 'Xcode 16.2'"),
+            ("xcode-select", "echo /Applications/Xcode.app/Contents/Developer"),
         ] {
             scene.program(&format!("bin/{name}"), script)?;
         }

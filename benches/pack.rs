@@ -2,7 +2,7 @@
 //! `tar | zstd -1 -T2 | tee >(sha256sum)` and `zstd -d | tar -x` beside `sha256sum`, in turns, and
 //! the ratios of the medians. The goals: 0.8 of the former's throughput, a peak below 64 MiB.
 //!
-//! Needs `tar`, `zstd` and `sha256sum`. The files go to `MLC_PACKAGE_BENCH_DIR`, or
+//! Needs `tar`, `zstd`, `sha256sum` and `openssl`. The files go to `MLC_PACKAGE_BENCH_DIR`, or
 //! `target/bench-pack`; they take some 8 GB. Ends with exit code 1 if a goal is missed.
 
 #![expect(clippy::disallowed_methods, reason = "the rivals are programs")]
@@ -62,61 +62,77 @@ fn unpack_turn(dir: &Utf8Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What others do. The digest is made beside, as `tee >(sha256sum)` would, and waited for.
-const TAR_ZSTD: &str = "set -e; rm -f pipe; mkfifo pipe; sha256sum < pipe > theirs.sha256 &
+/// What others do. The digest is made beside, as `tee >(sha256sum)` would, and waited for; `$DIGEST`
+/// is one of [`DIGESTS`].
+const TAR_ZSTD: &str = "set -e; rm -f pipe; mkfifo pipe; $DIGEST < pipe > theirs.sha256 &
     tar -C dist -cf - . | zstd -q -1 -T2 | tee pipe > theirs.tar.zst; wait";
-const ZSTD_TAR: &str =
-    "set -e; rm -f pipe; mkfifo pipe; mkdir out; sha256sum < pipe > read.sha256 &
+const ZSTD_TAR: &str = "set -e; rm -f pipe; mkfifo pipe; mkdir out; $DIGEST < pipe > read.sha256 &
     tee pipe < theirs.tar.zst | zstd -q -d | tar -C out -xf -; wait
     cmp theirs.sha256 read.sha256";
+
+/// Not every `sha256sum` uses the processor's own instructions, and one that does not is what its
+/// whole pipe waits for; `openssl` does.
+const DIGESTS: [&str; 2] = ["sha256sum", "openssl dgst -sha256 -r"];
 
 fn compare() -> anyhow::Result<ExitCode> {
     let own = || Utf8Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-pack");
     let dir = std::env::var("MLC_PACKAGE_BENCH_DIR").map_or_else(|_| own(), Utf8PathBuf::from);
     let rounds = std::env::var("MLC_PACKAGE_BENCH_ROUNDS").map_or(Ok(3), |text| text.parse())?;
-    for tool in ["tar", "zstd", "sha256sum"] {
+    for tool in ["tar", "zstd", "sha256sum", "openssl"] {
         ensure!(which::which(tool).is_ok(), "this benchmark needs `{tool}`");
     }
     if dir.exists() {
         fs_err::remove_dir_all(&dir)?;
     }
     let bytes = lay_out(&dir.join("dist"))?;
-    let (mut packing, mut unpacking) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let (mut packing, mut unpacking) = ([(); 3].map(|()| Vec::new()), [(); 3].map(|()| Vec::new()));
     let (mut packing_peak, mut unpacking_peak) = (0.0_f64, 0.0_f64);
     for _ in 0..rounds {
         let (seconds, peak) = ours(&dir, "pack", &["packed"])?;
         packing[0].push(seconds);
         packing_peak = packing_peak.max(peak);
-        packing[1].push(theirs(&dir, TAR_ZSTD, &["theirs.tar.zst"])?);
         let (seconds, peak) = ours(&dir, "unpack", &["out"])?;
         unpacking[0].push(seconds);
         unpacking_peak = unpacking_peak.max(peak);
-        unpacking[1].push(theirs(&dir, ZSTD_TAR, &["out"])?);
-        let last = [&packing, &unpacking].map(|two| two.each_ref().map(|one| one.last().copied()));
+        for (turn, digest) in DIGESTS.into_iter().enumerate() {
+            packing[turn + 1].push(theirs(&dir, TAR_ZSTD, digest, &["theirs.tar.zst"])?);
+            unpacking[turn + 1].push(theirs(&dir, ZSTD_TAR, digest, &["out"])?);
+        }
+        let last =
+            [&packing, &unpacking].map(|runs| runs.each_ref().map(|run| run.last().copied()));
         println!("{last:.2?} s");
     }
     let size = |path: &str| fs_err::metadata(dir.join(path)).map(|file| file.len() as f64);
     let archive = size("packed/bench-android-model.tar.zst")?;
     let their_archive = size("theirs.tar.zst")?;
     fs_err::remove_dir_all(&dir)?;
-    let [ours, theirs] = packing.map(median);
-    let [back, back_theirs] = unpacking.map(median);
     let speed = |seconds: f64| bytes as f64 / 1e6 / seconds;
     println!("\nmedians of {rounds}, {:.0} MiB in {SHARDS} shards:", bytes as f64 / MIB);
-    println!("pack    {ours:>6.2} s  {:>5.0} MB/s  peak {packing_peak:.1} MiB", speed(ours));
-    println!("theirs  {theirs:>6.2} s  {:>5.0} MB/s", speed(theirs));
-    println!("unpack  {back:>6.2} s  {:>5.0} MB/s  peak {unpacking_peak:.1} MiB", speed(back));
-    println!("theirs  {back_theirs:>6.2} s  {:>5.0} MB/s", speed(back_theirs));
+    let mut ratios = Vec::new();
+    for (work, runs, peak) in
+        [("pack", packing, packing_peak), ("unpack", unpacking, unpacking_peak)]
+    {
+        let [own, others @ ..] = runs.map(median);
+        println!("{work:<8}{own:>6.2} s  {:>5.0} MB/s  peak {peak:.1} MiB", speed(own));
+        for (digest, other) in DIGESTS.into_iter().zip(others) {
+            let ratio = other / own;
+            println!(
+                "  theirs{other:>6.2} s  {:>5.0} MB/s  ours {ratio:.2} of it, {digest}",
+                speed(other)
+            );
+            ratios.push((work, ratio));
+        }
+    }
     println!(
         "  {:.3} of the bytes; theirs {:.3}",
         archive / bytes as f64,
         their_archive / bytes as f64
     );
-    println!("  {:.2} of their packing's throughput   (goal 0.8)", theirs / ours);
-    println!("  {:.2} of their unpacking's throughput", back_theirs / back);
+    println!("  the goal for packing is 0.8");
     let peak = packing_peak.max(unpacking_peak);
     println!("  {peak:.1} MiB at most                   (goal 64)");
-    let met = theirs / ours >= 0.8 && peak < 64.0;
+    let slow = ratios.iter().any(|(work, ratio)| *work == "pack" && *ratio < 0.8);
+    let met = !slow && peak < 64.0;
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -127,10 +143,10 @@ fn ours(dir: &Utf8Path, verb: &str, makes: &[&str]) -> anyhow::Result<(f64, f64)
     Ok((seconds.parse()?, kib.trim().parse::<f64>()? / 1024.0))
 }
 
-fn theirs(dir: &Utf8Path, script: &str, makes: &[&str]) -> anyhow::Result<f64> {
+fn theirs(dir: &Utf8Path, script: &str, digest: &str, makes: &[&str]) -> anyhow::Result<f64> {
     clear(dir, makes)?;
     let begun = Instant::now();
-    run(Command::new("sh").args(["-c", script]).current_dir(dir))?;
+    run(Command::new("sh").args(["-c", script]).env("DIGEST", digest).current_dir(dir))?;
     Ok(begun.elapsed().as_secs_f64())
 }
 
