@@ -5,11 +5,12 @@ use clap::{Args, ValueEnum};
 
 use super::Context;
 use crate::compile::Environment;
+use crate::config::{self, Severity};
 use crate::error::Error;
 use crate::github::api::ApiOptions;
 use crate::github::event;
 use crate::pipeline::publish::{self, CommentWhen, Feedback};
-use crate::publish::Conclusion;
+use crate::publish::{Annotation, Conclusion, Level};
 use crate::report::{self, SizeReport};
 
 /// Where the report goes besides.
@@ -38,8 +39,14 @@ enum When {
 }
 
 impl FeedbackArgs {
-    /// Says it. What the token may not do is left, and that is said.
-    pub(super) fn say(&self, sizes: &SizeReport, context: &Context<'_>) -> Result<(), Error> {
+    /// Says it. What the token may not do is left, and that is said. Gives whether the notes are
+    /// shown at their lines, by a check run.
+    pub(super) fn say(
+        &self,
+        sizes: &SizeReport,
+        notes: Vec<config::render::Annotation>,
+        context: &Context<'_>,
+    ) -> Result<bool, Error> {
         let environment = Environment::current()?;
         let get = |name: &str| environment.text(name).map(str::to_owned);
         let markdown = report::markdown(sizes, report::COMMENT_CHARS);
@@ -48,13 +55,13 @@ impl FeedbackArgs {
             (false, false) => Conclusion::Neutral,
             (false, true) => Conclusion::Success,
         };
+        let annotations: Vec<_> = notes.into_iter().map(annotation).collect();
         let feedback = Feedback {
             key: "size",
             title: &sizes.title(),
             conclusion,
             markdown: &markdown,
-            // `--format github` has them at the lines; a check run would show them twice.
-            annotations: &[],
+            annotations: &annotations,
             comment: match self.comment {
                 When::Never => CommentWhen::Never,
                 When::OnChange => CommentWhen::OnChange,
@@ -74,6 +81,19 @@ impl FeedbackArgs {
             &context.ui,
             &context.cancel,
         )
+    }
+}
+
+fn annotation(note: config::render::Annotation) -> Annotation {
+    Annotation {
+        path: note.path.into_string(),
+        line: u32::try_from(note.line).unwrap_or(u32::MAX),
+        level: match note.severity {
+            Severity::Error => Level::Failure,
+            Severity::Warning => Level::Warning,
+        },
+        title: note.title.to_owned(),
+        message: note.message,
     }
 }
 

@@ -5,14 +5,15 @@ use super::Context;
 use super::check::repository;
 use super::feedback::{self, FeedbackArgs};
 use crate::compile::Environment;
-use crate::config::render;
+use crate::config::Checked;
+use crate::config::render::{self, Annotation, Repository, annotations};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::github;
 use crate::io::{atomic, files};
 use crate::model::{ByteSize, Level, PackageName};
 use crate::pipeline::{self, BaselineSource, NamedPath, ReportRequest};
-use crate::report::{self, SizeReport};
+use crate::report::{self, OverLimit, SizeReport};
 
 /// `mlc-package report`.
 #[derive(Debug, Args)]
@@ -78,7 +79,14 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
     let environment = Environment::current()?;
     let variable = |name: &str| environment.text(name).map(str::to_owned);
     let report = pipeline::report(&request, &variable, &context.ui, &context.cancel)?;
-    let text = render(&report, format)?;
+    let (configs, elsewhere) = pipeline::over_budget(&report);
+    let over = Over::new(configs, elsewhere)?;
+    // What a check run shows at its lines is no command too: it would be there twice.
+    let is_shown = match format {
+        ReportFormat::Github => args.feedback.say(&report, over.notes(), context)?,
+        _ => false,
+    };
+    let text = render(&report, format, &over, is_shown)?;
     match &args.output {
         Some(path) => {
             atomic::write(path, &text)?;
@@ -88,18 +96,57 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
         None => context.out.write_all(&text)?,
     }
     // In the other formats a person does not see it, or not in the log.
-    if args.output.is_some() || !matches!(format, ReportFormat::Human | ReportFormat::Github) {
+    let is_in_log = match format {
+        ReportFormat::Human => true,
+        ReportFormat::Github => !is_shown,
+        ReportFormat::Markdown | ReportFormat::Json | ReportFormat::Html => false,
+    };
+    if args.output.is_some() || !is_in_log {
         for over in report.over_budget.iter().filter(|over| over.fails()) {
             context.ui.error(&over.to_string(), Some(&over.help));
         }
     }
     // The log begins with it, and waits for nobody.
     context.out.flush()?;
-    args.feedback.say(&report, context)?;
+    if format != ReportFormat::Github {
+        args.feedback.say(&report, over.notes(), context)?;
+    }
     Ok(if report.fails() { Exit::OverBudget } else { Exit::Ok })
 }
 
-fn render(report: &SizeReport, format: ReportFormat) -> Result<Vec<u8>, Error> {
+/// What is over its limits.
+struct Over<'a> {
+    /// The configs in the repository, at whose lines it is shown.
+    configs: Vec<Checked>,
+    /// Those elsewhere, which a check run cannot name.
+    outside: Vec<Checked>,
+    /// What has no line.
+    elsewhere: Vec<&'a OverLimit>,
+    repository: Repository,
+}
+
+impl<'a> Over<'a> {
+    fn new(configs: Vec<Checked>, elsewhere: Vec<&'a OverLimit>) -> Result<Self, Error> {
+        let repository = repository()?;
+        let is_inside = |config: &Checked| {
+            annotations(config, &repository).iter().all(|note| note.path.is_relative())
+        };
+        let (configs, outside) = configs.into_iter().partition(is_inside);
+        Ok(Self { configs, outside, elsewhere, repository })
+    }
+
+    fn notes(&self) -> Vec<Annotation> {
+        let of = |config| annotations(config, &self.repository);
+        self.configs.iter().flat_map(of).collect()
+    }
+}
+
+fn render(
+    report: &SizeReport,
+    format: ReportFormat,
+    over: &Over<'_>,
+    is_shown: bool,
+) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     match format {
         ReportFormat::Human => report::write_report(&mut out, report)?,
@@ -111,19 +158,17 @@ fn render(report: &SizeReport, format: ReportFormat) -> Result<Vec<u8>, Error> {
             out.push(b'\n');
         }
         ReportFormat::Html => out.extend(report::html(report)?.into_bytes()),
-        ReportFormat::Github => annotate(report, &mut out)?,
+        ReportFormat::Github => annotate(over, is_shown, &mut out)?,
     }
     Ok(out)
 }
 
-fn annotate(report: &SizeReport, out: &mut Vec<u8>) -> Result<(), Error> {
+fn annotate(over: &Over<'_>, is_shown: bool, out: &mut Vec<u8>) -> Result<(), Error> {
     use std::io::Write as _;
-    let (configs, elsewhere) = pipeline::over_budget(report);
-    let repository = repository()?;
-    for config in &configs {
-        render::github(config, &repository, out)?;
+    for config in over.configs.iter().filter(|_| !is_shown).chain(&over.outside) {
+        render::github(config, &over.repository, out)?;
     }
-    for over in elsewhere {
+    for over in &over.elsewhere {
         let command = if over.level() == Level::Fail { "error" } else { "warning" };
         let message = github::escape_data(&format!("{over}\nhelp: {}", over.help));
         writeln!(out, "::{command} title=over-budget::{message}")?;

@@ -19,3 +19,7 @@ mod releases;
 mod routes;
 mod scene;
 mod shapes;
+#[path = "../report/packages.rs"]
+#[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/report")]
+mod sized;
+mod sizes;

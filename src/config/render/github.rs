@@ -16,12 +16,16 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// A file's path from the root; the path as it is, if it is not inside.
+    /// A file's path from the root; of one that is not inside the whole path, which cannot be
+    /// taken for that of a file inside.
     fn relative(&self, path: &Utf8Path) -> Utf8PathBuf {
         let full = normalized(&self.working_dir.join(path));
+        if self.root.as_str().is_empty() {
+            return normalized(path);
+        }
         match full.strip_prefix(normalized(&self.root)) {
-            Ok(inside) if !self.root.as_str().is_empty() => inside.to_owned(),
-            _ => normalized(path),
+            Ok(inside) => inside.to_owned(),
+            Err(_) => full,
         }
     }
 }
@@ -131,7 +135,7 @@ mod tests {
         assert_eq!(relative("./../ios/c.json"), "apps/ios/c.json");
         assert_eq!(relative("/repo/c.json"), "c.json");
         assert_eq!(relative("/elsewhere/c.json"), "/elsewhere/c.json");
-        assert_eq!(relative("../../../c.json"), "../../../c.json");
+        assert_eq!(relative("../../../c.json"), "/c.json");
         let nowhere = Repository::default();
         assert_eq!(nowhere.relative(Utf8Path::new("./a/c.json")), "a/c.json");
     }

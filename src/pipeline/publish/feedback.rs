@@ -47,7 +47,7 @@ pub struct Feedback<'a> {
 
 /// Says it on the pull request, beside the commit, and in the job's summary. Where the token may
 /// not do one of them, or GitHub does not answer, the others are left; that is said once, and
-/// no failure: the work was done.
+/// no failure: the work was done. Gives whether the check run was made, with all its notes.
 pub fn feedback(
     options: Result<ApiOptions, ApiError>,
     context: &Context,
@@ -55,7 +55,8 @@ pub fn feedback(
     feedback: &Feedback<'_>,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
+    let mut checked = false;
     let commented = feedback.comment != CommentWhen::Never;
     if commented || feedback.check.is_some() {
         let told = AtomicBool::new(false);
@@ -76,33 +77,41 @@ pub fn feedback(
             Err(error) => {
                 let what = if commented { "comment" } else { "check run" };
                 ui.warn(&format!("no {what}: {error}"));
-                Ok(())
+                Ok(false)
             }
         };
         match said {
             Err(ApiError::Cancelled) => return Err(Error::Interrupted),
             Err(error) => ui.warn(&format!("neither comment nor check run: {error}")),
-            Ok(()) => {}
+            Ok(made) => checked = made,
         }
     }
     if let Some(file) = summary {
         summarize(file, feedback.markdown, ui);
     }
-    Ok(())
+    Ok(checked)
 }
 
-fn say(api: &Api<'_>, context: &Context, feedback: &Feedback<'_>, ui: &Ui) -> Result<(), ApiError> {
+fn say(
+    api: &Api<'_>,
+    context: &Context,
+    feedback: &Feedback<'_>,
+    ui: &Ui,
+) -> Result<bool, ApiError> {
     if feedback.comment != CommentWhen::Never {
         pass_on(comment(api, context, feedback, ui), "comment", ui)?;
     }
-    if let Some(name) = feedback.check {
-        pass_on(check(api, context, feedback, name, ui), "check run", ui)?;
+    match feedback.check {
+        Some(name) => {
+            let made = pass_on(check(api, context, feedback, name, ui), "check run", ui)?;
+            Ok(made.unwrap_or(false))
+        }
+        None => Ok(false),
     }
-    Ok(())
 }
 
 /// A failure is told and left behind; only the wish to stop is not.
-fn pass_on(done: Result<(), ApiError>, what: &str, ui: &Ui) -> Result<(), ApiError> {
+fn pass_on<T>(done: Result<T, ApiError>, what: &str, ui: &Ui) -> Result<Option<T>, ApiError> {
     match done {
         Err(ApiError::Cancelled) => Err(ApiError::Cancelled),
         Err(error) => {
@@ -110,9 +119,9 @@ fn pass_on(done: Result<(), ApiError>, what: &str, ui: &Ui) -> Result<(), ApiErr
             if let Some(help) = error.help() {
                 ui.note("help", &help);
             }
-            Ok(())
+            Ok(None)
         }
-        Ok(()) => Ok(()),
+        Ok(done) => Ok(Some(done)),
     }
 }
 
@@ -150,10 +159,10 @@ fn check(
     feedback: &Feedback<'_>,
     name: &str,
     ui: &Ui,
-) -> Result<(), ApiError> {
+) -> Result<bool, ApiError> {
     let Some(head) = context.head() else {
         ui.warn("no check run: this job is about no commit");
-        return Ok(());
+        return Ok(false);
     };
     publish::check(
         api,
@@ -169,7 +178,7 @@ fn check(
         },
     )?;
     ui.status("Checked", &format!("{name} at {}", head.get(..7).unwrap_or(head)));
-    Ok(())
+    Ok(true)
 }
 
 /// The summary is extra too: a runner without the file has shown the rest.
