@@ -79,7 +79,21 @@ RUN curl --fail --silent --show-error --location --retry 5 --output /ndk.zip "$A
  && unzip -q /ndk.zip -d /unpacked \
  && mv /unpacked/* /ndk
 
-FROM ${IMAGES_DEBIAN} AS android
+# What `android` has of Debian.
+FROM ${IMAGES_DEBIAN} AS android-tools
+ARG TOOLS_JDK=17
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+# hadolint ignore=DL3008
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends \
+      build-essential ca-certificates ccache git "openjdk-$TOOLS_JDK-jdk-headless" python3 python3-venv \
+ && rm -rf /var/lib/apt/lists/* \
+ && ln -s "/usr/lib/jvm/java-$TOOLS_JDK-openjdk-$(dpkg --print-architecture)" /opt/jdk \
+ && git config --system --add safe.directory '*' \
+ && python3 -m venv /opt/venv
+ENV JAVA_HOME=/opt/jdk
+
+FROM android-tools AS android
 ARG SOURCE_REPOSITORY=https://github.com/mlc-ai/mlc-llm
 ARG SOURCE_COMMIT=79d603f085f50500e9509fa01785ffa7ecfaaa93
 ARG WHEELS_INDEX=https://mlc.ai/wheels
@@ -88,16 +102,8 @@ ARG WHEELS_MLC_AI_NIGHTLY_CPU=0.26.dev246
 ARG WHEELS_APACHE_TVM_FFI=0.1.13.post2
 ARG TOOLS_CMAKE=3.31.10
 ARG TOOLS_NINJA=1.13.0
-ARG TOOLS_JDK=17
 ARG ANDROID_API_LEVEL=24
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
-# hadolint ignore=DL3008
-RUN apt-get update \
- && apt-get install --yes --no-install-recommends \
-      build-essential ca-certificates ccache git "openjdk-$TOOLS_JDK-jdk-headless" python3 python3-venv \
- && rm -rf /var/lib/apt/lists/* \
- && ln -s "/usr/lib/jvm/java-$TOOLS_JDK-openjdk-$(dpkg --print-architecture)" /opt/jdk \
- && git config --system --add safe.directory '*'
 COPY --from=rust /usr/local/rustup /usr/local/rustup
 COPY --from=rust /usr/local/cargo/bin /usr/local/cargo/bin
 COPY --from=ndk /ndk /opt/ndk
@@ -106,8 +112,7 @@ RUN git init --quiet /opt/mlc-llm \
  && git -C /opt/mlc-llm checkout --quiet FETCH_HEAD \
  && git -C /opt/mlc-llm submodule update --quiet --init --recursive --depth 1
 # The index of PyPI has placeholders by the names of MLC LLM's wheels, of other versions.
-RUN python3 -m venv /opt/venv \
- && /opt/venv/bin/pip install --no-cache-dir --find-links "$WHEELS_INDEX" \
+RUN /opt/venv/bin/pip install --no-cache-dir --find-links "$WHEELS_INDEX" \
       "mlc-llm-nightly-cpu==$WHEELS_MLC_LLM_NIGHTLY_CPU" \
       "mlc-ai-nightly-cpu==$WHEELS_MLC_AI_NIGHTLY_CPU" \
       "apache-tvm-ffi==$WHEELS_APACHE_TVM_FFI" \
@@ -124,7 +129,6 @@ ENV HOME=/home/mlc-package \
     VIRTUAL_ENV=/opt/venv \
     RUSTUP_HOME=/usr/local/rustup \
     CARGO_HOME=/home/mlc-package/.cargo \
-    JAVA_HOME=/opt/jdk \
     ANDROID_NDK=/opt/ndk \
     TVM_NDK_CC=/opt/ndk/toolchains/llvm/prebuilt/linux-x86_64/bin/aarch64-linux-android${ANDROID_API_LEVEL}-clang \
     MLC_LLM_SOURCE_DIR=/opt/mlc-llm \

@@ -55,6 +55,12 @@ build=(env DOCKER_BUILDKIT=1 "$docker" build --quiet --network host)
   --tag mlc-package-test/tool .
 "${build[@]}" --build-arg "DEBIAN=$debian" --tag mlc-package-test/compiler \
   --file tests/action/compiler.Dockerfile tests
+
+step "image: android, up to where Debian's packages end"
+"${build[@]}" --build-arg "IMAGES_DEBIAN=$debian" --target android-tools \
+  --tag mlc-package-test/android-tools .
+
+step "image: tool, its size"
 size=$("$docker" image inspect --format '{{.Size}}' mlc-package-test/tool)
 echo "$((size / 1000)) kB"
 if ((size >= 40000000)); then

@@ -4,11 +4,13 @@ its compiler in an image. Run by scripts/test-container.sh, as several users."""
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
+import tomllib
 import unittest
 
-from scene import DATA, Scene
+from scene import DATA, ROOT, Scene
 
 IMAGES = os.environ["MLC_PACKAGE_TEST_IMAGES"]
 DOCKER = os.environ["MLC_PACKAGE_TEST_DOCKER"]
@@ -79,6 +81,21 @@ class Container(Scene):
         source = f"{container}:/etc/ssl/certs/ca-certificates.crt"
         subprocess.run([DOCKER, "cp", source, str(copied)], check=True, stdout=subprocess.DEVNULL)
         self.assertIn("BEGIN CERTIFICATE", copied.read_text())
+
+    def test_android_has_the_tools_that_toolchain_toml_pins(self):
+        pinned = tomllib.loads((ROOT / "toolchain.toml").read_text())["tools"]
+        script = (
+            '"$JAVA_HOME/bin/javac" -version 2>&1; /opt/venv/bin/python --version;'
+            "/opt/venv/bin/pip --version; ccache --version; g++ --version; git --version"
+        )
+        command = [
+            DOCKER, "run", "--rm", "--user", "4711:4711", f"{IMAGES}/android-tools",
+            "/bin/bash", "-euc", script,
+        ]
+        said = subprocess.check_output(command, text=True)
+        self.assertRegex(said, rf"(?m)^javac {pinned['jdk']}\.")
+        self.assertRegex(said, rf"(?m)^Python {re.escape(pinned['python'])}\.")
+        self.assertRegex(said, r"(?m)^pip \d")
 
     def use_image(self, **inputs):
         # The compiler of this machine must not be the one that answers.
