@@ -63,7 +63,8 @@ impl Fetched {
             }
             Err(error) => return Err(error),
         };
-        let conversion = match resolved(conversion, entry, &checkpoint, self.hub.as_ref(), ui) {
+        let (hub, cache_dir) = (self.hub.as_ref(), &request.cache_dir);
+        let conversion = match resolved(conversion, entry, &checkpoint, hub, cache_dir, ui) {
             Err(Error::Fetch { source, .. }) if source.is_offline() => {
                 return Ok(Err(source.to_string()));
             }

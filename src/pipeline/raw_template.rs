@@ -1,8 +1,10 @@
 //! The conversation template of a raw checkpoint: the config's, else the checkpoint's own.
 
+use camino::Utf8Path;
+
 use super::fetch::{of_model, show};
 use super::raw::Checkpoint;
-use crate::convert::derive::derive;
+use crate::convert::derive::{derive, remembered};
 use crate::error::Error;
 use crate::fetch::{FetchError, HubModels};
 use crate::model::{Conversion, ModelEntry, ResolvedConversion, TemplateOrigin};
@@ -15,6 +17,7 @@ pub(super) fn resolved(
     entry: &ModelEntry,
     checkpoint: &Checkpoint,
     hub: Option<&HubModels>,
+    cache_dir: &Utf8Path,
     ui: &Ui,
 ) -> Result<ResolvedConversion, Error> {
     let quantization = asked.quantization;
@@ -24,9 +27,18 @@ pub(super) fn resolved(
     }
     let conv_template = match (checkpoint, hub) {
         (Checkpoint::Hub { repo, raw }, Some(hub)) => {
-            let transfer = Transfer::new(ui, 0);
-            let dir = hub.raw_configs(repo, raw, &|event| show(&transfer, event));
-            derive(&dir.map_err(of_model(&entry.model_id))?, Some(repo.repo()))?
+            let source = format!("{}/{}@{}", repo.user(), repo.repo(), raw.commit);
+            match remembered::recall(cache_dir, &source) {
+                Some(template) => template,
+                None => {
+                    let transfer = Transfer::new(ui, 0);
+                    let dir = hub.raw_configs(repo, raw, &|event| show(&transfer, event));
+                    let dir = dir.map_err(of_model(&entry.model_id))?;
+                    let template = derive(&dir, Some(repo.repo()))?;
+                    remembered::remember(cache_dir, &source, template);
+                    template
+                }
+            }
         }
         (Checkpoint::Directory { dir, .. }, _) => derive(dir, None)?,
         // There is a hub where there is a model of it.

@@ -6,6 +6,7 @@ use crate::hub::HubScene;
 use crate::raw::{MODEL, RAW, build, converted, scene};
 use crate::scene::Scene;
 use crate::server::{COMMIT, File, Server};
+use crate::tree;
 
 const CHATML: &str = "{{ '<|im_start|>' + role + content + '<|im_end|>' }}";
 
@@ -109,11 +110,15 @@ fn the_hub_is_asked_for_the_small_files_only() {
     hub.build(&["--locked"]).env("STAND_IN", "as-asked").ok().says("Converted one-q0f16");
     let config = hub.scene.json("app/dist/bundle/one-q0f16/mlc-chat-config.json");
     assert_eq!(config["conv_template"]["name"], "chatml");
-    // Nothing is asked of whom again, and what cannot be asked for is said.
+    // A converted model needs no checkpoint to be found; one that is to be made does.
     hub.asked();
     let build = |more: &[&str]| hub.build(more).env("STAND_IN", "as-asked");
+    fs_err::remove_dir_all(hub.scene.root.join("home/.cache/huggingface")).unwrap();
     build(&["--locked", "--offline"]).ok().never_says("Convert");
     assert_eq!(hub.asked(), [""; 0]);
-    fs_err::remove_dir_all(hub.scene.root.join("home/.cache/huggingface")).unwrap();
+    for note in tree::names(&hub.scene.cache().join("converted/.templates")) {
+        hub.scene.write(&format!("home/.cache/mlc-package/converted/.templates/{note}"), "none");
+    }
     build(&["--locked", "--offline"]).fails(11).says("config.json");
+    build(&["--locked"]).ok().never_says("Convert");
 }

@@ -2,10 +2,12 @@
 //!
 //! `facts` reads what they say, `rules` is the table of templates, `judge` holds the one against the
 //! other. What is not certain is an error that says what was seen: a model that is spoken to in
-//! words it was not trained with answers badly, and nothing says why.
+//! words it was not trained with answers badly, and nothing says why. `remembered` keeps what was
+//! derived of commits.
 
 mod facts;
 mod judge;
+pub mod remembered;
 mod rules;
 #[cfg(test)]
 mod tests;
