@@ -195,8 +195,8 @@ impl ConvertError {
                     _ => format!("likely {}", likely.join(", ")),
                 };
                 Some(format!(
-                    "name it, by `conv_template` in the config or by --conv-template: {likely}; \
-                     LM for a base model, which only goes on with a text"
+                    "name the one it was trained with, by `conv_template` in the config or by \
+                     --conv-template: {likely}; LM for a base model, which only goes on with a text"
                 ))
             }
             Self::NotInBuild { .. } => Some(

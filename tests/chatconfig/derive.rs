@@ -298,9 +298,14 @@ fn base_models_get_none() {
     // With that of the instructed model, which ends its answers otherwise. What the tokenizer says
     // of its end does not count: that of Qwen2.5's base models says the same.
     for (family, name, eos, said) in [
-        (qwen2(), "Qwen2.5-0.5B", json!(151_643), "token 151645 (eos_token_id is 151643)"),
-        (qwen2(), "Qwen2.5-0.5B", Value::Null, "token 151645 (eos_token_id is not there)"),
-        (llama_3_1(), "Llama-3.2-1B", json!([128_001]), "token 128009"),
+        (
+            qwen2(),
+            "Qwen2.5-0.5B",
+            json!(151_643),
+            "`<|im_end|>` (151645) ends no answer: eos_token_id is 151643",
+        ),
+        (qwen2(), "Qwen2.5-0.5B", Value::Null, "ends no answer: eos_token_id is not there"),
+        (llama_3_1(), "Llama-3.2-1B", json!([128_001]), "`<|eot_id|>` (128009) ends"),
     ] {
         let generation = json!({"eos_token_id": eos});
         let (message, _) = Scene::of(&Family { name, generation, ..family }).refused();
@@ -315,7 +320,7 @@ fn base_models_get_none() {
         (tiny_llama(), "model"),
     ] {
         let (message, _) = Scene::of(&Family { name, ..family }).refused();
-        assert!(message.contains("its name has no `"), "{message}");
+        assert!(message.contains("its name does not say `"), "{message}");
     }
     for name in ["Qwen3-0.6B-Base", "gemma-3-1b-pt", "Qwen3-Embedding-0.6B"] {
         let (message, _) = Scene::of(&Family { name, ..qwen2() }).refused();
@@ -339,7 +344,10 @@ fn what_only_resembles_a_family_is_not_taken_for_it() {
         &[(1, "<|startoftext|>"), (2, "<|endoftext|>"), (7, "<|im_end|>")],
     );
     let (message, help) = Scene::of(&yi).refused();
-    assert!(message.contains("that of `chatml`, but token 1"), "{message}");
+    assert!(
+        message.contains("that of `chatml`, but token 1 is `<|startoftext|>`, not `<|im_start|>`"),
+        "{message}"
+    );
     assert!(help.contains("likely chatml, hermes2_pro_llama3, hermes3_llama-3_1; LM"), "{help}");
     // Code Llama.
     let mut code = llama_2();
@@ -363,14 +371,14 @@ fn what_only_resembles_a_family_is_not_taken_for_it() {
     let (message, _) = Scene::of(&Family { chat_template: guard, ..llama_3_1() }).refused();
     assert!(message.contains("judged, not answered"), "{message}");
     let (message, _) = other(|family| family.config["architectures"] = json!(["Qwen2Model"]));
-    assert!(message.contains("\"Qwen2Model\" does not answer in words"), "{message}");
+    assert!(message.contains("`Qwen2Model` does not answer in words"), "{message}");
     let (message, _) = other(|family| family.tokens.truncate(1));
-    assert!(message.contains("token 151645, there `<|im_end|>`, is not among"), "{message}");
+    assert!(message.contains("token 151645, `<|im_end|>`, is not among"), "{message}");
     let (message, _) = other(|family| family.chat_template = SYSTEM);
     assert!(message.contains("with no mark of turns that is known"), "{message}");
     // Families of which no checkpoint tells.
     let (message, help) = other(|family| family.config["model_type"] = json!("gpt_neox"));
-    assert!(message.contains("checkpoints of the type \"gpt_neox\" do not tell it"), "{message}");
+    assert!(message.contains("it is known how `gpt_neox` checkpoints tell it"), "{message}");
     assert!(help.contains("likely redpajama_chat, dolly, stablelm, oasst; LM"), "{help}");
     let (_, help) = other(|family| family.config["model_type"] = json!("mamba"));
     assert!(help.contains("`mlc-package schema` lists the names"), "{help}");

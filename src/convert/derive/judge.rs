@@ -17,7 +17,8 @@ pub(super) fn judge(facts: &Facts) -> Result<&'static str, String> {
     let rules: Vec<_> =
         RULES.iter().filter(|rule| rule.model_types.contains(&facts.model_type.as_str())).collect();
     if rules.is_empty() {
-        return Err(format!("checkpoints of the type {:?} do not tell it", facts.model_type));
+        let model_type = quoted(&facts.model_type);
+        return Err(format!("for no template it is known how {model_type} checkpoints tell it"));
     }
     refuse_others(facts)?;
     let Some(text) = &facts.chat_template else {
@@ -64,7 +65,7 @@ fn refuse_others(facts: &Facts) -> Result<(), String> {
     if let Some(first) = facts.architectures.first()
         && !facts.architectures.iter().any(generates)
     {
-        return Err(format!("its architecture {first:.60?} does not answer in words"));
+        return Err(format!("its architecture {} does not answer in words", quoted(first)));
     }
     if let Some(word) = NO_CHAT.iter().find(|word| facts.words.contains(**word)) {
         return Err(format!("its name has the word `{word}`"));
@@ -91,41 +92,38 @@ fn holds(rule: &Rule, facts: &Facts, text: &str) -> Result<(), (Failed, String)>
     for (id, token) in rule.tokens {
         let found = match facts.tokens.get(id) {
             Some(found) if found == token => continue,
-            Some(found) => format!("is `{found:.40}` here"),
-            None => "is not among its special tokens".to_owned(),
+            Some(found) => format!("token {id} is {}, not `{token}`", quoted(found)),
+            None => format!("token {id}, `{token}`, is not among its special tokens"),
         };
-        let why = format!(
-            "its chat template is that of `{}`, but token {id}, there `{token}`, {found}",
-            rule.template
-        );
+        let why = format!("its chat template is that of `{}`, but {found}", rule.template);
         return Err((Failed::Tokens, why));
     }
     trained(rule, facts).map_err(|why| (Failed::Training, why))
 }
 
 fn trained(rule: &Rule, facts: &Facts) -> Result<(), String> {
-    match rule.trained {
-        Trained::Always => Ok(()),
-        Trained::EndsWith(id) if facts.stops.contains(&id) => Ok(()),
+    let but = match rule.trained {
+        Trained::Always => return Ok(()),
+        Trained::EndsWith(id) if facts.stops.contains(&id) => return Ok(()),
         Trained::EndsWith(id) => {
             let stops: Vec<_> = facts.stops.iter().take(8).map(u64::to_string).collect();
             let found = match stops.as_slice() {
-                [] => "is not there".to_owned(),
-                _ => format!("is {}", stops.join(", ")),
+                [] => "not there".to_owned(),
+                _ => stops.join(", "),
             };
-            Err(format!(
-                "it may be a base model: the template is that of `{}`, but answers do not end with \
-                 token {id} (eos_token_id {found})",
-                rule.template
-            ))
+            let token = rule.tokens.iter().find(|(known, _)| *known == id);
+            let token = token.map_or("its last token", |(_, token)| token);
+            format!("`{token}` ({id}) ends no answer: eos_token_id is {found}")
         }
-        Trained::Named(words) if words.iter().any(|word| facts.words.contains(*word)) => Ok(()),
-        Trained::Named(words) => Err(format!(
-            "it may be a base model: the template is that of `{}`, but its name has no `{}`",
-            rule.template,
-            words.join("`, `")
-        )),
-    }
+        Trained::Named(words) if words.iter().any(|word| facts.words.contains(*word)) => {
+            return Ok(());
+        }
+        Trained::Named(words) => format!("its name does not say `{}`", words.join("` or `")),
+    };
+    Err(format!(
+        "it may be a base model: its chat template is that of `{}`, but {but}",
+        rule.template
+    ))
 }
 
 fn unknown_template(facts: &Facts, text: &str) -> String {
@@ -135,7 +133,13 @@ fn unknown_template(facts: &Facts, text: &str) -> String {
         _ => format!("the marks {}", seen.join(" ")),
     };
     format!(
-        "its chat template, with {marks}, is none that is known of the type `{}`",
-        facts.model_type
+        "its chat template, with {marks}, is none that is known of {} checkpoints",
+        quoted(&facts.model_type)
     )
+}
+
+/// A stranger's word, short and of one line.
+fn quoted(text: &str) -> String {
+    let shown: String = text.chars().filter(|c| !c.is_control()).take(40).collect();
+    format!("`{shown}`")
 }
