@@ -421,6 +421,14 @@ fn it_does_not_matter_which_file_says_it() {
     assert_eq!(derive(&scene.model, Some("gemma-2-2b-it")).unwrap().as_str(), "gemma_instruction");
     let base = derive(&scene.model, Some("gemma-2-2b")).unwrap_err().to_string();
     assert!(base.starts_with("the conversation template of `gemma-2-2b` is not certain"), "{base}");
+    // A link's name, and that of a cache of the Hub.
+    let link = scene.model.with_file_name("gemma-2-2b-it");
+    std::os::unix::fs::symlink(&scene.model, &link).unwrap();
+    assert_eq!(derive(&link, None).unwrap().as_str(), "gemma_instruction");
+    let cached = scene.model.with_file_name("models--google--gemma-2-2b-it/snapshots/0123abc");
+    fs_err::create_dir_all(cached.parent().unwrap()).unwrap();
+    fs_err::rename(&scene.model, &cached).unwrap();
+    assert_eq!(derive(&cached, None).unwrap().as_str(), "gemma_instruction");
     let mut named = Family { name: "0123abc", ..llama_2() };
     named.config["_name_or_path"] = json!("meta-llama/Llama-2-7b-chat-hf");
     certain(&named, "llama-2");

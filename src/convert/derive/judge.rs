@@ -1,7 +1,8 @@
 //! The table's verdict on a checkpoint.
 
 use super::facts::Facts;
-use super::rules::{JUDGES, LIKELY, MARKS, NO_CHAT, RULES, Rule, Trained};
+use super::hints::{JUDGES, LIKELY, MARKS, NO_CHAT};
+use super::rules::{RULES, Rule, Trained};
 
 /// How far a rule went along with a checkpoint: what failed last is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
