@@ -8,8 +8,8 @@ use mlc_package::convert::derive::derive;
 use serde_json::{Map, Value, json};
 
 use crate::families::{
-    CHATML, Family, PIECES, QWEN, SYSTEM, config, families, family, gemma, llama_2, llama_3_1,
-    mistral, qwen2, tiny_llama,
+    CHATML, Family, QWEN, SYSTEM, config, families, family, gemma, llama_2, llama_3_1, mistral,
+    qwen2, tiny_llama,
 };
 
 /// The checkpoint in a directory of the family's name.

@@ -43,7 +43,7 @@ pub(crate) fn family(
     Family { name, config, generation, chat_template, tokens: tokens.to_vec() }
 }
 
-pub(crate) const PIECES: [(u64, &str); 3] = [(0, "<unk>"), (1, "<s>"), (2, "</s>")];
+const PIECES: [(u64, &str); 3] = [(0, "<unk>"), (1, "<s>"), (2, "</s>")];
 const META: [(u64, &str); 4] = [
     (128_000, "<|begin_of_text|>"),
     (128_001, "<|end_of_text|>"),

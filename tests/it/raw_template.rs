@@ -50,6 +50,7 @@ fn what_the_checkpoint_says_is_taken_and_said() {
     assert_eq!(config["conv_template"]["name"], "chatml");
     let manifest = scene.json("app/dist/mlc-package-manifest.json");
     assert_eq!(manifest["models"][0]["conv_template"], "chatml");
+    scene.write("before.json", manifest.to_string());
     build(&scene, &[]).ok().never_says("Converting");
     scene.call(&["cache", "list"]).ok().says("chatml");
 
@@ -63,6 +64,7 @@ fn what_the_checkpoint_says_is_taken_and_said() {
     scene.configure(|config| config["model_list"][0]["conv_template"] = "LM".into());
     build(&scene, &[]).ok().says("template LM\n");
     assert_eq!(converted(&scene).len(), 2);
+    scene.call(&["report", "--baseline", "../before.json"]).ok().says("conversation template");
 }
 
 #[test]
