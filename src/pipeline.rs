@@ -4,6 +4,7 @@ mod abi;
 mod anatomy;
 mod binding;
 pub mod cache;
+mod check;
 mod compile;
 mod compile_one;
 pub mod convert;
@@ -16,6 +17,7 @@ mod lock;
 mod project;
 pub mod publish;
 mod raw;
+mod raw_template;
 mod record;
 mod report;
 mod report_baseline;
@@ -29,6 +31,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use self::binding::BindingOptions;
+pub use self::check::check;
 use self::compile::Had;
 pub use self::compile_one::{CompileOneRequest, CompiledOne, compile_one};
 pub use self::doctor::{DoctorRequest, doctor};
@@ -200,7 +203,7 @@ fn read_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Chec
 
 /// The same with all its models; those of `--only` are among them.
 fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Checked), Error> {
-    let mut checked = config::check_file(&request.package_config);
+    let mut checked = check(&request.package_config);
     if request.strict {
         checked = checked.deny_warnings();
     }

@@ -5,11 +5,13 @@
 //!        -> weights (architecture, quantization)      -> params_shard_*.bin, tensor-cache.json
 //! ```
 //!
+//! `derive` says which conversation template a checkpoint was trained with, where that is certain.
 //! `store` keeps what a build has converted, and `source` says whether a checkpoint is still the
 //! one that was. `chat` writes the config and the tokenizer's files. `engine` says whether this program or
 //! `python -m mlc_llm` does the work, and runs the latter.
 
 pub mod chat;
+pub mod derive;
 pub mod engine;
 mod error;
 pub mod source;

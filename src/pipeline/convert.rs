@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::fetch::show;
 use crate::compile::{CompileError, Environment, find_python};
 use crate::convert::chat::{self, ChatRequest, ChatSummary};
+use crate::convert::derive::{AUTO, derive};
 use crate::convert::engine::{Choice, Engine, MlcEngine, WeightRequest, Wish, choose};
 use crate::convert::weights::{self, Request, Summary, WeightsError};
 use crate::error::Error;
@@ -28,7 +29,7 @@ pub struct ConvertRequest {
     pub checkpoint: Checkpoint,
     /// How the weights are stored.
     pub quantization: String,
-    /// The conversation template; without it, only weights are converted.
+    /// The conversation template, or [`AUTO`]; without it, only weights are converted.
     pub conv_template: Option<String>,
     /// What of `mlc-chat-config.json` is not to be as the checkpoint has it.
     pub overrides: Overrides,
@@ -92,8 +93,9 @@ pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Con
     let wish = Wish { checkpoint: &checkpoint, quantization, lora: false };
     let choice = choose(request.engine, &wish)?;
     ui.detail("Engine", &choice.to_string());
+    let template = template(request, &checkpoint, ui)?;
     let mut previous: Vec<_> = weights::earlier(&request.output)?;
-    if request.conv_template.is_some() {
+    if template.is_some() {
         previous.push(ChatConfig::FILE_NAME.into());
     }
     let staging = Staging::beside(&request.output).map_err(WeightsError::Output)?;
@@ -114,11 +116,11 @@ pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Con
         };
         let name = request.output.file_name().unwrap_or(request.output.as_str());
         let (weights, chat) =
-            natively(&weights, chat_request(request, &checkpoint, output), name, ui)?;
+            natively(&weights, chat_request(request, template, &checkpoint, output), name, ui)?;
         (Some(weights), chat)
     } else {
         ui.status("Converting", &format!("with {choice}"));
-        by_mlc(request, &checkpoint, staging.path(), cancel)?
+        by_mlc(request, template, &checkpoint, staging.path(), cancel)?
     };
     for warning in chat.iter().flat_map(|chat| &chat.warnings) {
         ui.warn(warning);
@@ -173,6 +175,7 @@ pub(super) fn natively(
 /// By `python -m mlc_llm`.
 fn by_mlc(
     request: &ConvertRequest,
+    template: Option<&str>,
     checkpoint: &Utf8Path,
     output: &Utf8Path,
     cancel: &Cancel,
@@ -192,7 +195,7 @@ fn by_mlc(
         limit: LIMIT,
         cancel,
     };
-    let chat = chat_request(request, &checkpoint, &output);
+    let chat = chat_request(request, template, &checkpoint, &output);
     let chat = chat.map(|request| engine.gen_config(&request)).transpose()?;
     engine.convert_weight(&WeightRequest {
         checkpoint: &checkpoint,
@@ -207,13 +210,33 @@ fn by_mlc(
     Ok((None, chat))
 }
 
+/// The conversation template's name, derived where that is asked for.
+fn template<'a>(
+    request: &'a ConvertRequest,
+    checkpoint: &Utf8Path,
+    ui: &Ui,
+) -> Result<Option<&'a str>, Error> {
+    let asked = request.conv_template.as_deref();
+    if asked != Some(AUTO) {
+        return Ok(asked);
+    }
+    let name = match &request.checkpoint {
+        Checkpoint::Hub(repo) => Some(repo.repo()),
+        Checkpoint::Directory(_) => None,
+    };
+    let found = derive(checkpoint, name)?;
+    ui.status("Template", &format!("{found}, from the checkpoint"));
+    Ok(Some(found.as_str()))
+}
+
 fn chat_request<'a>(
     request: &'a ConvertRequest,
+    template: Option<&'a str>,
     checkpoint: &'a Utf8Path,
     output: &'a Utf8Path,
 ) -> Option<ChatRequest<'a>> {
     let (quantization, overrides) = (request.quantization.as_str(), &request.overrides);
-    let conv_template = request.conv_template.as_deref()?;
+    let conv_template = template?;
     Some(ChatRequest { checkpoint, quantization, conv_template, overrides, output })
 }
 

@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::convert::natively;
 use super::fetch::{Fetched, of_model, show};
+use super::raw_template::resolved;
 use super::{PackageRequest, Planned};
 use crate::convert::ConvertError;
 use crate::convert::chat::{self, ChatRequest};
@@ -20,7 +21,7 @@ use crate::io::cancel::Cancel;
 use crate::io::files;
 use crate::model::{
     ByteSize, ChatConfig, Conversion, Digest, Fingerprint, HubRepo, ModelEntry, ModelFiles,
-    ModelSource, Overrides, TensorCache,
+    ModelSource, Overrides, ResolvedConversion, TensorCache,
 };
 use crate::plan::{CachedModel, ModelFacts, PlannedBundle, PlannedConversion};
 use crate::ui::{Transfer, Ui};
@@ -28,7 +29,7 @@ use crate::ui::{Transfer, Ui};
 /// A model that is converted from a raw checkpoint.
 pub(super) struct Raw {
     entry: ModelEntry,
-    conversion: Conversion,
+    conversion: ResolvedConversion,
     checkpoint: Checkpoint,
     store: ConvertedStore,
     fingerprint: Fingerprint,
@@ -36,7 +37,7 @@ pub(super) struct Raw {
     held: InUse,
 }
 
-enum Checkpoint {
+pub(super) enum Checkpoint {
     Directory { dir: Utf8PathBuf, digest: Digest },
     Hub { repo: HubRepo, raw: HubRaw },
 }
@@ -61,6 +62,13 @@ impl Fetched {
                 return Ok(Err(source.to_string()));
             }
             Err(error) => return Err(error),
+        };
+        let (hub, cache_dir) = (self.hub.as_ref(), &request.cache_dir);
+        let conversion = match resolved(conversion, entry, &checkpoint, hub, cache_dir, ui) {
+            Err(Error::Fetch { source, .. }) if source.is_offline() => {
+                return Ok(Err(source.to_string()));
+            }
+            conversion => conversion?,
         };
         let fingerprint = fingerprint(&checkpoint, conversion, &entry.overrides);
         let commit = match &checkpoint {
@@ -247,8 +255,8 @@ impl Raw {
         let checkpoint = self.checkpoint_dir(hub, true, ui)?;
         self.refuse_python(&checkpoint)?;
         let began = Instant::now();
-        let Conversion { quantization, conv_template } = self.conversion;
-        ui.status("Converting", &format!("{model_id} to {quantization}"));
+        let ResolvedConversion { quantization, conv_template, .. } = self.conversion;
+        ui.status("Converting", &format!("{model_id} to {}", self.conversion));
         let output = new.model_dir();
         let weights = Request {
             checkpoint: &checkpoint,
@@ -323,7 +331,7 @@ fn generated(overrides: &Overrides) -> Overrides {
 /// Everything that can change the converted model. Our version stands for how we convert.
 fn fingerprint(
     checkpoint: &Checkpoint,
-    conversion: Conversion,
+    conversion: ResolvedConversion,
     overrides: &Overrides,
 ) -> Fingerprint {
     let source = match checkpoint {

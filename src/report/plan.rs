@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::{count, write_table};
-use crate::model::{Conversion, ModelSource};
+use crate::model::ModelSource;
 use crate::plan::{
     BindingState, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle, PlannedConversion,
     PlannedLibrary,
@@ -106,8 +106,7 @@ fn origin(library: &PlannedLibrary) -> (String, String) {
 
 /// A model from a raw checkpoint: its size is known once it has been converted.
 fn converted(bundle: &PlannedBundle, conversion: &PlannedConversion) -> String {
-    let Conversion { quantization, conv_template } = conversion.what;
-    let to = format!("{quantization}, template {conv_template}");
+    let to = conversion.what;
     let download = match bundle.to_fetch.0 {
         0 => String::new(),
         _ => format!(", {} to download", bundle.to_fetch),

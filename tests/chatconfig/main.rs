@@ -7,7 +7,9 @@
     reason = "what a scene needs and does not get fails the test"
 )]
 
+mod derive;
 mod engine;
+mod families;
 mod hostile;
 mod upstream;
 
