@@ -30,6 +30,7 @@ mod scene;
 #[path = "../hub/server.rs"]
 #[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/hub")]
 mod server;
+mod several;
 mod sizes;
 mod store;
 mod tree;
