@@ -19,6 +19,7 @@ mod hub_caches;
 mod hub_faults;
 mod hub_lock;
 mod interrupted;
+mod kept;
 mod llvm;
 mod models;
 mod output;

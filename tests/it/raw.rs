@@ -11,14 +11,14 @@ use crate::scene::{Scene, settle};
 use crate::server::{COMMIT, File, Server};
 use crate::tree;
 
-const RAW: &str = "app/models/raw";
+pub(crate) const RAW: &str = "app/models/raw";
 const TOKENIZER: &str = r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
     "pre_tokenizer": null, "post_processor": null, "decoder": null,
     "model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1}, "unk_token": "a"}}"#;
 const MODEL: &str = "raw";
 
 /// A package of one model, a llama of one layer as Hugging Face has it.
-fn scene(device: &str) -> Scene {
+pub(crate) fn scene(device: &str) -> Scene {
     let scene = Scene::with_models(device, &[]);
     scene.configure(|config| {
         config["model_list"] = json!([{
