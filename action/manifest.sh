@@ -10,8 +10,9 @@ source "$here/common.sh"
 
 name=mlc-package-manifest.json
 before=$state/manifests-before
-rm -rf "$before"
-mkdir -p "$MANIFESTS"
+baselines=$state/baselines
+rm -rf "$before" "$baselines"
+mkdir -p "$MANIFESTS" "$baselines"
 mv "$MANIFESTS" "$before"
 mkdir "$MANIFESTS"
 
@@ -21,29 +22,29 @@ read_list "$DISTS"
 prefix=
 if [[ $WORKING_DIRECTORY != . ]]; then prefix=$WORKING_DIRECTORY/; fi
 
-# `files` is for people; in `named` each has its package's name in front, for the report.
-directories='' written='' files='' named=''
+# A manifest that was restored is a baseline: `baseline.json`, or that name of its package.
+files='' named=''
+baseline() {
+  if [[ ! -f $1 ]]; then return; fi
+  mv "$1" "$baselines/${2:-baseline}.json"
+  files+=$baselines/${2:-baseline}.json$'\n'
+  # With the name in front the report knows whose it is.
+  named+=${2:+$2=}$baselines/${2:-baseline}.json$'\n'
+}
+
+directories='' written=''
 for ((at = 0; at < ${#list[@]}; at++)); do
   dist=${list[at]}
   directories+=$prefix$dist$'\n'
   written+=$prefix$dist/$name$'\n'
-  place='' whose=''
-  if ((${#list[@]} > 1)); then
-    place=${names[at]}/
-    whose=${names[at]}=
-  fi
-  mkdir -p "$MANIFESTS/$place"
-  cp -- "$dist/$name" "$MANIFESTS/$place$name"
-  if [[ -f $before/$place$name ]]; then
-    files+=$before/$place$name$'\n'
-    named+=$whose$before/$place$name$'\n'
-  fi
+  package=''
+  if ((${#list[@]} > 1)); then package=${names[at]}; fi
+  mkdir -p "$MANIFESTS/$package"
+  cp -- "$dist/$name" "$MANIFESTS/$package/$name"
+  baseline "$before/$package/$name" "$package"
 done
 # Of the time when it was one package: the report finds out which.
-if [[ -z $files && -f $before/$name ]]; then
-  files=$before/$name
-  named=$files
-fi
+if [[ -z $files ]]; then baseline "$before/$name" ""; fi
 output_list dist "${directories%$'\n'}"
 output_list manifest "${written%$'\n'}"
 output_list baseline "${files%$'\n'}"

@@ -6,10 +6,14 @@ import os
 import pathlib
 import shutil
 import struct
+import subprocess
 import unittest
 
+from ruamel.yaml import YAML
+
 from github import GitHub
-from scene import Scene, model
+from runner import assignments
+from scene import ROOT, Scene, model
 
 DEVICES = {"chat": "android", "extra": "android", "notes": "android", "watch": "iphone"}
 
@@ -105,6 +109,57 @@ class Several(Scene):
         self.assertIn("+293.0 KiB", run.summary)
         self.assertEqual(len(github.comments), 1, run.log)
         self.assertIn("notes", github.comments[0]["body"])
+
+    def test_a_second_workflow_comments_on_all_packages_of_a_fork(self):
+        """With what uploads and downloads of artifacts make of the outputs' paths."""
+        self.good(self.new_job("push"))
+        self.grow("other")
+        built = self.good(self.new_job("fork"))
+        manifests = {
+            path: (self.app / path).read_text() for path in built.outputs["manifest"].splitlines()
+        }
+        baselines = {
+            pathlib.Path(path).name: pathlib.Path(path).read_text()
+            for path in built.outputs["baseline"].splitlines()
+        }
+        self.assertEqual(sorted(baselines), ["chat.json", "notes.json"])
+        for entry in list(self.app.iterdir()):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        for home, files in (("untrusted/head", manifests), ("untrusted/base", baselines)):
+            for path, text in files.items():
+                (self.app / home / path).parent.mkdir(parents=True, exist_ok=True)
+                (self.app / home / path).write_text(text)
+        github = self.github()
+        github.pulls = [{"number": 7, "head": "a" * 40}]
+        run = self.good(self.new_job("workflow_run"), comment="always", **self.found())
+        self.assertEqual(len(github.comments), 1, run.log)
+        self.assertIn("+293.0 KiB", github.comments[0]["body"])
+        self.assertNotIn("no baseline", github.comments[0]["body"])
+
+        # Of what a stranger calls a manifest only files that are there are read.
+        secret = self.root / "mlc-package-manifest.json"
+        secret.write_text(next(iter(manifests.values())))
+        (self.app / "untrusted/head/linked").mkdir()
+        (self.app / "untrusted/head/linked/mlc-package-manifest.json").symlink_to(secret)
+        self.assertNotIn("linked", self.found()["manifest"])
+        hostile = self.app / "untrusted/head/x\n../mlc-package-manifest.json"
+        hostile.parent.mkdir()
+        hostile.write_text("{}")
+        self.refused("absolute or go up", self.new_job("workflow_run"), **self.found())
+
+    def found(self):
+        """What the workflow's own step finds."""
+        workflow = YAML(typ="safe").load((ROOT / ".github/workflows/comment.yml").read_text())
+        steps = workflow["jobs"]["comment"]["steps"]
+        script = next(step["run"] for step in steps if step.get("id") == "found")
+        outputs = self.root / "outputs"
+        outputs.write_text("")
+        subprocess.run(
+            ["bash", "-e", "-c", script], cwd=self.app, check=True,
+            env={"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(outputs)},
+        )
+        values = assignments(outputs.read_text())
+        return {"mode": "report", "manifest": values["manifests"], "baseline": values["baselines"]}
 
     def test_the_baseline_of_the_time_before_there_were_two(self):
         self.project("chat")
