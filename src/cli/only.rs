@@ -18,7 +18,6 @@ pub(super) fn share(
     }
     let is_alone = chosen.len() == 1;
     let mut shared = Vec::new();
-    let mut known = BTreeSet::new();
     for package in chosen {
         // Of one package it is said later, with its models, which it does not have.
         let models = if is_alone { None } else { models_of(&package) };
@@ -28,8 +27,7 @@ pub(super) fn share(
             is_of_it && models.as_ref().is_none_or(|models| models.contains(&choice.model_id))
         };
         let of_it: Vec<_> = only.iter().filter(is_meant).cloned().collect();
-        known.extend(models.into_iter().flatten());
-        shared.push((package, of_it));
+        shared.push((package, of_it, models.unwrap_or_default()));
     }
     if let Some(choice) = only.iter().find(|choice| !shared.iter().any(|it| it.1.contains(choice)))
     {
@@ -37,17 +35,20 @@ pub(super) fn share(
             Some(_) => "the package has no such model",
             None => "no package has such a model",
         };
-        let known: Vec<_> = known.iter().map(ModelId::as_str).collect();
+        let is_of_it =
+            |package: &Chosen| choice.package.is_none() || choice.package == package.name;
+        let known = shared.iter().filter(|(package, ..)| is_of_it(package));
+        let known: BTreeSet<_> = known.flat_map(|it| &it.2).map(ModelId::as_str).collect();
         return Err(Error::usage(
             format!("--only {choice}: {why}"),
-            format!("the models here are: {}", known.join(", ")),
+            format!("the models there are: {}", Vec::from_iter(known).join(", ")),
         ));
     }
     if !only.is_empty() {
-        shared.retain(|(_, models)| !models.is_empty());
+        shared.retain(|(_, models, _)| !models.is_empty());
     }
     let ids = |models: Vec<ModelChoice>| models.into_iter().map(|model| model.model_id).collect();
-    Ok(shared.into_iter().map(|(package, models)| (package, ids(models))).collect())
+    Ok(shared.into_iter().map(|(package, models, _)| (package, ids(models))).collect())
 }
 
 /// The models of a package's config; none if that is wrong.

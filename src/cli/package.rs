@@ -80,6 +80,8 @@ impl BindingArgs {
     }
 }
 
+/// Names the sources in the image, which `MLC_LLM_SOURCE_DIR` names there too.
+const OF_IMAGE: &str = "MLC_PACKAGE_IMAGE_SOURCE_DIR";
 /// Where upstream makes a package.
 const OUTPUT: &str = "dist";
 
@@ -100,6 +102,9 @@ impl PackageArgs {
         ];
         refuse_for_several(chosen.iter().map(|(chosen, _)| chosen), &given)?;
         let source_dir = self.mlc_llm_source_dir.clone();
+        // What the image has is nobody's wish: the file stands over it.
+        let of_image = environment.text(OF_IMAGE).map(Utf8PathBuf::from);
+        let source_dir = source_dir.filter(|dir| Some(dir) != of_image.as_ref());
         let source_dir =
             source_dir.or_else(|| source_dir_of_old(environment.text("MLC_LLM_HOME")?, ui));
         let task = |(chosen, only): (Chosen, Vec<ModelId>)| {

@@ -121,6 +121,15 @@ fn the_sources_are_those_of_the_command_line_the_environment_and_the_file_in_thi
     of_environment.says("of-environment").never_says("app/sources");
     let of_both = build(&["--mlc-llm-source-dir=of-line"]);
     of_both.env("MLC_LLM_SOURCE_DIR", "of-environment").fails(14).says("of-line");
+    // In the image both name its own sources, for whoever names none.
+    let in_image = |scene: &Scene| {
+        let variables = ["MLC_LLM_SOURCE_DIR", "MLC_PACKAGE_IMAGE_SOURCE_DIR"];
+        let call = scene.call(&["build", "--package=phone"]);
+        let run = variables.into_iter().fold(call, |call, name| call.env(name, "/of-image"));
+        run.fails(14).stderr
+    };
+    assert!(in_image(&scene).contains("app/sources"));
+    assert!(in_image(&project("")).contains("/of-image"));
 }
 
 #[test]

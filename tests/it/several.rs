@@ -136,9 +136,9 @@ fn only_the_packages_that_have_a_model_are_built() {
         .plan(&["--only=third"])
         .fails(2)
         .says("--only third: no package has such a model")
-        .says("the models here are: one-q0f16, other-q0f16");
+        .says("the models there are: one-q0f16, other-q0f16");
     scene.plan(&["--only=watch/one-q0f16"]).fails(2).says("`watch` is none of the packages here");
-    scene.plan(&["--only=phone/other-q0f16"]).fails(2).says("the package has no such model");
+    scene.plan(&["--only=phone/other-q0f16"]).fails(2).says("are: one-q0f16\n");
     scene.plan(&["--only=../one"]).fails(2).says("before the `/`");
     let alone = ["--package-config=android/config.json", "--only=phone/one-q0f16"];
     scene.plan(&alone).fails(2).says("write --only one-q0f16");
