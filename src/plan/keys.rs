@@ -117,6 +117,7 @@ pub fn manifests(
     let mut restore_keys: Vec<_> = alone.collect();
     if packages.len() != 1 {
         restore_keys.insert(0, format!("{prefix}-manifests-{}-", digest(choice)));
+        restore_keys.truncate(MOST_RESTORE_KEYS);
     }
     ManifestKeys { key: restore_keys.first().cloned().unwrap_or_default(), restore_keys }
 }
@@ -184,6 +185,10 @@ pub fn devices(plans: &[&Plan]) -> Vec<String> {
     let all: BTreeSet<_> = plans.iter().map(|plan| plan.device.to_string()).collect();
     all.into_iter().collect()
 }
+
+/// `actions/cache/restore` asks for at most ten keys, and refuses to ask for more; the first is the
+/// entry's own.
+const MOST_RESTORE_KEYS: usize = 9;
 
 /// Stands between devices. It is in no device's name, so that no family of keys begins as another.
 const TOGETHER: &str = ".";

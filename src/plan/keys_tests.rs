@@ -80,6 +80,9 @@ fn another_package_leaves_those_of_before_their_manifests() {
     // The entry of the time when it was one package helps too.
     let one = keys(&[(&android, "a".into())], &project);
     assert_eq!(two.restore_keys[..2], [two.key.clone(), one.key]);
+    let many: Vec<_> = (0..30).map(|at| (&android, format!("{at}").into())).collect();
+    assert_eq!(keys(&many, &project).restore_keys.len(), 9);
+    assert_eq!(keys(&many, &project).key, two.key);
     // Jobs that make different packages do not take each other's.
     let chosen = keys(&three[..2], &["app/mlc-package.yml", "a", "b"]);
     assert_ne!(chosen.key, two.key);

@@ -195,6 +195,8 @@ class Several(Scene):
         # Of the same device they would be one file.
         run = self.use(self.new_job("push"), tag_name="v2", name="same", token="the-token")
         self.assertTrue(run.failed)
+        self.assertIn("`chat/dist` and `notes/dist` would both be", run.log)
+        self.assertIn("names of their own", run.log)
         self.assertNotIn("v2", [release["tag_name"] for release in github.releases])
 
     def test_packages_can_be_chosen(self):
