@@ -108,7 +108,7 @@ all_present() {
 
 if [[ $MODE == report ]]; then
   if [[ -z $MANIFEST ]]; then fail "\`mode: report\` takes the input \`manifest\`"; fi
-  if [[ -n $PACKAGE ]]; then fail "\`mode: report\` takes no \`package\`, only the input \`manifest\`"; fi
+  if [[ -n ${PACKAGE//$'\n'/} ]]; then fail "\`mode: report\` takes no \`package\`, only the input \`manifest\`"; fi
   all_present manifest "$MANIFEST"
 else
   if [[ -n $MANIFEST ]]; then fail "the input \`manifest\` is for \`mode: report\` only"; fi
@@ -118,7 +118,7 @@ else
     usual=mlc-package.yml
     if [[ ! -f $directory/$usual ]]; then usual=mlc-package-config.json; fi
   fi
-  if [[ -n $PACKAGE ]]; then
+  if [[ -n ${PACKAGE//$'\n'/} ]]; then
     if [[ -n $CONFIG ]]; then
       fail "the inputs \`config\` and \`package\` cannot be given together: \`package\` names packages \
 of mlc-package.yml, which says what their configs are"

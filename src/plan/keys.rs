@@ -126,9 +126,8 @@ pub fn manifests(
 /// needed any more; none if there are none. Without restore keys: an entry with another model
 /// would drag that along for good.
 pub fn weights(plans: &[&Plan], prefix: &KeyPrefix, cache_dir: &Utf8Path) -> Option<CacheEntry> {
-    let models = || plans.iter().flat_map(|plan| &plan.models);
     let (mut hub, mut converted) = (Vec::new(), Vec::new());
-    for model in models() {
+    for model in plans.iter().flat_map(|plan| &plan.models) {
         let Some(bundle) = &model.bundle else { continue };
         match (&model.conversion, &model.source, &model.commit) {
             (Some(conversion), _, _) => {
@@ -153,8 +152,10 @@ pub fn weights(plans: &[&Plan], prefix: &KeyPrefix, cache_dir: &Utf8Path) -> Opt
         .map(|(commit, dir)| format!("{}@{commit}", dir.file_name().unwrap_or_default()))
         .collect();
     names.extend(converted.iter().map(|(fingerprint, _)| format!("converted {fingerprint}")));
-    let mut paths: Vec<_> = hub.iter().map(|(_, dir)| (*dir).to_owned()).collect();
-    paths.dedup();
+    // Two commits of one repository are in one directory.
+    let mut seen = HashSet::new();
+    let dirs = hub.iter().map(|(_, dir)| *dir).filter(|dir| seen.insert(*dir));
+    let mut paths: Vec<_> = dirs.map(Utf8Path::to_owned).collect();
     if !hub.is_empty() {
         // The register says that these files are ours, and the listings what they must be.
         paths.extend(["weights", "hub-listings"].map(|name| cache_dir.join(name)));

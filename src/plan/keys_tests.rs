@@ -158,6 +158,12 @@ fn weights_are_those_of_bundled_models_of_the_hub_at_their_commit() {
     assert_ne!(one.key, moved.key);
     let twice = entry(vec![hub_model("u/in", "c1", true), hub_model("u/in", "c1", true)]).unwrap();
     assert_eq!(one, twice);
+    let of = |commit| Plan { models: vec![hub_model("u/in", commit, true)], ..plan(Vec::new()) };
+    let other = Plan { models: vec![hub_model("u/b", "c2", true)], ..plan(Vec::new()) };
+    let plans = [&of("c1"), &other, &of("c3")];
+    let all = super::weights(&plans, &prefix(), Utf8Path::new(CACHE)).unwrap();
+    assert_eq!(all.paths[..2], ["/hub/models--u--in", "/hub/models--u--b"]);
+    assert_eq!(all.paths.len(), 4);
 }
 
 #[test]
