@@ -74,7 +74,7 @@ impl Made {
         }
     }
 
-    /// The outputs of a step that builds; README.md lists them.
+    /// The outputs of a step that builds.
     pub(super) fn outputs(&self) -> Values {
         let count = |wanted| self.libraries.values().filter(|origin| **origin == wanted).count();
         let compiled = count(LibraryOrigin::Compiled);

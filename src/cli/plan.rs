@@ -91,8 +91,7 @@ pub(super) fn print(
 }
 
 impl GithubArgs {
-    /// The outputs of a step that plans; README.md lists them. `names` are the packages that were
-    /// asked for.
+    /// The outputs of a step that plans. `names` are the packages that were asked for.
     fn outputs(&self, planned: &[(Task, Plan)], names: Vec<String>) -> Result<Values, Error> {
         let plans: Vec<_> = planned.iter().map(|(_, plan)| plan).collect();
         let named: Vec<_> = planned.iter().map(|(task, plan)| (task.name.as_ref(), plan)).collect();
@@ -102,16 +101,10 @@ impl GithubArgs {
         let libraries = keys::libraries(&plans, prefix, cache_dir);
         let kits = keys::kits(&plans, prefix, cache_dir);
         let weights = keys::weights(&plans, prefix, cache_dir);
-        let manifests = keys::manifests(
-            &planned
-                .iter()
-                .map(|(task, plan)| {
-                    (plan, in_repository(&task.request, &task.request.package_config))
-                })
-                .collect::<Vec<_>>(),
-            &choice(first, names),
-            prefix,
-        );
+        let config = |request: &PackageRequest| in_repository(request, &request.package_config);
+        let configs = planned.iter().map(|(task, plan)| (plan, config(&task.request)));
+        let configs: Vec<_> = configs.collect();
+        let manifests = keys::manifests(&configs, &choice(first, names), prefix);
         let matrix = Matrix::new(&named, self.matrix_jobs);
         let misses = Matrix::misses(&named);
         let prepared = plans.iter().flat_map(|plan| &plan.libraries);
