@@ -132,6 +132,7 @@ ENV HOME=/home/mlc-package \
     ANDROID_NDK=/opt/ndk \
     TVM_NDK_CC=/opt/ndk/toolchains/llvm/prebuilt/linux-x86_64/bin/aarch64-linux-android${ANDROID_API_LEVEL}-clang \
     MLC_LLM_SOURCE_DIR=/opt/mlc-llm \
+    MLC_PACKAGE_IMAGE_SOURCE_DIR=/opt/mlc-llm \
     PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532
 WORKDIR /src

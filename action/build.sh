@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes dist/, or only the libraries that go into it, or says which are missing.
+# Makes the packages, or only the libraries that go into them, or says which are missing.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,4 +12,4 @@ if [[ $MODE == plan ]]; then
 fi
 package_arguments
 if [[ $MODE == libraries ]]; then package_arguments+=(--libs-only); fi
-with_toolchain build "${package_arguments[@]}" --format github
+with_toolchain build "${package_arguments[@]}"

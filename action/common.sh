@@ -27,6 +27,24 @@ fail() {
 # Sets an output of the step. Values have one line: inputs.sh refuses others.
 output() { printf '%s=%s\n' "$1" "$2" >>"$GITHUB_OUTPUT"; }
 
+# Sets an output of the step that is a list, one a line. What is in a list may be foreign, so that
+# nobody may know the line that ends it.
+output_list() {
+  local end
+  end=end-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  printf '%s<<%s\n%s\n%s\n' "$1" "$end" "$2" "$end" >>"$GITHUB_OUTPUT"
+}
+
+# Reads a list, one a line, into the array `list`. Where it is empty, so is the array: then it may
+# only be counted.
+read_list() {
+  list=()
+  local item
+  while IFS= read -r item; do
+    if [[ -n $item ]]; then list+=("$item"); fi
+  done <<<"$1"
+}
+
 # Runs mlc-package where the compiler is: in the image as the runner's own user, so that what it
 # writes belongs to that user; or on this machine. Paths are the same in both.
 with_toolchain() {
@@ -61,7 +79,13 @@ to use the compiler of this machine" 125
 
 # The arguments that plan and build share, in `package_arguments`.
 package_arguments() {
-  package_arguments=("--package-config=$CONFIG" "--output=$OUTPUT")
+  package_arguments=(--format=github)
+  if [[ -n $CONFIG ]]; then package_arguments+=("--package-config=$CONFIG"); fi
+  if [[ -n $OUTPUT ]]; then package_arguments+=("--output=$OUTPUT"); fi
+  local name
+  while IFS= read -r name; do
+    if [[ -n $name ]]; then package_arguments+=("--package=$name"); fi
+  done <<<"$PACKAGE"
   if [[ $LOCKED == true ]]; then package_arguments+=(--locked); fi
   if [[ $STRICT == true ]]; then package_arguments+=(--strict); fi
   if [[ -n ${PYTHON:-} && -z ${IMAGE:-} ]]; then package_arguments+=("--python=$PYTHON"); fi

@@ -42,12 +42,15 @@ relative() {
   esac
 }
 
-# Where a path that is there leads to, links followed.
+# Where a path that is there leads to, links followed. Without an input it is a file that is read
+# by its usual name.
 inside() {
-  local name=$1 path=$2 real
+  local name=$1 path=$2 real what
   real=$(realpath "$path")
   if [[ $real != "$workspace" && $real != "$workspace"/* ]]; then
-    fail "the input \`$name\` leads out of the repository (\`$path\` is \`$real\`)"
+    what="the input \`$name\`"
+    if [[ -z $name ]]; then what="\`${path##*/}\`"; fi
+    fail "$what leads out of the repository (\`$path\` is \`$real\`)"
   fi
 }
 
@@ -105,22 +108,50 @@ all_present() {
 
 if [[ $MODE == report ]]; then
   if [[ -z $MANIFEST ]]; then fail "\`mode: report\` takes the input \`manifest\`"; fi
+  if [[ -n ${PACKAGE//$'\n'/} ]]; then fail "\`mode: report\` takes no \`package\`, only the input \`manifest\`"; fi
   all_present manifest "$MANIFEST"
 else
   if [[ -n $MANIFEST ]]; then fail "the input \`manifest\` is for \`mode: report\` only"; fi
   relative config "$CONFIG"
-  if [[ ! -f $directory/$CONFIG ]]; then
-    fail "there is no package config \`$CONFIG\` in \`$WORKING_DIRECTORY\`: name it with the input \
-\`config\`; does a step with actions/checkout come before this one?" 10
+  usual=$CONFIG
+  if [[ -z $CONFIG ]]; then
+    usual=mlc-package.yml
+    if [[ ! -f $directory/$usual ]]; then usual=mlc-package-config.json; fi
   fi
-  inside config "$directory/$CONFIG"
+  if [[ -n ${PACKAGE//$'\n'/} ]]; then
+    if [[ -n $CONFIG ]]; then
+      fail "the inputs \`config\` and \`package\` cannot be given together: \`package\` names packages \
+of mlc-package.yml, which says what their configs are"
+    fi
+    if [[ $usual != mlc-package.yml ]]; then
+      fail "the input \`package\` names packages of mlc-package.yml, and there is none in \
+\`$WORKING_DIRECTORY\`: list them there, or name a package config with the input \`config\`"
+    fi
+  fi
+  if [[ ! -f $directory/$usual ]]; then
+    fail "there is no package config \`$usual\` in \`$WORKING_DIRECTORY\`: name it with the input \
+\`config\`, or list packages in mlc-package.yml; does a step with actions/checkout come before this \
+one?" 10
+  fi
+  inside "${CONFIG:+config}" "$directory/$usual"
 fi
+# It is read beside a config too, and by reports: its budgets.
+if [[ -e $directory/mlc-package.yml ]]; then inside "" "$directory/mlc-package.yml"; fi
+
+while IFS= read -r package; do
+  if [[ -n $package && ! $package =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]]; then
+    single_line package "$package"
+    fail "the input \`package\` is a list of names, one a line: letters, digits, \`.\`, \`_\` and \`-\` \
+(\`$package\`)"
+  fi
+done <<<"$PACKAGE"
 
 relative output "$OUTPUT"
-# The nearest directory that is there already; below it nothing can lead elsewhere.
-nearest=$directory/$OUTPUT
+# The nearest directory that is there already; below it nothing can lead elsewhere. What
+# mlc-package.yml says is looked at by the program.
+nearest=$directory/${OUTPUT:-dist}
 while [[ ! -e $nearest && ! -L $nearest ]]; do nearest=${nearest%/*}; done
-inside output "$nearest"
+inside "${OUTPUT:+output}" "$nearest"
 
 if [[ -n $SOURCE_DIR ]]; then
   relative source-dir "$SOURCE_DIR"
@@ -149,10 +180,9 @@ if [[ -n $CACHE_DIR ]]; then
 fi
 mkdir -p "$caches/cache" "$caches/huggingface"
 
-dist=$OUTPUT
-if [[ $WORKING_DIRECTORY != . ]]; then dist=$WORKING_DIRECTORY/$OUTPUT; fi
+# What an earlier step of the job left is no baseline of this one.
+rm -rf "$state/manifests"
 output directory "$directory"
-output dist "$dist"
 output cache-dir "$caches/cache"
 output hf-home "$caches/huggingface"
 output manifests "$state/manifests"

@@ -7,5 +7,5 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$here/common.sh"
 
 package_arguments
-with_toolchain plan "${package_arguments[@]}" --format github \
+with_toolchain plan "${package_arguments[@]}" \
   --prefix-key "$PREFIX_KEY" --matrix-jobs "$MATRIX_JOBS"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Publishes the package as a release: a draft until everything is up. A run that failed is
+# Publishes the packages as a release: a draft until everything is up. A run that failed is
 # completed by the next one.
 set -euo pipefail
 
@@ -7,7 +7,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=action/common.sh
 source "$here/common.sh"
 
-arguments=("--tag=$TAG_NAME" "--output=$OUTPUT" "--staging=$state/assets")
+arguments=("--tag=$TAG_NAME" "--staging=$state/assets")
+while IFS= read -r dist; do
+  if [[ -n $dist ]]; then arguments+=("--output=$dist"); fi
+done <<<"$DISTS"
 if [[ -n $NAME ]]; then arguments+=("--name=$NAME"); fi
 if [[ -n $DRAFT ]]; then arguments+=("--draft=$DRAFT"); fi
 if [[ -n $PRERELEASE ]]; then arguments+=("--prerelease=$PRERELEASE"); fi

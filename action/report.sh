@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Reports sizes, of what was built or of a manifest from elsewhere: in the job's summary, as files, at the lines of models that are over a budget
-# and, when asked, on the pull request. Ends with 20 if a budget says that the job fails.
+# Reports sizes, of what was built or of manifests from elsewhere: in the job's summary, as files,
+# at the lines of models that are over a budget and, when asked, on the pull request. Ends with 20
+# if a budget says that the job fails.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,7 +19,16 @@ each() {
 if [[ -n $MANIFEST ]]; then
   each --manifest "$MANIFEST"
 else
-  arguments+=("--manifest=$OUTPUT" "--package-config=$CONFIG")
+  read_list "$PACKAGES"
+  names=(${list[@]+"${list[@]}"})
+  read_list "$DISTS"
+  for ((at = 0; at < ${#list[@]}; at++)); do
+    if ((at < ${#names[@]})); then
+      arguments+=("--manifest=${names[at]}=${list[at]}")
+    else
+      arguments+=("--manifest=${list[at]}" "--package-config=${CONFIG:-mlc-package-config.json}")
+    fi
+  done
 fi
 each --baseline "$BASELINE"
 # Nothing of an earlier commit: what was published last, if anything was.

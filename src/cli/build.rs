@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::libraries::{self, Made};
 use super::package::PackageArgs;
-use super::project::{self, refuse_outputs_of_several};
-use super::{Context, Format, libraries, outputs};
+use super::project::{self, Task};
+use super::{Context, Format, outputs};
 use crate::compile::MlcCompiler;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::model::{LinkMode, PackageName};
-use crate::pipeline::{self, BuildRequest, PackageRequest};
+use crate::pipeline::{self, BuildRequest};
 use crate::report;
 
 pub(super) const DEFAULT_TIMEOUT: NonZeroU64 =
@@ -104,19 +105,24 @@ fn default_jobs() -> NonZeroUsize {
 
 pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     let tasks = args.package.clone().tasks(&context.ui)?;
-    refuse_outputs_of_several(&tasks, matches!(args.format, BuildFormat::Github))?;
-    project::each(tasks, context, |task, name, context| args.one(task.request, name, context))?;
+    let mut made = Made::default();
+    project::each(tasks, context, |task, name, context| args.one(task, name, &mut made, context))?;
+    if !args.dry_run && matches!(args.format, BuildFormat::Github) {
+        outputs::set(&made.outputs(), context)?;
+    }
     Ok(Exit::Ok)
 }
 
 impl BuildArgs {
-    /// Builds one package. It has a name where there are several.
+    /// Builds one package. `name` is given where there are several.
     fn one(
         &self,
-        mut package: PackageRequest,
+        task: Task,
         name: Option<&PackageName>,
+        made: &mut Made,
         context: &mut Context<'_>,
     ) -> Result<(), Error> {
+        let mut package = task.request;
         if self.libs_only {
             package.binding = None;
         }
@@ -137,21 +143,20 @@ impl BuildArgs {
         };
         if self.libs_only {
             let there = pipeline::libraries(&request, &context.ui, &context.cancel)?;
+            made.libraries(task.name, &there);
             return libraries::print(&there, self.format, name, context);
         }
         let manifest = pipeline::build(&request, &context.ui, &context.cancel)?;
         let output = &request.package.output;
+        made.package(task.name, &manifest, output);
+        let summary = |out: &mut dyn Write| {
+            project::print_heading(name, out)?;
+            report::write_summary(out, &manifest, output)
+        };
         match self.format {
-            BuildFormat::Human => {
-                project::print_heading(name, context.out)?;
-                report::write_summary(&mut context.out, &manifest, output)?;
-            }
+            BuildFormat::Human => summary(&mut context.out)?,
             BuildFormat::Json => project::print_json(&manifest, "manifest", name, context.out)?,
-            BuildFormat::Github => {
-                let values = libraries::outputs_of(&manifest, output);
-                let summary = |out: &mut dyn Write| report::write_summary(out, &manifest, output);
-                outputs::write(&values, context, summary)?;
-            }
+            BuildFormat::Github => outputs::show(context, summary)?,
         }
         Ok(())
     }

@@ -4,12 +4,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::Context;
+use super::project::refuse_unknown;
 use crate::config::project;
 use crate::config::render::{self, Contents, Repository};
 use crate::config::{self, Checked};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::files;
+use crate::model::{PackageName, Project};
 use crate::pipeline;
 
 /// The width that source lines are shown in.
@@ -18,10 +20,13 @@ const WIDTH: usize = 120;
 /// `mlc-package check`.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Package configs, or a mlc-package.yml [default: mlc-package.yml and all that it names, else
-    /// mlc-package-config.json]
+    /// Package configs, or a mlc-package.yml [default: mlc-package.yml and all that it names; where
+    /// it names none, mlc-package-config.json]
     #[arg(value_name = "CONFIG")]
     configs: Vec<Utf8PathBuf>,
+    /// Only this package of mlc-package.yml; may be given more than once
+    #[arg(long, value_name = "NAME", conflicts_with = "configs")]
+    package: Vec<PackageName>,
     /// Make warnings errors
     #[arg(long)]
     strict: bool,
@@ -43,26 +48,41 @@ enum CheckFormat {
 pub(super) fn run(args: &CheckArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     let repository = repository()?;
     let mut good = true;
+    let (project_file, usual) =
+        (Utf8Path::new(project::FILE_NAME), Utf8Path::new(config::FILE_NAME));
     let mut configs = args.configs.clone();
     if configs.is_empty() {
-        let project = Utf8Path::new(project::FILE_NAME);
-        let usual = if files::is_file(project) { project } else { config::FILE_NAME.into() };
-        configs.push(usual.to_owned());
+        let is_project = files::is_file(project_file) || !args.package.is_empty();
+        configs.push(if is_project { project_file } else { usual }.to_owned());
     }
     for path in &configs {
-        if is_project(path) {
-            let checked = project::check_file(path);
-            good &= print(&checked, args.format, &repository, context)?;
-            let packages = checked.project().map(|project| project.packages.as_slice());
-            for package in packages.unwrap_or_default() {
-                let checked = checked_config(&package.config, args.strict);
-                good &= print(&checked, args.format, &repository, context)?;
-            }
-        } else {
+        if !is_project(path) {
+            good &= print(&checked_config(path, args.strict), args.format, &repository, context)?;
+            continue;
+        }
+        let checked = project::check_file(path);
+        good &= print(&checked, args.format, &repository, context)?;
+        let Some(project) = checked.project() else { continue };
+        let mut named: Vec<_> = chosen(project, &args.package)?;
+        // What a build takes where no packages are listed.
+        if project.packages.is_empty() && args.configs.is_empty() && files::is_file(usual) {
+            named.push(usual);
+        }
+        for path in named {
             good &= print(&checked_config(path, args.strict), args.format, &repository, context)?;
         }
     }
     Ok(if good { Exit::Ok } else { Exit::Config })
+}
+
+/// The configs of a project's packages; of those that are named, if any are.
+fn chosen<'p>(project: &'p Project, names: &[PackageName]) -> Result<Vec<&'p Utf8Path>, Error> {
+    for name in names {
+        refuse_unknown(name, project)?;
+    }
+    let packages = project.packages.iter();
+    let wanted = packages.filter(|package| names.is_empty() || names.contains(&package.name));
+    Ok(wanted.map(|package| package.config.as_path()).collect())
 }
 
 /// Prints what was found; says whether it is good.

@@ -1,14 +1,16 @@
 //! Where libraries came from: what `build --libs-only` prints, and the outputs of a build's step.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::build::BuildFormat;
-use super::{Context, outputs, project};
+use super::outputs::{self, Values, lines};
+use super::{Context, project};
 use crate::error::Error;
 use crate::manifest::{self, LibraryOrigin, Manifest};
-use crate::model::PackageName;
+use crate::model::{Fingerprint, PackageName};
 use crate::pipeline::Libraries;
 use crate::report;
 
@@ -25,33 +27,69 @@ pub(super) fn print(
             write_libraries(&mut context.out, libraries)?;
         }
         BuildFormat::Json => project::print_json(libraries, "libraries", package, context.out)?,
-        BuildFormat::Github => {
-            let origins: Vec<_> =
-                libraries.libraries.iter().map(|library| library.origin).collect();
-            outputs::write(&counts(&origins), context, |out| write_libraries(out, libraries))?;
-        }
+        BuildFormat::Github => outputs::show(context, |out| {
+            project::print_heading(package, out)?;
+            write_libraries(out, libraries)
+        })?,
     }
     Ok(())
 }
 
-/// The outputs of a step that builds; README.md lists them.
-pub(super) fn outputs_of(made: &Manifest, dist: &Utf8Path) -> Vec<(&'static str, String)> {
-    let origins: Vec<_> = made.libraries.iter().map(|library| library.origin).collect();
-    let mut values = counts(&origins);
-    values.push(("dist", dist.to_string()));
-    values.push(("manifest", dist.join(manifest::FILE_NAME).into_string()));
-    values
+/// What was made, of all packages: for the outputs of the step.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    packages: Vec<PackageName>,
+    dists: Vec<Utf8PathBuf>,
+    /// A library that several packages need was compiled for the first of them.
+    libraries: BTreeMap<Fingerprint, LibraryOrigin>,
 }
 
-/// The outputs that say where libraries came from.
-fn counts(origins: &[LibraryOrigin]) -> Vec<(&'static str, String)> {
-    let count = |wanted| origins.iter().filter(|origin| **origin == wanted).count();
-    let compiled = count(LibraryOrigin::Compiled);
-    vec![
-        ("libs-compiled", compiled.to_string()),
-        ("libs-cached", count(LibraryOrigin::Cached).to_string()),
-        ("cache-hit", (compiled == 0).to_string()),
-    ]
+impl Made {
+    /// A package was made in `dist`.
+    pub(super) fn package(&mut self, name: Option<PackageName>, made: &Manifest, dist: &Utf8Path) {
+        let libraries = made.libraries.iter();
+        let of_store = libraries.filter_map(|library| Some((library.fingerprint?, library.origin)));
+        self.add(name, of_store);
+        self.dists.push(dist.to_owned());
+    }
+
+    /// Its libraries were.
+    pub(super) fn libraries(&mut self, name: Option<PackageName>, made: &Libraries) {
+        let libraries = made.libraries.iter();
+        let of_store = libraries.map(|library| (library.fingerprint, library.origin));
+        self.add(name, of_store);
+    }
+
+    fn add(
+        &mut self,
+        name: Option<PackageName>,
+        libraries: impl Iterator<Item = (Fingerprint, LibraryOrigin)>,
+    ) {
+        self.packages.extend(name);
+        for (fingerprint, origin) in libraries {
+            let known = self.libraries.entry(fingerprint).or_insert(origin);
+            if origin == LibraryOrigin::Compiled {
+                *known = origin;
+            }
+        }
+    }
+
+    /// The outputs of a step that builds.
+    pub(super) fn outputs(&self) -> Values {
+        let count = |wanted| self.libraries.values().filter(|origin| **origin == wanted).count();
+        let compiled = count(LibraryOrigin::Compiled);
+        let mut values = vec![
+            ("packages", lines(&self.packages)),
+            ("libs-compiled", compiled.to_string()),
+            ("libs-cached", count(LibraryOrigin::Cached).to_string()),
+            ("cache-hit", (compiled == 0).to_string()),
+        ];
+        if !self.dists.is_empty() {
+            let manifests = self.dists.iter().map(|dist| dist.join(manifest::FILE_NAME));
+            values.extend([("dist", lines(&self.dists)), ("manifest", lines(manifests))]);
+        }
+        values
+    }
 }
 
 fn write_libraries(out: &mut dyn Write, libraries: &Libraries) -> io::Result<()> {

@@ -3,12 +3,13 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
+use super::only;
 use super::project::{ChoiceArgs, Chosen, Task, refuse_for_several};
 use crate::compile::Environment;
 use crate::error::Error;
 use crate::fetch;
 use crate::io::files;
-use crate::model::{DownloadPolicy, JitPolicy, MacabiArch, ModelId};
+use crate::model::{DownloadPolicy, JitPolicy, MacabiArch, ModelChoice, ModelId, PackageName};
 use crate::pipeline::{BindingOptions, PackageRequest};
 use crate::ui::Ui;
 
@@ -20,9 +21,9 @@ pub(super) struct ModelsArgs {
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
-    /// Only this model of the config; may be given more than once
-    #[arg(long, value_name = "MODEL_ID")]
-    only: Vec<ModelId>,
+    /// Only this model; may be given more than once. Packages without one of them are left out
+    #[arg(long, value_name = "[PACKAGE/]MODEL_ID")]
+    only: Vec<ModelChoice>,
     /// Take the config's warnings for errors
     #[arg(long)]
     strict: bool,
@@ -79,25 +80,34 @@ impl BindingArgs {
     }
 }
 
+/// Names the sources in the image, which `MLC_LLM_SOURCE_DIR` names there too.
+const OF_IMAGE: &str = "MLC_PACKAGE_IMAGE_SOURCE_DIR";
 /// Where upstream makes a package.
 const OUTPUT: &str = "dist";
 
 impl PackageArgs {
+    /// The packages that are named, if any are.
+    pub(super) fn names(&self) -> &[PackageName] {
+        &self.models.choice.package
+    }
+
     /// The requests that these arguments, the environment and `mlc-package.yml` make, one of each
     /// package.
     pub(super) fn tasks(self, ui: &Ui) -> Result<Vec<Task>, Error> {
         let environment = Environment::current()?;
-        let chosen = self.models.choice.clone().choose(ui)?;
+        let chosen = only::share(self.models.choice.clone().choose(ui)?, &self.models.only)?;
         let given = [
             ("--output", self.output.is_some()),
-            ("--only", !self.models.only.is_empty()),
             ("--build-dir", self.binding.build_dir.is_some()),
         ];
-        refuse_for_several(&chosen, &given)?;
+        refuse_for_several(chosen.iter().map(|(chosen, _)| chosen), &given)?;
         let source_dir = self.mlc_llm_source_dir.clone();
+        // What the image has is nobody's wish: the file stands over it.
+        let of_image = environment.text(OF_IMAGE).map(Utf8PathBuf::from);
+        let source_dir = source_dir.filter(|dir| Some(dir) != of_image.as_ref());
         let source_dir =
             source_dir.or_else(|| source_dir_of_old(environment.text("MLC_LLM_HOME")?, ui));
-        let task = |chosen: Chosen| {
+        let task = |(chosen, only): (Chosen, Vec<ModelId>)| {
             let mut environment = environment.clone();
             if let Some(dir) = source_dir.as_ref().or(chosen.source_dir.as_ref()) {
                 let dir = environment.directory.join(dir);
@@ -107,7 +117,7 @@ impl PackageArgs {
             let output = output.unwrap_or_else(|| OUTPUT.into());
             refuse_occupied(&output, &chosen.package_config)?;
             let task =
-                self.models.clone().task(chosen, environment, output, self.python.clone())?;
+                self.models.clone().task(chosen, only, environment, output, self.python.clone())?;
             let binding = self.binding.clone().options();
             Ok(Task { request: PackageRequest { binding, ..task.request }, ..task })
         };
@@ -119,15 +129,17 @@ impl ModelsArgs {
     /// The same for what needs no compiler.
     pub(super) fn tasks(self, ui: &Ui) -> Result<Vec<Task>, Error> {
         let environment = Environment::current()?;
-        let chosen = self.choice.clone().choose(ui)?;
-        refuse_for_several(&chosen, &[("--only", !self.only.is_empty())])?;
-        let task = |chosen| self.clone().task(chosen, environment.clone(), OUTPUT.into(), None);
+        let chosen = only::share(self.choice.clone().choose(ui)?, &self.only)?;
+        let task = |(chosen, only)| {
+            self.clone().task(chosen, only, environment.clone(), OUTPUT.into(), None)
+        };
         chosen.into_iter().map(task).collect()
     }
 
     fn task(
         self,
         chosen: Chosen,
+        only: Vec<ModelId>,
         environment: Environment,
         output: Utf8PathBuf,
         python: Option<String>,
@@ -143,7 +155,7 @@ impl ModelsArgs {
             package_config: chosen.package_config,
             output,
             python,
-            only: self.only,
+            only,
             strict: self.strict,
             offline: self.offline,
             locked: self.locked,

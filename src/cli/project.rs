@@ -24,7 +24,7 @@ pub(super) struct ChoiceArgs {
     package_config: Option<Utf8PathBuf>,
     /// Only this package of mlc-package.yml; may be given more than once
     #[arg(long, value_name = "NAME", conflicts_with = "package_config")]
-    package: Vec<PackageName>,
+    pub(super) package: Vec<PackageName>,
 }
 
 /// A package, as far as the file or the command line says what it is.
@@ -61,7 +61,7 @@ impl ChoiceArgs {
     }
 }
 
-fn refuse_unknown(name: &PackageName, project: &Project) -> Result<(), Error> {
+pub(super) fn refuse_unknown(name: &PackageName, project: &Project) -> Result<(), Error> {
     if project.packages.iter().any(|package| package.name == *name) {
         return Ok(());
     }
@@ -93,15 +93,12 @@ impl Chosen {
 }
 
 /// What cannot be said of several packages at once.
-pub(super) fn refuse_for_several(chosen: &[Chosen], options: &[(&str, bool)]) -> Result<(), Error> {
-    refuse(chosen.iter().map(|chosen| chosen.name.as_ref()), options)
-}
-
-fn refuse<'p>(
-    packages: impl Iterator<Item = Option<&'p PackageName>>,
+pub(super) fn refuse_for_several<'p>(
+    packages: impl Iterator<Item = &'p Chosen>,
     options: &[(&str, bool)],
 ) -> Result<(), Error> {
-    let names: Vec<_> = packages.flatten().map(PackageName::as_str).collect();
+    let names = packages.filter_map(|chosen| chosen.name.as_ref());
+    let names: Vec<_> = names.map(PackageName::as_str).collect();
     match options.iter().find(|(_, given)| *given) {
         Some((option, _)) if names.len() > 1 => Err(Error::usage(
             format!("{option} is of one package, and {FILE_NAME} has {}", names.len()),
@@ -109,11 +106,6 @@ fn refuse<'p>(
         )),
         _ => Ok(()),
     }
-}
-
-/// The outputs of a step are of one package.
-pub(super) fn refuse_outputs_of_several(tasks: &[Task], wanted: bool) -> Result<(), Error> {
-    refuse(tasks.iter().map(|task| task.name.as_ref()), &[("--format github", wanted)])
 }
 
 /// A package and what to do with it.

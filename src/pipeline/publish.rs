@@ -53,7 +53,12 @@ pub fn publish(
     let mut stagings = Vec::new();
     for (dist, options) in &request.packages {
         let staging = pack(request, dist, options, &mut files, ui, cancel)?;
-        stagings.push(staging);
+        if let Some((_, other)) = stagings.iter().find(|(known, _)| *known == staging) {
+            let name = format!("{}-…", staging.file_name().unwrap_or_default());
+            let paths = Box::new([Utf8PathBuf::clone(other), dist.clone()]);
+            return Err(PublishError::SameName { name, paths }.into());
+        }
+        stagings.push((staging, dist.clone()));
     }
     for path in &request.files {
         files.push(ReleaseFile::read(path)?);
@@ -83,7 +88,7 @@ pub fn publish(
     let what = if published.draft { "Drafted" } else { "Published" };
     ui.status(what, &published.url);
     if request.staging.is_none() {
-        for staging in stagings {
+        for (staging, _) in stagings {
             files::remove_dir_all(&staging)?;
         }
     }

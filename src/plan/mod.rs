@@ -11,6 +11,7 @@ mod default_name;
 mod draft;
 mod fingerprint;
 pub mod keys;
+mod matrix;
 
 use std::fmt;
 
@@ -22,6 +23,7 @@ pub use change::{Change, MissReason};
 pub use default_name::default_model_lib;
 pub use draft::{Draft, DraftRequest, ModelFacts, draft};
 pub use fingerprint::{compile_relevant, fingerprint};
+pub use matrix::{Matrix, MatrixJob, NamedPlan};
 
 use crate::model::{
     ByteSize, CompileInputs, CompilerIdentity, Device, Fingerprint, LibraryName, LibraryNameError,
@@ -258,6 +260,14 @@ impl PlannedLibrary {
     pub fn is_miss(&self) -> bool {
         matches!(&self.origin, Origin::Compiled { cached: Cached::Miss { .. }, .. })
     }
+
+    /// Its name in the store; none for one that the user compiled.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        match &self.origin {
+            Origin::Compiled { fingerprint, .. } => Some(*fingerprint),
+            Origin::Prepared { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for Cached {
@@ -269,5 +279,7 @@ impl fmt::Display for Cached {
     }
 }
 
+#[cfg(test)]
+mod test_plans;
 #[cfg(test)]
 mod tests;

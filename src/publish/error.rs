@@ -121,6 +121,11 @@ impl PublishError {
                     .to_owned(),
             ),
             Self::NoFiles => Some("name a dist/ with --output, or files with --file".to_owned()),
+            Self::SameName { .. } => Some(
+                "rename a file; packages for one device need names of their own: those of \
+                 mlc-package.yml, without --name"
+                    .to_owned(),
+            ),
             Self::Damaged { .. } => Some("run it again: it is replaced".to_owned()),
             _ => None,
         }

@@ -222,6 +222,7 @@ class Cache:
 
     def restore(self, given):
         keys = [given["key"], *given.get("restore-keys", "").splitlines()]
+        assert len(keys) <= 10, "the real one refuses more"
         for key in keys:
             self.check(key)
         if self.broken:

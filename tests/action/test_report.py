@@ -33,6 +33,8 @@ class Report(Scene):
         self.assertIn("fffffff", run.summary, "the commit of the baseline")
         self.assertEqual(pathlib.Path(run.outputs["report"]).read_text().strip(), run.summary.strip())
         self.assertIn("<html", pathlib.Path(run.outputs["report-html"]).read_text())
+        # A second workflow that comments for forks finds it by this name.
+        self.assertEqual(pathlib.Path(run.outputs["baseline"]).name, "baseline.json")
         manifests = [key for key in job.cache.keys() if "-manifest-" in key]
         self.assertEqual(len(manifests), 1, "a pull request is nobody's baseline")
 

@@ -7,7 +7,7 @@ use crate::scene::{Scene, entry};
 use crate::tree;
 
 /// The values of a file as GITHUB_OUTPUT names one; of each the last.
-fn outputs(text: &str) -> serde_json::Map<String, Value> {
+pub(crate) fn outputs(text: &str) -> serde_json::Map<String, Value> {
     let mut values = serde_json::Map::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {
@@ -23,26 +23,28 @@ fn outputs(text: &str) -> serde_json::Map<String, Value> {
     values
 }
 
-fn told(scene: &Scene, arguments: &[&str]) -> serde_json::Map<String, Value> {
+pub(crate) fn told(scene: &Scene, arguments: &[&str]) -> serde_json::Map<String, Value> {
     let file = scene.root.join("output");
     let _ = fs_err::remove_file(&file);
     scene.call(arguments).env("GITHUB_OUTPUT", &file).ok();
     outputs(&scene.read("output"))
 }
 
-const PLAN: &[&str] = &["plan", "--no-binding", "--format", "github"];
+pub(crate) const PLAN: &[&str] = &["plan", "--no-binding", "--format", "github"];
 
 #[test]
 fn a_plan_gives_keys_paths_and_a_matrix() {
     let scene = Scene::new("android");
     let values = told(&scene, PLAN);
     assert_eq!(values["device"], "android");
+    assert_eq!(values["packages"], "");
+    assert_eq!(values["manifest-restore-keys"], values["manifest-key"]);
     assert_eq!(values["libs-to-compile"], "2");
     assert_eq!(values["cache-hit"], "false");
     let matrix: Value = serde_json::from_str(values["matrix"].as_str().unwrap()).unwrap();
     let jobs = json!([
-        {"name": "one-q0f16", "job": 1, "only": "one-q0f16"},
-        {"name": "other-q0f16", "job": 2, "only": "other-q0f16"},
+        {"name": "one-q0f16", "job": 1, "package": "", "only": "one-q0f16"},
+        {"name": "other-q0f16", "job": 2, "package": "", "only": "other-q0f16"},
     ]);
     assert_eq!(matrix, json!({"include": jobs}));
     assert_eq!(values["libs-path"], scene.cache().join("libs").as_str());

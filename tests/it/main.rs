@@ -19,6 +19,7 @@ mod hub_caches;
 mod hub_faults;
 mod hub_lock;
 mod interrupted;
+mod kept;
 mod llvm;
 mod models;
 mod output;
@@ -31,6 +32,7 @@ mod scene;
 #[path = "../hub/server.rs"]
 #[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/hub")]
 mod server;
+mod several;
 mod sizes;
 mod store;
 mod tree;
