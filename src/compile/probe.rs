@@ -42,10 +42,7 @@ pub(super) struct Module {
 
 /// Variables of a Python that runs in an empty directory of ours.
 pub(super) fn variables(environment: &Environment) -> Variables {
-    let mut variables = environment.for_python();
-    // pyenv's stand-ins for `python` look for a `.python-version` from here on.
-    variables.entry("PYENV_DIR".into()).or_insert_with(|| environment.directory.as_str().into());
-    variables
+    environment.for_python()
 }
 
 /// Starts the Python and asks. Gives none if the wait was cancelled.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::engine::Why;
-use crate::model::{ByteSize, Quantization};
+use crate::model::{ByteSize, Quantization, Scheme};
 
 /// Why a checkpoint could not be converted. Exit 11 for its files, 2 for what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,14 @@ pub enum ConvertError {
         /// The file.
         path: Utf8PathBuf,
     },
+    /// A directory whose files cannot be taken. Exit 11.
+    #[error("`{dir}` cannot be used: {why}")]
+    Unusable {
+        /// The directory.
+        dir: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
     /// An architecture this program does not convert itself. Exit 11.
     #[error("`{path}`: `model_type` {found:?} is not converted natively")]
     UnknownArchitecture {
@@ -70,13 +78,31 @@ pub enum ConvertError {
         /// What it is.
         why: Why,
     },
-    /// What a build cannot convert: MLC LLM has to be run for it beforehand. Exit 11.
-    #[error("`{checkpoint}` cannot be converted by a build: {why}")]
-    NotInBuild {
+    /// No such quantization. Exit 2.
+    #[error("there is no quantization `{name:.80}`")]
+    UnknownQuantization {
+        /// What was asked for.
+        name: String,
+        /// The one that was most likely meant.
+        nearest: Option<&'static str>,
+    },
+    /// MLC LLM has to convert, and is not there. Exit 12.
+    #[error("`{checkpoint}` is converted by `python -m mlc_llm`, since {why}; {problem}")]
+    NoMlc {
         /// The checkpoint.
         checkpoint: String,
-        /// Why not.
+        /// Why it is MLC LLM's.
         why: Why,
+        /// What is wrong with Python.
+        problem: String,
+        /// What to do about that.
+        help: Option<String>,
+    },
+    /// MLC LLM said that it converted, and the model is not whole. Exit 12.
+    #[error("`mlc_llm convert_weight` reported success, but {why}")]
+    NotWhole {
+        /// What is wrong with the model.
+        why: String,
     },
     /// The checkpoint was changed while it was converted. Exit 11.
     #[error("`{checkpoint}` was changed while it was converted")]
@@ -110,8 +136,8 @@ pub struct PythonFailure {
     pub verb: &'static str,
     /// What went wrong.
     pub failure: EngineFailure,
-    /// What it printed.
-    pub log: Utf8PathBuf,
+    /// What it printed, unless that could not be kept.
+    pub log: Option<Utf8PathBuf>,
     /// The log's last lines.
     pub last_lines: Vec<String>,
 }
@@ -139,7 +165,17 @@ pub enum EngineFailure {
 impl ConvertError {
     /// Whether the command line is wrong, not the checkpoint.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::UnknownTemplate { .. } | Self::NotNative { .. })
+        matches!(
+            self,
+            Self::UnknownTemplate { .. }
+                | Self::UnknownQuantization { .. }
+                | Self::NotNative { .. }
+        )
+    }
+
+    /// Whether MLC LLM is not there, or did not do its part.
+    pub fn is_of_mlc(&self) -> bool {
+        matches!(self, Self::Python(_) | Self::NoMlc { .. } | Self::NotWhole { .. })
     }
 
     /// Whether this is the answer to Ctrl-C or SIGTERM.
@@ -179,11 +215,20 @@ impl ConvertError {
                     None => known,
                 })
             }
-            Self::NotInBuild { .. } => Some(
-                "convert it by `mlc-package convert --engine mlc`, with a Python that has MLC \
-                 LLM, and name the result in the config instead, without `quantization`"
-                    .to_owned(),
-            ),
+            Self::UnknownQuantization { nearest, .. } => {
+                let known = format!(
+                    "MLC LLM has {}; one that only yours knows is for --engine mlc",
+                    Scheme::NAMES.join(", ")
+                );
+                Some(match nearest {
+                    Some(nearest) => format!("did you mean `{nearest}`? {known}"),
+                    None => known,
+                })
+            }
+            Self::NoMlc { help, .. } => help.clone(),
+            Self::NotWhole { .. } => {
+                Some("run it again; if it stays so, this MLC LLM is broken".to_owned())
+            }
             Self::Cache { .. } => {
                 Some("name another place with --cache-dir or MLC_PACKAGE_CACHE_DIR".to_owned())
             }
@@ -208,6 +253,7 @@ impl ConvertError {
             Self::Read { .. }
             | Self::TooLarge { .. }
             | Self::Invalid { .. }
+            | Self::Unusable { .. }
             | Self::Interrupted
             | Self::Write(_) => None,
         }

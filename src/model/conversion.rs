@@ -3,13 +3,13 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::Quantization;
+use super::Scheme;
 
 /// How a raw checkpoint becomes a model: an entry's `quantization` and `conv_template`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Conversion {
     /// How the weights are stored.
-    pub quantization: Quantization,
+    pub quantization: Scheme,
     /// How the app puts conversations into words.
     pub conv_template: ConvTemplate,
 }
@@ -105,11 +105,5 @@ impl fmt::Display for ConvTemplate {
 impl Serialize for ConvTemplate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0)
-    }
-}
-
-impl Serialize for Quantization {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }

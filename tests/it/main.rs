@@ -26,6 +26,7 @@ mod package;
 mod prepared;
 mod project;
 mod raw;
+mod raw_mlc;
 mod scene;
 #[path = "../hub/server.rs"]
 #[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/hub")]
