@@ -124,8 +124,12 @@ impl MlcArgs {
         let there = |name: &str, place: Option<Utf8PathBuf>, dir_only: bool| {
             let Some(place) = place else { return Ok(None) };
             let path = environment.directory.join(&place);
-            if files::is_dir(&path) || (!dir_only && files::is_file(&path)) {
-                return Ok(Some(path));
+            if files::is_dir(&path) {
+                return Ok(Some(files::canonical(&path)?));
+            }
+            // What a link of a snapshot means is not beside the files of its index.
+            if let Some(name) = path.file_name().filter(|_| !dir_only && files::is_file(&path)) {
+                return Ok(Some(files::canonical(files::parent(&path))?.join(name)));
             }
             let what = if dir_only { "directory" } else { "file or directory" };
             let message = format!("{name}: there is no {what} `{place}`");

@@ -76,7 +76,7 @@ impl Fetched {
         let is_hit = cached == CachedModel::Hit;
         let files = match is_hit {
             true => raw.converted()?,
-            false => raw.to_be(self.hub.as_ref(), ui, cancel)?,
+            false => raw.foreseen(self.hub.as_ref(), ui, cancel)?,
         };
         let to_fetch = if is_hit { 0 } else { raw.checkpoint.count_missing(self) };
         let engine = match &raw.by {
@@ -125,7 +125,7 @@ impl Raw {
     }
 
     /// The model that the checkpoint will be, as far as it is known beforehand: its config.
-    fn to_be(
+    fn foreseen(
         &mut self,
         hub: Option<&HubModels>,
         ui: &Ui,

@@ -217,6 +217,7 @@ fn python_gets_upstreams_arguments() {
     python.convert_weight(LONG).unwrap();
     let text = fs_err::read(output.join("tensor-cache.json")).unwrap();
     let given: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let given = &given["given"];
     assert_eq!(
         (&given["device"], &given["source"], &given["source_format"]),
         (&json!("cpu"), &Value::Null, &json!("awq"))

@@ -211,9 +211,9 @@ fn a_killed_conversion_leaves_nothing_that_is_taken_for_one() {
 #[test]
 fn without_mlc_llm_it_is_said_what_is_needed_and_why() {
     let scene = scene();
-    let none = |call: Call<'_>| call.env("PYTHONPATH", "").env("PYTHONNOUSERSITE", "1").fails(12);
     for call in [scene.plan(&[]), build(&scene, &[])] {
-        let run = none(call).says("`models/awq` is converted by `python -m mlc_llm`, since the qu");
+        let run = call.env("PYTHONPATH", "").env("PYTHONNOUSERSITE", "1").fails(12);
+        let run = run.says("`models/awq` is converted by `python -m mlc_llm`, since the qu");
         run.says("has no module `mlc_llm`").says("pip install");
     }
     let missing = scene.build(&["--python", "/nonexistent/python"]).fails(12);
@@ -313,7 +313,8 @@ fn upstreams_further_arguments_reach_it_and_count() {
     native.says("--engine native: --device is for MLC LLM's own conversion");
     convert(&["--lora-adapter", "../nowhere"]).fails(2).says("there is no directory `../nowhere`");
     convert(&["--source-format", "gguf"]).fails(2).says("huggingface-torch");
-    convert(&["--quantization", "q4f16"]).run();
+    let typo = scene.call(&["convert", "models/awq", "--quantization", "q4f16awq", "-o", "../out"]);
+    typo.fails(2).says("there is no quantization `q4f16awq`").says("mean `q4f16_autoawq`?");
 }
 
 #[test]

@@ -176,24 +176,24 @@ mod tests {
             |inputs| inputs.compiler.tvm.files = Some(Digest::of(b"t")),
         ];
         let (mut models, mut configs) = (BTreeSet::new(), BTreeSet::new());
-        models.insert(inputs().fingerprint().to_string());
-        configs.insert(inputs().config_fingerprint().to_string());
+        models.insert(inputs().fingerprint().dir_name());
+        configs.insert(inputs().config_fingerprint().dir_name());
         let before = inputs().config_fingerprint();
         for change in weights {
             let mut changed = inputs();
             change(&mut changed);
-            assert!(models.insert(changed.fingerprint().to_string()), "{changed:?}");
+            assert!(models.insert(changed.fingerprint().dir_name()), "{changed:?}");
             assert_eq!(changed.config_fingerprint(), before);
         }
         for change in both {
             let mut changed = inputs();
             change(&mut changed);
-            assert!(models.insert(changed.fingerprint().to_string()), "{changed:?}");
-            assert!(configs.insert(changed.config_fingerprint().to_string()), "{changed:?}");
+            assert!(models.insert(changed.fingerprint().dir_name()), "{changed:?}");
+            assert!(configs.insert(changed.config_fingerprint().dir_name()), "{changed:?}");
         }
         let mut changed = inputs();
         changed.configs.push('x');
-        assert!(configs.insert(changed.config_fingerprint().to_string()));
+        assert!(configs.insert(changed.config_fingerprint().dir_name()));
         // The two are never one.
         assert!(models.is_disjoint(&configs));
     }
