@@ -76,6 +76,9 @@ pub struct ModelRecord {
     pub model_type: String,
     /// Its quantization scheme.
     pub quantization: String,
+    /// Its conversation template, where it was converted in the build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conv_template: Option<String>,
     /// What the compiler was told beside the model's own config.
     pub overrides: Overrides,
     /// The digest of its own config.

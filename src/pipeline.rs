@@ -18,6 +18,7 @@ mod lock;
 mod project;
 pub mod publish;
 mod raw;
+mod raw_template;
 mod record;
 mod report;
 mod report_baseline;

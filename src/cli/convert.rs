@@ -24,7 +24,8 @@ pub(super) struct ConvertArgs {
     /// The model directory to be made
     #[arg(short, long, value_name = "DIR")]
     output: Utf8PathBuf,
-    /// The conversation template, for mlc-chat-config.json; without it only weights are converted
+    /// The conversation template, for mlc-chat-config.json, or auto where it follows from the
+    /// checkpoint; without it only weights are converted
     #[arg(long, value_name = "NAME")]
     conv_template: Option<String>,
     /// What is not to be as the checkpoint has it: context_window_size=2048;…
@@ -199,8 +200,8 @@ fn print(converted: &Converted, context: &mut Context<'_>) -> Result<(), Error> 
         )?,
         None => writeln!(
             context.out,
-            "  weights only: --conv-template NAME also writes mlc-chat-config.json and the \
-             tokenizer"
+            "  weights only: --conv-template NAME (or auto) also writes mlc-chat-config.json and \
+             the tokenizer"
         )?,
     }
     Ok(())

@@ -26,25 +26,18 @@ pub(super) fn read(
     });
     if let (Some(text), false) = (template, is_asked(fields)) {
         let message = format!("{} without a `quantization`", fields.path("conv_template"));
-        let help = "a raw checkpoint is converted with both: add `\"quantization\": \"q4f16_1\"`; \
-                    of a converted model remove it";
+        let help = "to convert a raw checkpoint add `\"quantization\": \"q4f16_1\"`; of a converted \
+                    model remove it";
         sink.push(Diagnostic::new(Code::MissingField, text.span, message, help));
     }
     let text = quantization?;
-    if fields.get("conv_template").is_none() {
-        let message = format!("{} without a `conv_template`", fields.path("quantization"));
-        let help = format!(
-            "add how the model expects conversations: one of {}",
-            ConvTemplate::NAMES.join(", ")
-        );
-        let found = Diagnostic::new(Code::MissingField, text.span, message, help);
-        sink.push(found.label("a raw checkpoint is converted"));
-    }
     if let Some(model) = model {
         bundled(sink, fields, model, bundle);
     }
     match text.value.parse::<Scheme>() {
-        Ok(quantization) => Some(Conversion { quantization, conv_template: conv_template? }),
+        // A template that is there and unknown is no wish to have it derived.
+        Ok(_) if fields.get("conv_template").is_some() && conv_template.is_none() => None,
+        Ok(quantization) => Some(Conversion { quantization, conv_template }),
         Err(_) => {
             sink.push(quantization_of(fields, text));
             None
@@ -67,6 +60,10 @@ fn template_of(fields: &Fields, text: At<&str>) -> Diagnostic {
     let message =
         format!("{}: unknown conversation template {}", fields.path("conv_template"), quoted(text));
     let help = match nearest(text.value, ConvTemplate::NAMES) {
+        // What `convert` calls it.
+        _ if text.value == "auto" => {
+            "leave it out: it is derived where the checkpoint's files leave no doubt".to_owned()
+        }
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("known are {}", ConvTemplate::NAMES.join(", ")),
     };
@@ -109,7 +106,7 @@ pub(super) fn source(sink: &mut Sink, text: At<&str>, chat_config: &FileText, is
 /// A raw checkpoint of which nobody says how to convert it.
 pub(super) fn unconverted(text: At<&str>) -> Diagnostic {
     let message = format!("{} is a raw checkpoint, not a converted model", quote(text.value));
-    let help = "to have it converted, add `\"quantization\": \"q4f16_1\"` and the \
-                `conv_template` that it was trained with";
+    let help = "to have it converted, add `\"quantization\": \"q4f16_1\"`; the `conv_template` that \
+                it was trained with is only needed where its files leave that open";
     Diagnostic::new(Code::IncompleteModel, text.span, message, help)
 }

@@ -110,7 +110,7 @@ struct Config {
         },
         "dependencies" = {
             "quantization": {
-                "required": ["conv_template", "bundle_weight"],
+                "required": ["bundle_weight"],
                 "properties": {"bundle_weight": {"const": true}}
             },
             "conv_template": {"required": ["quantization"]}
@@ -138,7 +138,8 @@ struct Entry {
     /// (`config.json` and safetensors, or pytorch_model.bin).
     #[schemars(extend("enum" = Scheme::NAMES.to_vec(), "type" = "string"))]
     quantization: Option<String>,
-    /// MLC LLM's name of the conversation template that the raw checkpoint was trained with.
+    /// MLC LLM's name of the conversation template that the raw checkpoint was trained with. It
+    /// may be absent where the checkpoint's own files leave no doubt about it.
     #[schemars(extend("enum" = ConvTemplate::NAMES.to_vec(), "type" = "string"))]
     conv_template: Option<String>,
     /// The model's unique name in the app, and the directory of its weights.

@@ -72,6 +72,16 @@ pub enum ConvertError {
         /// The one that was most likely meant.
         nearest: Option<&'static str>,
     },
+    /// No conversation template is named, and none is certain. Exit 11.
+    #[error("the conversation template of `{checkpoint}` is not certain: {why}")]
+    UncertainTemplate {
+        /// The checkpoint.
+        checkpoint: String,
+        /// What was seen.
+        why: String,
+        /// The templates that are likely.
+        likely: Vec<&'static str>,
+    },
     /// `--engine native`, and something that this program leaves to MLC LLM. Exit 2.
     #[error("--engine native: {why}")]
     NotNative {
@@ -228,6 +238,16 @@ impl ConvertError {
             Self::NoMlc { help, .. } => help.clone(),
             Self::NotWhole { .. } => {
                 Some("run it again; if it stays so, this MLC LLM is broken".to_owned())
+            }
+            Self::UncertainTemplate { likely, .. } => {
+                let likely = match likely.as_slice() {
+                    [] => "`mlc-package schema` lists the names".to_owned(),
+                    _ => format!("likely {}", likely.join(", ")),
+                };
+                Some(format!(
+                    "name the one it was trained with, by `conv_template` in the config or by \
+                     --conv-template: {likely}; LM for a base model, which only goes on with a text"
+                ))
             }
             Self::Cache { .. } => {
                 Some("name another place with --cache-dir or MLC_PACKAGE_CACHE_DIR".to_owned())

@@ -5,13 +5,45 @@ use serde::{Serialize, Serializer};
 
 use super::Scheme;
 
-/// How a raw checkpoint becomes a model: an entry's `quantization` and `conv_template`.
+/// How a raw checkpoint becomes a model, as an entry says it: its `quantization` and
+/// `conv_template`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Conversion {
     /// How the weights are stored.
     pub quantization: Scheme,
+    /// How the app puts conversations into words; none where the checkpoint is to say it.
+    pub conv_template: Option<ConvTemplate>,
+}
+
+/// How a raw checkpoint becomes a model, once its files are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ResolvedConversion {
+    /// How the weights are stored.
+    pub quantization: Scheme,
     /// How the app puts conversations into words.
     pub conv_template: ConvTemplate,
+    /// Who names that template.
+    pub conv_template_from: TemplateOrigin,
+}
+
+impl fmt::Display for ResolvedConversion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, template {}", self.quantization, self.conv_template)?;
+        match self.conv_template_from {
+            TemplateOrigin::Config => Ok(()),
+            TemplateOrigin::Checkpoint => f.write_str(" from the checkpoint"),
+        }
+    }
+}
+
+/// Who names a conversation template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TemplateOrigin {
+    /// The package config.
+    Config,
+    /// The checkpoint's own files.
+    Checkpoint,
 }
 
 /// The name of a conversation template that upstream's `gen_config` accepts.

@@ -30,7 +30,9 @@ pub use budget::{Budget, Budgets, Level, Levels, Limits, Measure, PackageBudgets
 pub use byte_size::{ByteSize, NotASize};
 pub use chat_config::{ChatConfig, ChatConfigError};
 pub use compiler::{CompileInputs, CompileRecord, CompilerIdentity, PackageIdentity};
-pub use conversion::{ConvTemplate, Conversion, UnknownConvTemplate};
+pub use conversion::{
+    ConvTemplate, Conversion, ResolvedConversion, TemplateOrigin, UnknownConvTemplate,
+};
 pub use device::{Device, MacabiArch, UnknownDevice};
 pub use digest::{Digest, Fingerprint};
 pub use kit::KitInputs;

@@ -36,6 +36,8 @@ pub(super) struct ByMlc<'a> {
     pub(super) inputs: &'a MlcInputs,
     /// Why it is MLC LLM that does it.
     pub(super) why: &'a str,
+    /// What it is converted to, in words.
+    pub(super) to: &'a str,
     /// The checkpoint, as the user names it.
     pub(super) model: &'a str,
     /// What is shown of it.
@@ -109,9 +111,8 @@ impl ByMlc<'_> {
             }
             make_view(&source.files(true)?, &new.checkpoint_view())?;
             let began = Instant::now();
-            let quantization = &self.inputs.quantization;
-            let message = format!("{} to {quantization} by python -m mlc_llm", self.name);
-            ui.status("Converting", &format!("{message}: {}", self.why));
+            let (name, to, why) = (self.name, self.to, self.why);
+            ui.status("Converting", &format!("{name} to {to} (python -m mlc_llm: {why})"));
             self.convert_weight(new, cancel)?;
             source.refuse_changed()?;
             Ok(began)

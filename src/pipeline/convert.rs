@@ -14,6 +14,7 @@ use self::place::Place;
 use super::raw::PRESHARD;
 use crate::compile::Environment;
 use crate::convert::chat::{self, ChatRequest, ChatSummary};
+use crate::convert::derive::{AUTO, derive};
 use crate::convert::engine::{Choice, Engine, MlcArguments, Wish, choose};
 use crate::convert::weights::{self, Request, Summary, WeightsError};
 use crate::error::Error;
@@ -33,7 +34,7 @@ pub struct ConvertRequest {
     pub model: String,
     /// How the weights are stored.
     pub quantization: String,
-    /// The conversation template; without it, only weights are converted.
+    /// The conversation template, or [`AUTO`]; without it, only weights are converted.
     pub conv_template: Option<String>,
     /// What of `mlc-chat-config.json` is not to be as the checkpoint has it.
     pub overrides: Overrides,
@@ -123,8 +124,9 @@ fn convert_from(
             presharded,
         },
     )?;
+    let template = template(request, &checkpoint, ui)?;
     let mut previous: Vec<_> = weights::earlier(&request.output)?;
-    if request.conv_template.is_some() {
+    if template.is_some() {
         previous.push(ChatConfig::FILE_NAME.into());
     }
     let staging = || Staging::beside(&request.output).map_err(WeightsError::Output);
@@ -133,14 +135,14 @@ fn convert_from(
             ui.detail("Engine", &choice.to_string());
             let checkpoint = place.dir(true)?;
             let staging = staging()?;
-            let done = by_us(request, &checkpoint, staging.path(), ui, cancel)?;
+            let done = by_us(request, template, &checkpoint, staging.path(), ui, cancel)?;
             (staging, done)
         }
         Choice::Mlc { why } => {
-            let had = by_mlc(request, place, why, ui, cancel)?;
+            let had = by_mlc(request, template, place, why, ui, cancel)?;
             let began = Instant::now();
             let staging = staging()?;
-            let chat = placed(request, &had, staging.path())?;
+            let chat = placed(template, &had, staging.path())?;
             let seconds = had.seconds.unwrap_or_default() + began.elapsed().as_secs_f64();
             (staging, Done { weights: None, chat, seconds, cached: had.seconds.is_none() })
         }
@@ -166,6 +168,7 @@ struct Done {
 /// By this program: as fast as a copy out of the cache would be.
 fn by_us(
     request: &ConvertRequest,
+    template: Option<&str>,
     checkpoint: &Utf8Path,
     output: &Utf8Path,
     ui: &Ui,
@@ -178,7 +181,7 @@ fn by_us(
     let (allow_nonfinite, threads) = (request.allow_nonfinite, request.threads);
     let weights = Request { checkpoint, quantization, output, allow_nonfinite, threads, cancel };
     let name = request.output.file_name().unwrap_or(request.output.as_str());
-    let chat = chat_request(request, checkpoint, output);
+    let chat = chat_request(request, template, checkpoint, output);
     let (weights, chat) = natively(&weights, chat, name, ui)?;
     let seconds = began.elapsed().as_secs_f64();
     Ok(Done { weights: Some(weights), chat, seconds, cached: false })
@@ -201,13 +204,33 @@ pub(super) fn natively(
     Ok((summary, chat))
 }
 
+/// The conversation template's name, derived where that is asked for.
+fn template<'a>(
+    request: &'a ConvertRequest,
+    checkpoint: &Utf8Path,
+    ui: &Ui,
+) -> Result<Option<&'a str>, Error> {
+    let asked = request.conv_template.as_deref();
+    if asked != Some(AUTO) {
+        return Ok(asked);
+    }
+    let name = match &request.checkpoint {
+        Checkpoint::Hub(repo) => Some(repo.repo()),
+        Checkpoint::Directory(_) => None,
+    };
+    let found = derive(checkpoint, name)?;
+    ui.status("Template", &format!("{found}, from the checkpoint"));
+    Ok(Some(found.as_str()))
+}
+
 fn chat_request<'a>(
     request: &'a ConvertRequest,
+    template: Option<&'a str>,
     checkpoint: &'a Utf8Path,
     output: &'a Utf8Path,
 ) -> Option<ChatRequest<'a>> {
     let (quantization, overrides) = (request.quantization.as_str(), &request.overrides);
-    let conv_template = request.conv_template.as_deref()?;
+    let conv_template = template?;
     Some(ChatRequest { checkpoint, quantization, conv_template, overrides, output })
 }
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use self::by::{Asked, By};
 pub(super) use self::by::{PRESHARD, no_mlc};
-use self::checkpoint::{Checkpoint, Shown};
+pub(super) use self::checkpoint::Checkpoint;
+use self::checkpoint::Shown;
 use super::fetch::{Fetched, of_model};
+use super::raw_template::resolved;
 use super::{BuildRequest, PackageRequest, Planned};
 use crate::convert::chat;
 use crate::convert::store::{ConvertedStore, InUse, Lookup};
@@ -19,7 +21,7 @@ use crate::io::cancel::Cancel;
 use crate::io::files;
 use crate::model::{
     ByteSize, ChatConfig, Conversion, Device, Fingerprint, ModelEntry, ModelFiles, Overrides,
-    TensorCache,
+    ResolvedConversion, TensorCache,
 };
 use crate::plan::{CachedModel, ModelFacts, PlannedBundle, PlannedConversion, PlannedEngine};
 use crate::ui::Ui;
@@ -27,7 +29,7 @@ use crate::ui::Ui;
 /// A model that is converted from a raw checkpoint.
 pub(super) struct Raw {
     entry: ModelEntry,
-    conversion: Conversion,
+    conversion: ResolvedConversion,
     checkpoint: Checkpoint,
     store: ConvertedStore,
     fingerprint: Fingerprint,
@@ -50,28 +52,36 @@ impl Fetched {
         if cancel.is_cancelled() {
             return Err(Error::Interrupted);
         }
-        let store = ConvertedStore::new(&request.cache_dir);
-        let asked = Asked { request, device, entry, conversion, store: &store, ui, cancel };
-        match self.raw_facts(&asked) {
+        match self.raw_facts(request, device, (entry, conversion), ui, cancel) {
             Err(Error::Fetch { source, .. }) if source.is_offline() => Ok(Err(source.to_string())),
             facts => facts.map(Ok),
         }
     }
 
-    fn raw_facts(&mut self, asked: &Asked<'_>) -> Result<ModelFacts, Error> {
-        let Asked { entry, conversion, store, ui, cancel, .. } = *asked;
-        let checkpoint = Checkpoint::find(store, entry, self.hub.as_ref(), cancel)?;
+    fn raw_facts(
+        &mut self,
+        request: &PackageRequest,
+        device: Device,
+        (entry, conversion): (&ModelEntry, Conversion),
+        ui: &Ui,
+        cancel: &Cancel,
+    ) -> Result<ModelFacts, Error> {
+        let (store, cache_dir) = (ConvertedStore::new(&request.cache_dir), &request.cache_dir);
+        let checkpoint = Checkpoint::find(&store, entry, self.hub.as_ref(), cancel)?;
+        let hub = self.hub.as_ref();
+        let conversion = resolved(conversion, entry, &checkpoint, hub, cache_dir, ui)?;
+        let asked = Asked { request, device, entry, conversion, store: &store, ui, cancel };
         let commit = match &checkpoint {
             Checkpoint::Hub { raw, .. } => Some(raw.commit.to_string()),
             Checkpoint::Directory { .. } => None,
         };
-        let (by, fingerprint) = self.by(asked, &checkpoint)?;
+        let (by, fingerprint) = self.by(&asked, &checkpoint)?;
         let cached = match store.lookup(fingerprint) {
             Lookup::Hit => CachedModel::Hit,
             Lookup::Absent => CachedModel::Miss { damaged: None },
             Lookup::Damaged(why) => CachedModel::Miss { damaged: Some(why) },
         };
-        let (entry, store, held) = (entry.clone(), store.clone(), Vec::new());
+        let (entry, held) = (entry.clone(), Vec::new());
         let mut raw = Raw { entry, conversion, checkpoint, store, fingerprint, by, held };
         let is_hit = cached == CachedModel::Hit;
         let files = match is_hit {

@@ -56,6 +56,10 @@ fn model_record(planned: &Planned, model: &PlannedModel, linked: &[Linked<'_>]) 
         commit: model.commit.clone(),
         model_type: model.model_type.clone(),
         quantization: model.quantization.clone(),
+        conv_template: model
+            .conversion
+            .as_ref()
+            .map(|conversion| conversion.what.conv_template.to_string()),
         overrides: model.overrides.clone(),
         chat_config: Digest::of(chat_config.map_or(&[], ChatConfig::text)),
         bundled: model.bundle.is_some(),

@@ -24,8 +24,8 @@ pub use draft::{Draft, DraftRequest, ModelFacts, draft};
 pub use fingerprint::{compile_relevant, fingerprint};
 
 use crate::model::{
-    ByteSize, CompileInputs, CompilerIdentity, Conversion, Device, Fingerprint, LibraryName,
-    LibraryNameError, MacabiArch, ModelId, ModelSource, Overrides,
+    ByteSize, CompileInputs, CompilerIdentity, Device, Fingerprint, LibraryName, LibraryNameError,
+    MacabiArch, ModelId, ModelSource, Overrides, ResolvedConversion,
 };
 
 /// What `build` will do.
@@ -157,9 +157,9 @@ pub struct PlannedBundle {
 /// The conversion of a raw checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PlannedConversion {
-    /// The quantization and the conversation template.
+    /// The quantization, the conversation template, and who names that.
     #[serde(flatten)]
-    pub what: Conversion,
+    pub what: ResolvedConversion,
     /// Who converts.
     #[serde(flatten)]
     pub engine: PlannedEngine,

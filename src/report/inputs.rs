@@ -85,12 +85,14 @@ fn of_model(now: &ModelRecord, was: &ModelRecord) -> Vec<InputChange> {
     let text = |text: &String| Some(text.clone());
     let commit = |record: &ModelRecord| record.commit.as_deref().map(|it| short(it).to_owned());
     let digest = |record: &ModelRecord| Some(short(&record.chat_config.to_hex()).to_owned());
+    let template = |record: &ModelRecord| record.conv_template.clone();
     let bundled = |record: &ModelRecord| Some(if record.bundled { "yes" } else { "no" });
     let declared = |record: &ModelRecord| Some(record.estimated_vram_bytes);
     let mut found: Vec<_> = [
         InputChange::new(id, "model", text(&was.model), text(&now.model)),
         InputChange::new(id, "commit", commit(was), commit(now)),
         InputChange::new(id, "quantization", text(&was.quantization), text(&now.quantization)),
+        InputChange::new(id, "conversation template", template(was), template(now)),
         InputChange::new(id, "architecture", text(&was.model_type), text(&now.model_type)),
         InputChange::new(id, "mlc-chat-config.json", digest(was), digest(now)),
         InputChange::new(id, "bundled", bundled(was), bundled(now)),

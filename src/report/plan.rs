@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::{count, write_table};
-use crate::model::{Conversion, ModelSource};
+use crate::model::ModelSource;
 use crate::plan::{
     BindingState, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle, PlannedConversion,
     PlannedEngine, PlannedLibrary,
@@ -106,12 +106,11 @@ fn origin(library: &PlannedLibrary) -> (String, String) {
 
 /// A model from a raw checkpoint: its size is known once it has been converted.
 fn converted(bundle: &PlannedBundle, conversion: &PlannedConversion) -> String {
-    let Conversion { quantization, conv_template } = conversion.what;
     let by = match &conversion.engine {
         PlannedEngine::Native => String::new(),
-        PlannedEngine::Mlc { why } => format!(" by python -m mlc_llm ({why})"),
+        PlannedEngine::Mlc { why } => format!(" (python -m mlc_llm: {why})"),
     };
-    let to = format!("{quantization}, template {conv_template}{by}");
+    let to = format!("{}{by}", conversion.what);
     let download = match bundle.to_fetch.0 {
         0 => String::new(),
         _ => format!(", {} to download", bundle.to_fetch),

@@ -7,6 +7,7 @@
     reason = "what a scene needs and does not get fails the test"
 )]
 
+mod derive;
 mod engine;
 mod hostile;
 mod upstream;

@@ -16,3 +16,4 @@ mod scene;
 #[expect(dead_code, reason = "faults are what the tests of the client need")]
 #[path = "../hub/server.rs"]
 mod server;
+mod template;

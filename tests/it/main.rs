@@ -27,6 +27,7 @@ mod prepared;
 mod project;
 mod raw;
 mod raw_mlc;
+mod raw_template;
 mod scene;
 #[path = "../hub/server.rs"]
 #[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/hub")]

@@ -11,14 +11,14 @@ use crate::scene::{Scene, settle};
 use crate::server::{COMMIT, File, Server};
 use crate::tree;
 
-const RAW: &str = "app/models/raw";
+pub(crate) const RAW: &str = "app/models/raw";
 const TOKENIZER: &str = r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
     "pre_tokenizer": null, "post_processor": null, "decoder": null,
     "model": {"type": "WordLevel", "vocab": {"a": 0, "b": 1}, "unk_token": "a"}}"#;
-const MODEL: &str = "raw";
+pub(crate) const MODEL: &str = "raw";
 
 /// A package of one model, a llama of one layer as Hugging Face has it.
-fn scene(device: &str) -> Scene {
+pub(crate) fn scene(device: &str) -> Scene {
     let scene = Scene::with_models(device, &[]);
     scene.configure(|config| {
         config["model_list"] = json!([{
@@ -85,7 +85,7 @@ fn safetensors(shapes: &[(String, Vec<usize>)], seed: u32) -> Vec<u8> {
 }
 
 /// The converted models in the cache.
-fn converted(scene: &Scene) -> Vec<Utf8PathBuf> {
+pub(crate) fn converted(scene: &Scene) -> Vec<Utf8PathBuf> {
     let home = scene.cache().join("converted");
     let names = tree::names(&home).into_iter().filter(|name| !name.starts_with('.'));
     names.map(|name| home.join(name)).collect()
@@ -98,7 +98,7 @@ fn unfinished(scene: &Scene) -> Vec<String> {
 }
 
 /// Builds with a compiler whose libraries say to be for the model that was asked for.
-fn build<'a>(scene: &'a Scene, more: &[&str]) -> Call<'a> {
+pub(crate) fn build<'a>(scene: &'a Scene, more: &[&str]) -> Call<'a> {
     scene.build(more).env("STAND_IN", "as-asked")
 }
 
@@ -113,7 +113,7 @@ fn a_checkpoint_is_converted_once_and_bundled() {
     assert!(!scene.cache().join("converted").join(".locks").exists(), "{}", plan.shown());
     build(&scene, &["-v"])
         .ok()
-        .says("Converting raw to q0f16 natively: nothing needs Python")
+        .says("Converting raw to q0f16, template llama-3 (native: nothing needs Python)")
         .says("Converted raw: ");
 
     let bundle = scene.dist().join("bundle").join(MODEL);
@@ -297,7 +297,7 @@ fn what_is_wrong_with_the_fields_or_the_checkpoint_is_said() {
         ("quantization", json!(4), "wrong-type", "not a string"),
         ("quantization", Value::Null, "missing-field", "without a `quantization`"),
         ("conv_template", json!("llama3"), "invalid-choice", "did you mean `llama-3`?"),
-        ("conv_template", Value::Null, "missing-field", "one of LM, aya-23, chatml"),
+        ("conv_template", json!("auto"), "invalid-choice", "leave it out"),
         ("bundle_weight", json!(false), "unbundled-local-model", "is not bundled"),
     ] {
         scene.configure(|config| {

@@ -69,7 +69,7 @@ fn weights(scene: &Scene) -> String {
 fn a_checkpoint_that_needs_python_is_converted_once_and_bundled() {
     let scene = scene();
     let source = tree::state(&scene.root.join(RAW));
-    let plan = scene.plan(&[]).ok().says("to convert to q4f16_autoawq, template llama-3 by python");
+    let plan = scene.plan(&[]).ok().says("to convert to q4f16_autoawq, template llama-3 (python");
     plan.says(WHY);
     // For the library's name, small files are enough.
     assert_eq!(verbs(&scene), ["gen_config"]);
@@ -82,7 +82,8 @@ fn a_checkpoint_that_needs_python_is_converted_once_and_bundled() {
     assert_eq!(conversion["why"], WHY);
     assert_eq!(verbs(&scene), ["gen_config"]);
 
-    let line = format!("Converting awq to q4f16_autoawq by python -m mlc_llm: {WHY}");
+    let line =
+        format!("Converting awq to q4f16_autoawq, template llama-3 (python -m mlc_llm: {WHY})");
     build(&scene, &[]).ok().says(&line).says("Converted awq in ");
     assert_eq!(verbs(&scene), ["gen_config", "convert_weight"]);
     let call = scene.conversions().pop().unwrap();
@@ -230,7 +231,7 @@ fn other_architectures_and_tokenizers_are_mlc_llms_too() {
     ] {
         scene.write(&format!("{RAW}/config.json"), config(model_type).to_string());
         scene.configure(|config| config["model_list"] = json!([entry(quantization)]));
-        build(&scene, &[]).ok().says(&format!("by python -m mlc_llm: {why}"));
+        build(&scene, &[]).ok().says(&format!("(python -m mlc_llm: {why})"));
         let call = scene.conversions().pop().unwrap();
         assert_eq!((&call["source"], &call["source_format"]), (&json!("auto"), &json!("auto")));
     }
@@ -333,12 +334,12 @@ fn a_checkpoint_of_the_hub_in_pytorchs_format_is_fetched_and_converted() {
         entry["conv_template"] = "llama-3".into();
     });
     let build = |more: &[&str]| hub.build(more).env("STAND_IN", "as-asked");
-    hub.plan(&["--no-binding"]).ok().says("by python -m mlc_llm (the weights are not in safet");
+    hub.plan(&["--no-binding"]).ok().says("(python -m mlc_llm: the weights are not in safet");
     let asked = |names: &[&str]| {
         let asked = hub.asked();
-        let files = asked.into_iter().filter_map(|asked| {
-            asked.strip_prefix(&format!("GET file [COMMIT]/")).map(str::to_owned)
-        });
+        let files = asked
+            .into_iter()
+            .filter_map(|asked| asked.strip_prefix("GET file [COMMIT]/").map(str::to_owned));
         assert_eq!(files.collect::<Vec<_>>(), names);
     };
     asked(&["config.json", "tokenizer.json"]);

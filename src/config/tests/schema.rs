@@ -167,13 +167,16 @@ fn a_local_model_has_no_revision_to_either() {
 }
 
 #[test]
-fn what_is_converted_has_both_fields_and_is_bundled_to_either() {
+fn what_is_converted_has_a_quantization_and_is_bundled_to_either() {
     let schema: Value = serde_json::from_str(&schema()).unwrap();
     let (quantization, template) = ("\"q4f16_1\"", "\"llama-3\"");
     for (quantization, template, bundled, good) in [
         (Some(quantization), Some(template), true, true),
         (Some(quantization), Some(template), false, false),
-        (Some(quantization), None, true, false),
+        (Some(quantization), None, true, true),
+        (Some(quantization), None, false, false),
+        (Some(quantization), Some("null"), true, false),
+        (Some(quantization), Some("\"auto\""), true, false),
         (None, Some(template), true, false),
         (Some("\"q4f16\""), Some(template), true, false),
         (Some(quantization), Some("\"llama3\""), true, false),

@@ -27,6 +27,7 @@ const LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// Has the model in the cache.
 pub(super) fn by_mlc(
     request: &ConvertRequest,
+    template: Option<&str>,
     place: &Place<'_>,
     why: &Why,
     ui: &Ui,
@@ -50,7 +51,7 @@ pub(super) fn by_mlc(
         checkpoint: read.checkpoint.clone(),
         configs: asked.configs()?,
         quantization: request.quantization.clone(),
-        conv_template: request.conv_template.clone(),
+        conv_template: template.map(str::to_owned),
         overrides: Overrides { opt: None, ..request.overrides.clone() },
         arguments: request.arguments.clone(),
         source: read.source.clone(),
@@ -58,12 +59,17 @@ pub(super) fn by_mlc(
         presharded: request.environment.text(PRESHARD).map(str::to_owned),
         compiler: toolchain.identity,
     };
+    let to = match template {
+        Some(template) => format!("{}, template {template}", request.quantization),
+        None => request.quantization.clone(),
+    };
     let had = ByMlc {
         store: &store,
         python: &toolchain.python,
         variables: &variables(&request.environment, request.offline),
         inputs: &inputs,
         why: &why.to_string(),
+        to: &to,
         model: &request.model,
         name: request.output.file_name().unwrap_or(request.output.as_str()),
         limit: LIMIT,
@@ -77,14 +83,13 @@ pub(super) fn by_mlc(
 
 /// Puts a model of the cache where it is asked for, as files of its own.
 pub(super) fn placed(
-    request: &ConvertRequest,
+    template: Option<&str>,
     had: &InCache,
     output: &Utf8Path,
 ) -> Result<Option<ChatSummary>, Error> {
     for name in dir::names(&had.dir)? {
         link::copy_of(&had.dir.join(&name), &output.join(&name)).map_err(WeightsError::Output)?;
     }
-    let template = request.conv_template.as_deref();
     Ok(template.map(|template| ChatSummary::of(output, template)).transpose()?)
 }
 

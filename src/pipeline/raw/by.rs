@@ -15,7 +15,8 @@ use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::process::Variables;
 use crate::model::{
-    CompilerIdentity, Conversion, Device, Digest, Fingerprint, ModelEntry, Overrides, Quantization,
+    CompilerIdentity, Device, Digest, Fingerprint, ModelEntry, Overrides, Quantization,
+    ResolvedConversion,
 };
 use crate::ui::Ui;
 
@@ -33,6 +34,8 @@ pub(super) struct Python {
     toolchain: Toolchain,
     variables: Variables,
     inputs: MlcInputs,
+    /// What it is converted to, in words.
+    to: String,
     /// Why this program does not.
     pub(super) why: String,
 }
@@ -43,7 +46,7 @@ pub(super) struct Asked<'a> {
     pub(super) request: &'a PackageRequest,
     pub(super) device: Device,
     pub(super) entry: &'a ModelEntry,
-    pub(super) conversion: Conversion,
+    pub(super) conversion: ResolvedConversion,
     pub(super) store: &'a ConvertedStore,
     pub(super) ui: &'a Ui,
     pub(super) cancel: &'a Cancel,
@@ -134,6 +137,7 @@ impl Raw {
             variables: &python.variables,
             inputs: &python.inputs,
             why: &python.why,
+            to: &python.to,
             model: self.entry.source.as_written(),
             name: self.entry.model_id.as_str(),
             limit,
@@ -148,8 +152,9 @@ fn by_mlc(
     why: String,
 ) -> (By, Fingerprint) {
     let fingerprint = inputs.fingerprint();
+    let to = asked.conversion.to_string();
     let variables = variables(&asked.request.environment, asked.request.offline);
-    (By::Mlc(Box::new(Python { toolchain, variables, inputs, why })), fingerprint)
+    (By::Mlc(Box::new(Python { toolchain, variables, inputs, to, why })), fingerprint)
 }
 
 fn mlc_inputs(
@@ -187,7 +192,11 @@ pub(in super::super) fn no_mlc(error: Error, checkpoint: &str, why: &Why) -> Err
 
 /// Everything that can change a model that is converted natively. Our version stands for how we
 /// convert.
-fn native(checkpoint: &Checkpoint, conversion: Conversion, overrides: &Overrides) -> Fingerprint {
+fn native(
+    checkpoint: &Checkpoint,
+    conversion: ResolvedConversion,
+    overrides: &Overrides,
+) -> Fingerprint {
     let text = format!(
         "mlc-package converted model 1\nnative {}\n{}\n{}\n{}\n{}",
         env!("CARGO_PKG_VERSION"),

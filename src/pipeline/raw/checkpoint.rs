@@ -15,7 +15,7 @@ use crate::io::files;
 use crate::model::{ByteSize, Digest, HubRepo, ModelEntry, ModelId, ModelSource};
 use crate::ui::{Transfer, Ui};
 
-pub(super) enum Checkpoint {
+pub(in super::super) enum Checkpoint {
     Directory { dir: Utf8PathBuf, digest: Digest },
     Hub { repo: HubRepo, raw: HubRaw },
 }

@@ -42,8 +42,8 @@ impl Raw {
             let model_id = &self.entry.model_id;
             let checkpoint = self.checkpoint.dir(model_id, hub, true, ui)?;
             let began = Instant::now();
-            let to = quantization.name();
-            ui.status("Converting", &format!("{name} to {to} natively: {}", Why::AllNative));
+            let (to, why) = (self.conversion, Why::AllNative);
+            ui.status("Converting", &format!("{name} to {to} (native: {why})"));
             let output = new.model_dir();
             let weights = Request {
                 checkpoint: &checkpoint,
