@@ -34,8 +34,6 @@ pub(super) struct ConvertArgs {
     /// Who converts: native, mlc (python -m mlc_llm), or auto
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     engine: Engine,
-    #[command(flatten)]
-    mlc: MlcArgs,
     /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
     #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
     python: Option<String>,
@@ -54,11 +52,13 @@ pub(super) struct ConvertArgs {
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
+    #[command(flatten)]
+    mlc: MlcArgs,
 }
 
 /// What only MLC LLM's own conversion can be told, by upstream's names.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Only for MLC LLM's own conversion (python -m mlc_llm)")]
+#[command(next_help_heading = "For MLC LLM's own conversion (python -m mlc_llm) alone")]
 struct MlcArgs {
     /// The architecture, if not that of config.json
     #[arg(long, value_name = "NAME")]
