@@ -28,6 +28,9 @@ pub(super) struct Answer {
     pub(super) watch: Vec<Utf8PathBuf>,
     /// Names and versions of distributions that are called like the compiler's.
     pub(super) distributions: Vec<(String, String)>,
+    /// The versions of what MLC LLM converts checkpoints with.
+    #[serde(default)]
+    pub(super) libraries: BTreeMap<String, String>,
 }
 
 /// A module of the compiler.

@@ -108,12 +108,6 @@ pub enum ConvertError {
         /// What to do about that.
         help: Option<String>,
     },
-    /// MLC LLM said that it converted, and the model is not whole. Exit 12.
-    #[error("`mlc_llm convert_weight` reported success, but {why}")]
-    NotWhole {
-        /// What is wrong with the model.
-        why: String,
-    },
     /// The checkpoint was changed while it was converted. Exit 11.
     #[error("`{checkpoint}` was changed while it was converted")]
     Changed {
@@ -129,7 +123,7 @@ pub enum ConvertError {
         source: io::Error,
     },
     /// MLC LLM's own conversion failed. Exit 12.
-    #[error("`mlc_llm {}` failed: {}", .0.verb, .0.failure)]
+    #[error("{}`mlc_llm {}` failed: {}", named(&.0.model), .0.verb, .0.failure)]
     Python(Box<PythonFailure>),
     /// Ctrl-C or SIGTERM. Exit 130.
     #[error("interrupted")]
@@ -142,6 +136,8 @@ pub enum ConvertError {
 /// A conversion by `python -m mlc_llm` that failed.
 #[derive(Debug)]
 pub struct PythonFailure {
+    /// The model in the app, or where it was to go.
+    pub model: Option<String>,
     /// `gen_config` or `convert_weight`.
     pub verb: &'static str,
     /// What went wrong.
@@ -150,6 +146,10 @@ pub struct PythonFailure {
     pub log: Option<Utf8PathBuf>,
     /// The log's last lines.
     pub last_lines: Vec<String>,
+}
+
+fn named(model: &Option<String>) -> String {
+    model.as_ref().map(|model| format!("model `{model}`: ")).unwrap_or_default()
 }
 
 /// What Python did instead of converting.
@@ -170,6 +170,9 @@ pub enum EngineFailure {
     /// It says it was successful.
     #[error("it reported success but wrote no {0}")]
     NoOutput(String),
+    /// It says so, and what it wrote is not whole.
+    #[error("it reported success, but {0}")]
+    BadOutput(String),
 }
 
 impl ConvertError {
@@ -185,7 +188,7 @@ impl ConvertError {
 
     /// Whether MLC LLM is not there, or did not do its part.
     pub fn is_of_mlc(&self) -> bool {
-        matches!(self, Self::Python(_) | Self::NoMlc { .. } | Self::NotWhole { .. })
+        matches!(self, Self::Python(_) | Self::NoMlc { .. })
     }
 
     /// Whether this is the answer to Ctrl-C or SIGTERM.
@@ -236,9 +239,6 @@ impl ConvertError {
                 })
             }
             Self::NoMlc { help, .. } => help.clone(),
-            Self::NotWhole { .. } => {
-                Some("run it again; if it stays so, this MLC LLM is broken".to_owned())
-            }
             Self::UncertainTemplate { likely, .. } => {
                 let likely = match likely.as_slice() {
                     [] => "`mlc-package schema` lists the names".to_owned(),
@@ -253,6 +253,11 @@ impl ConvertError {
                 Some("name another place with --cache-dir or MLC_PACKAGE_CACHE_DIR".to_owned())
             }
             Self::Changed { .. } => Some("build again when nobody writes to it".to_owned()),
+            Self::NotNative {
+                why: Why::Argument { .. } | Why::Lora | Why::PreshardVariable { .. },
+            } => {
+                Some("leave it out, or use --engine mlc, with a Python that has MLC LLM".to_owned())
+            }
             Self::NotNative { .. } => {
                 let known = super::chat::architectures().collect::<Vec<_>>().join(", ");
                 Some(format!(

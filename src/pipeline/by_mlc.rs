@@ -194,6 +194,7 @@ impl ByMlc<'_> {
     /// An error of Python's whose log is where it stays.
     fn with_log(&self, error: Error, new: &NewModel, ui: &Ui) -> Error {
         let Error::Convert(ConvertError::Python(mut failed)) = error else { return error };
+        failed.model = Some(self.name.to_owned());
         // One that was kept already is another entry's.
         if failed.log.as_deref() == Some(&*new.log()) {
             let title = format!("log of {} for {} (failed)", failed.verb, self.name);

@@ -148,6 +148,15 @@ fn what_changes_the_model_is_a_miss() {
     let metadata = "compiler/mlc_llm_nightly_cpu-0.20.0.dist-info/METADATA";
     scene.edit(metadata, "Version: 0.20.0", "Version: 0.20.1");
     assert_eq!(runs(), ["gen_config", "convert_weight"]);
+    // And so does another `transformers`, of tokenizers; torch only reads.
+    let library = |name: &str, version: &str| {
+        let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+        scene.write(&format!("compiler/{name}-{version}.dist-info/METADATA"), metadata);
+    };
+    library("torch", "2.9.0");
+    assert_eq!(runs(), [""; 0]);
+    library("transformers", "4.57.0");
+    assert_eq!(runs(), ["gen_config", "convert_weight"]);
     // Upstream's own variable has weights cut for several GPUs.
     let before = verbs(&scene).len();
     build(&scene, &[]).env("MLC_INTERNAL_PRESHARD_NUM", "2").ok();
@@ -157,6 +166,9 @@ fn what_changes_the_model_is_a_miss() {
 #[test]
 fn whatever_python_does_instead_is_said_and_nothing_of_it_is_kept() {
     let scene = scene();
+    let plan = scene.plan(&[]).env("STAND_IN_CONVERT", "exit-1").fails(12);
+    plan.says("model `awq`: `mlc_llm gen_config` failed: it exited with code 1").says("log: ");
+    assert_eq!((cached(&scene).len(), verbs(&scene).len()), (0, 1));
     scene.plan(&[]).ok();
     let there = cached(&scene).len();
     for (behaviour, why) in [

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use camino::Utf8PathBuf;
 use serde::Serialize;
 
@@ -8,6 +10,11 @@ use crate::model::{
 /// Changed whenever the same inputs would give another result: by what `convert_weight` is told
 /// on top of them, for instance.
 const FORMAT: u32 = 1;
+
+/// What `gen_config` converts tokenizers and counts their tokens with. Weights are converted by TVM.
+const TOKENIZING: [&str; 4] = ["sentencepiece", "tiktoken", "tokenizers", "transformers"];
+/// What a LoRA adapter is merged with, besides.
+const MERGING: [&str; 2] = ["peft", "torch"];
 
 /// What only `python -m mlc_llm convert_weight` can be told, by upstream's names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +55,8 @@ pub struct MlcInputs {
     pub presharded: Option<String>,
     /// MLC LLM and TVM. The tools that compile take no part.
     pub compiler: CompilerIdentity,
+    /// The versions of Python's packages that they use, by name.
+    pub libraries: BTreeMap<String, String>,
 }
 
 /// What both parts depend on.
@@ -59,6 +68,7 @@ struct Common<'a> {
     conv_template: Option<&'a str>,
     overrides: Vec<(&'static str, String)>,
     compiler: [&'a PackageIdentity; 3],
+    libraries: Vec<(&'a str, &'a str)>,
 }
 
 #[derive(Serialize)]
@@ -76,7 +86,7 @@ struct Model<'a> {
     device: Option<&'a str>,
     source: Option<&'a (Digest, Option<String>)>,
     source_format: Option<&'a str>,
-    lora_adapter: Option<Digest>,
+    lora_adapter: Option<(Digest, Vec<(&'a str, &'a str)>)>,
     presharded: Option<&'a str>,
 }
 
@@ -92,7 +102,7 @@ impl MlcInputs {
                 device: arguments.device.as_deref(),
                 source: self.source.as_ref(),
                 source_format: arguments.source_format.as_deref(),
-                lora_adapter: self.lora_adapter,
+                lora_adapter: self.lora_adapter.map(|digest| (digest, self.versions(&MERGING))),
                 presharded: self.presharded.as_deref(),
             },
         )
@@ -101,6 +111,11 @@ impl MlcInputs {
     /// The address of its config and tokenizer alone.
     pub fn config_fingerprint(&self) -> Fingerprint {
         address("config", &Config { configs: &self.configs, common: self.common() })
+    }
+
+    fn versions(&self, names: &[&str]) -> Vec<(&str, &str)> {
+        let found = self.libraries.iter().filter(|(name, _)| names.contains(&name.as_str()));
+        found.map(|(name, version)| (name.as_str(), version.as_str())).collect()
     }
 
     fn common(&self) -> Common<'_> {
@@ -115,6 +130,7 @@ impl MlcInputs {
             conv_template: self.conv_template.as_deref(),
             overrides: overrides.map(printed).collect(),
             compiler: [&compiler.mlc_llm, &compiler.tvm, &compiler.tvm_ffi],
+            libraries: self.versions(&TOKENIZING),
         }
     }
 }
@@ -127,7 +143,7 @@ fn address(part: &str, inputs: &impl Serialize) -> Fingerprint {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::{MlcArguments, MlcInputs};
     use crate::model::{CompilerIdentity, Digest, Overrides, PackageIdentity};
@@ -150,6 +166,7 @@ mod tests {
             lora_adapter: None,
             presharded: None,
             compiler: CompilerIdentity { mlc_llm, tvm, tvm_ffi, tools: [].into() },
+            libraries: BTreeMap::new(),
         }
     }
 
@@ -157,7 +174,7 @@ mod tests {
 
     #[test]
     fn whatever_can_change_a_model_changes_its_address() {
-        let weights: [Change; 7] = [
+        let weights: [Change; 8] = [
             |inputs| inputs.checkpoint.push('x'),
             |inputs| inputs.arguments.device = Some("cpu".to_owned()),
             |inputs| inputs.arguments.source_format = Some("awq".to_owned()),
@@ -165,8 +182,12 @@ mod tests {
             |inputs| inputs.source = Some((Digest::of(b"s"), Some("index.json".to_owned()))),
             |inputs| inputs.lora_adapter = Some(Digest::of(b"l")),
             |inputs| inputs.presharded = Some("2".to_owned()),
+            |inputs| {
+                inputs.lora_adapter = Some(Digest::of(b"l"));
+                inputs.libraries.insert("peft".to_owned(), "1".to_owned());
+            },
         ];
-        let both: [Change; 7] = [
+        let both: [Change; 8] = [
             |inputs| inputs.quantization = "q4f16_ft".to_owned(),
             |inputs| inputs.conv_template = None,
             |inputs| inputs.overrides.context_window_size = Some(-1),
@@ -174,6 +195,7 @@ mod tests {
             |inputs| inputs.arguments.model_type = Some("llama".to_owned()),
             |inputs| inputs.compiler.mlc_llm.version = Some("2".to_owned()),
             |inputs| inputs.compiler.tvm.files = Some(Digest::of(b"t")),
+            |inputs| drop(inputs.libraries.insert("transformers".to_owned(), "5".to_owned())),
         ];
         let (mut models, mut configs) = (BTreeSet::new(), BTreeSet::new());
         models.insert(inputs().fingerprint().dir_name());
@@ -194,6 +216,11 @@ mod tests {
         let mut changed = inputs();
         changed.configs.push('x');
         assert!(configs.insert(changed.config_fingerprint().dir_name()));
+        // What takes no part in it changes nothing.
+        let mut same = inputs();
+        same.libraries.insert("torch".to_owned(), "3".to_owned());
+        same.compiler.tools.insert("xcode".to_owned(), "26".to_owned());
+        assert!(models.contains(&same.fingerprint().dir_name()));
         // The two are never one.
         assert!(models.is_disjoint(&configs));
     }

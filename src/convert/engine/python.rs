@@ -78,7 +78,13 @@ impl MlcEngine<'_> {
         self.run("gen_config", arguments)?;
         let path = request.output.join(ChatConfig::FILE_NAME);
         self.wrote("gen_config", files::is_file(&path), ChatConfig::FILE_NAME)?;
-        ChatSummary::of(request.output, request.conv_template).map(drop)
+        match ChatSummary::of(request.output, request.conv_template) {
+            Err(ConvertError::Invalid { why, .. }) => {
+                let why = format!("its {}: {why}", ChatConfig::FILE_NAME);
+                Err(self.failed("gen_config", EngineFailure::BadOutput(why)))
+            }
+            written => written.map(drop),
+        }
     }
 
     /// Has the weights converted.
@@ -102,7 +108,8 @@ impl MlcEngine<'_> {
         let caches = TensorCache::FILE_NAMES.map(|name| request.output.join(name));
         let cache = caches.iter().find(|path| files::is_file(path));
         self.wrote("convert_weight", cache.is_some(), TensorCache::FILE_NAMES[0])?;
-        cache.map_or(Ok(()), |cache| refuse_half(cache))
+        let bad = |why| self.failed("convert_weight", EngineFailure::BadOutput(why));
+        cache.map_or(Ok(()), |cache| refuse_half(cache)).map_err(bad)
     }
 
     fn run(&self, verb: &'static str, arguments: Arguments) -> Result<(), ConvertError> {
@@ -141,6 +148,7 @@ impl MlcEngine<'_> {
     fn failed(&self, verb: &'static str, failure: EngineFailure) -> ConvertError {
         let last_lines = last_lines(self.log, LINES).unwrap_or_default();
         ConvertError::Python(Box::new(PythonFailure {
+            model: None,
             verb,
             failure,
             log: Some(self.log.to_owned()),
@@ -162,22 +170,18 @@ impl Arguments {
 }
 
 /// What says to be converted has every shard that it names, whole.
-fn refuse_half(cache: &Utf8Path) -> Result<(), ConvertError> {
-    let half = |why: String| ConvertError::NotWhole { why };
-    let text = files::read(cache)
-        .map_err(|source| ConvertError::Read { path: cache.to_owned(), source })?;
+fn refuse_half(cache: &Utf8Path) -> Result<(), String> {
     let name = cache.file_name().unwrap_or_default();
-    let parsed = TensorCache::parse(&text).map_err(|why| half(format!("its {name}: {why}")))?;
+    let text = files::read(cache).map_err(|why| format!("its {name}: {why}"))?;
+    let parsed = TensorCache::parse(&text).map_err(|why| format!("its {name}: {why}"))?;
     for shard in &parsed.shards {
-        let path = files::parent(cache).join(shard.path.as_str());
-        match files::size(&path) {
+        match files::size(&files::parent(cache).join(shard.path.as_str())) {
             Ok(bytes) if bytes == shard.nbytes => {}
             Ok(bytes) => {
-                let nbytes = shard.nbytes;
-                let why = format!("{} has {bytes} bytes instead of {nbytes}", shard.path);
-                return Err(half(why));
+                let wanted = shard.nbytes;
+                return Err(format!("{} has {bytes} bytes instead of {wanted}", shard.path));
             }
-            Err(_) => return Err(half(format!("there is no {}", shard.path))),
+            Err(_) => return Err(format!("there is no {}", shard.path)),
         }
     }
     Ok(())

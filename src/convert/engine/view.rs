@@ -47,3 +47,44 @@ pub fn awq_source(dir: &Utf8Path) -> Option<Utf8PathBuf> {
     ];
     names.into_iter().map(|name| dir.join(name)).find(|path| files::is_file(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::{awq_source, is_config, make_view};
+
+    #[test]
+    fn configs_and_tokenizers_are_no_weights() {
+        let is = |path: &str| is_config(&path.parse().unwrap());
+        for path in
+            ["config.json", "tokenizer.model", "qwen.tiktoken", "model.safetensors.index.json"]
+        {
+            assert!(is(path), "{path}");
+        }
+        for path in ["model.safetensors", "pytorch_model.bin", "original/c.00.pth", "README.md"] {
+            assert!(!is(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_into_a_view_is_not_in_the_checkpoint() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(temp.path()).unwrap();
+        let (checkpoint, view) = (root.join("checkpoint"), root.join("view"));
+        fs_err::create_dir_all(checkpoint.join("deep")).unwrap();
+        let names = ["model.safetensors", "deep/config.json", "README.md"];
+        let listed = names.map(|name| {
+            fs_err::write(checkpoint.join(name), name).unwrap();
+            (name.parse().unwrap(), checkpoint.join(name))
+        });
+        make_view(&listed, &view).unwrap();
+        assert_eq!(fs_err::read_to_string(view.join("deep/config.json")).unwrap(), names[1]);
+        assert!(!view.join("README.md").exists());
+        assert_eq!(awq_source(&view), Some(view.join("model.safetensors")));
+        fs_err::write(view.join("model.safetensors.index.json"), "{}").unwrap();
+        assert_eq!(awq_source(&view), Some(view.join("model.safetensors.index.json")));
+        assert!(!checkpoint.join("model.safetensors.index.json").exists());
+        assert_eq!(awq_source(&root.join("deep")), None);
+    }
+}

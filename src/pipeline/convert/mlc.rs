@@ -58,12 +58,13 @@ pub(super) fn by_mlc(
         lora_adapter: read.lora_adapter,
         presharded: request.environment.text(PRESHARD).map(str::to_owned),
         compiler: toolchain.identity,
+        libraries: toolchain.libraries,
     };
     let to = match template {
         Some(template) => format!("{}, template {template}", request.quantization),
         None => request.quantization.clone(),
     };
-    let had = ByMlc {
+    ByMlc {
         store: &store,
         python: &toolchain.python,
         variables: &variables(&request.environment, request.offline),
@@ -74,11 +75,7 @@ pub(super) fn by_mlc(
         name: request.output.file_name().unwrap_or(request.output.as_str()),
         limit: LIMIT,
     }
-    .model(&Checked { asked, read }, ui, cancel)?;
-    if had.seconds.is_none() {
-        ui.status("Cached", &format!("converted before by python -m mlc_llm: {why}"));
-    }
-    Ok(had)
+    .model(&Checked { asked, read }, ui, cancel)
 }
 
 /// Puts a model of the cache where it is asked for, as files of its own.

@@ -15,8 +15,7 @@ use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::process::Variables;
 use crate::model::{
-    CompilerIdentity, Device, Digest, Fingerprint, ModelEntry, Overrides, Quantization,
-    ResolvedConversion,
+    Device, Digest, Fingerprint, ModelEntry, Overrides, Quantization, ResolvedConversion,
 };
 use crate::ui::Ui;
 
@@ -97,7 +96,7 @@ impl Fetched {
         let toolchain = self.compiler(asked.request, asked.device, asked.cancel);
         let written = asked.entry.source.as_written();
         let toolchain = toolchain.map_err(|error| no_mlc(error, written, &why))?.clone();
-        let inputs = mlc_inputs(asked, checkpoint, &toolchain.identity)?;
+        let inputs = mlc_inputs(asked, checkpoint, &toolchain)?;
         Ok(by_mlc(asked, toolchain, inputs, why.to_string()))
     }
 
@@ -108,7 +107,7 @@ impl Fetched {
         checkpoint: &Checkpoint,
     ) -> Option<(By, Fingerprint)> {
         let toolchain = self.compiler(asked.request, asked.device, asked.cancel).ok()?.clone();
-        let inputs = mlc_inputs(asked, checkpoint, &toolchain.identity).ok()?;
+        let inputs = mlc_inputs(asked, checkpoint, &toolchain).ok()?;
         let record = asked.store.record(inputs.fingerprint())?;
         Some(by_mlc(asked, toolchain, inputs, record.why))
     }
@@ -160,7 +159,7 @@ fn by_mlc(
 fn mlc_inputs(
     asked: &Asked<'_>,
     checkpoint: &Checkpoint,
-    compiler: &CompilerIdentity,
+    toolchain: &Toolchain,
 ) -> Result<MlcInputs, Error> {
     let Asked { entry, conversion, store, cancel, .. } = *asked;
     Ok(MlcInputs {
@@ -173,7 +172,8 @@ fn mlc_inputs(
         source: None,
         lora_adapter: None,
         presharded: asked.request.environment.text(PRESHARD).map(str::to_owned),
-        compiler: compiler.clone(),
+        compiler: toolchain.identity.clone(),
+        libraries: toolchain.libraries.clone(),
     })
 }
 
