@@ -5,6 +5,7 @@ mod anatomy;
 mod binding;
 mod by_mlc;
 pub mod cache;
+mod check;
 mod compile;
 mod compile_one;
 pub mod convert;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use self::binding::BindingOptions;
+pub use self::check::check;
 use self::compile::Had;
 pub use self::compile_one::{CompileOneRequest, CompiledOne, compile_one};
 pub use self::doctor::{DoctorRequest, doctor};
@@ -206,7 +208,7 @@ fn read_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Chec
 
 /// The same with all its models; those of `--only` are among them.
 fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Checked), Error> {
-    let mut checked = config::check_file(&request.package_config);
+    let mut checked = check(&request.package_config);
     if request.strict {
         checked = checked.deny_warnings();
     }

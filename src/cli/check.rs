@@ -10,6 +10,7 @@ use crate::config::{self, Checked};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::files;
+use crate::pipeline;
 
 /// The width that source lines are shown in.
 const WIDTH: usize = 120;
@@ -84,7 +85,7 @@ fn is_project(path: &Utf8Path) -> bool {
 }
 
 fn checked_config(path: &Utf8Path, strict: bool) -> Checked {
-    let checked = config::check_file(path);
+    let checked = pipeline::check(path);
     if strict { checked.deny_warnings() } else { checked }
 }
 

@@ -2,10 +2,11 @@
 
 use super::diagnostic::Sink;
 use super::fields::{At, Fields};
+use super::package::Checker;
 use super::quote::quote;
 use super::suggest::nearest;
 use super::{Code, Diagnostic, FileText};
-use crate::model::{ChatConfig, ConvTemplate, Conversion, HubRepo, Scheme};
+use crate::model::{ChatConfig, ConvTemplate, Conversion, HubRepo, ModelSource, Scheme};
 
 /// Whether the entry's model is a raw checkpoint.
 pub(super) fn is_asked(fields: &Fields) -> bool {
@@ -101,6 +102,30 @@ pub(super) fn source(sink: &mut Sink, text: At<&str>, chat_config: &FileText, is
         let help = "a raw checkpoint of Hugging Face is a config.json beside its weights";
         sink.push(Diagnostic::new(Code::IncompleteModel, text.span, message, help));
     }
+}
+
+/// A local checkpoint whose files must tell its conversation template, since the entry does not.
+pub(super) fn template(
+    checker: &mut Checker,
+    fields: &Fields,
+    conversion: &Conversion,
+    source: &ModelSource,
+) {
+    let (None, ModelSource::Local(model)) = (conversion.conv_template, source) else { return };
+    let Some(doubt) = checker.surroundings.template_doubt(&model.dir) else { return };
+    let Some(field) = fields.string(&mut checker.sink, "quantization") else { return };
+    let message = format!(
+        "{} without a `conv_template`, and the checkpoint does not tell it: {}",
+        fields.path("quantization"),
+        doubt.why
+    );
+    let likely = match doubt.likely.as_slice() {
+        [] => format!("one of {}", ConvTemplate::NAMES.join(", ")),
+        likely => format!("likely {}; LM for a base model", likely.join(", ")),
+    };
+    let help = format!("add the template that it was trained with: {likely}");
+    let found = Diagnostic::new(Code::MissingField, field.span, message, help);
+    checker.sink.push(found.label("the checkpoint is converted"));
 }
 
 /// A raw checkpoint of which nobody says how to convert it.

@@ -44,12 +44,17 @@ fn text_of(path: &Utf8Path) -> FileText {
 
 /// Reads a config file and checks it. That it cannot be read is among the diagnostics too.
 pub fn check_file(path: &Utf8Path) -> Checked {
+    check_file_with(path, &Disk)
+}
+
+/// [`check_file`] with other eyes on the models.
+pub fn check_file_with(path: &Utf8Path, surroundings: &dyn Surroundings) -> Checked {
     if files::is_dir(path) {
         let help = format!("name the file: {}", path.join(super::FILE_NAME));
         return Checked::unreadable(path, "it is a directory", &help);
     }
     match files::read_at_most(path, MAX_BYTES) {
-        Ok(Some(bytes)) => super::check(path, &bytes, &Place::of(path), &Disk),
+        Ok(Some(bytes)) => super::check(path, &bytes, &Place::of(path), surroundings),
         Ok(None) => Checked::too_large(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let help = format!("run it beside a {}, or name the config", super::FILE_NAME);

@@ -90,6 +90,9 @@ pub(super) fn read(checker: &mut Checker, object: &Object, prefix: String) -> En
     });
     let (source, chat_config) =
         found.map_or((None, None), |found| (Some(found.source), found.chat_config));
+    if let (Some(conversion), Some(source)) = (&conversion, &source) {
+        conversion::template(checker, &fields, conversion, source);
+    }
     let bundle_weight = bundle.is_some_and(|at| at.value);
     Entry {
         source,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The stage is pure: what it must know of the disk it asks [`Surroundings`]. [`Disk`] is the
-//! real one, and [`check_file`] the only function that reads a file.
+//! real one, and [`check_file_with`] the only function that reads a file.
 //!
 //! Where upstream ignores or crashes, this stage reports; what upstream accepts and packages
 //! well, it accepts.
@@ -40,11 +40,11 @@ mod vram;
 pub use checked::{Checked, ConfigError, check};
 pub use code::{Code, Severity};
 pub use diagnostic::{Diagnostic, MAX_PROBLEMS, Span};
-pub use disk::{Disk, check_file};
+pub use disk::{Disk, check_file, check_file_with};
 pub use lexical::MAX_DEPTH;
 pub use over_budget::OverBudget;
 pub use schema::schema;
-pub use surroundings::{FileText, ModelDir, Place, Surroundings};
+pub use surroundings::{FileText, ModelDir, Place, Surroundings, TemplateDoubt};
 pub use vram::VramNeed;
 
 #[cfg(doc)]

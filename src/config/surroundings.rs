@@ -34,6 +34,21 @@ pub trait Surroundings {
 
     /// Whether there is a regular file.
     fn is_file(&self, path: &Utf8Path) -> bool;
+
+    /// Why a raw checkpoint's conversation template does not follow from its files; none where it
+    /// does, and where nobody looks.
+    fn template_doubt(&self, _checkpoint: &Utf8Path) -> Option<TemplateDoubt> {
+        None
+    }
+}
+
+/// A conversation template that a config has to name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TemplateDoubt {
+    /// What was seen of the checkpoint.
+    pub why: String,
+    /// The templates that are likely.
+    pub likely: Vec<&'static str>,
 }
 
 /// What is found where a local model should be.

@@ -7,7 +7,7 @@ use super::raw::Checkpoint;
 use crate::convert::derive::{derive, remembered};
 use crate::error::Error;
 use crate::fetch::{FetchError, HubModels};
-use crate::model::{Conversion, ModelEntry, ResolvedConversion, TemplateOrigin};
+use crate::model::{Conversion, ModelEntry, ModelSource, ResolvedConversion, TemplateOrigin};
 use crate::ui::{Transfer, Ui};
 
 /// Completes what an entry says of its conversion. Only where the template has to be derived, a
@@ -40,7 +40,11 @@ pub(super) fn resolved(
                 }
             }
         }
-        (Checkpoint::Directory { dir, .. }, _) => derive(dir, None)?,
+        (Checkpoint::Directory { dir, .. }, _) => match &entry.source {
+            // The name that the config gives it may say more than what it leads to.
+            ModelSource::Local(model) => derive(&model.dir, None)?,
+            ModelSource::Hub(_) => derive(dir, None)?,
+        },
         // There is a hub where there is a model of it.
         (Checkpoint::Hub { repo, .. }, None) => {
             let repo = Box::new(repo.clone());

@@ -1,96 +1,16 @@
 //! The conversation template that a checkpoint's own files tell, and what is said where they do not.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8PathBuf;
 use mlc_package::convert::ConvertError;
 use mlc_package::convert::derive::derive;
 use serde_json::{Map, Value, json};
 
-/// A checkpoint's small files, as its family has them.
-#[derive(Clone)]
-struct Family {
-    name: &'static str,
-    config: Value,
-    generation: Value,
-    chat_template: &'static str,
-    tokens: Vec<(u64, &'static str)>,
-}
-
-const SYSTEM: &str = "{% if messages[0]['role'] == 'system' %}{% endif %}";
-const LLAMA_2: &str =
-    "{{ bos_token + '[INST] <<SYS>>' + content + '<</SYS>> [/INST]' + eos_token }}";
-const LLAMA_3: &str =
-    "{{ '<|start_header_id|>' + role + '<|end_header_id|>' + content + '<|eot_id|>' }}";
-const CHATML: &str = "{{ '<|im_start|>' + role + content + '<|im_end|>' }}";
-const GEMMA: &str = "{{ '<start_of_turn>' + role + content + '<end_of_turn>' }}";
-const ZEPHYR: &str = "{{ '<|system|>' '<|user|>' + content + eos_token + '<|assistant|>' }}";
-const INST: &str = "{{ bos_token + '[INST] ' + content + ' [/INST]' + eos_token }}";
-const PHI: &str = "{{ '<|' + role + '|>' + content + '<|end|>' + '<|assistant|>' }}";
-const R1: &str = "{{ '<｜User｜>' + content + '<｜Assistant｜>' }}";
-
-fn config(model_type: &str, more: Value) -> Value {
-    let mut config = json!({"model_type": model_type, "architectures": ["SomeForCausalLM"]});
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    config
-}
-
-fn family(
-    name: &'static str,
-    config: Value,
-    eos: Value,
-    chat_template: &'static str,
-    tokens: &[(u64, &'static str)],
-) -> Family {
-    let generation = json!({"eos_token_id": eos});
-    Family { name, config, generation, chat_template, tokens: tokens.to_vec() }
-}
-
-const PIECES: [(u64, &str); 3] = [(0, "<unk>"), (1, "<s>"), (2, "</s>")];
-const META: [(u64, &str); 4] = [
-    (128_000, "<|begin_of_text|>"),
-    (128_001, "<|end_of_text|>"),
-    (128_008, "<|reserved_special_token_3|>"),
-    (128_009, "<|eot_id|>"),
-];
-const META_1: [(u64, &str); 4] = [META[0], META[1], (128_008, "<|eom_id|>"), META[3]];
-const QWEN: [(u64, &str); 2] = [(151_643, "<|endoftext|>"), (151_645, "<|im_end|>")];
-const SMOL: [(u64, &str); 3] = [(0, "<|endoftext|>"), (1, "<|im_start|>"), (2, "<|im_end|>")];
-const GOOGLE: [(u64, &str); 4] =
-    [(1, "<eos>"), (2, "<bos>"), (106, "<start_of_turn>"), (107, "<end_of_turn>")];
-const GOOGLE_3: [(u64, &str); 4] =
-    [(1, "<eos>"), (2, "<bos>"), (105, "<start_of_turn>"), (106, "<end_of_turn>")];
-
-fn llama_2() -> Family {
-    let config = config("llama", json!({"vocab_size": 32_000}));
-    family("Llama-2-7b-chat-hf", config, json!(2), LLAMA_2, &PIECES)
-}
-
-fn llama_3_1() -> Family {
-    let scaling = json!({"rope_type": "llama3", "factor": 32.0});
-    let config = config("llama", json!({"vocab_size": 128_256, "rope_scaling": scaling}));
-    family("Llama-3.2-1B-Instruct", config, json!([128_001, 128_008, 128_009]), LLAMA_3, &META_1)
-}
-
-fn qwen2() -> Family {
-    let eos = json!([151_645, 151_643]);
-    family("Qwen2.5-0.5B-Instruct", config("qwen2", json!({})), eos, CHATML, &QWEN)
-}
-
-fn gemma() -> Family {
-    family("gemma-2-2b-it", config("gemma2", json!({})), json!(1), GEMMA, &GOOGLE)
-}
-
-fn mistral() -> Family {
-    let config = config("mistral", json!({"vocab_size": 32_768}));
-    family("Mistral-7B-Instruct-v0.3", config, json!(2), INST, &PIECES)
-}
-
-fn tiny_llama() -> Family {
-    let shape = json!({
-        "vocab_size": 32_000, "hidden_size": 2048, "intermediate_size": 5632,
-        "num_hidden_layers": 22,
-    });
-    family("TinyLlama-1.1B-Chat-v1.0", config("llama", shape), json!(2), ZEPHYR, &PIECES)
-}
+use crate::families::{
+    CHATML, Family, QWEN, SYSTEM, config, families, family, gemma, llama_2, llama_3_1, mistral,
+    qwen2, tiny_llama,
+};
 
 /// The checkpoint in a directory of the family's name.
 struct Scene {
@@ -146,141 +66,9 @@ fn certain(family: &Family, template: &str) {
 
 #[test]
 fn families_have_the_templates_that_upstream_publishes_them_with() {
-    let v01 = config("mistral", json!({"vocab_size": 32_000}));
-    let open = |id| vec![(id, "<|endoftext|>")];
-    let table = [
-        ("llama-2", llama_2()),
-        ("llama-3_1", llama_3_1()),
-        (
-            "llama-3",
-            family(
-                "Meta-Llama-3-8B-Instruct",
-                config("llama", json!({"vocab_size": 128_256, "rope_theta": 500_000.0})),
-                json!([128_001, 128_009]),
-                LLAMA_3,
-                &META,
-            ),
-        ),
-        ("tinyllama_v1_0", tiny_llama()),
-        (
-            "chatml",
-            family(
-                "SmolLM2-135M-Instruct",
-                config("llama", json!({"vocab_size": 49_152})),
-                json!(2),
-                CHATML,
-                &SMOL,
-            ),
-        ),
-        ("mistral_default", mistral()),
-        ("mistral_default", family("Mistral-7B-Instruct-v0.2", v01, json!(2), INST, &PIECES)),
-        ("qwen2", qwen2()),
-        (
-            "qwen3",
-            family(
-                "Qwen3-0.6B",
-                config("qwen3", json!({})),
-                json!([151_645, 151_643]),
-                "{{ '<|im_start|>' + role + '<think>' + '<|im_end|>' }}",
-                &QWEN,
-            ),
-        ),
-        ("gemma_instruction", gemma()),
-        (
-            "gemma_instruction",
-            family("gemma-2b-it", config("gemma", json!({})), json!(1), GEMMA, &GOOGLE),
-        ),
-        (
-            "gemma3_instruction",
-            family(
-                "gemma-3-1b-it",
-                config("gemma3_text", json!({})),
-                json!([1, 106]),
-                GEMMA,
-                &GOOGLE_3,
-            ),
-        ),
-        (
-            "phi-3",
-            family(
-                "Phi-3.5-mini-instruct",
-                config("phi3", json!({})),
-                json!([32_007, 32_001, 32_000]),
-                PHI,
-                &[
-                    PIECES[1],
-                    PIECES[2],
-                    (32_000, "<|endoftext|>"),
-                    (32_001, "<|assistant|>"),
-                    (32_007, "<|end|>"),
-                ],
-            ),
-        ),
-        (
-            "phi-4",
-            family(
-                "Phi-4-mini-instruct",
-                config("phi3", json!({})),
-                json!([200_020, 199_999]),
-                PHI,
-                &[(199_999, "<|endoftext|>"), (200_020, "<|end|>"), (200_022, "<|system|>")],
-            ),
-        ),
-        (
-            "stablelm-2",
-            family(
-                "stablelm-2-zephyr-1_6b",
-                config("stablelm", json!({})),
-                json!(100_257),
-                ZEPHYR,
-                &open(100_257),
-            ),
-        ),
-        (
-            "stablelm-3b",
-            family("stablelm-zephyr-3b", config("stablelm", json!({})), json!(0), ZEPHYR, &open(0)),
-        ),
-        (
-            "olmo",
-            family(
-                "OLMo-7B-Instruct-hf",
-                config("olmo", json!({})),
-                json!(50_279),
-                ZEPHYR,
-                &open(50_279),
-            ),
-        ),
-        (
-            "olmo2",
-            family(
-                "OLMo-2-0425-1B-Instruct",
-                config("olmo2", json!({})),
-                json!(100_257),
-                ZEPHYR,
-                &open(100_257),
-            ),
-        ),
-        (
-            "deepseek_r1_llama",
-            family(
-                "DeepSeek-R1-Distill-Llama-8B",
-                config("llama", json!({})),
-                json!(128_001),
-                R1,
-                &[(128_001, "<｜end▁of▁sentence｜>")],
-            ),
-        ),
-        (
-            "deepseek_r1_qwen",
-            family(
-                "DeepSeek-R1-Distill-Qwen-1.5B",
-                config("qwen2", json!({})),
-                json!(151_643),
-                R1,
-                &[(151_643, "<｜end▁of▁sentence｜>")],
-            ),
-        ),
-    ];
+    let table = families();
+    let names: BTreeSet<_> = table.iter().map(|(template, _)| *template).collect();
+    assert_eq!(names.len(), 21, "{names:?}");
     for (template, family) in table {
         certain(&family, template);
     }
@@ -421,6 +209,14 @@ fn it_does_not_matter_which_file_says_it() {
     assert_eq!(derive(&scene.model, Some("gemma-2-2b-it")).unwrap().as_str(), "gemma_instruction");
     let base = derive(&scene.model, Some("gemma-2-2b")).unwrap_err().to_string();
     assert!(base.starts_with("the conversation template of `gemma-2-2b` is not certain"), "{base}");
+    // A link's name, and that of a cache of the Hub.
+    let link = scene.model.with_file_name("gemma-2-2b-it");
+    std::os::unix::fs::symlink(&scene.model, &link).unwrap();
+    assert_eq!(derive(&link, None).unwrap().as_str(), "gemma_instruction");
+    let cached = scene.model.with_file_name("models--google--gemma-2-2b-it/snapshots/0123abc");
+    fs_err::create_dir_all(cached.parent().unwrap()).unwrap();
+    fs_err::rename(&scene.model, &cached).unwrap();
+    assert_eq!(derive(&cached, None).unwrap().as_str(), "gemma_instruction");
     let mut named = Family { name: "0123abc", ..llama_2() };
     named.config["_name_or_path"] = json!("meta-llama/Llama-2-7b-chat-hf");
     certain(&named, "llama-2");

@@ -9,6 +9,7 @@
 
 mod derive;
 mod engine;
+mod families;
 mod hostile;
 mod upstream;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, names};
+use crate::scene::{Run, Scene, names};
 
 const LLAMA_3: &str = "<|start_header_id|><|end_header_id|><|eot_id|>";
 
@@ -54,4 +54,19 @@ fn auto_is_refused_where_it_is_not_certain() {
     assert!(run.err.contains("it has no chat template"), "{run:?}");
     assert!(run.err.contains("likely llama-3_1, llama-3, llama-2"), "{run:?}");
     assert!(!scene.output().exists());
+}
+
+#[test]
+fn mlc_llm_is_told_what_was_derived() {
+    let scene = Scene::new();
+    instructed(&scene);
+    let compiler = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/compiler");
+    let arguments = ["checkpoint", "--quantization", "q4f16_2", "-o", "model"];
+    let mut command = scene.command(&[&arguments[..], &["--conv-template", "auto"]].concat());
+    let run = Run::of(&command.env("PYTHONPATH", compiler).output().unwrap());
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    assert!(run.err.contains("Template llama-3_1, from the checkpoint"), "{run:?}");
+    let config = fs_err::read(scene.output().join("mlc-chat-config.json")).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    assert_eq!(config["given"]["conv_template"], json!("llama-3_1"));
 }

@@ -50,6 +50,7 @@ fn what_the_checkpoint_says_is_taken_and_said() {
     assert_eq!(config["conv_template"]["name"], "chatml");
     let manifest = scene.json("app/dist/mlc-package-manifest.json");
     assert_eq!(manifest["models"][0]["conv_template"], "chatml");
+    scene.write("before.json", manifest.to_string());
     build(&scene, &[]).ok().never_says("Converting");
     scene.call(&["cache", "list"]).ok().says("chatml");
 
@@ -63,25 +64,27 @@ fn what_the_checkpoint_says_is_taken_and_said() {
     scene.configure(|config| config["model_list"][0]["conv_template"] = "LM".into());
     build(&scene, &[]).ok().says("template LM (native");
     assert_eq!(converted(&scene).len(), 2);
+    scene.call(&["report", "--baseline", "../before.json"]).ok().says("conversation template");
 }
 
 #[test]
 fn what_is_not_certain_is_refused_with_what_was_seen() {
     let scene = unnamed();
-    scene.call(&["check"]).ok();
-    for verb in ["plan", "build"] {
-        let run = scene.call(&[verb, "--no-binding"]).fails(11);
-        run.says("the conversation template of `[ROOT]/app/models/raw` is not certain")
-            .says("it has no chat template")
-            .says("`conv_template` in the config")
-            .says("LM for a base model")
-            .never_says("Converting");
+    for verb in [&["check"][..], &["plan", "--no-binding"], &["build", "--no-binding"]] {
+        let run = scene.call(verb).run().code(10);
+        run.says(
+            "`model_list[0].quantization` without a `conv_template`, and the checkpoint does not",
+        )
+        .says("it has no chat template")
+        .says("the checkpoint is converted")
+        .says("likely llama-3_1, llama-3, llama-2, tinyllama_v1_0, chatml; LM for a base model")
+        .never_says("Converting");
     }
     assert!(!scene.dist().exists());
     // A base model that carries the chat template of the instructed one.
     let scene = instructed();
     scene.write(&format!("{RAW}/generation_config.json"), json!({"eos_token_id": 0}).to_string());
-    build(&scene, &[]).fails(11).says("it may be a base model").says("eos_token_id is 0");
+    build(&scene, &[]).fails(10).says("it may be a base model").says("eos_token_id is 0");
     assert_eq!(converted(&scene), [""; 0]);
     scene.configure(|config| config["model_list"][0]["conv_template"] = "LM".into());
     build(&scene, &[]).ok();
@@ -121,4 +124,26 @@ fn the_hub_is_asked_for_the_small_files_only() {
     }
     build(&["--locked", "--offline"]).fails(11).says("config.json");
     build(&["--locked"]).ok().never_says("Convert");
+}
+
+#[test]
+fn a_repository_that_does_not_tell_it_is_refused_before_its_weights_are_fetched() {
+    let local = unnamed();
+    let read = |name: &str| fs_err::read(local.root.join(RAW).join(name)).unwrap();
+    let files = [
+        ("config.json", File::small(&read("config.json"))),
+        ("tokenizer.json", File::small(&read("tokenizer.json"))),
+        ("model.safetensors", File::lfs(read("model.safetensors"))),
+    ];
+    let hub = HubScene::new(Server::sound(&files), true);
+    hub.scene.configure(|config| config["model_list"][0]["quantization"] = "q0f16".into());
+    hub.call(&["check"]).ok();
+    hub.asked();
+    hub.build(&[])
+        .fails(11)
+        .says("is not certain: it has no chat template")
+        .says("`conv_template` in the config");
+    let asked = hub.asked();
+    assert!(asked.iter().any(|line| line.contains("config.json")), "{asked:?}");
+    assert!(!asked.iter().any(|line| line.contains("safetensors")), "{asked:?}");
 }

@@ -85,8 +85,10 @@ impl Facts {
             added,
         };
         let mut facts = Self::of(model_type, &config, beside);
-        let dir = if name.is_none() { checkpoint.file_name() } else { None };
-        facts.words.extend(name.into_iter().chain(dir).flat_map(words));
+        match name {
+            Some(name) => facts.words.extend(words(name)),
+            None => facts.words.extend(dir_words(checkpoint)?),
+        }
         facts.repository = name.map(str::to_owned);
         Ok(facts)
     }
@@ -174,6 +176,19 @@ fn words(name: &str) -> impl Iterator<Item = String> {
     name.split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
+}
+
+/// The words of a directory's name, as it is written and as what it leads to; in a cache of the Hub
+/// that is named by a commit, and a directory above it by the repository.
+fn dir_words(dir: &Utf8Path) -> Result<BTreeSet<String>, ConvertError> {
+    let failed = |source| ConvertError::Read { path: dir.to_owned(), source };
+    let canonical = files::canonical(dir).map_err(failed)?;
+    let repository = canonical.components().find_map(|part| {
+        let (_, name) = part.as_str().strip_prefix("models--")?.split_once("--")?;
+        Some(name)
+    });
+    let names = [dir.file_name(), canonical.file_name(), repository];
+    Ok(names.into_iter().flatten().flat_map(words).collect())
 }
 
 fn jinja(path: &Utf8Path) -> Result<Option<String>, ConvertError> {

@@ -1,7 +1,8 @@
 //! The table's verdict on a checkpoint.
 
 use super::facts::Facts;
-use super::rules::{JUDGES, LIKELY, MARKS, NO_CHAT, RULES, Rule, Trained};
+use super::hints::{JUDGES, LIKELY, MARKS, NO_CHAT};
+use super::rules::{RULES, Rule, Trained};
 
 /// How far a rule went along with a checkpoint: what failed last is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,11 +23,8 @@ pub(super) fn judge(facts: &Facts) -> Result<&'static str, String> {
     }
     refuse_others(facts)?;
     let Some(text) = &facts.chat_template else {
-        return Err(
-            "it has no chat template (in tokenizer_config.json or chat_template.jinja), as \
-                    base models have none"
-                .to_owned(),
-        );
+        let places = "tokenizer_config.json or chat_template.jinja";
+        return Err(format!("it has no chat template (in {places}), as base models have none"));
     };
     let (mut certain, mut nearest) = (Vec::new(), None);
     for rule in rules {
@@ -46,7 +44,7 @@ pub(super) fn judge(facts: &Facts) -> Result<&'static str, String> {
     }
 }
 
-/// The templates that are likely where none is certain, and that of base models.
+/// The templates that are likely where none is certain.
 pub(super) fn likely(facts: &Facts) -> Vec<&'static str> {
     let text = facts.chat_template.as_deref().unwrap_or_default();
     let line = LIKELY

@@ -1,11 +1,13 @@
 //! The conversation template of a checkpoint, where its own files leave no doubt about it.
 //!
-//! `facts` reads what they say, `rules` is the table of templates, `judge` holds the one against the
+//! `facts` reads what they say, `rules` is the table of templates, `hints`
+//! what is likely elsewhere, `judge` holds the one against the
 //! other. What is not certain is an error that says what was seen: a model that is spoken to in
 //! words it was not trained with answers badly, and nothing says why. `remembered` keeps what was
 //! derived of commits.
 
 mod facts;
+mod hints;
 mod judge;
 pub mod remembered;
 mod rules;

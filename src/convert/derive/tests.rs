@@ -2,8 +2,9 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 
 use super::facts::{Beside, Facts};
+use super::hints::LIKELY;
 use super::judge::{judge, likely};
-use super::rules::{LIKELY, RULES, Rule, Trained};
+use super::rules::{RULES, Rule, Trained};
 use crate::model::ConvTemplate;
 
 /// Upstream stops and begins at tokens by their numbers: a checkpoint where one of them is another
