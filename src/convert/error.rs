@@ -273,6 +273,9 @@ impl ConvertError {
                      weights in it"
                         .to_owned(),
                 ),
+                EngineFailure::TimedOut(_) => {
+                    Some("a build's limit is raised with `--compile-timeout <seconds>`".to_owned())
+                }
                 _ => None,
             },
             Self::Read { .. }

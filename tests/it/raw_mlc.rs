@@ -188,7 +188,7 @@ fn whatever_python_does_instead_is_said_and_nothing_of_it_is_kept() {
         assert!(!scene.dist().exists());
     }
     let call = build(&scene, &["--compile-timeout", "1"]).env("STAND_IN_CONVERT", "hang");
-    call.fails(12).says("it did not finish within 1 s");
+    call.fails(12).says("it did not finish within 1 s").says("--compile-timeout <seconds>");
     for pid in scene.waiting() {
         assert!(!is_alive(pid));
     }
