@@ -252,7 +252,7 @@ impl ConvertError {
             Self::Cache { .. } => {
                 Some("name another place with --cache-dir or MLC_PACKAGE_CACHE_DIR".to_owned())
             }
-            Self::Changed { .. } => Some("build again when nobody writes to it".to_owned()),
+            Self::Changed { .. } => Some("run it again when nobody writes to it".to_owned()),
             Self::NotNative {
                 why: Why::Argument { .. } | Why::Lora | Why::PreshardVariable { .. },
             } => {

@@ -2,14 +2,15 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::ConvertError;
-use super::store::{ConvertedRecord, ConvertedStore, InUse, MODEL, RECORD, RecordedFile, listed};
+use super::store::{
+    ConvertedRecord, ConvertedStore, InUse, LOG, MODEL, RECORD, RecordedFile, listed,
+};
 use crate::io::dir::{self, TemporaryDir};
 use crate::io::lock::Lock;
 use crate::io::{atomic, digest, files, kept_log, stamp};
 use crate::model::Fingerprint;
 
 const ENTRY: &str = "entry";
-const LOG: &str = "convert.log";
 
 /// An entry in the making. Dropped without [`commit`](Self::commit), it leaves no trace.
 #[derive(Debug)]

@@ -29,6 +29,7 @@ use crate::io::lock::Lock;
 use crate::model::{Digest, Fingerprint};
 
 pub(super) const MODEL: &str = "model";
+pub(super) const LOG: &str = "convert.log";
 pub(super) const RECORD: &str = "record.json";
 const TEMPORARY: &str = ".tmp-";
 /// The most a record may hold in bytes; ours have a few thousand.
@@ -119,6 +120,11 @@ impl ConvertedStore {
     /// Where the model of a fingerprint is, or will be.
     pub fn model_dir(&self, fingerprint: Fingerprint) -> Utf8PathBuf {
         self.entry(fingerprint).join(MODEL)
+    }
+
+    /// What the program said that converted the model, if it was one.
+    pub fn log(&self, fingerprint: Fingerprint) -> Utf8PathBuf {
+        self.entry(fingerprint).join(LOG)
     }
 
     /// Where the digests of a local checkpoint are remembered.

@@ -23,6 +23,8 @@ use crate::ui::Ui;
 
 /// How long `gen_config` may take: it reads small files, but imports torch off a slow disk.
 const CONFIG_LIMIT: Duration = Duration::from_secs(3600);
+/// Without one of these, an app cannot read a word. `gen_config` goes on where it cannot convert one.
+const TOKENIZERS: [&str; 3] = ["tokenizer.json", "tokenizer.model", "tokenizer_model"];
 /// The quantization of weights that AWQ has quantized already.
 const AWQ: &str = "q4f16_autoawq";
 
@@ -76,7 +78,7 @@ impl ByMlc<'_> {
         ui: &Ui,
         cancel: &Cancel,
     ) -> Result<InCache, Error> {
-        self.have(Part::Config, ui, cancel, |new| {
+        let had = self.have(Part::Config, ui, cancel, |new| {
             let mut listed = source.files(false)?;
             listed.retain(|(path, _)| is_config(path));
             make_view(&listed, &new.checkpoint_view())?;
@@ -91,8 +93,15 @@ impl ByMlc<'_> {
             let model_type = self.inputs.arguments.model_type.as_deref();
             let began = Instant::now();
             self.run(new, CONFIG_LIMIT, cancel, |engine| engine.gen_config(&request, model_type))?;
+            source.refuse_changed()?;
             Ok(began)
-        })
+        })?;
+        let there = |name| files::is_file(&had.dir.join(name));
+        if had.seconds.is_some() && !TOKENIZERS.into_iter().any(there) {
+            let log = self.store.log(self.inputs.config_fingerprint());
+            ui.warn(&format!("{}: gen_config wrote no tokenizer, see `{log}`", self.name));
+        }
+        Ok(had)
     }
 
     /// The whole model.

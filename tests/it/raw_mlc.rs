@@ -210,8 +210,8 @@ fn a_killed_conversion_leaves_nothing_that_is_taken_for_one() {
             assert!(!is_alive(pid));
             assert_eq!(cached(&scene).len(), 1);
         } else {
-            let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-            rustix::process::kill_process(pid, Signal::KILL).unwrap();
+            // The stand-in ends with who called it.
+            wait_for("the end of MLC LLM", || (!is_alive(pid)).then_some(()));
         }
         assert!(!scene.dist().exists());
     }
@@ -244,9 +244,33 @@ fn other_architectures_and_tokenizers_are_mlc_llms_too() {
         scene.write(&format!("{RAW}/config.json"), config(model_type).to_string());
         scene.configure(|config| config["model_list"] = json!([entry(quantization)]));
         build(&scene, &[]).ok().says(&format!("(python -m mlc_llm: {why})"));
+        scene.call(&["check"]).ok();
         let call = scene.conversions().pop().unwrap();
         assert_eq!((&call["source"], &call["source_format"]), (&json!("auto"), &json!("auto")));
     }
+}
+
+#[test]
+fn a_tokenizer_that_could_not_be_converted_is_missed() {
+    let scene = scene();
+    fs_err::remove_file(scene.root.join(RAW).join("tokenizer.json")).unwrap();
+    let run = build(&scene, &[]).ok().says("awq: gen_config wrote no tokenizer, see `[ROOT]");
+    let log = run.stderr.split('`').find(|part| part.ends_with("convert.log")).unwrap();
+    assert_eq!(fs_err::read_to_string(log).unwrap(), "gen_config with q4f16_autoawq\n");
+}
+
+#[test]
+fn a_checkpoint_that_changes_meanwhile_is_not_kept() {
+    let scene = scene();
+    scene.plan(&[]).ok();
+    let go = scene.root.join("go");
+    let run = build(&scene, &[]).env("STAND_IN_CONVERT", "slow").env("STAND_IN_GO", &go).spawn();
+    scene.waiting();
+    scene.write(&format!("{RAW}/model.safetensors"), "written meanwhile");
+    scene.write("go", "");
+    run.wait().code(11).says("`[ROOT]/app/models/awq` was changed while it was converted");
+    assert_eq!((cached(&scene).len(), scene.leftovers()), (1, vec![]));
+    build(&scene, &[]).ok().says("Converting awq");
 }
 
 #[test]

@@ -68,12 +68,13 @@ impl Checkpoint {
         Ok(source::digest(&found, &store.source_note(&dir.join("configs")), cancel)?.to_string())
     }
 
-    /// The names of its files, here or not.
+    /// The names of its files, here or not. What lies in directories is none of a conversion's.
     pub(super) fn names(&self, model_id: &ModelId) -> Result<Vec<String>, Error> {
         Ok(match self {
             Self::Directory { dir, .. } => {
                 let found = checkpoint_files(dir).map_err(of_model(model_id))?;
-                found.iter().map(|(path, _)| path.to_string()).collect()
+                let names = found.iter().map(|(path, _)| path.to_string());
+                names.filter(|name| !name.contains('/')).collect()
             }
             Self::Hub { raw, .. } => raw.paths().map(ToString::to_string).collect(),
         })

@@ -1,6 +1,8 @@
 """`python -m mlc_llm gen_config` and `convert_weight`, with the arguments of the real ones.
 
-STAND_IN_CONVERT      what to do instead: exit-1, no-output, hang, half; STAND_IN if unset
+STAND_IN_CONVERT      what to do instead: exit-1, no-output, half, hang, or slow, which goes on when
+                      there is STAND_IN_GO; STAND_IN if unset
+STAND_IN_GO           the file that is waited for
 STAND_IN_CONVERSIONS  a file that gets a line of JSON a call
 STAND_IN_WAITING      a file that gets the process id of who hangs
 """
@@ -97,8 +99,8 @@ def convert_weight(args, given, behaviour):
     path = os.path.join(args.output, "params_shard_0.bin")
     with open(path, "wb") as file:
         file.write(shard[:-9] if behaviour in ("half", "hang") else shard)
-    if behaviour == "hang":
-        hang()
+    if behaviour in ("hang", "slow"):
+        wait()
     tensor = {
         "name": "w",
         "shape": [len(shard)],
@@ -123,12 +125,15 @@ def write(args, name, value):
         json.dump(value, file)
 
 
-def hang():
+def wait():
     if "STAND_IN_WAITING" in os.environ:
         with open(os.environ["STAND_IN_WAITING"] + ".new", "w", encoding="utf-8") as file:
             file.write(str(os.getpid()))
         os.rename(file.name, os.environ["STAND_IN_WAITING"])
-    time.sleep(600)
+    go = os.environ.get("STAND_IN_GO")
+    caller = os.getppid()
+    while not (go and os.path.exists(go)) and os.getppid() == caller:
+        time.sleep(0.005)
 
 
 def convert():
