@@ -33,7 +33,7 @@ pub fn make_view(listed: &Listed, dir: &Utf8Path) -> Result<(), ConvertError> {
         }
         Ok(())
     };
-    make().map_err(|source| ConvertError::Read { path: dir.to_owned(), source })
+    make().map_err(ConvertError::Write)
 }
 
 /// What `convert_weight` reads of an AWQ checkpoint: MLC LLM detects the other formats itself,
