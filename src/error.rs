@@ -179,7 +179,7 @@ impl Error {
             Self::Config(_) | Self::Project(_) => Exit::Config,
             Self::Convert(error) if error.is_usage() => Exit::Usage,
             Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,
-            Self::Convert(error) if error.python().is_some() => Exit::Compile,
+            Self::Convert(error) if error.is_of_mlc() => Exit::Compile,
             Self::Convert(ConvertError::Write(_) | ConvertError::Cache { .. }) => Exit::Internal,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,

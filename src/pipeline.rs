@@ -3,11 +3,13 @@
 mod abi;
 mod anatomy;
 mod binding;
+mod by_mlc;
 pub mod cache;
 mod check;
 mod compile;
 mod compile_one;
 pub mod convert;
+mod converted;
 mod doctor;
 mod fetch;
 mod libraries;
@@ -55,8 +57,8 @@ use crate::io::process::Cancel;
 use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{InputFile, Manifest, StageRecord};
 use crate::model::{
-    Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode, MacabiArch, ModelId,
-    PackageConfig,
+    Device, Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode, MacabiArch,
+    ModelId, PackageConfig,
 };
 use crate::plan::{self, DraftRequest, Plan};
 use crate::ui::Ui;
@@ -133,7 +135,7 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     doctor::require(&request.package, &planned, ui, cancel)?;
     planned.fetched.complete(ui)?;
     clock.lap("download");
-    if raw::convert(&mut planned, ui, cancel)? {
+    if raw::convert(request, &mut planned, ui, cancel)? {
         clock.lap("convert");
     }
     let had = compile::compile(request, &planned, ui, cancel)?;
@@ -156,13 +158,16 @@ fn make_plan(
     if planned_binding.is_some() {
         clock.lap("sources");
     }
-    let fetched = fetch::metadata(request, &config, ui, cancel)?;
+    let mut fetched = fetch::metadata(request, &config, ui, cancel)?;
     clock.lap("fetch");
     let needs_compiler = config.models.iter().zip(&fetched.facts).any(|(entry, facts)| {
         let prepared = |name: &LibraryName| config.prepared.iter().any(|lib| lib.name == *name);
         facts.is_ok() && !entry.model_lib.as_ref().is_some_and(prepared)
     });
-    let toolchain = if needs_compiler { Some(toolchain(request, &config, cancel)?) } else { None };
+    let toolchain = match fetched.toolchain.take().filter(|_| needs_compiler) {
+        None if needs_compiler => Some(toolchain(request, config.device, cancel)?),
+        found => found,
+    };
     clock.lap("toolchain");
     let store = Store::new(&request.cache_dir);
     let draft = plan::draft(&DraftRequest {
@@ -226,14 +231,14 @@ fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig
 
 fn toolchain(
     request: &PackageRequest,
-    config: &PackageConfig,
+    device: Device,
     cancel: &Cancel,
 ) -> Result<Toolchain, Error> {
     Ok(identify(&ToolchainRequest {
         python: request.python.as_deref(),
         environment: &request.environment,
         cache_dir: &request.cache_dir,
-        target: &config.device.into(),
+        target: &device.into(),
         host: None,
         limit: Toolchain::DEFAULT_LIMIT,
         cancel,

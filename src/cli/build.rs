@@ -39,7 +39,7 @@ pub(super) struct BuildArgs {
     /// Raise an `estimated_vram_bytes` that is too small, in the config
     #[arg(long, conflicts_with = "dry_run")]
     fix_vram: bool,
-    /// End a compilation that takes longer
+    /// End a compilation, or a conversion by MLC LLM, that takes longer
     #[arg(
         long,
         value_name = "SECONDS",

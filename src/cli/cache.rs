@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Context, Format, package};
 use crate::compile::Environment;
+use crate::convert::store::Part;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fetch::hub::HubOptions;
@@ -254,7 +255,11 @@ fn write_converted(
             model.bytes.to_string(),
             model.created.map_or_else(String::new, ago),
             ago(model.last_used),
-            damage.or(model.conv_template.clone()).unwrap_or_default(),
+            damage.unwrap_or_else(|| match (&model.conv_template, model.part) {
+                (Some(template), Some(Part::Config)) => format!("{template}, config only"),
+                (Some(template), _) => template.clone(),
+                (None, _) => "weights only".to_owned(),
+            }),
         ]
     };
     write_table(out, &header, list.converted.iter().map(row))

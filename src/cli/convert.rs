@@ -6,7 +6,7 @@ use clap::Args;
 use super::package::default_cache_dir;
 use super::{Context, Format};
 use crate::compile::Environment;
-use crate::convert::engine::Engine;
+use crate::convert::engine::{Engine, MlcArguments};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::files;
@@ -16,7 +16,7 @@ use crate::pipeline::convert::{Checkpoint, ConvertRequest, Converted, convert};
 /// `mlc-package convert`.
 #[derive(Debug, Args)]
 pub(super) struct ConvertArgs {
-    /// The checkpoint: a directory with config.json and safetensors, or HF://user/repo
+    /// The checkpoint: a directory with config.json and the weights, or HF://user/repo
     model: String,
     /// How the weights are stored, for instance q4f16_1
     #[arg(long, value_name = "NAME")]
@@ -43,7 +43,7 @@ pub(super) struct ConvertArgs {
     /// Convert on so many threads [default: the processors]
     #[arg(short, long, value_name = "N", env = "MLC_PACKAGE_JOBS", hide_env_values = true)]
     jobs: Option<NonZeroUsize>,
-    /// Where lists of files and logs are kept [default: ~/.cache/mlc-package]
+    /// Where what Python converts, lists of files and logs are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
     /// Ask the Hugging Face Hub nothing: use what its cache holds
@@ -52,6 +52,30 @@ pub(super) struct ConvertArgs {
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
+    #[command(flatten)]
+    mlc: MlcArgs,
+}
+
+/// What only MLC LLM's own conversion can be told, by upstream's names.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "For MLC LLM's own conversion (python -m mlc_llm) alone")]
+struct MlcArgs {
+    /// The architecture, if not that of config.json
+    #[arg(long, value_name = "NAME")]
+    model_type: Option<String>,
+    /// What quantizes, cpu or cuda:0 for instance [default: a GPU if there is one]
+    #[arg(long, value_name = "DEVICE")]
+    device: Option<String>,
+    /// Where the weights are, if not in the checkpoint: a directory, an index or a file
+    #[arg(long, value_name = "PATH")]
+    source: Option<Utf8PathBuf>,
+    /// In which format the weights are [default: as found]
+    #[arg(long, value_name = "FORMAT",
+          value_parser = ["huggingface-torch", "huggingface-safetensor", "awq"])]
+    source_format: Option<String>,
+    /// A LoRA adapter that is merged into the weights, in PEFT's format
+    #[arg(long, value_name = "DIR")]
+    lora_adapter: Option<Utf8PathBuf>,
 }
 
 pub(super) fn run(args: ConvertArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
@@ -73,10 +97,12 @@ impl ConvertArgs {
             .map_err(|error| Error::Usage { message: format!("--overrides: {error}"), help: None });
         Ok(ConvertRequest {
             checkpoint: checkpoint(&self.model)?,
+            model: self.model,
             quantization: self.quantization,
             conv_template: self.conv_template,
             overrides: overrides?,
             engine: self.engine,
+            arguments: self.mlc.arguments(&environment)?,
             python: self.python,
             output: self.output,
             allow_nonfinite: self.allow_nonfinite,
@@ -93,6 +119,33 @@ impl ConvertArgs {
     }
 }
 
+impl MlcArgs {
+    /// With places that are there, and absolute.
+    fn arguments(self, environment: &Environment) -> Result<MlcArguments, Error> {
+        let there = |name: &str, place: Option<Utf8PathBuf>, dir_only: bool| {
+            let Some(place) = place else { return Ok(None) };
+            let path = environment.directory.join(&place);
+            if files::is_dir(&path) {
+                return Ok(Some(files::canonical(&path)?));
+            }
+            // What a link of a snapshot means is not beside the files of its index.
+            if let Some(name) = path.file_name().filter(|_| !dir_only && files::is_file(&path)) {
+                return Ok(Some(files::canonical(files::parent(&path))?.join(name)));
+            }
+            let what = if dir_only { "directory" } else { "file or directory" };
+            let message = format!("{name}: there is no {what} `{place}`");
+            Err(Error::Usage { message, help: None })
+        };
+        Ok(MlcArguments {
+            model_type: self.model_type,
+            device: self.device,
+            source: there("--source", self.source, false)?,
+            source_format: self.source_format,
+            lora_adapter: there("--lora-adapter", self.lora_adapter, true)?,
+        })
+    }
+}
+
 fn checkpoint(model: &str) -> Result<Checkpoint, Error> {
     if HubRepo::is_url(model) {
         let repo: HubRepo = model
@@ -104,7 +157,7 @@ fn checkpoint(model: &str) -> Result<Checkpoint, Error> {
     if !files::is_dir(&dir) {
         return Err(Error::usage(
             format!("there is no directory `{dir}`"),
-            "name a directory with a checkpoint of Hugging Face (config.json and safetensors), \
+            "name a directory with a checkpoint of Hugging Face (config.json and the weights), \
              or HF://user/repo",
         ));
     }
@@ -128,6 +181,9 @@ fn print(converted: &Converted, context: &mut Context<'_>) -> Result<(), Error> 
                 weights.shards,
                 weights.bits_per_parameter
             )?;
+        }
+        None if converted.cached => {
+            writeln!(context.out, "{output}: out of the cache, converted by {engine}")?;
         }
         None => writeln!(context.out, "{output}: converted in {seconds:.1} s by {engine}")?,
     }

@@ -56,7 +56,9 @@ fn tell_convert(error: &ConvertError, ui: &Ui) {
         for line in &failed.last_lines {
             ui.note("|", line);
         }
-        ui.note("log", failed.log.as_str());
+        if let Some(log) = &failed.log {
+            ui.note("log", log.as_str());
+        }
     }
     if let Some(help) = error.help() {
         ui.note("help", &help);

@@ -74,6 +74,8 @@ impl Environment {
         }
         // Both streams go to one log: unbuffered, their order is kept.
         variables.entry("PYTHONUNBUFFERED".into()).or_insert_with(|| "1".into());
+        // pyenv's stand-ins for `python` look for a `.python-version` from here on.
+        variables.entry("PYENV_DIR".into()).or_insert_with(|| self.directory.as_str().into());
         variables
     }
 }

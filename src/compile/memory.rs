@@ -15,7 +15,7 @@ use crate::io::{atomic, dir, files, process};
 use crate::model::Digest;
 
 /// Changed whenever the question or what is remembered changes its meaning.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The most a remembered answer may have in bytes.
 const LIMIT: u64 = 16 << 20;
 /// Environments come and go; more answers than this are removed to begin anew.
@@ -171,13 +171,12 @@ impl Watched {
 }
 
 /// The digest of the names in a directory of Python's search path that decide which compiler
-/// is found there: the modules, their distributions, and what changes the search.
+/// is found there: the modules, their distributions, the libraries that checkpoints are converted
+/// with, and what changes the search.
 fn relevant_names(directory: &Utf8Path) -> io::Result<Digest> {
     let matters = |name: &String| {
         let name = name.to_lowercase();
-        ["mlc", "tvm", "apache", "sitecustomize", "usercustomize"]
-            .iter()
-            .any(|start| name.starts_with(start))
+        MODULES.iter().chain(&LIBRARIES).any(|start| name.starts_with(start))
             || name.contains("editable")
             || name.ends_with(".pth")
             || name.ends_with(".egg-link")
@@ -185,6 +184,11 @@ fn relevant_names(directory: &Utf8Path) -> io::Result<Digest> {
     let names: Vec<_> = dir::names(directory)?.into_iter().filter(matters).collect();
     Ok(Digest::of(names.join("\0").as_bytes()))
 }
+
+const MODULES: [&str; 5] = ["mlc", "tvm", "apache", "sitecustomize", "usercustomize"];
+/// What checkpoints are converted with; the versions are in the directories' names.
+const LIBRARIES: [&str; 6] =
+    ["peft-", "sentencepiece-", "tiktoken-", "tokenizers-", "torch-", "transformers-"];
 
 /// Variables that differ from one call to the next and choose no interpreter.
 const EPHEMERAL: [&str; 5] = ["_", "SHLVL", "OLDPWD", "COLUMNS", "LINES"];

@@ -114,6 +114,9 @@ watch = list(startup_files())
 for module in modules.values():
     watch += module.pop("watch") if module else []
 related = re.compile(r"mlc-(llm|ai)(-|$)|(apache-)?tvm(-|$)")
+# What MLC LLM converts checkpoints with; the directories' names, which are watched, have their
+# versions.
+libraries = ("peft", "sentencepiece", "tiktoken", "tokenizers", "torch", "transformers")
 answer = {
     "python": ".".join(map(str, sys.version_info[:3])),
     "modules": modules,
@@ -125,6 +128,12 @@ answer = {
             if related.match(name_of(each))
         }
     ),
+    "libraries": {
+        # The first one is the one that is imported.
+        name_of(each): each.metadata["Version"] or ""
+        for each in reversed(list(importlib.metadata.distributions()))
+        if name_of(each) in libraries
+    },
 }
 with open(sys.argv[1], "w", encoding="utf-8") as file:
     json.dump(answer, file)

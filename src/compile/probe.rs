@@ -28,6 +28,9 @@ pub(super) struct Answer {
     pub(super) watch: Vec<Utf8PathBuf>,
     /// Names and versions of distributions that are called like the compiler's.
     pub(super) distributions: Vec<(String, String)>,
+    /// The versions of what MLC LLM converts checkpoints with.
+    #[serde(default)]
+    pub(super) libraries: BTreeMap<String, String>,
 }
 
 /// A module of the compiler.
@@ -42,10 +45,7 @@ pub(super) struct Module {
 
 /// Variables of a Python that runs in an empty directory of ours.
 pub(super) fn variables(environment: &Environment) -> Variables {
-    let mut variables = environment.for_python();
-    // pyenv's stand-ins for `python` look for a `.python-version` from here on.
-    variables.entry("PYENV_DIR".into()).or_insert_with(|| environment.directory.as_str().into());
-    variables
+    environment.for_python()
 }
 
 /// Starts the Python and asks. Gives none if the wait was cancelled.

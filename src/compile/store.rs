@@ -14,8 +14,6 @@
 //! An entry appears by one rename, so reading needs no lock and a read-only store can be used.
 //! Who uses an entry shares a lock, where that can be had, and nobody removes the entry meanwhile.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::StoreError;
@@ -23,7 +21,7 @@ use super::store_use::InUse;
 use crate::io::dir::{self, TemporaryDir};
 use crate::io::lock::Lock;
 use crate::io::process::Cancel;
-use crate::io::{atomic, digest, files};
+use crate::io::{atomic, digest, files, kept_log, stamp};
 use crate::model::{CompileInputs, CompileRecord, Fingerprint, LibraryName};
 
 pub(super) const LIBRARY: &str = "lib.tar";
@@ -32,8 +30,6 @@ const LOG: &str = "compile.log";
 pub(super) const TEMPORARY: &str = ".tmp-";
 /// The most a record may hold in bytes; ours have a few thousand.
 const RECORD_LIMIT: u64 = 16 << 20;
-/// How many logs of failed compilations are kept.
-const LOGS_KEPT: usize = 20;
 
 /// The compiled libraries of one cache directory.
 #[derive(Clone, Debug)]
@@ -196,7 +192,7 @@ impl NewEntry {
     ) -> Result<StoredLibrary, StoreError> {
         let commit = || {
             let (digest, bytes) = digest::file(&self.library())?;
-            let created = since_1970();
+            let created = stamp::seconds_since_1970();
             let fingerprint = self.fingerprint;
             let inputs = inputs.clone();
             let record = CompileRecord { fingerprint, inputs, seconds, bytes, digest, created };
@@ -217,22 +213,7 @@ impl NewEntry {
 
     /// Keeps the log of a failed compilation; gives its new path, or none if it cannot be kept.
     pub(super) fn keep_log(&self, model_lib: &LibraryName) -> Option<Utf8PathBuf> {
-        let logs = self.store.cache_dir.join("logs");
-        files::create_dir_all(&logs).ok()?;
-        let time = timestamp(since_1970());
-        let path = (1..100)
-            .map(|n| match n {
-                1 => logs.join(format!("{time}-{model_lib}.log")),
-                n => logs.join(format!("{time}-{model_lib}.{n}.log")),
-            })
-            .find(|path| !path.exists())?;
-        dir::rename(&self.log(), &path).ok()?;
-        let names = dir::names(&logs).unwrap_or_default();
-        // Names begin with their time: the first ones are the oldest.
-        for old in names.iter().take(names.len().saturating_sub(LOGS_KEPT)) {
-            let _ = files::remove_file(&logs.join(old));
-        }
-        Some(path)
+        kept_log::keep(&self.log(), &self.store.cache_dir, model_lib.as_str())
     }
 }
 
@@ -258,29 +239,6 @@ fn read_record(entry: &Utf8Path) -> Result<CompileRecord, String> {
     let bytes = files::read_at_most(&path, RECORD_LIMIT).map_err(|error| error.to_string())?;
     let bytes = bytes.ok_or_else(|| format!("`{path}` is too long"))?;
     serde_json::from_slice(&bytes).map_err(|error| format!("`{path}` is unreadable: {error}"))
-}
-
-fn since_1970() -> u64 {
-    // A clock before 1970 is no reason to fail.
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-/// A moment as `20261103T142233Z`, fit for file names and sorting.
-fn timestamp(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years begin in March here, so that the leap day is a year's last; 719,468 days lie
-    // between 0000-03-01 and 1970-01-01, and 400 years have 146,097 days.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! imported. What a Python answered is remembered with the stamps of all it depends on, so
 //! that the next run starts no Python at all.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -40,6 +41,8 @@ pub struct Toolchain {
     pub python: Utf8PathBuf,
     /// The compiler.
     pub identity: CompilerIdentity,
+    /// The versions of what MLC LLM converts checkpoints with, by the distributions' names.
+    pub libraries: BTreeMap<String, String>,
     /// Whether Python was started to find out.
     pub probed: bool,
 }
@@ -83,12 +86,13 @@ pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, CompileErro
     };
     let (mlc_llm, tvm, tvm_ffi) = (package("mlc_llm")?, package("tvm")?, package("tvm_ffi")?);
     memory.store(request.cache_dir, key);
+    let libraries = memory.answer().libraries.clone();
     let mut identity = CompilerIdentity { mlc_llm, tvm, tvm_ffi, tools: [].into() };
     let apple = request.target.is_apple();
     let xcode = apple.then(|| xcode::version(request.environment)).flatten();
     identity.tools.extend(xcode.map(|version| ("xcode".to_owned(), version)));
     identity.tools.extend(machine::tools(request.target, request.host, request.environment));
-    Ok(Toolchain { python, identity, probed })
+    Ok(Toolchain { python, identity, libraries, probed })
 }
 
 fn complain(answer: &Answer, python: &Utf8Path) -> Result<(), ToolchainError> {

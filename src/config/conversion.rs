@@ -6,7 +6,7 @@ use super::package::Checker;
 use super::quote::quote;
 use super::suggest::nearest;
 use super::{Code, Diagnostic, FileText};
-use crate::model::{ChatConfig, ConvTemplate, Conversion, HubRepo, ModelSource, Quantization};
+use crate::model::{ChatConfig, ConvTemplate, Conversion, HubRepo, ModelSource, Scheme};
 
 /// Whether the entry's model is a raw checkpoint.
 pub(super) fn is_asked(fields: &Fields) -> bool {
@@ -35,7 +35,7 @@ pub(super) fn read(
     if let Some(model) = model {
         bundled(sink, fields, model, bundle);
     }
-    match text.value.parse::<Quantization>() {
+    match text.value.parse::<Scheme>() {
         // A template that is there and unknown is no wish to have it derived.
         Ok(_) if fields.get("conv_template").is_some() && conv_template.is_none() => None,
         Ok(quantization) => Some(Conversion { quantization, conv_template }),
@@ -47,7 +47,7 @@ pub(super) fn read(
 }
 
 fn quantization_of(fields: &Fields, text: At<&str>) -> Diagnostic {
-    let names = Quantization::names();
+    let names = Scheme::NAMES;
     let message = format!("{}: unknown quantization {}", fields.path("quantization"), quoted(text));
     let known = format!("known are {}", names.join(", "));
     let help = match nearest(text.value, names) {
@@ -99,7 +99,7 @@ pub(super) fn source(sink: &mut Sink, text: At<&str>, chat_config: &FileText, is
         sink.push(Diagnostic::new(Code::AlreadyConverted, text.span, message, help));
     } else if !is_checkpoint {
         let message = format!("the checkpoint {} has no config.json", quote(text.value));
-        let help = "a raw checkpoint of Hugging Face is a config.json beside safetensors";
+        let help = "a raw checkpoint of Hugging Face is a config.json beside its weights";
         sink.push(Diagnostic::new(Code::IncompleteModel, text.span, message, help));
     }
 }

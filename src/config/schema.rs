@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::{ConvTemplate, Device, Quantization};
+use crate::model::{ConvTemplate, Device, Scheme};
 
 /// The text of `schema/mlc-package-config.schema.json`.
 pub fn schema() -> String {
@@ -135,8 +135,8 @@ struct Entry {
     )]
     revision: Option<String>,
     /// What the weights are converted to, where `model` is a raw checkpoint of Hugging Face
-    /// (`config.json` and safetensors).
-    #[schemars(extend("enum" = Quantization::names(), "type" = "string"))]
+    /// (`config.json` and safetensors, or pytorch_model.bin).
+    #[schemars(extend("enum" = Scheme::NAMES.to_vec(), "type" = "string"))]
     quantization: Option<String>,
     /// MLC LLM's name of the conversation template that the raw checkpoint was trained with. It
     /// may be absent where the checkpoint's own files leave no doubt about it.

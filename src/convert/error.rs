@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::engine::Why;
-use crate::model::{ByteSize, Quantization};
+use crate::model::{ByteSize, Quantization, Scheme};
 
 /// Why a checkpoint could not be converted. Exit 11 for its files, 2 for what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +46,14 @@ pub enum ConvertError {
         /// The file.
         path: Utf8PathBuf,
     },
+    /// A directory whose files cannot be taken. Exit 11.
+    #[error("`{dir}` cannot be used: {why}")]
+    Unusable {
+        /// The directory.
+        dir: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
     /// An architecture this program does not convert itself. Exit 11.
     #[error("`{path}`: `model_type` {found:?} is not converted natively")]
     UnknownArchitecture {
@@ -80,13 +88,25 @@ pub enum ConvertError {
         /// What it is.
         why: Why,
     },
-    /// What a build cannot convert: MLC LLM has to be run for it beforehand. Exit 11.
-    #[error("`{checkpoint}` cannot be converted by a build: {why}")]
-    NotInBuild {
+    /// No such quantization. Exit 2.
+    #[error("there is no quantization `{name:.80}`")]
+    UnknownQuantization {
+        /// What was asked for.
+        name: String,
+        /// The one that was most likely meant.
+        nearest: Option<&'static str>,
+    },
+    /// MLC LLM has to convert, and is not there. Exit 12.
+    #[error("`{checkpoint}` is converted by `python -m mlc_llm`, since {why}; {problem}")]
+    NoMlc {
         /// The checkpoint.
         checkpoint: String,
-        /// Why not.
+        /// Why it is MLC LLM's.
         why: Why,
+        /// What is wrong with Python.
+        problem: String,
+        /// What to do about that.
+        help: Option<String>,
     },
     /// The checkpoint was changed while it was converted. Exit 11.
     #[error("`{checkpoint}` was changed while it was converted")]
@@ -103,7 +123,7 @@ pub enum ConvertError {
         source: io::Error,
     },
     /// MLC LLM's own conversion failed. Exit 12.
-    #[error("`mlc_llm {}` failed: {}", .0.verb, .0.failure)]
+    #[error("{}`mlc_llm {}` failed: {}", named(&.0.model), .0.verb, .0.failure)]
     Python(Box<PythonFailure>),
     /// Ctrl-C or SIGTERM. Exit 130.
     #[error("interrupted")]
@@ -116,14 +136,20 @@ pub enum ConvertError {
 /// A conversion by `python -m mlc_llm` that failed.
 #[derive(Debug)]
 pub struct PythonFailure {
+    /// The model in the app, or where it was to go.
+    pub model: Option<String>,
     /// `gen_config` or `convert_weight`.
     pub verb: &'static str,
     /// What went wrong.
     pub failure: EngineFailure,
-    /// What it printed.
-    pub log: Utf8PathBuf,
+    /// What it printed, unless that could not be kept.
+    pub log: Option<Utf8PathBuf>,
     /// The log's last lines.
     pub last_lines: Vec<String>,
+}
+
+fn named(model: &Option<String>) -> String {
+    model.as_ref().map(|model| format!("model `{model}`: ")).unwrap_or_default()
 }
 
 /// What Python did instead of converting.
@@ -144,12 +170,25 @@ pub enum EngineFailure {
     /// It says it was successful.
     #[error("it reported success but wrote no {0}")]
     NoOutput(String),
+    /// It says so, and what it wrote is not whole.
+    #[error("it reported success, but {0}")]
+    BadOutput(String),
 }
 
 impl ConvertError {
     /// Whether the command line is wrong, not the checkpoint.
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::UnknownTemplate { .. } | Self::NotNative { .. })
+        matches!(
+            self,
+            Self::UnknownTemplate { .. }
+                | Self::UnknownQuantization { .. }
+                | Self::NotNative { .. }
+        )
+    }
+
+    /// Whether MLC LLM is not there, or did not do its part.
+    pub fn is_of_mlc(&self) -> bool {
+        matches!(self, Self::Python(_) | Self::NoMlc { .. })
     }
 
     /// Whether this is the answer to Ctrl-C or SIGTERM.
@@ -189,6 +228,17 @@ impl ConvertError {
                     None => known,
                 })
             }
+            Self::UnknownQuantization { nearest, .. } => {
+                let known = format!(
+                    "MLC LLM has {}; one that only yours knows is for --engine mlc",
+                    Scheme::NAMES.join(", ")
+                );
+                Some(match nearest {
+                    Some(nearest) => format!("did you mean `{nearest}`? {known}"),
+                    None => known,
+                })
+            }
+            Self::NoMlc { help, .. } => help.clone(),
             Self::UncertainTemplate { likely, .. } => {
                 let likely = match likely.as_slice() {
                     [] => "`mlc-package schema` lists the names".to_owned(),
@@ -199,15 +249,15 @@ impl ConvertError {
                      --conv-template: {likely}; LM for a base model, which only goes on with a text"
                 ))
             }
-            Self::NotInBuild { .. } => Some(
-                "convert it by `mlc-package convert --engine mlc`, with a Python that has MLC \
-                 LLM, and name the result in the config instead, without `quantization`"
-                    .to_owned(),
-            ),
             Self::Cache { .. } => {
                 Some("name another place with --cache-dir or MLC_PACKAGE_CACHE_DIR".to_owned())
             }
-            Self::Changed { .. } => Some("build again when nobody writes to it".to_owned()),
+            Self::Changed { .. } => Some("run it again when nobody writes to it".to_owned()),
+            Self::NotNative {
+                why: Why::Argument { .. } | Why::Lora | Why::PreshardVariable { .. },
+            } => {
+                Some("leave it out, or use --engine mlc, with a Python that has MLC LLM".to_owned())
+            }
             Self::NotNative { .. } => {
                 let known = super::chat::architectures().collect::<Vec<_>>().join(", ");
                 Some(format!(
@@ -223,11 +273,15 @@ impl ConvertError {
                      weights in it"
                         .to_owned(),
                 ),
+                EngineFailure::TimedOut(_) => {
+                    Some("a build's limit is raised with `--compile-timeout <seconds>`".to_owned())
+                }
                 _ => None,
             },
             Self::Read { .. }
             | Self::TooLarge { .. }
             | Self::Invalid { .. }
+            | Self::Unusable { .. }
             | Self::Interrupted
             | Self::Write(_) => None,
         }

@@ -6,14 +6,17 @@
 //! ```
 //!
 //! `derive` says which conversation template a checkpoint was trained with, where that is certain.
-//! `store` keeps what a build has converted, and `source` says whether a checkpoint is still the
-//! one that was. `chat` writes the config and the tokenizer's files. `engine` says whether this program or
-//! `python -m mlc_llm` does the work, and runs the latter.
+//! `store` keeps what builds and Python have converted, and `source` says whether a checkpoint is
+//! still the one that was. `chat` writes the config and the tokenizer's files. `engine` says whether
+//! this program or `python -m mlc_llm` does the work, runs the latter, and knows what its result
+//! depends on.
 
 pub mod chat;
 pub mod derive;
 pub mod engine;
 mod error;
+mod nearest;
+mod new_model;
 pub mod source;
 pub mod store;
 mod templates;

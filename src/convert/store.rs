@@ -3,6 +3,7 @@
 //! ```text
 //! <cache-dir>/converted/<fingerprint>/model/        the model directory
 //!                                    /record.json   what it was made from, and its files
+//!                                    /convert.log   what Python said, if it converted
 //! <cache-dir>/converted/.locks/<fingerprint>.lock   held while an entry is made
 //! <cache-dir>/converted/.locks/<fingerprint>.used   its time is that of the last use; shared as a
 //!                                                   lock by those who use the entry
@@ -19,15 +20,17 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::ConvertError;
+pub use super::new_model::{Made, NewModel, Part};
 use crate::io::cancel::Cancel;
+use crate::io::digest;
 use crate::io::dir::{self, TemporaryDir};
 use crate::io::files::{self, TreeKind};
 use crate::io::lock::Lock;
-use crate::io::{atomic, digest, stamp};
-use crate::model::{ConvTemplate, Digest, Fingerprint, Quantization};
+use crate::model::{Digest, Fingerprint};
 
-const MODEL: &str = "model";
-const RECORD: &str = "record.json";
+pub(super) const MODEL: &str = "model";
+pub(super) const LOG: &str = "convert.log";
+pub(super) const RECORD: &str = "record.json";
 const TEMPORARY: &str = ".tmp-";
 /// The most a record may hold in bytes; ours have a few thousand.
 const RECORD_LIMIT: u64 = 16 << 20;
@@ -47,24 +50,33 @@ pub struct ConvertedStore {
 pub struct ConvertedRecord {
     /// Everything that can change it.
     pub fingerprint: Fingerprint,
-    /// The checkpoint, as the config names it.
+    /// Whether it is all of a model.
+    #[serde(default)]
+    pub part: Part,
+    /// The checkpoint, as the config or the command line names it.
     pub model: String,
     /// The quantization's name.
     pub quantization: String,
-    /// The conversation template's name.
-    pub conv_template: String,
+    /// The conversation template's name; none if only weights were converted.
+    pub conv_template: Option<String>,
+    /// Who converted, `native` or `mlc`.
+    #[serde(default)]
+    pub engine: String,
+    /// Why that one did.
+    #[serde(default)]
+    pub why: String,
     /// When it was converted, in seconds since 1970.
     pub created: u64,
     /// How long that took.
     pub seconds: f64,
-    files: Vec<RecordedFile>,
+    pub(super) files: Vec<RecordedFile>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct RecordedFile {
-    path: Utf8PathBuf,
-    bytes: u64,
-    digest: Digest,
+pub(super) struct RecordedFile {
+    pub(super) path: Utf8PathBuf,
+    pub(super) bytes: u64,
+    pub(super) digest: Digest,
 }
 
 /// What the store says about a fingerprint.
@@ -110,6 +122,11 @@ impl ConvertedStore {
         self.entry(fingerprint).join(MODEL)
     }
 
+    /// What the program said that converted the model, if it was one.
+    pub fn log(&self, fingerprint: Fingerprint) -> Utf8PathBuf {
+        self.entry(fingerprint).join(LOG)
+    }
+
     /// Where the digests of a local checkpoint are remembered.
     pub fn source_note(&self, checkpoint: &Utf8Path) -> Utf8PathBuf {
         let mut name = Digest::of(checkpoint.as_str().as_bytes()).to_hex();
@@ -128,6 +145,11 @@ impl ConvertedStore {
             Ok(()) => Lookup::Hit,
             Err(why) => Lookup::Damaged(why),
         }
+    }
+
+    /// What is noted of a model that is there.
+    pub fn record(&self, fingerprint: Fingerprint) -> Option<ConvertedRecord> {
+        read_usable(&self.entry(fingerprint), &fingerprint.dir_name()).ok()
     }
 
     /// Looks for a model, reads all of it, and keeps it from being removed.
@@ -162,8 +184,7 @@ impl ConvertedStore {
                 files::remove_dir_all(&left)?;
             }
             let space = TemporaryDir::new_in(&self.home, &format!("{TEMPORARY}{name}-"))?;
-            files::create_dir_all(&space.path().join("entry").join(MODEL))?;
-            Ok(Some(NewModel { store: self.clone(), fingerprint, space, _lock: lock }))
+            NewModel::new(self, fingerprint, space, lock).map(Some)
         };
         begin().map_err(|source| self.error(source))
     }
@@ -217,7 +238,7 @@ impl ConvertedStore {
         temporary.collect()
     }
 
-    fn hold(&self, fingerprint: Fingerprint) -> Option<InUse> {
+    pub(super) fn hold(&self, fingerprint: Fingerprint) -> Option<InUse> {
         let path = self.lock(&fingerprint.dir_name(), "used");
         // A store that cannot be written to is used as it is: nobody can remove anything there.
         let _ = files::create_dir_all(files::parent(&path));
@@ -239,7 +260,12 @@ impl ConvertedStore {
         StoredModel { bytes: bytes_in(&path), last_used, name, path, record }
     }
 
-    fn entry(&self, fingerprint: Fingerprint) -> Utf8PathBuf {
+    /// The directory of all.
+    pub(super) fn home(&self) -> &Utf8Path {
+        &self.home
+    }
+
+    pub(super) fn entry(&self, fingerprint: Fingerprint) -> Utf8PathBuf {
         self.home.join(fingerprint.dir_name())
     }
 
@@ -253,62 +279,8 @@ impl ConvertedStore {
         Ok(names.filter(|name| name.starts_with(&prefix)).map(|n| self.home.join(n)).collect())
     }
 
-    fn error(&self, source: io::Error) -> ConvertError {
+    pub(super) fn error(&self, source: io::Error) -> ConvertError {
         ConvertError::Cache { dir: self.home.clone(), source }
-    }
-}
-
-/// An entry in the making. Dropped without [`commit`](Self::commit), it leaves no trace.
-#[derive(Debug)]
-pub struct NewModel {
-    store: ConvertedStore,
-    fingerprint: Fingerprint,
-    // Before the lock: whoever gets the lock next must not find the directory.
-    space: TemporaryDir,
-    _lock: Lock,
-}
-
-impl NewModel {
-    /// The empty directory that the model is to be written to.
-    pub fn model_dir(&self) -> Utf8PathBuf {
-        self.space.path().join("entry").join(MODEL)
-    }
-
-    /// Puts the entry into the store, in the place of one that may be there.
-    pub fn commit(
-        self,
-        model: &str,
-        quantization: Quantization,
-        conv_template: ConvTemplate,
-        seconds: f64,
-    ) -> Result<InUse, ConvertError> {
-        let commit = || {
-            let home = self.model_dir();
-            let mut recorded = Vec::new();
-            for (path, bytes) in listed(&home)? {
-                let (digest, _) = digest::file(&home.join(&path))?;
-                recorded.push(RecordedFile { path, bytes, digest });
-            }
-            let record = ConvertedRecord {
-                fingerprint: self.fingerprint,
-                model: model.to_owned(),
-                quantization: quantization.to_string(),
-                conv_template: conv_template.to_string(),
-                created: stamp::seconds_since_1970(),
-                seconds,
-                files: recorded,
-            };
-            let new = self.space.path().join("entry");
-            atomic::write(&new.join(RECORD), &serde_json::to_vec_pretty(&record)?)?;
-            let entry = self.store.entry(self.fingerprint);
-            if files::exists(&entry) {
-                dir::rename(&entry, &self.space.path().join("replaced"))?;
-            }
-            dir::rename(&new, &entry)?;
-            // Nobody removes it before: the lock of its makers is held.
-            Ok(self.store.hold(self.fingerprint).unwrap_or_default())
-        };
-        commit().map_err(|source| self.store.error(source))
     }
 }
 
@@ -344,7 +316,7 @@ fn verify(entry: &Utf8Path, name: &str, up_to: u64) -> Result<(), String> {
 }
 
 /// The files of a model directory and their bytes, by path. A link is none of ours.
-fn listed(home: &Utf8Path) -> io::Result<Vec<(Utf8PathBuf, u64)>> {
+pub(super) fn listed(home: &Utf8Path) -> io::Result<Vec<(Utf8PathBuf, u64)>> {
     let entries = files::tree(home, |_| true)?.into_iter();
     let mut found: Vec<_> = entries
         .filter_map(|entry| match entry.kind {

@@ -2,10 +2,10 @@
 
 use camino::Utf8PathBuf;
 
-use super::checkpoint::needed;
+use super::checkpoint::{is_weights, needed};
 use super::hub::{Commit, FetchEvent, Listing, RemoteFile};
 use super::{Existing, FetchError, HubModels, InUse};
-use crate::model::HubRepo;
+use crate::model::{HubRepo, ShardPath};
 
 /// A raw checkpoint of the Hub whose list of files is known.
 #[derive(Debug)]
@@ -16,6 +16,13 @@ pub struct HubRaw {
     files: Vec<RemoteFile>,
     /// While it is there, `cache prune` leaves the checkpoint alone.
     _in_use: Option<InUse>,
+}
+
+impl HubRaw {
+    /// The files that a conversion reads.
+    pub fn paths(&self) -> impl Iterator<Item = &ShardPath> {
+        self.files.iter().map(|file| &file.path)
+    }
 }
 
 impl HubModels {
@@ -37,8 +44,8 @@ impl HubModels {
         if !files.iter().any(|file| file.path.as_str() == "config.json") {
             return Err(lacks("config.json"));
         }
-        if !files.iter().any(is_weights) {
-            return Err(lacks("safetensors"));
+        if !files.iter().any(|file| is_weights(file.path.as_str())) {
+            return Err(lacks("safetensors and no pytorch_model.bin"));
         }
         let in_use = self.hold(repo, &commit)?;
         Ok(HubRaw { commit, files, _in_use: in_use })
@@ -51,7 +58,8 @@ impl HubModels {
         raw: &HubRaw,
         events: &dyn Fn(FetchEvent),
     ) -> Result<Utf8PathBuf, FetchError> {
-        let small: Vec<_> = raw.files.iter().filter(|file| !is_weights(file)).cloned().collect();
+        let is_small = |file: &&RemoteFile| !is_weights(file.path.as_str());
+        let small: Vec<_> = raw.files.iter().filter(is_small).cloned().collect();
         self.raw_fetch(repo, raw, &small, events)
     }
 
@@ -85,8 +93,4 @@ impl HubModels {
         self.note(repo, &raw.commit, &new);
         Ok(dir)
     }
-}
-
-fn is_weights(file: &RemoteFile) -> bool {
-    file.path.as_str().ends_with(".safetensors")
 }

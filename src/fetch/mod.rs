@@ -194,8 +194,8 @@ impl FetchError {
                  `quantization` and `conv_template`",
             ),
             Self::NotACheckpoint { .. } => Some(
-                "a raw checkpoint is a config.json beside safetensors; of a converted model, whose \
-                 name ends in -MLC, remove `quantization` and `conv_template`",
+                "a raw checkpoint is a config.json beside safetensors or pytorch_model.bin; of a \
+                 converted model, whose name ends in -MLC, remove `quantization` and `conv_template`",
             ),
             Self::NoRoom { .. } => {
                 Some("make room, or name another place in HF_HUB_CACHE (`mlc-package cache prune`)")

@@ -33,6 +33,12 @@ pub fn place(from: &Utf8Path, to: &Utf8Path, mode: LinkMode) -> io::Result<Linke
     }
 }
 
+/// Makes `to`, which must not exist, a file of its own that holds what `from` holds: what is done
+/// to the one is not seen in the other.
+pub fn copy_of(from: &Utf8Path, to: &Utf8Path) -> io::Result<Linked> {
+    reflink(from, to).or_else(|_| copy(from, to))
+}
+
 fn reflink(from: &Utf8Path, to: &Utf8Path) -> io::Result<Linked> {
     reflink_copy::reflink(from, to).map(|()| Linked::Reflink)
 }
@@ -53,7 +59,7 @@ fn hint(way: &str, to: &Utf8Path, error: io::Error) -> io::Error {
 mod tests {
     use camino::Utf8Path;
 
-    use super::{LinkMode, Linked, place};
+    use super::{LinkMode, Linked, copy_of, place};
 
     #[test]
     fn every_mode_gives_the_same_bytes() {
@@ -64,9 +70,12 @@ mod tests {
         assert_eq!(place(&from, &dir.join("copy"), LinkMode::Copy).unwrap(), Linked::Copy);
         assert_eq!(place(&from, &dir.join("hard"), LinkMode::Hardlink).unwrap(), Linked::Hardlink);
         assert_ne!(place(&from, &dir.join("auto"), LinkMode::Auto).unwrap(), Linked::Copy);
-        for name in ["copy", "hard", "auto"] {
+        copy_of(&from, &dir.join("own")).unwrap();
+        for name in ["copy", "hard", "auto", "own"] {
             assert_eq!(fs_err::read(dir.join(name)).unwrap(), b"weights");
         }
+        fs_err::write(dir.join("own"), "other").unwrap();
+        assert_eq!(fs_err::read(&from).unwrap(), b"weights");
     }
 
     #[cfg(unix)]

@@ -3,14 +3,14 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::Quantization;
+use super::Scheme;
 
 /// How a raw checkpoint becomes a model, as an entry says it: its `quantization` and
 /// `conv_template`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Conversion {
     /// How the weights are stored.
-    pub quantization: Quantization,
+    pub quantization: Scheme,
     /// How the app puts conversations into words; none where the checkpoint is to say it.
     pub conv_template: Option<ConvTemplate>,
 }
@@ -19,7 +19,7 @@ pub struct Conversion {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ResolvedConversion {
     /// How the weights are stored.
-    pub quantization: Quantization,
+    pub quantization: Scheme,
     /// How the app puts conversations into words.
     pub conv_template: ConvTemplate,
     /// Who names that template.
@@ -137,11 +137,5 @@ impl fmt::Display for ConvTemplate {
 impl Serialize for ConvTemplate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0)
-    }
-}
-
-impl Serialize for Quantization {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
     }
 }

@@ -21,6 +21,7 @@ mod project;
 mod python_json;
 mod quantization;
 mod revision;
+mod scheme;
 mod shard_path;
 mod target;
 mod tensor_cache;
@@ -53,6 +54,7 @@ pub use project::{
 pub use python_json::{to_python_json, to_python_json_with_indent};
 pub use quantization::{FloatType, GroupQuantization, Layout, Quantization, UnknownQuantization};
 pub use revision::{Revision, RevisionError};
+pub use scheme::{Scheme, UnknownScheme};
 pub use shard_path::{ShardPath, ShardPathError};
 pub use target::{LibraryFormat, Target, TargetError};
 pub use tensor_cache::{Shard, TensorCache, TensorCacheError, TensorRecord};

@@ -1,32 +1,37 @@
 //! `mlc-package convert`: a checkpoint -> a model directory, swapped in whole.
 
+mod mlc;
+mod place;
+
 use std::num::NonZeroUsize;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::fetch::show;
-use crate::compile::{CompileError, Environment, find_python};
+use self::mlc::{by_mlc, placed};
+use self::place::Place;
+use super::raw::PRESHARD;
+use crate::compile::Environment;
 use crate::convert::chat::{self, ChatRequest, ChatSummary};
 use crate::convert::derive::{AUTO, derive};
-use crate::convert::engine::{Choice, Engine, MlcEngine, WeightRequest, Wish, choose};
+use crate::convert::engine::{Choice, Engine, MlcArguments, Wish, choose};
 use crate::convert::weights::{self, Request, Summary, WeightsError};
 use crate::error::Error;
 use crate::fetch::HubCheckpoint;
-use crate::fetch::hub::{Hub, HubOptions};
 use crate::io::cancel::Cancel;
-use crate::io::dir::TemporaryDir;
 use crate::io::files;
 use crate::io::swap::Staging;
-use crate::model::{ByteSize, ChatConfig, HubRepo, Overrides, UnknownQuantization};
-use crate::ui::{Progress, Transfer, Ui};
+use crate::model::{ChatConfig, HubRepo, Overrides, UnknownQuantization};
+use crate::ui::{Progress, Ui};
 
 /// What is to be converted, and where to.
 #[derive(Debug)]
 pub struct ConvertRequest {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
+    /// The same, as the user names it.
+    pub model: String,
     /// How the weights are stored.
     pub quantization: String,
     /// The conversation template, or [`AUTO`]; without it, only weights are converted.
@@ -35,6 +40,8 @@ pub struct ConvertRequest {
     pub overrides: Overrides,
     /// Who converts.
     pub engine: Engine,
+    /// What only MLC LLM can be told. Places are absolute, and there.
+    pub arguments: MlcArguments,
     /// The Python that has MLC LLM, as the user names it.
     pub python: Option<String>,
     /// The model directory to be made.
@@ -69,6 +76,8 @@ pub struct Converted {
     pub output: Utf8PathBuf,
     /// Who converted, and why.
     pub engine: String,
+    /// Whether the cache had it. What this program converts is not kept.
+    pub cached: bool,
     /// The weights; none if MLC LLM converted them.
     pub weights: Option<Summary>,
     /// The config; none without a conversation template.
@@ -77,82 +86,105 @@ pub struct Converted {
     pub seconds: f64,
 }
 
-/// How long MLC LLM's own conversion may take.
-const LIMIT: Duration = Duration::from_secs(24 * 3600);
-
 /// Converts a checkpoint. A model directory that was there before is replaced as a whole, but for
 /// files that are no part of a model.
 pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Converted, Error> {
-    let checkpoint = match &request.checkpoint {
-        Checkpoint::Directory(dir) => dir.clone(),
-        Checkpoint::Hub(repo) => download(request, repo, ui, cancel)?,
-    };
-    let began = Instant::now();
-    refuse_in_place(&checkpoint, &request.output)?;
-    let quantization = request.quantization.as_str();
-    let wish = Wish { checkpoint: &checkpoint, quantization, lora: false };
-    let choice = choose(request.engine, &wish)?;
-    ui.detail("Engine", &choice.to_string());
+    match &request.checkpoint {
+        Checkpoint::Directory(dir) => {
+            convert_from(&Place::Directory(dir.clone()), request, ui, cancel)
+        }
+        Checkpoint::Hub(repo) => {
+            let hub = place::hub(request, cancel)?;
+            let found = HubCheckpoint::find(&hub, repo)?;
+            convert_from(&Place::Hub { repo, found, ui }, request, ui, cancel)
+        }
+    }
+}
+
+fn convert_from(
+    place: &Place<'_>,
+    request: &ConvertRequest,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Converted, Error> {
+    let arguments = &request.arguments;
+    let checkpoint = place.dir(false)?;
+    for source in [Some(&checkpoint), arguments.source.as_ref(), arguments.lora_adapter.as_ref()] {
+        source.map_or(Ok(()), |source| refuse_in_place(source, &request.output))?;
+    }
+    let names = place.names()?;
+    let presharded = request.environment.text(PRESHARD);
+    let choice = choose(
+        request.engine,
+        &Wish {
+            checkpoint: &checkpoint,
+            files: &names.iter().map(String::as_str).collect::<Vec<_>>(),
+            quantization: &request.quantization,
+            arguments,
+            presharded,
+        },
+    )?;
     let template = template(request, &checkpoint, ui)?;
     let mut previous: Vec<_> = weights::earlier(&request.output)?;
     if template.is_some() {
         previous.push(ChatConfig::FILE_NAME.into());
     }
-    let staging = Staging::beside(&request.output).map_err(WeightsError::Output)?;
-    let native = matches!(choice, Choice::Native { .. });
-    let (weights, chat) = if native {
-        let quantization = quantization.parse().map_err(|error: UnknownQuantization| {
-            Error::Usage { message: error.to_string(), help: None }
-        })?;
-        let (allow_nonfinite, threads) = (request.allow_nonfinite, request.threads);
-        let output = staging.path();
-        let weights = Request {
-            checkpoint: &checkpoint,
-            quantization,
-            output,
-            allow_nonfinite,
-            threads,
-            cancel,
-        };
-        let name = request.output.file_name().unwrap_or(request.output.as_str());
-        let (weights, chat) =
-            natively(&weights, chat_request(request, template, &checkpoint, output), name, ui)?;
-        (Some(weights), chat)
-    } else {
-        ui.status("Converting", &format!("with {choice}"));
-        by_mlc(request, template, &checkpoint, staging.path(), cancel)?
+    let staging = || Staging::beside(&request.output).map_err(WeightsError::Output);
+    let (staging, done) = match &choice {
+        Choice::Native { .. } => {
+            ui.detail("Engine", &choice.to_string());
+            let checkpoint = place.dir(true)?;
+            let staging = staging()?;
+            let done = by_us(request, template, &checkpoint, staging.path(), ui, cancel)?;
+            (staging, done)
+        }
+        Choice::Mlc { why } => {
+            let had = by_mlc(request, template, place, why, ui, cancel)?;
+            let began = Instant::now();
+            let staging = staging()?;
+            let chat = placed(template, &had, staging.path())?;
+            let seconds = had.seconds.unwrap_or_default() + began.elapsed().as_secs_f64();
+            (staging, Done { weights: None, chat, seconds, cached: had.seconds.is_none() })
+        }
     };
-    for warning in chat.iter().flat_map(|chat| &chat.warnings) {
+    for warning in done.chat.iter().flat_map(|chat| &chat.warnings) {
         ui.warn(warning);
     }
     staging.publish(&previous.into_iter().collect()).map_err(WeightsError::Output)?;
-    let seconds = (began.elapsed().as_secs_f64() * 1e3).round() / 1e3;
+    let Done { weights, chat, seconds, cached } = done;
+    let seconds = (seconds * 1e3).round() / 1e3;
     let (output, engine) = (request.output.clone(), choice.to_string());
-    Ok(Converted { schema: 1, output, engine, weights, chat, seconds })
+    Ok(Converted { schema: 1, output, engine, cached, weights, chat, seconds })
 }
 
-/// Has a checkpoint of the Hub on this machine.
-fn download(
+/// What was converted, by whomever.
+struct Done {
+    weights: Option<Summary>,
+    chat: Option<ChatSummary>,
+    seconds: f64,
+    cached: bool,
+}
+
+/// By this program: as fast as a copy out of the cache would be.
+fn by_us(
     request: &ConvertRequest,
-    repo: &HubRepo,
+    template: Option<&str>,
+    checkpoint: &Utf8Path,
+    output: &Utf8Path,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<Utf8PathBuf, Error> {
-    let environment = &request.environment;
-    let home = environment.directory.join(environment.text("HOME").unwrap_or_default());
-    let get = |name: &str| environment.text(name).map(str::to_owned);
-    let mut options = HubOptions::from_variables(&get, &home, &request.cache_dir)?;
-    options.offline |= request.offline;
-    options.cache_dir = environment.directory.join(&options.cache_dir);
-    let hub = Hub::new(options, cancel.clone());
-    let found = HubCheckpoint::find(&hub, repo)?;
-    let (bytes, count) = (found.missing_bytes(), found.missing_files());
-    if count > 0 {
-        let bytes = ByteSize(bytes);
-        ui.status("Downloading", &format!("{repo}: {bytes} in {count} files"));
-    }
-    let transfer = Transfer::new(ui, bytes);
-    Ok(found.fetch(&|event| show(&transfer, event))?)
+) -> Result<Done, Error> {
+    let began = Instant::now();
+    let quantization = request.quantization.parse().map_err(|error: UnknownQuantization| {
+        Error::Usage { message: error.to_string(), help: None }
+    })?;
+    let (allow_nonfinite, threads) = (request.allow_nonfinite, request.threads);
+    let weights = Request { checkpoint, quantization, output, allow_nonfinite, threads, cancel };
+    let name = request.output.file_name().unwrap_or(request.output.as_str());
+    let chat = chat_request(request, template, checkpoint, output);
+    let (weights, chat) = natively(&weights, chat, name, ui)?;
+    let seconds = began.elapsed().as_secs_f64();
+    Ok(Done { weights: Some(weights), chat, seconds, cached: false })
 }
 
 /// By this program; `name` is what is shown of it.
@@ -170,44 +202,6 @@ pub(super) fn natively(
     drop(progress);
     tell(&summary, ui);
     Ok((summary, chat))
-}
-
-/// By `python -m mlc_llm`.
-fn by_mlc(
-    request: &ConvertRequest,
-    template: Option<&str>,
-    checkpoint: &Utf8Path,
-    output: &Utf8Path,
-    cancel: &Cancel,
-) -> Result<(Option<Summary>, Option<ChatSummary>), Error> {
-    let python =
-        find_python(request.python.as_deref(), &request.environment).map_err(CompileError::from)?;
-    let absolute = |path: &Utf8Path| files::canonical(path).map_err(WeightsError::Read);
-    let (checkpoint, output) = (absolute(checkpoint)?, absolute(output)?);
-    let logs = request.cache_dir.join("logs");
-    files::create_dir_all(&logs)?;
-    let scratch = TemporaryDir::new_in(&logs, ".convert-")?;
-    let engine = MlcEngine {
-        python: &python,
-        variables: &request.environment.variables,
-        scratch: scratch.path(),
-        log: &logs.join("convert.log"),
-        limit: LIMIT,
-        cancel,
-    };
-    let chat = chat_request(request, template, &checkpoint, &output);
-    let chat = chat.map(|request| engine.gen_config(&request)).transpose()?;
-    engine.convert_weight(&WeightRequest {
-        checkpoint: &checkpoint,
-        quantization: &request.quantization,
-        model_type: None,
-        device: None,
-        source: None,
-        source_format: None,
-        lora_adapter: None,
-        output: &output,
-    })?;
-    Ok((None, chat))
 }
 
 /// The conversation template's name, derived where that is asked for.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::PackageRequest;
 use super::raw::Raw;
+use crate::compile::Toolchain;
 use crate::error::Error;
 use crate::fetch::hub::{FetchEvent, HubOptions};
 use crate::fetch::{FetchError, HubModel, HubModels, HubModelsOptions, Lock, MlcCache, local};
@@ -23,6 +24,8 @@ pub(super) struct Fetched {
     /// What is to be downloaded for the bundled ones.
     pub(super) fetch: Option<PlannedFetch>,
     pub(super) hub: Option<HubModels>,
+    /// The Python that converts some of them, where one had to be looked for.
+    pub(super) toolchain: Option<Toolchain>,
     /// Those that are converted from raw checkpoints.
     pub(super) raw: Vec<Raw>,
     /// The bundled ones of the Hub.
@@ -46,12 +49,14 @@ pub(super) fn metadata(
         models: BTreeMap::new(),
         fetch: hub.as_ref().map(|_| PlannedFetch::default()),
         hub,
+        toolchain: None,
         raw: Vec::new(),
         bundled: Vec::new(),
     };
     for entry in &config.models {
         if let Some(conversion) = entry.conversion {
-            let facts = fetched.raw_model(request, entry, conversion, ui, cancel)?;
+            let facts =
+                fetched.raw_model(request, config.device, (entry, conversion), ui, cancel)?;
             fetched.facts.push(facts);
             continue;
         }

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{ByteSize, Device, LocalModel, Overrides, ResolvedConversion, TemplateOrigin};
 use crate::plan::test_plans::{compiled, miss, plan};
-use crate::plan::{Cached, CachedModel, PlannedBundle, PlannedConversion, PlannedModel};
+use crate::plan::{
+    Cached, CachedModel, PlannedBundle, PlannedConversion, PlannedEngine, PlannedModel,
+};
 
 const CACHE: &str = "/runner/temp/cache";
 
@@ -177,6 +179,7 @@ fn a_converted_model_is_kept_and_its_checkpoint_is_not() {
                 conv_template_from: TemplateOrigin::Config,
             },
             fingerprint,
+            engine: PlannedEngine::Native,
             cached: CachedModel::Miss { damaged: None },
         };
         let dir = format!("{CACHE}/converted/{}/model", fingerprint.dir_name());

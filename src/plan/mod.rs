@@ -162,11 +162,27 @@ pub struct PlannedConversion {
     /// The quantization, the conversation template, and who names that.
     #[serde(flatten)]
     pub what: ResolvedConversion,
+    /// Who converts.
+    #[serde(flatten)]
+    pub engine: PlannedEngine,
     /// The converted model's name in the cache: everything that can change it.
     pub fingerprint: Fingerprint,
     /// Whether the cache has the model, and why not.
     #[serde(flatten)]
     pub cached: CachedModel,
+}
+
+/// Who converts a raw checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "engine", rename_all = "snake_case")]
+pub enum PlannedEngine {
+    /// This program.
+    Native,
+    /// `python -m mlc_llm`.
+    Mlc {
+        /// Why this program does not.
+        why: String,
+    },
 }
 
 /// Whether the cache has a converted model.

@@ -4,7 +4,7 @@ use super::{count, write_table};
 use crate::model::ModelSource;
 use crate::plan::{
     BindingState, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle, PlannedConversion,
-    PlannedLibrary,
+    PlannedEngine, PlannedLibrary,
 };
 
 /// What `build` would do, for people.
@@ -106,7 +106,11 @@ fn origin(library: &PlannedLibrary) -> (String, String) {
 
 /// A model from a raw checkpoint: its size is known once it has been converted.
 fn converted(bundle: &PlannedBundle, conversion: &PlannedConversion) -> String {
-    let to = conversion.what;
+    let by = match &conversion.engine {
+        PlannedEngine::Native => String::new(),
+        PlannedEngine::Mlc { why } => format!(" (python -m mlc_llm: {why})"),
+    };
+    let to = format!("{}{by}", conversion.what);
     let download = match bundle.to_fetch.0 {
         0 => String::new(),
         _ => format!(", {} to download", bundle.to_fetch),

@@ -27,6 +27,7 @@ mod package;
 mod prepared;
 mod project;
 mod raw;
+mod raw_mlc;
 mod raw_template;
 mod scene;
 #[path = "../hub/server.rs"]

@@ -62,7 +62,7 @@ fn what_the_checkpoint_says_is_taken_and_said() {
     assert_eq!(converted(&scene).len(), 1);
     // And what is named counts, whatever the checkpoint says.
     scene.configure(|config| config["model_list"][0]["conv_template"] = "LM".into());
-    build(&scene, &[]).ok().says("template LM\n");
+    build(&scene, &[]).ok().says("template LM (native");
     assert_eq!(converted(&scene).len(), 2);
     scene.call(&["report", "--baseline", "../before.json"]).ok().says("conversation template");
 }

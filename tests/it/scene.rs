@@ -131,6 +131,7 @@ impl Scene {
             ("MLC_PACKAGE_PYTHON", python().to_string()),
             ("STAND_IN_LIBRARIES", format!("{DATA}/libraries")),
             ("STAND_IN_CALLS", path("calls")),
+            ("STAND_IN_CONVERSIONS", path("conversions")),
             ("STAND_IN_PROBE_CALLS", path("probe-calls")),
             ("STAND_IN_WAITING", path("waiting")),
         ]
@@ -168,6 +169,12 @@ impl Scene {
             self.compilations().into_iter().map(|call| call.model_lib).collect();
         names.sort();
         names
+    }
+
+    /// What MLC LLM was asked to convert so far.
+    pub(crate) fn conversions(&self) -> Vec<Value> {
+        let lines = fs_err::read_to_string(self.root.join("conversions")).unwrap_or_default();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// How often Python was asked which compiler it has.

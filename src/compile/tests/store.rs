@@ -1,6 +1,6 @@
 use camino::Utf8Path;
 
-use super::{Lookup, MissReason, Store, timestamp};
+use super::{Lookup, MissReason, Store};
 use crate::compile::scene::{Scene, job};
 use crate::compile::{CompileJob, StoreError, StoredLibrary};
 use crate::io::dir::names;
@@ -148,19 +148,5 @@ fn errors_of_a_full_disk_say_so() {
         let error = StoreError::new(Utf8Path::new("/cache"), kind.into());
         let text = error.to_string();
         assert!(text.starts_with("no space left for the cache directory `/cache`"), "{text}");
-    }
-}
-
-#[test]
-fn times_are_those_of_the_calendar() {
-    for (seconds, text) in [
-        (0, "19700101T000000Z"),
-        (951_782_399, "20000228T235959Z"),
-        (951_782_400, "20000229T000000Z"),
-        (951_868_800, "20000301T000000Z"),
-        (1_704_067_199, "20231231T235959Z"),
-        (4_107_542_400, "21000301T000000Z"),
-    ] {
-        assert_eq!(timestamp(seconds), text);
     }
 }

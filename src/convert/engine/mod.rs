@@ -1,18 +1,23 @@
 //! Who converts: this program, or `python -m mlc_llm` for all that this program leaves to it.
 
+mod inputs;
 mod python;
+mod view;
 
 use std::fmt;
 use std::str::FromStr;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::inputs::{MlcArguments, MlcInputs};
 pub use self::python::{MlcEngine, WeightRequest};
+pub use self::view::{Listed, awq_source, is_config, make_view};
 use super::ConvertError;
 use super::chat;
-use crate::io::{dir, files};
+use super::nearest::nearest;
+use crate::model::{Quantization, Scheme};
 
 /// `--engine`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -73,8 +78,18 @@ pub enum Why {
         /// How many.
         shards: i64,
     },
+    /// The same, by upstream's variable for it.
+    PreshardVariable {
+        /// Its value.
+        value: String,
+    },
     /// An adapter is to be merged into the weights.
     Lora,
+    /// An argument of `convert_weight` is given.
+    Argument {
+        /// Its name.
+        name: &'static str,
+    },
     /// The tokenizer has to be converted, which Python's `transformers` does.
     Tokenizer {
         /// The file that there is.
@@ -85,32 +100,36 @@ pub enum Why {
 /// What is to be converted, as far as the choice depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
-    /// The checkpoint's directory.
+    /// The directory of its configs and tokenizer.
     pub checkpoint: &'a Utf8Path,
+    /// The names of all its files, in that directory or not yet.
+    pub files: &'a [&'a str],
     /// The quantization scheme's name.
     pub quantization: &'a str,
-    /// Whether a LoRA adapter is to be merged.
-    pub lora: bool,
+    /// What only MLC LLM can be told.
+    pub arguments: &'a MlcArguments,
+    /// `MLC_INTERNAL_PRESHARD_NUM`.
+    pub presharded: Option<&'a str>,
 }
 
-/// The schemes that are quantized natively.
-pub const NATIVE_QUANTIZATIONS: [&str; 10] = [
-    "q0f16", "q0bf16", "q0f32", "q3f16_0", "q3f16_1", "q4f16_0", "q4f16_1", "q4bf16_0", "q4bf16_1",
-    "q4f32_1",
-];
-
 /// Chooses the engine. Asked for the native one where it cannot do the work, this is an error
-/// that says why.
+/// that says why. Only MLC LLM itself, asked for by name, may know a quantization that upstream's
+/// registry did not have when this was written.
 pub fn choose(asked: Engine, wish: &Wish<'_>) -> Result<Choice, ConvertError> {
     if asked == Engine::Mlc {
         return Ok(Choice::Mlc { why: Why::Asked });
+    }
+    if wish.quantization.parse::<Scheme>().is_err() {
+        let name = wish.quantization.to_owned();
+        let nearest = nearest(&name, Scheme::NAMES.into_iter());
+        return Err(ConvertError::UnknownQuantization { name, nearest });
     }
     let why = beyond_native(wish)?;
     match (asked, why) {
         (Engine::Native, Some(why)) => Err(ConvertError::NotNative { why }),
         (Engine::Native, None) => Ok(Choice::Native { why: Why::Asked }),
         (_, Some(why)) => Ok(Choice::Mlc { why }),
-        (_, None) => Ok(match convertible_tokenizer(wish.checkpoint)? {
+        (_, None) => Ok(match convertible_tokenizer(wish.files) {
             Some(file) => Choice::Mlc { why: Why::Tokenizer { file } },
             None => Choice::Native { why: Why::AllNative },
         }),
@@ -119,12 +138,15 @@ pub fn choose(asked: Engine, wish: &Wish<'_>) -> Result<Choice, ConvertError> {
 
 /// What of the wish this program cannot do.
 fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
+    if let Some(why) = only_for_mlc(wish) {
+        return Ok(Some(why));
+    }
     let config = chat::read_config(wish.checkpoint)?;
     let model_type = chat::model_type(wish.checkpoint)?;
     if !chat::architectures().any(|known| known == model_type) {
         return Ok(Some(Why::Architecture { model_type }));
     }
-    if !NATIVE_QUANTIZATIONS.contains(&wish.quantization) {
+    if wish.quantization.parse::<Quantization>().is_err() {
         let quantization = wish.quantization.to_owned();
         return Ok(Some(Why::Quantization { quantization }));
     }
@@ -136,27 +158,37 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
     if let Some(shards) = shards.filter(|shards| *shards > 1) {
         return Ok(Some(Why::Presharded { shards }));
     }
-    if wish.lora {
-        return Ok(Some(Why::Lora));
-    }
-    let names = names(wish.checkpoint)?;
-    let has = |suffix: &str| names.iter().any(|name| name.ends_with(suffix));
+    let has = |suffix: &str| wish.files.iter().any(|name| name.ends_with(suffix));
     let torch = has(".bin") || has(".pt") || has(".pth");
     Ok((torch && !has(".safetensors")).then_some(Why::Weights))
 }
 
-/// A tokenizer that upstream converts, where there is no `tokenizer.json`.
-fn convertible_tokenizer(checkpoint: &Utf8Path) -> Result<Option<String>, ConvertError> {
-    if files::is_file(&checkpoint.join("tokenizer.json")) {
-        return Ok(None);
+/// What is asked for by arguments that this program would not heed.
+fn only_for_mlc(wish: &Wish<'_>) -> Option<Why> {
+    let arguments = wish.arguments;
+    if arguments.lora_adapter.is_some() {
+        return Some(Why::Lora);
     }
-    let convertible = |name: &String| name == "tokenizer.model" || name.ends_with(".tiktoken");
-    Ok(names(checkpoint)?.into_iter().find(convertible))
+    let given = [
+        ("--model-type", arguments.model_type.is_some()),
+        ("--device", arguments.device.is_some()),
+        ("--source", arguments.source.is_some()),
+        ("--source-format", arguments.source_format.is_some()),
+    ];
+    if let Some((name, _)) = given.into_iter().find(|(_, given)| *given) {
+        return Some(Why::Argument { name });
+    }
+    let value = wish.presharded?.chars().take(40).collect();
+    Some(Why::PreshardVariable { value })
 }
 
-fn names(checkpoint: &Utf8Path) -> Result<Vec<String>, ConvertError> {
-    let path = Utf8PathBuf::from(checkpoint);
-    dir::names(checkpoint).map_err(|source| ConvertError::Read { path, source })
+/// A tokenizer that upstream converts, where there is no `tokenizer.json`.
+fn convertible_tokenizer(files: &[&str]) -> Option<String> {
+    if files.contains(&"tokenizer.json") {
+        return None;
+    }
+    let convertible = |name: &&&str| **name == "tokenizer.model" || name.ends_with(".tiktoken");
+    files.iter().find(convertible).map(|name| (*name).to_owned())
 }
 
 /// A word that is no engine.
@@ -204,7 +236,12 @@ impl fmt::Display for Why {
             Self::Presharded { shards } => {
                 write!(f, "the weights are to be cut for {shards} GPUs beforehand")
             }
+            Self::PreshardVariable { value } => write!(
+                f,
+                "the weights are to be cut beforehand: MLC_INTERNAL_PRESHARD_NUM is {value}"
+            ),
             Self::Lora => f.write_str("a LoRA adapter is to be merged"),
+            Self::Argument { name } => write!(f, "{name} is for MLC LLM's own conversion"),
             Self::Tokenizer { file } => {
                 write!(f, "{file} has to be converted to tokenizer.json")
             }

@@ -9,12 +9,10 @@ use crate::convert::chat::{ChatRequest, ChatSummary};
 use crate::convert::error::{ConvertError, EngineFailure, PythonFailure};
 use crate::io::files;
 use crate::io::process::{self, Cancel, End, LogLimit, Program, Variables, last_lines};
-use crate::model::{ChatConfig, OverrideValue};
+use crate::model::{ChatConfig, OverrideValue, TensorCache};
 
 /// How many of a log's last lines an error carries.
 const LINES: usize = 20;
-/// What a conversion writes beside its shards; before 2025 it was called otherwise.
-const TENSOR_CACHES: [&str; 2] = ["tensor-cache.json", "ndarray-cache.json"];
 
 /// MLC LLM's own conversion.
 #[derive(Debug)]
@@ -56,10 +54,17 @@ pub struct WeightRequest<'a> {
 
 impl MlcEngine<'_> {
     /// Has `mlc-chat-config.json` and the tokenizer's files written. Paths are absolute.
-    pub fn gen_config(&self, request: &ChatRequest<'_>) -> Result<ChatSummary, ConvertError> {
+    pub fn gen_config(
+        &self,
+        request: &ChatRequest<'_>,
+        model_type: Option<&str>,
+    ) -> Result<(), ConvertError> {
         let mut arguments = Arguments::new("gen_config", request.checkpoint);
         arguments.add("--quantization", request.quantization);
         arguments.add("--conv-template", request.conv_template);
+        if let Some(model_type) = model_type {
+            arguments.add("--model-type", model_type);
+        }
         for (name, value) in request.overrides.set_fields() {
             let name = format!("--{}", name.replace('_', "-"));
             match value {
@@ -73,11 +78,13 @@ impl MlcEngine<'_> {
         self.run("gen_config", arguments)?;
         let path = request.output.join(ChatConfig::FILE_NAME);
         self.wrote("gen_config", files::is_file(&path), ChatConfig::FILE_NAME)?;
-        let text = files::read(&path)
-            .map_err(|source| ConvertError::Read { path: path.clone(), source })?;
-        let invalid = |why: String| ConvertError::Invalid { path: path.clone(), why };
-        let config = ChatConfig::parse(&text).map_err(|why| invalid(why.to_string()))?;
-        Ok(summary(&config, request))
+        match ChatSummary::of(request.output, request.conv_template) {
+            Err(ConvertError::Invalid { why, .. }) => {
+                let why = format!("its {}: {why}", ChatConfig::FILE_NAME);
+                Err(self.failed("gen_config", EngineFailure::BadOutput(why)))
+            }
+            written => written.map(drop),
+        }
     }
 
     /// Has the weights converted.
@@ -98,8 +105,11 @@ impl MlcEngine<'_> {
         }
         arguments.add("--output", request.output.as_str());
         self.run("convert_weight", arguments)?;
-        let there = TENSOR_CACHES.iter().any(|name| files::is_file(&request.output.join(name)));
-        self.wrote("convert_weight", there, TENSOR_CACHES[0])
+        let caches = TensorCache::FILE_NAMES.map(|name| request.output.join(name));
+        let cache = caches.iter().find(|path| files::is_file(path));
+        self.wrote("convert_weight", cache.is_some(), TensorCache::FILE_NAMES[0])?;
+        let bad = |why| self.failed("convert_weight", EngineFailure::BadOutput(why));
+        cache.map_or(Ok(()), |cache| refuse_half(cache)).map_err(bad)
     }
 
     fn run(&self, verb: &'static str, arguments: Arguments) -> Result<(), ConvertError> {
@@ -138,9 +148,10 @@ impl MlcEngine<'_> {
     fn failed(&self, verb: &'static str, failure: EngineFailure) -> ConvertError {
         let last_lines = last_lines(self.log, LINES).unwrap_or_default();
         ConvertError::Python(Box::new(PythonFailure {
+            model: None,
             verb,
             failure,
-            log: self.log.to_owned(),
+            log: Some(self.log.to_owned()),
             last_lines,
         }))
     }
@@ -158,13 +169,43 @@ impl Arguments {
     }
 }
 
-fn summary(config: &ChatConfig, request: &ChatRequest<'_>) -> ChatSummary {
+/// What says to be converted has every shard that it names, whole.
+fn refuse_half(cache: &Utf8Path) -> Result<(), String> {
+    let name = cache.file_name().unwrap_or_default();
+    let text = files::read(cache).map_err(|why| format!("its {name}: {why}"))?;
+    let parsed = TensorCache::parse(&text).map_err(|why| format!("its {name}: {why}"))?;
+    for shard in &parsed.shards {
+        match files::size(&files::parent(cache).join(shard.path.as_str())) {
+            Ok(bytes) if bytes == shard.nbytes => {}
+            Ok(bytes) => {
+                let wanted = shard.nbytes;
+                return Err(format!("{} has {bytes} bytes instead of {wanted}", shard.path));
+            }
+            Err(_) => return Err(format!("there is no {}", shard.path)),
+        }
+    }
+    Ok(())
+}
+
+impl ChatSummary {
+    /// What the `mlc-chat-config.json` of a model directory says.
+    pub fn of(model: &Utf8Path, conv_template: &str) -> Result<Self, ConvertError> {
+        let path = model.join(ChatConfig::FILE_NAME);
+        let text = files::read(&path)
+            .map_err(|source| ConvertError::Read { path: path.clone(), source })?;
+        let config = ChatConfig::parse(&text)
+            .map_err(|why| ConvertError::Invalid { path: path.clone(), why: why.to_string() })?;
+        Ok(summary(&config, conv_template))
+    }
+}
+
+fn summary(config: &ChatConfig, conv_template: &str) -> ChatSummary {
     let number = |name: &str| config.number(name).unwrap_or(-1);
     let files = config.fields().get("tokenizer_files").and_then(|files| files.as_array());
     let names = files.into_iter().flatten().filter_map(|name| name.as_str());
     ChatSummary {
         model_type: config.model_type().to_owned(),
-        conv_template: request.conv_template.to_owned(),
+        conv_template: conv_template.to_owned(),
         context_window_size: number("context_window_size"),
         sliding_window_size: number("sliding_window_size"),
         prefill_chunk_size: number("prefill_chunk_size"),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::convert::ConvertError;
+use crate::convert::nearest::nearest;
 
 static TEMPLATES: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     // A test parses every one of them.
@@ -66,7 +67,7 @@ pub fn template_names() -> impl Iterator<Item = &'static str> {
 pub(super) fn find(name: &str) -> Result<Conversation, ConvertError> {
     parse(name).ok_or_else(|| ConvertError::UnknownTemplate {
         name: name.to_owned(),
-        nearest: nearest(name),
+        nearest: nearest(name, template_names()),
     })
 }
 
@@ -84,23 +85,6 @@ fn parse(name: &str) -> Option<Conversation> {
     }
     template.role_templates.extend(own);
     Some(template)
-}
-
-/// The name that a misspelt one most likely means: `llama3` is `llama-3`.
-fn nearest(name: &str) -> Option<&'static str> {
-    const LONGEST: usize = 64;
-    if name.len() > LONGEST {
-        return None;
-    }
-    let fold = |name: &str| -> String {
-        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    let wanted = fold(name);
-    template_names()
-        .map(|known| (strsim::damerau_levenshtein(&wanted, &fold(known)), known))
-        .filter(|(edits, known)| edits * 3 <= wanted.len().max(known.len()))
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, known)| known)
 }
 
 #[cfg(test)]
@@ -123,6 +107,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_name_is_understood() {
+        let nearest = |name| nearest(name, template_names());
         assert_eq!(nearest("llama3.1"), Some("llama-3_1"));
         assert_eq!(nearest("Qwen3"), Some("qwen3"));
         assert_eq!(nearest("something else entirely"), None);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::CacheRequest;
 use crate::binding::StoredKit;
 use crate::compile::StoredEntry;
-use crate::convert::store::StoredModel;
+use crate::convert::store::{Part, StoredModel};
 use crate::error::Error;
 use crate::fetch::weights::{self, CachedModel, Content};
 use crate::fetch::{Record, Register, SnapshotKey};
@@ -111,6 +111,10 @@ pub struct CachedConverted {
     pub quantization: Option<String>,
     /// The conversation template.
     pub conv_template: Option<String>,
+    /// Whether it is a whole model or what `gen_config` writes of it.
+    pub part: Option<Part>,
+    /// Who converted it, `native` or `mlc`.
+    pub engine: Option<String>,
     /// The bytes of the entry.
     pub bytes: ByteSize,
     /// When it was converted, in seconds since 1970.
@@ -258,7 +262,9 @@ fn converted(stored: StoredModel) -> CachedConverted {
         damage,
         created: record.as_ref().map(|record| record.created),
         quantization: record.as_ref().map(|record| record.quantization.clone()),
-        conv_template: record.as_ref().map(|record| record.conv_template.clone()),
+        conv_template: record.as_ref().and_then(|record| record.conv_template.clone()),
+        part: record.as_ref().map(|record| record.part),
+        engine: record.as_ref().map(|record| record.engine.clone()),
         model: record.map(|record| record.model),
     }
 }
