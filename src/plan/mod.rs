@@ -24,8 +24,8 @@ pub use draft::{Draft, DraftRequest, ModelFacts, draft};
 pub use fingerprint::{compile_relevant, fingerprint};
 
 use crate::model::{
-    ByteSize, CompileInputs, CompilerIdentity, Conversion, Device, Fingerprint, LibraryName,
-    LibraryNameError, MacabiArch, ModelId, ModelSource, Overrides,
+    ByteSize, CompileInputs, CompilerIdentity, Conversion, Device, Fingerprint, JitPolicy,
+    LibraryName, LibraryNameError, MacabiArch, ModelId, ModelSource, Overrides,
 };
 
 /// What `build` will do.
@@ -40,6 +40,10 @@ pub struct Plan {
     pub macabi_arch: Option<MacabiArch>,
     /// The compiler; none where nothing is compiled.
     pub compiler: Option<CompilerIdentity>,
+    /// When libraries may be compiled.
+    pub jit_policy: JitPolicy,
+    /// The libraries without which `build` fails, since the policy does not let it compile them.
+    pub refused: Vec<LibraryName>,
     /// The libraries that go into the archive, each once.
     pub libraries: Vec<PlannedLibrary>,
     /// The models, in the config's order.
@@ -257,6 +261,16 @@ impl PlannedLibrary {
     /// Whether it has to be compiled.
     pub fn is_miss(&self) -> bool {
         matches!(&self.origin, Origin::Compiled { cached: Cached::Miss { .. }, .. })
+    }
+
+    /// Whether the policy keeps `build` from having it.
+    fn is_refused(&self, policy: JitPolicy) -> bool {
+        match policy {
+            JitPolicy::On | JitPolicy::Redo => false,
+            JitPolicy::ReadOnly => self.is_miss(),
+            // As upstream has it, the cache is left out too.
+            JitPolicy::Off => matches!(self.origin, Origin::Compiled { .. }),
+        }
     }
 }
 
