@@ -19,12 +19,15 @@ mod project;
 mod publish;
 mod report;
 mod schema;
+mod stdout;
 mod unpack;
+mod variables;
 
 use std::io::Write;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+use self::stdout::Stdout;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::process::Cancel;
@@ -124,7 +127,8 @@ pub struct Context<'a> {
 
 /// Runs the command line of this process and gives its exit code.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    let parsed = variables::without_empty(Cli::command()).try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
@@ -140,7 +144,7 @@ pub fn main() -> Exit {
         _ => Verbosity::Normal,
     };
     let github = crate::github::is_job(std::env::var("GITHUB_ACTIONS").ok().as_deref());
-    let mut out = std::io::BufWriter::new(anstream::stdout().lock());
+    let mut out = std::io::BufWriter::new(Stdout(anstream::stdout().lock()));
     let cancel = Cancel::default();
     let asked = cancel.clone();
     // Without a handler Ctrl-C ends us at once, and the store sweeps what is left behind.

@@ -81,7 +81,7 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
     let text = render(&report, format)?;
     match &args.output {
         Some(path) => {
-            atomic::write(path, &text)?;
+            atomic::write_named(path, &text)?;
             let size = ByteSize(text.len() as u64);
             context.ui.status("Wrote", &format!("{path} ({size})"));
         }

@@ -20,7 +20,11 @@ impl TemporaryDir {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
         let dir = builder.tempdir_in(home).map_err(|error| {
-            let message = format!("failed to make a directory in `{home}`: {error}");
+            let reason = match error.kind() {
+                io::ErrorKind::NotFound => "it is not there".to_owned(),
+                _ => super::atomic::reason(&error),
+            };
+            let message = format!("failed to make a directory in `{home}`: {reason}");
             io::Error::new(error.kind(), message)
         })?;
         let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).map_err(|path| {

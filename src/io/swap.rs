@@ -190,7 +190,8 @@ fn new_dir(home: &Utf8Path, prefix: &str) -> io::Result<tempfile::TempDir> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     builder.tempdir_in(home).map_err(|error| {
-        let message = format!("failed to make a directory in `{home}`: {error}");
+        let reason = super::atomic::reason(&error);
+        let message = format!("failed to make a directory in `{home}`: {reason}");
         io::Error::new(error.kind(), message)
     })
 }

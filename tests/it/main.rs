@@ -32,5 +32,6 @@ mod scene;
 mod server;
 mod sizes;
 mod store;
+mod streams;
 mod tree;
 mod unpack;
