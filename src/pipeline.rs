@@ -13,6 +13,7 @@ mod libraries;
 mod library;
 mod linked;
 mod lock;
+mod output;
 mod project;
 pub mod publish;
 mod raw;
@@ -124,6 +125,7 @@ pub fn plan(request: &PackageRequest, ui: &Ui, cancel: &Cancel) -> Result<Plan, 
 pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifest, Error> {
     let mut clock = Clock::start();
     let mut planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
+    output::refuse_occupied(&request.package, &planned.plan)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan)?;
     abi::check(&planned, ui)?;

@@ -51,6 +51,7 @@ pub(super) fn run(args: &CheckArgs, context: &mut Context<'_>) -> Result<Exit, E
     for path in &configs {
         if is_project(path) {
             let checked = project::check_file(path);
+            let checked = if args.strict { checked.deny_warnings() } else { checked };
             good &= print(&checked, args.format, &repository, context)?;
             let packages = checked.project().map(|project| project.packages.as_slice());
             for package in packages.unwrap_or_default() {

@@ -187,8 +187,10 @@ fn source_dir_of_old(home: &str, ui: &Ui) -> Option<Utf8PathBuf> {
 
 /// `$XDG_CACHE_HOME/mlc-package`, else `~/.cache/mlc-package`, where MLC LLM has its cache too.
 pub(super) fn default_cache_dir(environment: &Environment) -> Result<Utf8PathBuf, Error> {
-    if let Some(cache) = environment.text("XDG_CACHE_HOME") {
-        return Ok(environment.directory.join(cache).join("mlc-package"));
+    // Its specification has relative paths ignored: each working directory would have a cache.
+    let cache = environment.text("XDG_CACHE_HOME").map(Utf8Path::new);
+    if let Some(cache) = cache.filter(|cache| cache.is_absolute()) {
+        return Ok(cache.join("mlc-package"));
     }
     let home = environment.text("HOME").ok_or_else(|| {
         Error::usage(

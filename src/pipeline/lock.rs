@@ -61,7 +61,10 @@ pub fn lock(
         let known: Vec<_> = models.iter().map(|(id, _)| id.as_str()).collect();
         return Err(Error::usage(
             format!("--update {name}: the config has no such model of the Hub"),
-            format!("its models of the Hub are: {}", known.join(", ")),
+            match known.is_empty() {
+                true => "it has none at all: there is nothing to pin".to_owned(),
+                false => format!("its models of the Hub are: {}", known.join(", ")),
+            },
         ));
     }
     let hub = hub_models(request, cancel)?;
@@ -106,7 +109,9 @@ pub fn lock(
         }
     }));
     let dropped = lock.keep_only(&repos);
-    if before.as_ref() != Some(&lock) {
+    // A file that pins nothing says nothing, unless it did pin something.
+    let is_new = before.is_none() && lock.models().is_empty();
+    if before.as_ref() != Some(&lock) && !is_new {
         lock.write(&path)?;
     }
     Ok(Locked { path, models: pinned, dropped })

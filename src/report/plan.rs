@@ -3,8 +3,8 @@ use std::io::{self, Write};
 use super::{count, write_table};
 use crate::model::{Conversion, ModelSource};
 use crate::plan::{
-    BindingState, Cached, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle, PlannedConversion,
-    PlannedLibrary,
+    BindingState, Cached, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle,
+    PlannedConversion, PlannedLibrary,
 };
 
 /// What `build` would do, for people.
@@ -69,7 +69,7 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         )?;
     }
     if !plan.unfetched.is_empty() {
-        writeln!(out, "\nnot on this machine, so nothing is known of their libraries:")?;
+        writeln!(out, "\nnot to be had here, so nothing is known of their libraries:")?;
         write_table(
             out,
             &["model", "from", "why"],

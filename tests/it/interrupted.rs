@@ -46,6 +46,21 @@ fn ctrl_c_ends_the_compiler_and_leaves_nothing() {
 }
 
 #[test]
+fn ctrl_c_is_said_once_of_several_compilers() {
+    let scene = Scene::new("android");
+    let run = scene.build(&["--jobs", "2"]).env("STAND_IN", "hang").spawn();
+    wait_for("both compilers", || (scene.compilations().len() == 2).then_some(()));
+    run.signal(Signal::INT);
+    let run = run.wait().code(130);
+    assert_eq!(
+        run.stderr,
+        "   Compiling 2 libraries, 2 at a time\nerror: interrupted\n",
+        "{}",
+        run.shown()
+    );
+}
+
+#[test]
 fn ctrl_c_while_python_is_asked_ends_it() {
     let scene = Scene::new("android");
     let go = scene.root.join("go");
