@@ -60,6 +60,40 @@ pub fn names(dir: &Utf8Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// Removes a directory and all in it, also where nothing may be removed from a directory in it.
+pub fn remove_all(dir: &std::path::Path) -> io::Result<()> {
+    match fs_err::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(dir)?;
+            fs_err::remove_dir_all(dir)
+        }
+        removed => removed,
+    }
+}
+
+/// Lets the owner remove what is in a directory and below it. Links are not followed.
+#[cfg(unix)]
+fn open_up(dir: &std::path::Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        let mode = fs_err::symlink_metadata(&dir)?.permissions().mode();
+        fs_err::set_permissions(&dir, std::fs::Permissions::from_mode(mode | 0o700))?;
+        for entry in fs_err::read_dir(&dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                dirs.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn open_up(_: &std::path::Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Makes one directory, whose parent must exist.
 pub fn create(dir: &Utf8Path) -> io::Result<()> {
     fs_err::create_dir(dir)
