@@ -15,7 +15,6 @@ use crate::doctor::DoctorError;
 use crate::exit::Exit;
 use crate::fetch::hub::HubError;
 use crate::fetch::{FetchError, LockError};
-use crate::github::api::ApiError;
 use crate::library::{LibraryError, Problem};
 use crate::manifest::ManifestError;
 use crate::model::ByteSize;
@@ -215,7 +214,7 @@ impl Error {
             Self::Pack(_) => Exit::Publish,
             Self::Unpack(error) => unpack_exit(error),
             Self::Publish(error) if error.is_interrupted() => Exit::Interrupted,
-            Self::Publish(PublishError::Api(ApiError::NoRepository(_))) => Exit::Usage,
+            Self::Publish(error) if error.is_usage() => Exit::Usage,
             Self::Publish(_) => Exit::Publish,
             Self::Cache(_) | Self::Io(_) | Self::Html(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,

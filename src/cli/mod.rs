@@ -14,6 +14,7 @@ mod libraries;
 mod lock;
 mod outputs;
 mod package;
+mod place;
 mod plan;
 mod project;
 mod publish;
