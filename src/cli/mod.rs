@@ -20,6 +20,7 @@ mod project;
 mod publish;
 mod report;
 mod schema;
+mod signals;
 mod stdout;
 mod unpack;
 mod variables;
@@ -116,6 +117,14 @@ enum Verb {
     Completions(completions::CompletionsArgs),
 }
 
+impl Verb {
+    /// Whether it looks for the wish to stop. Those that do not, and make nothing that would be
+    /// left behind, are ended by the signal itself.
+    fn stops_when_asked(&self) -> bool {
+        !matches!(self, Self::Check(_) | Self::Inspect(_) | Self::Schema(_) | Self::Completions(_))
+    }
+}
+
 /// What a verb gets beside its own arguments.
 pub struct Context<'a> {
     /// For people.
@@ -147,9 +156,9 @@ pub fn main() -> Exit {
     let github = crate::github::is_job(std::env::var("GITHUB_ACTIONS").ok().as_deref());
     let mut out = std::io::BufWriter::new(Stdout(anstream::stdout().lock()));
     let cancel = Cancel::default();
-    let asked = cancel.clone();
-    // Without a handler Ctrl-C ends us at once, and the store sweeps what is left behind.
-    let _ = ctrlc::set_handler(move || asked.cancel());
+    if cli.verb.stops_when_asked() {
+        signals::handle(&cancel);
+    }
     let mut context = Context { ui: Ui::new(verbosity, github), out: &mut out, cancel };
     let result = run(cli.verb, &mut context);
     let result = result.and_then(|exit| context.out.flush().map(|()| exit).map_err(Error::Io));
