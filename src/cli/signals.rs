@@ -20,7 +20,11 @@ pub(super) fn handle(cancel: &Cancel) {
     let _ = ctrlc::set_handler(asked);
 }
 
-#[expect(clippy::exit, reason = "nothing that could return is listening")]
+#[expect(
+    clippy::exit,
+    clippy::disallowed_methods,
+    reason = "what could return from main waits for something that may never come"
+)]
 fn leave() -> ! {
     std::process::exit(Exit::Interrupted as i32)
 }
