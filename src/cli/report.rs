@@ -90,7 +90,8 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
     // In the other formats a person does not see it, or not in the log.
     if args.output.is_some() || !matches!(format, ReportFormat::Human | ReportFormat::Github) {
         for over in report.over_budget.iter().filter(|over| over.fails()) {
-            context.ui.error(&over.to_string(), Some(&over.help));
+            let text = format!("{}: {}", report.whose(over), over.message);
+            context.ui.error(&text, Some(&over.help));
         }
     }
     // The log begins with it, and waits for nobody.

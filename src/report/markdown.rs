@@ -86,8 +86,8 @@ fn write_over(out: &mut String, report: &SizeReport, room: Room) -> fmt::Result 
             (false, true) => Mark::Accepted,
             (false, false) => Mark::Warn,
         };
-        let whose = over.model.as_ref().map_or(over.package.as_str(), |model| model.as_str());
-        writeln!(out, "- {} {}: {}", mark.emoji(), code(whose), over.message)?;
+        let whose = report.whose(over);
+        writeln!(out, "- {} {}: {}", mark.emoji(), code(&whose), over.message)?;
     }
     write_others(out, report.over_budget.len().saturating_sub(most), "- ")
 }
