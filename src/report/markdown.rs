@@ -170,7 +170,7 @@ fn write_parts(out: &mut String, package: &PackageReport, room: Room) -> fmt::Re
         return Ok(());
     }
     open(out, "Where the bytes are")?;
-    writeln!(out, "| Model | Weights | Tokenizer | Configs | Kernels | Host code | Data |")?;
+    writeln!(out, "| Model | Weights | Tokenizer | Other files | Kernels | Host code | Data |")?;
     writeln!(out, "|:--|--:|--:|--:|--:|--:|--:|")?;
     for (model, parts) in with_parts().take(room.details) {
         let cells = parts.named().map(|(_, bytes)| ByteSize(bytes).to_string());
