@@ -118,7 +118,9 @@ struct Planned {
 
 /// Says what [`build`] would do.
 pub fn plan(request: &PackageRequest, ui: &Ui, cancel: &Cancel) -> Result<Plan, Error> {
-    Ok(make_plan(request, false, &mut Clock::start(), ui, cancel)?.plan)
+    let plan = make_plan(request, false, &mut Clock::start(), ui, cancel)?.plan;
+    output::refuse_occupied(request, &plan)?;
+    Ok(plan)
 }
 
 /// Builds the package.

@@ -11,6 +11,7 @@ fn a_package_is_made_neither_in_a_model_nor_over_the_cache() {
         let before = (tree::state(&scene.app()), tree::state(&scene.cache()));
         let run = scene.build(&["--output", output]).fails(2);
         run.says(what).says("help: name one that holds the package alone, `dist`");
+        scene.plan(&["--output", output]).fails(2).says(what);
         assert_eq!((tree::state(&scene.app()), tree::state(&scene.cache())), before);
     };
     let in_model = "this is in the directory of `one-q0f16`";
