@@ -131,7 +131,7 @@ pub enum Error {
     /// A release could not be unpacked. Exit 2, 11, 13 or 14.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
-    /// A release was not published. Exit 15.
+    /// A release was not published. Exit 15, or 2 if nobody says of which repository.
     #[error(transparent)]
     Publish(#[from] PublishError),
     /// The machine said no. Exit 1.
@@ -214,6 +214,7 @@ impl Error {
             Self::Pack(_) => Exit::Publish,
             Self::Unpack(error) => unpack_exit(error),
             Self::Publish(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Publish(error) if error.is_usage() => Exit::Usage,
             Self::Publish(_) => Exit::Publish,
             Self::Cache(_) | Self::Io(_) | Self::Html(_) | Self::Json(_) => Exit::Internal,
             Self::Interrupted => Exit::Interrupted,

@@ -16,6 +16,7 @@ mod libraries;
 mod library;
 mod linked;
 mod lock;
+mod output;
 mod project;
 pub mod publish;
 mod raw;
@@ -122,13 +123,16 @@ struct Planned {
 
 /// Says what [`build`] would do.
 pub fn plan(request: &PackageRequest, ui: &Ui, cancel: &Cancel) -> Result<Plan, Error> {
-    Ok(make_plan(request, false, &mut Clock::start(), ui, cancel)?.plan)
+    let plan = make_plan(request, false, &mut Clock::start(), ui, cancel)?.plan;
+    output::refuse_occupied(request, &plan)?;
+    Ok(plan)
 }
 
 /// Builds the package.
 pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifest, Error> {
     let mut clock = Clock::start();
     let mut planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
+    output::refuse_occupied(&request.package, &planned.plan)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan)?;
     abi::check(&planned, ui)?;

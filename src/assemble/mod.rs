@@ -49,7 +49,17 @@ impl AssembleError {
     /// What to do about it.
     pub fn help(&self) -> Option<&'static str> {
         let (Self::Io(source) | Self::Write { source, .. }) = self else { return None };
-        is_full(source.kind()).then_some("make room, or choose another place with `--output`")
+        match source.kind() {
+            kind if is_full(kind) => Some("make room, or choose another place with `--output`"),
+            io::ErrorKind::CrossesDevices | io::ErrorKind::Unsupported => {
+                Some("leave `--link-mode` out: then what cannot be linked is copied")
+            }
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some(
+                "see that you may read the models and write there, or choose another place with \
+                 `--output`",
+            ),
+            _ => None,
+        }
     }
 }
 

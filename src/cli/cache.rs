@@ -36,7 +36,7 @@ enum CacheVerb {
     /// Of the Hugging Face cache, which other tools share, only what mlc-package itself
     /// downloaded is ever removed. What a running build uses stays.
     Prune(PruneArgs),
-    /// Print the directory of compiled libraries
+    /// Print the directory of the cache
     Path(Place),
 }
 

@@ -61,6 +61,7 @@ pub(super) fn run(args: &CheckArgs, context: &mut Context<'_>) -> Result<Exit, E
             continue;
         }
         let checked = project::check_file(path);
+        let checked = if args.strict { checked.deny_warnings() } else { checked };
         good &= print(&checked, args.format, &repository, context)?;
         let Some(project) = checked.project() else { continue };
         let mut named: Vec<_> = chosen(project, &args.package)?;

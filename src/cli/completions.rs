@@ -37,6 +37,9 @@ pub(super) fn run(args: &CompletionsArgs, context: &mut Context<'_>) -> Result<E
             return Ok(Exit::Ok);
         }
     };
-    clap_complete::generate(shell, &mut command, "mlc-package", &mut context.out);
+    // It panics where it cannot write.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "mlc-package", &mut script);
+    context.out.write_all(&script)?;
     Ok(Exit::Ok)
 }

@@ -13,8 +13,14 @@ use crate::ui::Ui;
 pub(super) fn tell(error: &Error, ui: &Ui) {
     match error {
         Error::Compile(errors) => {
-            for (models, error) in errors {
+            let (interrupted, failed): (Vec<_>, Vec<_>) =
+                errors.iter().partition(|(_, error)| error.is_interrupted());
+            for (models, error) in failed {
                 tell_compile(models.as_deref(), error, ui);
+            }
+            // Of however many compilations.
+            if let Some((_, error)) = interrupted.first() {
+                tell_compile(None, error, ui);
             }
         }
         Error::Toolchain(error) => tell_compile(None, error, ui),

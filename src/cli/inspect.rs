@@ -13,6 +13,9 @@ use crate::manifest::{self, Manifest};
 use crate::model::{ChatConfig, Device};
 use crate::ui::Ui;
 
+/// The size of a static archive without members, in bytes: its magic number.
+const EMPTY_ARCHIVE: u64 = 8;
+
 /// `mlc-package inspect`.
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
@@ -44,6 +47,12 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
     let number = |model_lib: &str, name: &str| {
         given.as_ref().or_else(|| chat_configs.get(model_lib))?.number(name)
     };
+    if files::size(&path)? == EMPTY_ARCHIVE && path != args.path {
+        return Err(Error::usage(
+            format!("`{path}` holds no libraries: the package has no models"),
+            "add a model to its config's `model_list`, and build it again",
+        ));
+    }
     let bytes = MappedFile::open(&path)?;
     let file = LibraryFile::parse(&path, &bytes)?;
     let opened = file.open()?;
@@ -116,8 +125,12 @@ fn read_manifest(path: &Utf8Path) -> Result<Option<Manifest>, Error> {
 }
 
 fn read_chat_config(path: &Utf8Path) -> Result<ChatConfig, Error> {
-    ChatConfig::parse(&files::read(path)?).map_err(|why| Error::Usage {
-        message: format!("`{path}` cannot be used: {why}"),
-        help: None,
-    })
+    let unusable = |why: String| {
+        Error::usage(
+            format!("`{path}` cannot be used: {why}"),
+            "name the mlc-chat-config.json of the model that the library was compiled for",
+        )
+    };
+    let text = files::read(path).map_err(|why| unusable(why.to_string()))?;
+    ChatConfig::parse(&text).map_err(|why| unusable(why.to_string()))
 }

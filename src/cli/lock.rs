@@ -44,6 +44,8 @@ fn one(task: &Task, update: &Update, context: &mut Context<'_>) -> Result<(), Er
     if locked.models.is_empty() {
         writeln!(context.out, "no models of the Hub in {}", request.package_config)?;
     }
-    context.ui.status("Locked", locked.path.as_str());
+    if !locked.models.is_empty() || !locked.dropped.is_empty() {
+        context.ui.status("Locked", locked.path.as_str());
+    }
     Ok(())
 }

@@ -15,17 +15,22 @@ mod lock;
 mod only;
 mod outputs;
 mod package;
+mod place;
 mod plan;
 mod project;
 mod publish;
 mod report;
 mod schema;
+mod signals;
+mod stdout;
 mod unpack;
+mod variables;
 
 use std::io::Write;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+use self::stdout::Stdout;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::process::Cancel;
@@ -113,6 +118,14 @@ enum Verb {
     Completions(completions::CompletionsArgs),
 }
 
+impl Verb {
+    /// Whether it looks for the wish to stop. Those that do not, and make nothing that would be
+    /// left behind, are ended by the signal itself.
+    fn stops_when_asked(&self) -> bool {
+        !matches!(self, Self::Check(_) | Self::Inspect(_) | Self::Schema(_) | Self::Completions(_))
+    }
+}
+
 /// What a verb gets beside its own arguments.
 pub struct Context<'a> {
     /// For people.
@@ -125,7 +138,8 @@ pub struct Context<'a> {
 
 /// Runs the command line of this process and gives its exit code.
 pub fn main() -> Exit {
-    let cli = match Cli::try_parse() {
+    let parsed = variables::without_empty(Cli::command()).try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
@@ -141,11 +155,11 @@ pub fn main() -> Exit {
         _ => Verbosity::Normal,
     };
     let github = crate::github::is_job(std::env::var("GITHUB_ACTIONS").ok().as_deref());
-    let mut out = std::io::BufWriter::new(anstream::stdout().lock());
+    let mut out = std::io::BufWriter::new(Stdout(anstream::stdout().lock()));
     let cancel = Cancel::default();
-    let asked = cancel.clone();
-    // Without a handler Ctrl-C ends us at once, and the store sweeps what is left behind.
-    let _ = ctrlc::set_handler(move || asked.cancel());
+    if cli.verb.stops_when_asked() {
+        signals::handle(&cancel);
+    }
     let mut context = Context { ui: Ui::new(verbosity, github), out: &mut out, cancel };
     let result = run(cli.verb, &mut context);
     let result = result.and_then(|exit| context.out.flush().map(|()| exit).map_err(Error::Io));

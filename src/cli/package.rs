@@ -4,6 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::only;
+use super::place;
 use super::project::{ChoiceArgs, Chosen, Task, refuse_for_several};
 use crate::compile::Environment;
 use crate::error::Error;
@@ -115,7 +116,8 @@ impl PackageArgs {
             }
             let output = self.output.clone().or_else(|| chosen.output.clone());
             let output = output.unwrap_or_else(|| OUTPUT.into());
-            refuse_occupied(&output, &chosen.package_config)?;
+            let config = files::parent(&chosen.package_config);
+            place::refuse_occupied(&output, &[place::HERE, ("the config", config.as_str())])?;
             let task =
                 self.models.clone().task(chosen, only, environment, output, self.python.clone())?;
             let binding = self.binding.clone().options();
@@ -166,25 +168,6 @@ impl ModelsArgs {
     }
 }
 
-/// The output is swapped in whole. The directory that somebody stands in, or that has the config
-/// in it, would be another one afterwards.
-fn refuse_occupied(output: &Utf8Path, config: &Utf8Path) -> Result<(), Error> {
-    let here = Utf8Path::new(".");
-    // What is not there holds nothing.
-    let Ok(canonical) = files::canonical(if output == "" { here } else { output }) else {
-        return Ok(());
-    };
-    for (what, dir) in [("the working directory", here), ("the config", files::parent(config))] {
-        if files::canonical(dir).is_ok_and(|dir| dir.starts_with(&canonical)) {
-            return Err(Error::usage(
-                format!("--output {output}: {what} is in this directory"),
-                "name one that holds the package alone, `dist` for instance",
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Older releases of MLC LLM had `MLC_LLM_HOME` for the sources.
 fn source_dir_of_old(home: &str, ui: &Ui) -> Option<Utf8PathBuf> {
     let home = Utf8Path::new(home);
@@ -199,8 +182,10 @@ fn source_dir_of_old(home: &str, ui: &Ui) -> Option<Utf8PathBuf> {
 
 /// `$XDG_CACHE_HOME/mlc-package`, else `~/.cache/mlc-package`, where MLC LLM has its cache too.
 pub(super) fn default_cache_dir(environment: &Environment) -> Result<Utf8PathBuf, Error> {
-    if let Some(cache) = environment.text("XDG_CACHE_HOME") {
-        return Ok(environment.directory.join(cache).join("mlc-package"));
+    // Its specification has relative paths ignored: each working directory would have a cache.
+    let cache = environment.text("XDG_CACHE_HOME").map(Utf8Path::new);
+    if let Some(cache) = cache.filter(|cache| cache.is_absolute()) {
+        return Ok(cache.join("mlc-package"));
     }
     let home = environment.text("HOME").ok_or_else(|| {
         Error::usage(

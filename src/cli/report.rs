@@ -89,7 +89,7 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
     let text = render(&report, format, &over, is_shown)?;
     match &args.output {
         Some(path) => {
-            atomic::write(path, &text)?;
+            atomic::write_named(path, &text)?;
             let size = ByteSize(text.len() as u64);
             context.ui.status("Wrote", &format!("{path} ({size})"));
         }
@@ -103,7 +103,8 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
     };
     if args.output.is_some() || !is_in_log {
         for over in report.over_budget.iter().filter(|over| over.fails()) {
-            context.ui.error(&over.to_string(), Some(&over.help));
+            let text = format!("{}: {}", report.whose(over), over.message);
+            context.ui.error(&text, Some(&over.help));
         }
     }
     // The log begins with it, and waits for nobody.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use super::Context;
+use super::{Context, place};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::retry::RetryPolicy;
@@ -27,6 +27,7 @@ pub(super) struct UnpackArgs {
 }
 
 pub(super) fn run(args: &UnpackArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    place::refuse_occupied(&args.output, &[place::HERE])?;
     let request = UnpackRequest {
         source: Source::find(&args.source)?,
         output: args.output.clone(),

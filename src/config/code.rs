@@ -134,6 +134,8 @@ codes! {
     IneffectiveOverrides, "ineffective-overrides", Warning;
     /// `estimated_vram_bytes` is less than the compiled library says that the model needs.
     VramTooLow, "vram-too-low", Warning;
+    /// A budget of a model that its package does not have.
+    UnknownModel, "unknown-model", Warning;
     /// The config has no models.
     NoModels, "no-models", Warning;
 }

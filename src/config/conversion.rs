@@ -50,7 +50,10 @@ fn quantization_of(fields: &Fields, text: At<&str>) -> Diagnostic {
     let names = Scheme::NAMES;
     let message = format!("{}: unknown quantization {}", fields.path("quantization"), quoted(text));
     let known = format!("known are {}", names.join(", "));
-    let help = match nearest(text.value, names) {
+    // The layout that is left out is most often this one.
+    let usual = format!("{}_1", text.value);
+    let usual = names.iter().copied().find(|name| *name == usual);
+    let help = match usual.or_else(|| nearest(text.value, names)) {
         Some(meant) => format!("did you mean `{meant}`? {known}"),
         None => known,
     };

@@ -1,7 +1,7 @@
 use camino::Utf8Path;
 
 use super::{Checked, FileText, MAX_BYTES, ModelDir, Place, Surroundings};
-use crate::io::files;
+use crate::io::{dir, files};
 use crate::model::{ChatConfig, TensorCache};
 
 /// A `mlc-chat-config.json` larger than this is none: they have a few kilobytes.
@@ -12,17 +12,24 @@ const MAX_CHAT_CONFIG: u64 = 16 << 20;
 pub struct Disk;
 
 impl Surroundings for Disk {
-    fn model_dir(&self, dir: &Utf8Path) -> ModelDir {
-        if !files::is_dir(dir) {
-            let something = files::is_file(dir);
-            return if something { ModelDir::NotADirectory } else { ModelDir::Missing };
+    fn model_dir(&self, path: &Utf8Path) -> ModelDir {
+        if !files::is_dir(path) {
+            let something = files::is_file(path);
+            return match files::unreadable(path) {
+                Some(why) => ModelDir::Unreadable(why),
+                None if something => ModelDir::NotADirectory,
+                None => ModelDir::Missing,
+            };
+        }
+        if let Err(error) = dir::names(path) {
+            return ModelDir::Unreadable(error.kind().to_string());
         }
         let has_tensor_cache =
-            TensorCache::FILE_NAMES.iter().any(|name| files::is_file(&dir.join(name)));
+            TensorCache::FILE_NAMES.iter().any(|name| files::is_file(&path.join(name)));
         ModelDir::Directory {
-            chat_config: text_of(&dir.join(ChatConfig::FILE_NAME)),
+            chat_config: text_of(&path.join(ChatConfig::FILE_NAME)),
             has_tensor_cache,
-            is_checkpoint: files::is_file(&dir.join("config.json")),
+            is_checkpoint: files::is_file(&path.join("config.json")),
         }
     }
 

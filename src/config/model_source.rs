@@ -99,6 +99,14 @@ fn local(
         match checker.surroundings.model_dir(dir) {
             ModelDir::Missing => {}
             ModelDir::NotADirectory => file = true,
+            ModelDir::Unreadable(why) => {
+                let message =
+                    format!("the model directory {} cannot be read: {why}", quote(text.value));
+                let help = "see that you may read it and what is in it";
+                let found = Diagnostic::new(Code::MissingModel, text.span, message, help);
+                checker.sink.push(found);
+                return None;
+            }
             ModelDir::Directory { chat_config, is_checkpoint, .. } if is_raw => {
                 conversion::source(&mut checker.sink, text, &chat_config, is_checkpoint);
                 return Some((dir.clone(), None));
@@ -179,22 +187,23 @@ fn files(
     if !has_tensor_cache {
         sink.push(lacks(text.span, "tensor-cache.json or ndarray-cache.json"));
     }
-    let fault = match chat_config {
+    let anew = "make it anew with `mlc_llm gen_config`";
+    let (fault, help) = match chat_config {
         FileText::Missing => {
             sink.push(lacks(text.span, ChatConfig::FILE_NAME));
             return None;
         }
-        FileText::Unreadable(why) => why,
+        FileText::Unreadable(why) => (why, "see that you may read it, and that it is that file"),
         FileText::Text(bytes) => match ChatConfig::parse(&bytes) {
             Ok(config) => return Some(config),
-            Err(why) => why.to_string(),
+            Err(why) => (why.to_string(), anew),
         },
     };
     sink.push(Diagnostic::new(
         Code::InvalidChatConfig,
         text.span,
         format!("the {} of {} cannot be used: {fault}", ChatConfig::FILE_NAME, quote(text.value)),
-        "make it anew with `mlc_llm gen_config`",
+        help,
     ));
     None
 }

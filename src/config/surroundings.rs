@@ -58,6 +58,8 @@ pub enum ModelDir {
     Missing,
     /// A file, most likely.
     NotADirectory,
+    /// Something that cannot be looked at, and why.
+    Unreadable(String),
     /// A directory.
     Directory {
         /// Its `mlc-chat-config.json`.

@@ -112,7 +112,7 @@ impl Lock {
     pub fn write(&self, path: &Utf8Path) -> Result<(), LockError> {
         let text = serde_json::to_string_pretty(self)
             .map_err(|why| LockError::Format { path: path.to_owned(), why })?;
-        atomic::write(path, format!("{text}\n").as_bytes())?;
+        atomic::write_named(path, format!("{text}\n").as_bytes())?;
         Ok(())
     }
 

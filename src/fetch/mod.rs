@@ -216,9 +216,12 @@ impl FetchError {
         matches!(self, Self::Hub(HubError::Cancelled))
     }
 
-    /// Why the model cannot be had without asking the Hub, if nothing may be asked.
+    /// Whether the model cannot be had since the Hub may not be asked, or not used at all.
     pub fn is_offline(&self) -> bool {
-        matches!(self, Self::Hub(HubError::Offline { .. }) | Self::ReadOnly { .. })
+        matches!(
+            self,
+            Self::Hub(HubError::Offline { .. }) | Self::ReadOnly { .. } | Self::PolicyOff { .. }
+        )
     }
 
     /// Whether it is the model's config that is wrong.

@@ -11,8 +11,10 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Begins a file that [`commit`](Self::commit) will put at `path`. Its directory must exist.
+    /// Begins a file that [`commit`](Self::commit) will put at `path`. Its directory must exist,
+    /// and what is there must be [`replaceable`].
     pub fn create(path: &Utf8Path) -> io::Result<Self> {
+        replaceable(path)?;
         let name = path.file_name().unwrap_or("file");
         let mut builder = tempfile::Builder::new();
         let prefix = format!(".{name}.");
@@ -50,6 +52,30 @@ pub fn write(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
     file.commit()
 }
 
+/// Writes a file that a person named: through a symbolic link into the file that is meant, into a
+/// device or pipe as it is, and any other as [`write`] does.
+pub fn write_named(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
+    match fs_err::metadata(path) {
+        Ok(there) if there.is_file() => write(&super::files::canonical(path)?, bytes),
+        Ok(there) if !there.is_dir() => {
+            let opened = fs_err::OpenOptions::new().write(true).open(path);
+            opened?.write_all(bytes).map_err(|error| named("write", path, error))
+        }
+        _ => write(path, bytes),
+    }
+}
+
+/// An error unless a file may be renamed to `path`: over a device or a pipe, that would be the
+/// end of it for everybody.
+pub fn replaceable(path: &Utf8Path) -> io::Result<()> {
+    let what = match fs_err::metadata(path) {
+        Ok(there) if there.is_dir() => "it is a directory",
+        Ok(there) if !there.is_file() => "it is a device or a pipe",
+        _ => return Ok(()),
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("cannot replace `{path}`: {what}")))
+}
+
 /// The same under a name of the caller's, for a file that only the holder of a lock writes: what a
 /// killed writer leaves is one file that the next one knows.
 pub fn write_by_way_of(beside: &Utf8Path, path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
@@ -58,7 +84,27 @@ pub fn write_by_way_of(beside: &Utf8Path, path: &Utf8Path, bytes: &[u8]) -> io::
 }
 
 fn named(verb: &str, path: &Utf8Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("failed to {verb} `{path}`: {error}"))
+    let parent = super::files::parent(path);
+    let message = match error.kind() {
+        io::ErrorKind::NotFound if !parent.is_dir() => {
+            format!("failed to {verb} `{path}`: there is no directory `{parent}`")
+        }
+        _ => format!("failed to {verb} `{path}`: {}", reason(&error)),
+    };
+    io::Error::new(error.kind(), message)
+}
+
+/// An error of a temporary file without that file's name, where its kind says enough.
+pub(super) fn reason(error: &io::Error) -> String {
+    use io::ErrorKind::{
+        FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    match error.kind() {
+        FileTooLarge | PermissionDenied | QuotaExceeded | ReadOnlyFilesystem | StorageFull => {
+            error.kind().to_string()
+        }
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -86,6 +132,9 @@ mod tests {
     #[test]
     fn a_missing_directory_is_named() {
         let error = super::write(Utf8Path::new("/nonexistent/x.json"), b"").unwrap_err();
-        assert!(error.to_string().starts_with("failed to create `/nonexistent/x.json`"), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "failed to create `/nonexistent/x.json`: there is no directory `/nonexistent`"
+        );
     }
 }

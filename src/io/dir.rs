@@ -20,7 +20,11 @@ impl TemporaryDir {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
         let dir = builder.tempdir_in(home).map_err(|error| {
-            let message = format!("failed to make a directory in `{home}`: {error}");
+            let reason = match error.kind() {
+                io::ErrorKind::NotFound => "it is not there".to_owned(),
+                _ => super::atomic::reason(&error),
+            };
+            let message = format!("failed to make a directory in `{home}`: {reason}");
             io::Error::new(error.kind(), message)
         })?;
         let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).map_err(|path| {
@@ -54,6 +58,40 @@ pub fn names(dir: &Utf8Path) -> io::Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// Removes a directory and all in it, also where nothing may be removed from a directory in it.
+pub fn remove_all(dir: &std::path::Path) -> io::Result<()> {
+    match fs_err::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(dir)?;
+            fs_err::remove_dir_all(dir)
+        }
+        removed => removed,
+    }
+}
+
+/// Lets the owner remove what is in a directory and below it. Links are not followed.
+#[cfg(unix)]
+fn open_up(dir: &std::path::Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut dirs = vec![dir.to_owned()];
+    while let Some(dir) = dirs.pop() {
+        let mode = fs_err::symlink_metadata(&dir)?.permissions().mode();
+        fs_err::set_permissions(&dir, std::fs::Permissions::from_mode(mode | 0o700))?;
+        for entry in fs_err::read_dir(&dir)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                dirs.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn open_up(_: &std::path::Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// Makes one directory, whose parent must exist.

@@ -45,6 +45,13 @@ pub fn is_dir(path: &Utf8Path) -> bool {
     path.is_dir()
 }
 
+/// Why it cannot be told what is at a path; none where something or nothing is.
+pub fn unreadable(path: &Utf8Path) -> Option<String> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    let error = fs_err::metadata(path).err()?;
+    (!matches!(error.kind(), NotFound | NotADirectory)).then(|| error.kind().to_string())
+}
+
 /// Whether there is anything, a link to nothing included.
 pub fn exists(path: &Utf8Path) -> bool {
     fs_err::symlink_metadata(path).is_ok()

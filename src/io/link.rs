@@ -24,8 +24,8 @@ pub fn place(from: &Utf8Path, to: &Utf8Path, mode: LinkMode) -> io::Result<Linke
     // A link to a link would leave the tree it is in; link the file that is meant.
     let from = &super::files::canonical(from)?;
     match mode {
-        LinkMode::Reflink => reflink(from, to).map_err(|error| hint("reflink", to, error)),
-        LinkMode::Hardlink => hardlink(from, to).map_err(|error| hint("hard-link", to, error)),
+        LinkMode::Reflink => reflink(from, to).map_err(|error| hint("reflink", from, error)),
+        LinkMode::Hardlink => hardlink(from, to).map_err(|error| hint("hard-link", from, error)),
         LinkMode::Copy => copy(from, to),
         LinkMode::Auto => {
             reflink(from, to).or_else(|_| hardlink(from, to)).or_else(|_| copy(from, to))
@@ -51,8 +51,13 @@ fn copy(from: &Utf8Path, to: &Utf8Path) -> io::Result<Linked> {
     fs_err::copy(from, to).map(|_| Linked::Copy)
 }
 
-fn hint(way: &str, to: &Utf8Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("failed to {way} `{to}`: {error}"))
+fn hint(way: &str, from: &Utf8Path, error: io::Error) -> io::Error {
+    let why = match error.kind() {
+        io::ErrorKind::CrossesDevices => "it is on another file system".to_owned(),
+        io::ErrorKind::Unsupported => "the file system cannot do that".to_owned(),
+        _ => error.to_string(),
+    };
+    io::Error::new(error.kind(), format!("failed to {way} `{from}` into the package: {why}"))
 }
 
 #[cfg(test)]

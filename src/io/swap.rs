@@ -6,7 +6,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::files::{self, TreeKind};
-use super::link;
+use super::{dir, link};
 use crate::model::LinkMode;
 
 /// The next state of a directory, in the making. Dropped without
@@ -87,7 +87,7 @@ impl Staging {
         }
         // What is now in the staging directory is the old state. It may be gone already, and
         // what cannot be removed is swept by the next run.
-        let _ = self.dir.close();
+        let _ = dir::remove_all(&self.dir.keep());
         Ok(())
     }
 
@@ -178,7 +178,7 @@ fn sweep(home: &Utf8Path, prefix: &str) {
             && fs_err::File::open(entry.path()).is_ok_and(|dir| dir.file().try_lock().is_ok());
         if dead {
             // A leftover that cannot be removed harms nobody but the disk.
-            let _ = fs_err::remove_dir_all(entry.path());
+            let _ = dir::remove_all(&entry.path());
         }
     }
 }
@@ -190,7 +190,8 @@ fn new_dir(home: &Utf8Path, prefix: &str) -> io::Result<tempfile::TempDir> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     builder.tempdir_in(home).map_err(|error| {
-        let message = format!("failed to make a directory in `{home}`: {error}");
+        let reason = super::atomic::reason(&error);
+        let message = format!("failed to make a directory in `{home}`: {reason}");
         io::Error::new(error.kind(), message)
     })
 }
@@ -291,6 +292,25 @@ mod tests {
         let error = staging.publish(&BTreeSet::new()).unwrap_err();
         assert!(error.to_string().contains("dist/lib` is in the way"), "{error}");
         assert_eq!(list(home), ["dist", "dist/lib"]);
+    }
+
+    /// Root may remove anything; everybody else needs the right to.
+    #[cfg(unix)]
+    #[test]
+    fn an_old_state_in_which_nothing_may_be_removed_is_removed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let home = tempfile::tempdir().unwrap();
+        let home = Utf8Path::from_path(home.path()).unwrap();
+        put(&home.join("dist"), "lib/old.a", "old");
+        put(&home.join(".dist.mlc-package-dead"), "half/x", "x");
+        for dir in ["dist/lib", "dist", ".dist.mlc-package-dead/half"] {
+            let read_only = std::fs::Permissions::from_mode(0o500);
+            fs_err::set_permissions(home.join(dir), read_only).unwrap();
+        }
+        let staging = Staging::beside(&home.join("dist")).unwrap();
+        put(staging.path(), "lib/new.a", "new");
+        staging.publish(&["lib/old.a".into()].into()).unwrap();
+        assert_eq!(list(home), ["dist", "dist/lib", "dist/lib/new.a"]);
     }
 
     #[cfg(unix)]

@@ -56,7 +56,7 @@ impl fmt::Display for Device {
 
 /// A device name that is none of [`Device::ALL`].
 #[derive(Debug, thiserror::Error)]
-#[error("unknown device {0:?}")]
+#[error("unknown device {0:?}: expected android, iphone or macabi")]
 pub struct UnknownDevice(pub String);
 
 impl FromStr for Device {

@@ -1,7 +1,11 @@
+use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 /// `MLC_JIT_POLICY`: when model libraries may be compiled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum JitPolicy {
     /// What the cache does not hold is compiled.
     #[default]
@@ -69,6 +73,17 @@ impl FromStr for JitPolicy {
     }
 }
 
+impl fmt::Display for JitPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "ON",
+            Self::Off => "OFF",
+            Self::Redo => "REDO",
+            Self::ReadOnly => "READONLY",
+        })
+    }
+}
+
 impl FromStr for DownloadPolicy {
     type Err = UnknownChoice;
 
@@ -97,6 +112,10 @@ mod tests {
     fn every_word_is_its_value_and_others_are_refused() {
         assert_eq!("READONLY".parse(), Ok(JitPolicy::ReadOnly));
         assert_eq!("REDO".parse(), Ok(DownloadPolicy::Redo));
+        for policy in [JitPolicy::On, JitPolicy::Off, JitPolicy::Redo, JitPolicy::ReadOnly] {
+            assert_eq!(policy.to_string().parse(), Ok(policy));
+            assert_eq!(serde_json::to_value(policy).unwrap(), policy.to_string());
+        }
         assert_eq!("hardlink".parse(), Ok(LinkMode::Hardlink));
         assert_eq!(
             "on".parse::<JitPolicy>().unwrap_err().to_string(),

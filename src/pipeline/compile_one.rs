@@ -11,6 +11,7 @@ use crate::compile::{
     MlcCompiler, Store, Toolchain, ToolchainRequest, compile_all, identify,
 };
 use crate::error::Error;
+use crate::io::atomic;
 use crate::io::dir::TemporaryDir;
 use crate::io::map::MappedFile;
 use crate::io::process::Cancel;
@@ -95,6 +96,10 @@ pub fn compile_one(
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<CompiledOne, Error> {
+    // Before it is compiled, not after.
+    atomic::replaceable(&request.output).map_err(|why| {
+        Error::usage(format!("--output: {why}"), "name a file, `model.tar` for instance")
+    })?;
     let chat_config = read_chat_config(&request.model)?;
     let toolchain = identify(&ToolchainRequest {
         python: request.python.as_deref(),
@@ -143,6 +148,10 @@ fn read_chat_config(model: &Utf8Path) -> Result<ChatConfig, Error> {
         false => model.to_owned(),
     };
     let unusable = |why: String| Error::ChatConfig { path: path.clone(), why };
+    if path.as_str().to_ascii_lowercase().starts_with("hf://") {
+        let why = "models of the Hub are compiled by `build`, out of a package config";
+        return Err(unusable(why.to_owned()));
+    }
     if !files::is_file(&path) {
         return Err(unusable("there is no such file".to_owned()));
     }

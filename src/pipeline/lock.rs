@@ -1,6 +1,6 @@
 //! `mlc-package lock`: the commits and digests of a config's models, beside it.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::fetch::{hub_models, of_model};
 use super::{PackageRequest, read_whole_config};
@@ -61,7 +61,10 @@ pub fn lock(
         let known: Vec<_> = models.iter().map(|(id, _)| id.as_str()).collect();
         return Err(Error::usage(
             format!("--update {name}: the config has no such model of the Hub"),
-            format!("its models of the Hub are: {}", known.join(", ")),
+            match known.is_empty() {
+                true => "it has none at all: there is nothing to pin".to_owned(),
+                false => format!("its models of the Hub are: {}", known.join(", ")),
+            },
         ));
     }
     let hub = hub_models(request, cancel)?;
@@ -90,24 +93,30 @@ pub fn lock(
     }
     // What `--only` leaves out is still in the config.
     let mut repos: Vec<_> = all.iter().map(|(_, repo)| *repo).collect();
-    let beside = others.iter().filter(|other| Lock::path_for(other) == path);
-    let others = beside.map(|other| {
+    let others = repos_beside(others, &path, ui)?;
+    repos.extend(&others);
+    let dropped = lock.keep_only(&repos);
+    // A file that pins nothing says nothing, unless it did pin something.
+    let is_new = before.is_none() && lock.models().is_empty();
+    if before.as_ref() != Some(&lock) && !is_new {
+        lock.write(&path)?;
+    }
+    Ok(Locked { path, models: pinned, dropped })
+}
+
+/// The models of the Hub of the configs that have the same lock file.
+fn repos_beside(others: &[Utf8PathBuf], lock: &Utf8Path, ui: &Ui) -> Result<Vec<HubRepo>, Error> {
+    let mut repos = Vec::new();
+    for other in others.iter().filter(|other| Lock::path_for(other) == *lock) {
         let checked = config::check_file(other);
         if checked.errors() > 0 {
             ui.block(true, |width, out| config::render::human(&checked, width, out));
         }
-        Ok(checked.into_package()?)
-    });
-    let others = others.collect::<Result<Vec<_>, Error>>()?;
-    repos.extend(others.iter().flat_map(|other| &other.models).filter_map(|entry| {
-        match &entry.source {
+        let package = checked.into_package()?;
+        repos.extend(package.models.into_iter().filter_map(|entry| match entry.source {
             ModelSource::Hub(repo) => Some(repo),
             ModelSource::Local(_) => None,
-        }
-    }));
-    let dropped = lock.keep_only(&repos);
-    if before.as_ref() != Some(&lock) {
-        lock.write(&path)?;
+        }));
     }
-    Ok(Locked { path, models: pinned, dropped })
+    Ok(repos)
 }

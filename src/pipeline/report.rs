@@ -77,7 +77,10 @@ pub fn report(
             (None, None) => manifest.device.to_string(),
         };
         let budgets = project.budgets_of(package);
-        for model in budgets.models.keys() {
+        // Where its config can be read, the project's own check has said it.
+        let checked = |package: &ProjectPackage| config::check_file(&package.config);
+        let is_checked = package.is_some_and(|package| checked(package).package().is_some());
+        for model in budgets.models.keys().filter(|_| !is_checked) {
             if !manifest.models.iter().any(|record| record.model_id == *model) {
                 ui.warn(&format!("the budget of `{model}`: the package {name} has no such model"));
             }

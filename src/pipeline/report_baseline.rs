@@ -5,7 +5,7 @@ use camino::Utf8Path;
 use super::publish::{baseline_at, baselines};
 use super::report::{NamedPath, read_manifest};
 use crate::error::Error;
-use crate::github::api::ApiOptions;
+use crate::github::api::{ApiError, ApiOptions};
 use crate::io::process::Cancel;
 use crate::manifest::Manifest;
 use crate::publish::PublishError;
@@ -62,7 +62,7 @@ pub(super) fn pair(
                 }
                 Err(why) if cancel.is_cancelled() => return Err(why),
                 Err(why) => {
-                    let help = why.help().map(|help| format!(" ({help})")).unwrap_or_default();
+                    let help = help(&why).map(|help| format!(" ({help})")).unwrap_or_default();
                     ui.warn(&format!("reported without the baseline `{origin}`: {why}{help}"));
                 }
             }
@@ -79,6 +79,18 @@ pub(super) fn pair(
         }
     }
     Ok(())
+}
+
+/// What to do. The help of other errors of GitHub is for those who publish.
+fn help(error: &Error) -> Option<String> {
+    match error {
+        Error::Publish(PublishError::Api(api)) => match api {
+            ApiError::NoRepository(_) => Some("set it to owner/name".to_owned()),
+            ApiError::GaveUp { .. } | ApiError::Passing { .. } | ApiError::Limited { .. } => None,
+            api => api.help(),
+        },
+        error => error.help(),
+    }
 }
 
 type Found = (Option<String>, String, Result<Manifest, Error>);

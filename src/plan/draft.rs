@@ -91,6 +91,8 @@ pub fn draft(request: &DraftRequest<'_>) -> Result<Draft, PlanError> {
         device: config.device,
         macabi_arch: (config.device == Device::Macabi).then_some(request.macabi_arch),
         compiler: request.compiler.cloned(),
+        jit_policy: JitPolicy::default(),
+        refused: Vec::new(),
         libraries,
         models,
         fetch: request.fetch,
@@ -128,6 +130,9 @@ impl Draft {
                 None => Cached::Miss { reason: MissReason::find(inputs, records) },
             };
         }
+        self.plan.jit_policy = policy;
+        let refused = self.plan.libraries.iter().filter(|library| library.is_refused(policy));
+        self.plan.refused = refused.map(|library| library.model_lib.clone()).collect();
         self.plan
     }
 }

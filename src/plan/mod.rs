@@ -26,8 +26,8 @@ pub use fingerprint::{compile_relevant, fingerprint};
 pub use matrix::{Matrix, MatrixJob, NamedPlan};
 
 use crate::model::{
-    ByteSize, CompileInputs, CompilerIdentity, Device, Fingerprint, LibraryName, LibraryNameError,
-    MacabiArch, ModelId, ModelSource, Overrides, ResolvedConversion,
+    ByteSize, CompileInputs, CompilerIdentity, Device, Fingerprint, JitPolicy, LibraryName,
+    LibraryNameError, MacabiArch, ModelId, ModelSource, Overrides, ResolvedConversion,
 };
 
 /// What `build` will do.
@@ -42,6 +42,10 @@ pub struct Plan {
     pub macabi_arch: Option<MacabiArch>,
     /// The compiler; none where nothing is compiled.
     pub compiler: Option<CompilerIdentity>,
+    /// When libraries may be compiled.
+    pub jit_policy: JitPolicy,
+    /// The libraries without which `build` fails, since the policy does not let it compile them.
+    pub refused: Vec<LibraryName>,
     /// The libraries that go into the archive, each once.
     pub libraries: Vec<PlannedLibrary>,
     /// The models, in the config's order.
@@ -282,6 +286,16 @@ impl PlannedLibrary {
         match &self.origin {
             Origin::Compiled { fingerprint, .. } => Some(*fingerprint),
             Origin::Prepared { .. } => None,
+        }
+    }
+
+    /// Whether the policy keeps `build` from having it.
+    fn is_refused(&self, policy: JitPolicy) -> bool {
+        match policy {
+            JitPolicy::On | JitPolicy::Redo => false,
+            JitPolicy::ReadOnly => self.is_miss(),
+            // As upstream has it, the cache is left out too.
+            JitPolicy::Off => matches!(self.origin, Origin::Compiled { .. }),
         }
     }
 }

@@ -3,7 +3,7 @@ use camino::Utf8PathBuf;
 use crate::github::api::ApiError;
 use crate::model::ByteSize;
 
-/// Why something was not published. Exit 15.
+/// Why something was not published. Exit 15, or 2 where nobody says of which repository.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
     /// GitHub said no, or was not reached.
@@ -101,6 +101,11 @@ impl PublishError {
             Self::Unfinished { source, .. } => source.is_interrupted(),
             _ => false,
         }
+    }
+
+    /// Whether the command line, and the job, leave open what to publish to.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Api(ApiError::NoRepository(_)))
     }
 
     /// What to do about it.

@@ -29,7 +29,8 @@ pub fn write_report(out: &mut dyn Write, report: &SizeReport) -> io::Result<()> 
             (false, true) => "accepted",
             (false, false) => "warning",
         };
-        writeln!(out, "{word}: {}", visible_line(&over.to_string()))?;
+        let text = format!("{}: {}", report.whose(over), over.message);
+        writeln!(out, "{word}: {}", visible_line(&text))?;
     }
     others(out, report.over_budget.len().saturating_sub(MOST_ROWS), "")
 }

@@ -86,8 +86,8 @@ fn write_over(out: &mut String, report: &SizeReport, room: Room) -> fmt::Result 
             (false, true) => Mark::Accepted,
             (false, false) => Mark::Warn,
         };
-        let whose = over.model.as_ref().map_or(over.package.as_str(), |model| model.as_str());
-        writeln!(out, "- {} {}: {}", mark.emoji(), code(whose), over.message)?;
+        let whose = report.whose(over);
+        writeln!(out, "- {} {}: {}", mark.emoji(), code(&whose), over.message)?;
     }
     write_others(out, report.over_budget.len().saturating_sub(most), "- ")
 }
@@ -170,7 +170,7 @@ fn write_parts(out: &mut String, package: &PackageReport, room: Room) -> fmt::Re
         return Ok(());
     }
     open(out, "Where the bytes are")?;
-    writeln!(out, "| Model | Weights | Tokenizer | Configs | Kernels | Host code | Data |")?;
+    writeln!(out, "| Model | Weights | Tokenizer | Other files | Kernels | Host code | Data |")?;
     writeln!(out, "|:--|--:|--:|--:|--:|--:|--:|")?;
     for (model, parts) in with_parts().take(room.details) {
         let cells = parts.named().map(|(_, bytes)| ByteSize(bytes).to_string());

@@ -43,7 +43,7 @@ impl ModelParts {
         [
             ("weights", self.weights),
             ("tokenizer", self.tokenizer),
-            ("configs", self.configs),
+            ("other files", self.configs),
             ("kernels", self.kernels),
             ("host code", self.host_code),
             ("data", self.data),

@@ -3,19 +3,22 @@ use std::io::{self, Write};
 use super::{count, write_table};
 use crate::model::ModelSource;
 use crate::plan::{
-    BindingState, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle, PlannedConversion,
-    PlannedEngine, PlannedLibrary,
+    BindingState, Cached, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle,
+    PlannedConversion, PlannedEngine, PlannedLibrary,
 };
 
 /// What `build` would do, for people.
 pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+    let compile = match plan.refused.len() {
+        0 => format!("{} to compile", plan.misses()),
+        refused => format!("{refused} refused by MLC_JIT_POLICY={}", plan.jit_policy),
+    };
     writeln!(
         out,
-        "{}: {}, {}, {} to compile",
+        "{}: {}, {}, {compile}",
         plan.device,
         count(plan.models.len() + plan.unfetched.len(), "model", "models"),
         count(plan.libraries.len(), "library", "libraries"),
-        plan.misses()
     )?;
     if let Some(compiler) = &plan.compiler {
         write!(
@@ -34,7 +37,7 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
             out,
             &["library", "fingerprint", "status"],
             plan.libraries.iter().map(|library| {
-                let (fingerprint, status) = origin(library);
+                let (fingerprint, status) = origin(library, plan);
                 vec![library.model_lib.to_string(), fingerprint, status]
             }),
         )?;
@@ -66,7 +69,7 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         )?;
     }
     if !plan.unfetched.is_empty() {
-        writeln!(out, "\nnot on this machine, so nothing is known of their libraries:")?;
+        writeln!(out, "\nnot to be had here, so nothing is known of their libraries:")?;
         write_table(
             out,
             &["model", "from", "why"],
@@ -97,10 +100,17 @@ fn write_binding(out: &mut dyn Write, binding: &PlannedBinding) -> io::Result<()
     }
 }
 
-fn origin(library: &PlannedLibrary) -> (String, String) {
+fn origin(library: &PlannedLibrary, plan: &Plan) -> (String, String) {
     match &library.origin {
         Origin::Prepared { path } => ("".into(), format!("prepared: {path}")),
-        Origin::Compiled { fingerprint, cached, .. } => (fingerprint.short(), cached.to_string()),
+        Origin::Compiled { fingerprint, cached, .. } => {
+            let status = match cached {
+                _ if !plan.refused.contains(&library.model_lib) => cached.to_string(),
+                Cached::Hit => "refused: cached, which the policy leaves out".to_owned(),
+                Cached::Miss { reason } => format!("refused: {reason}"),
+            };
+            (fingerprint.short(), status)
+        }
     }
 }
 

@@ -216,6 +216,15 @@ impl SizeReport {
         !self.over_budget.is_empty() || self.packages.iter().any(PackageReport::is_changed)
     }
 
+    /// What is over a limit: a model or a package. Several packages may have a model of one name.
+    pub fn whose(&self, over: &OverLimit) -> String {
+        match &over.model {
+            None => over.package.clone(),
+            Some(model) if self.packages.len() > 1 => format!("{}/{model}", over.package),
+            Some(model) => model.to_string(),
+        }
+    }
+
     /// One line: the title of a comment or of a check run.
     pub fn title(&self) -> String {
         let failing = self.over_budget.iter().filter(|over| over.fails()).count();

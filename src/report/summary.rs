@@ -25,22 +25,10 @@ pub fn write_summary(out: &mut dyn Write, manifest: &Manifest, dist: &Utf8Path) 
         how.join(", ")
     )?;
     writeln!(out)?;
-    write_table(
-        out,
-        &[
-            "model",
-            ">download",
-            ">weights",
-            ">bundled",
-            ">archive",
-            ">kernels",
-            ">host code",
-            ">RAM needed",
-            ">RAM declared",
-        ],
-        manifest.models.iter().map(|model| row(manifest, model)),
-    )?;
-    writeln!(out)?;
+    if !manifest.models.is_empty() {
+        write_models(out, manifest)?;
+        writeln!(out)?;
+    }
     let archive = Utf8Path::new("lib").join(manifest.device.archive_name());
     let bundled: u64 = manifest.models.iter().filter(|m| m.bundled).map(|m| m.sizes.total()).sum();
     let download: u64 =
@@ -60,6 +48,24 @@ pub fn write_summary(out: &mut dyn Write, manifest: &Manifest, dist: &Utf8Path) 
         Some(binding) => write_binding(out, binding, dist),
         None => Ok(()),
     }
+}
+
+fn write_models(out: &mut dyn Write, manifest: &Manifest) -> io::Result<()> {
+    write_table(
+        out,
+        &[
+            "model",
+            ">download",
+            ">weights",
+            ">bundled",
+            ">archive",
+            ">kernels",
+            ">host code",
+            ">RAM needed",
+            ">RAM declared",
+        ],
+        manifest.models.iter().map(|model| row(manifest, model)),
+    )
 }
 
 fn write_binding(out: &mut dyn Write, binding: &BindingRecord, dist: &Utf8Path) -> io::Result<()> {

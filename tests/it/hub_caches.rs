@@ -20,7 +20,7 @@ fn mlc_llms_own_caches_are_hits_without_a_request() {
         assert_eq!(hub.asked(), [""; 0]);
         assert!(hub.scene.dist().join("bundle/one-q0f16/params_shard_0.bin").is_file());
         assert_eq!(tree::state(&dir), before);
-        hub.plan(&["--offline"]).env(variable, &root).ok().never_says("not on this machine");
+        hub.plan(&["--offline"]).env(variable, &root).ok().never_says("not to be had here");
 
         // Whatever is there: nobody knows which commit it is.
         hub.scene.configure(|config| config["model_list"][0]["revision"] = "v1".into());
@@ -40,6 +40,12 @@ fn the_policy_says_what_may_be_downloaded() {
     run.says("model `one-q0f16`: `user/model` comes from the Hub").says("help: ");
     let run = with("READONLY", &build).fails(11);
     run.says("model `one-q0f16`: ").says("MLC_DOWNLOAD_CACHE_POLICY");
+    let plan = ["plan", "--no-binding", "--format", "json"];
+    for policy in ["OFF", "READONLY"] {
+        let unfetched = with(policy, &plan).ok().json()["unfetched"].clone();
+        assert_eq!(unfetched[0]["model_id"], "one-q0f16");
+        assert!(unfetched[0]["why"].as_str().unwrap().contains(policy), "{unfetched}");
+    }
     with("sometimes", &build).fails(2).says("MLC_DOWNLOAD_CACHE_POLICY");
     assert_eq!(hub.asked(), [""; 0]);
 

@@ -37,6 +37,14 @@ fn a_build_is_of_the_pinned_commit_until_the_pin_is_moved() {
     hub.build(&["--locked"]).ok();
     assert!(tokenizer().contains("later"));
 
+    // A link, as several apps of one repository may have it, stays one.
+    fs_err::rename(hub.scene.root.join(LOCK), hub.scene.root.join("shared.lock")).unwrap();
+    fs_err::os::unix::fs::symlink("../shared.lock", hub.scene.root.join(LOCK)).unwrap();
+    hub.scene.edit("shared.lock", LATER, COMMIT);
+    hub.call(&["lock", "--update"]).ok().says(LATER);
+    assert!(hub.scene.read("shared.lock").contains(LATER));
+    assert!(hub.scene.root.join(LOCK).is_symlink());
+
     // The same commit is the same text, whatever was there before.
     let later = hub.scene.read(LOCK);
     fs_err::remove_file(hub.scene.root.join(LOCK)).unwrap();

@@ -46,6 +46,21 @@ fn ctrl_c_ends_the_compiler_and_leaves_nothing() {
 }
 
 #[test]
+fn ctrl_c_is_said_once_of_several_compilers() {
+    let scene = Scene::new("android");
+    let run = scene.build(&["--jobs", "2"]).env("STAND_IN", "hang").spawn();
+    wait_for("both compilers", || (scene.compilations().len() == 2).then_some(()));
+    run.signal(Signal::INT);
+    let run = run.wait().code(130);
+    assert_eq!(
+        run.stderr,
+        "   Compiling 2 libraries, 2 at a time\nerror: interrupted\n",
+        "{}",
+        run.shown()
+    );
+}
+
+#[test]
 fn ctrl_c_while_python_is_asked_ends_it() {
     let scene = Scene::new("android");
     let go = scene.root.join("go");
@@ -74,6 +89,45 @@ fn ctrl_c_while_another_compiles_ends_the_wait() {
     scene.write("go", "");
     first.wait().code(0);
     assert_eq!(tree::names(&scene.app()), ["a", "mlc-package-config.json", "models"]);
+}
+
+/// A pipe that nobody writes into, in the place of a config.
+fn with_a_silent_config() -> Scene {
+    let scene = Scene::with_models("android", &[]);
+    let config = scene.app().join("mlc-package-config.json");
+    fs_err::remove_file(&config).unwrap();
+    scene.call(&["pipe"]).through_shell("mkfifo mlc-package-config.json").ok();
+    scene
+}
+
+#[test]
+fn what_cannot_look_for_the_wish_to_stop_is_ended_by_the_signal() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let scene = with_a_silent_config();
+    let mut run = scene.call(&["check"]).spawn();
+    // It may be at its beginning still: then it is ended there.
+    std::thread::sleep(Duration::from_millis(100));
+    run.signal(Signal::TERM);
+    wait_for("the end of check", || run.has_ended().then_some(()));
+    assert_eq!(run.wait().status.signal(), Some(Signal::TERM.as_raw()));
+}
+
+#[test]
+fn who_asks_again_and_again_is_not_kept_waiting() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let scene = with_a_silent_config();
+    let mut run = scene.build(&[]).spawn();
+    wait_for("the end of build", || {
+        let ended = run.has_ended();
+        if !ended {
+            run.signal(Signal::INT);
+        }
+        ended.then_some(())
+    });
+    let status = run.wait().status;
+    // The first may come before anybody listens to it.
+    let at_once = status.signal() == Some(Signal::INT.as_raw());
+    assert!(status.code() == Some(130) || at_once, "{status}");
 }
 
 /// Kills it as nothing can prepare for.

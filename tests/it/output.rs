@@ -221,6 +221,7 @@ fn a_reader_that_has_enough_is_no_failure_and_a_full_disk_is_one() {
     let piped = |call: crate::call::Call<'_>| call.through_shell(script).ok().stderr;
     assert_eq!(piped(scene.plan(&["--format", "json"])), "exit 0\n");
     assert_eq!(piped(scene.call(&["schema"])), "exit 0\n");
+    assert_eq!(piped(scene.call(&["completions", "bash"])), "exit 0\n");
     assert!(piped(scene.build(&[])).ends_with("exit 0\n"));
     assert!(scene.dist().join("lib/libmodel_android.a").is_file());
     if cfg!(target_os = "linux") {

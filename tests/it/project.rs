@@ -47,6 +47,21 @@ fn all_packages_are_built_each_where_the_file_says() {
 }
 
 #[test]
+fn a_budget_of_a_model_that_is_not_there_is_told_by_its_line() {
+    let scene = project(", budgets: {models: {one-q0f17: {ram: {warn: {max: 1GiB}}}}}");
+    let run = scene.call(&["check"]).ok();
+    let run = run.says("warning[unknown-model]: `packages[0].budgets.models.one-q0f17`: the ");
+    run.says("package has no such model").says("--> mlc-package.yml:2:").says("mean `one-q0f16`?");
+    scene.call(&["check", "--strict"]).run().code(10).says("error[unknown-model]");
+    // Said once, by whoever reads the file.
+    scene.build(&["-q"]).ok();
+    let run = scene.call(&["report"]).ok();
+    assert_eq!(run.stderr.matches("no such model").count(), 1, "{}", run.shown());
+    scene.edit("app/mlc-package.yml", "one-q0f17", "one-q0f16");
+    scene.call(&["check", "--strict"]).ok();
+}
+
+#[test]
 fn one_package_is_named_and_is_printed_as_ever() {
     let scene = project("");
     let run = scene.build(&["--package=tablet", "--format=json"]).ok();

@@ -123,6 +123,33 @@ fn jit_policies_are_upstreams() {
 }
 
 #[test]
+fn a_plan_says_what_the_policy_refuses() {
+    let scene = Scene::new("android");
+    let with = |policy: &str| scene.plan(&[]).env("MLC_JIT_POLICY", policy);
+    insta::assert_snapshot!("plan_readonly_miss", with("READONLY").ok().shown());
+    scene.build(&["--only", "one-q0f16"]).ok();
+    insta::assert_snapshot!("plan_off", with("OFF").ok().shown());
+    let refused = |policy: &str| {
+        let json = scene.plan(&["--format", "json"]).env("MLC_JIT_POLICY", policy).ok().json();
+        assert_eq!(json["jit_policy"], policy);
+        let build = scene.build(&[]).env("MLC_JIT_POLICY", policy).run();
+        assert_eq!(json["refused"] == json!([]), build.status.success(), "{}", build.shown());
+        json["refused"].clone()
+    };
+    assert_eq!(refused("READONLY"), json!(["other_layer"]));
+    assert_eq!(refused("OFF"), json!(["one_layer", "other_layer"]));
+    assert_eq!(refused("ON"), json!([]));
+    assert_eq!(refused("REDO"), json!([]));
+    // What is prepared needs no compiler.
+    scene.library("android", "app/one.tar");
+    scene.configure(|config| {
+        config["model_list"].as_array_mut().unwrap().truncate(1);
+        config["model_lib_path_for_prepare_libs"] = json!({"one_layer": "one.tar"});
+    });
+    assert_eq!(refused("OFF"), json!([]));
+}
+
+#[test]
 fn a_damaged_entry_is_noticed_and_replaced() {
     type Damage = fn(&camino::Utf8Path);
     let damages: [(&str, Damage); 4] = [

@@ -31,6 +31,14 @@ fn a_built_package_comes_back_from_its_assets_and_is_built_over() {
     assert_eq!(digests("again"), digests("dist"));
     scene.call(&["inspect", "again"]).ok().says("one_layer");
 
+    // Who stands in the directory would stand in what was there before.
+    let before = tree::state(&scene.app().join("again"));
+    for output in [".", "..", "../again"] {
+        let run = scene.call(&["unpack", "../../assets", "-o", output]).in_dir("app/again");
+        run.fails(2).says("the working directory is in this directory");
+    }
+    assert_eq!(tree::state(&scene.app().join("again")), before);
+
     // It is a dist/ like any: the next build knows which files are its own.
     scene.configure(|config| drop(config["model_list"].as_array_mut().unwrap().pop()));
     scene.build(&["-o", "again"]).ok();

@@ -282,7 +282,7 @@ fn a_token_that_is_wrong_or_missing_is_said() {
     assert!(run.stderr.contains("github.token"), "{}", run.stderr);
     scene.set("GITHUB_TOKEN", super::github::TOKEN);
     scene.unset("GITHUB_REPOSITORY");
-    let run = scene.run(&arguments(&[]), 15);
+    let run = scene.run(&arguments(&[]), 2);
     assert!(run.stderr.contains("--repo owner/name"), "{}", run.stderr);
     let run = scene.run(&["publish"], 2);
     assert!(run.stderr.contains("--tag"), "{}", run.stderr);

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use super::super::diagnostic::Sink;
 use super::super::quote::quote;
+use super::super::suggest::nearest;
 use super::super::{Code, Diagnostic, Span};
 use super::fields::Fields;
 use super::tree::{Node, Value};
@@ -55,6 +56,24 @@ pub(super) fn of_package(sink: &mut Sink, fields: &Fields) -> (Budget, BTreeMap<
         }
     }
     (own, models)
+}
+
+/// Holds the models that have budgets of their own against those of the package.
+pub(super) fn known(sink: &mut Sink, fields: &Fields, models: &[ModelId]) {
+    let Some(named) = fields.map(sink, "models") else { return };
+    for (key, _) in named.entries() {
+        if models.iter().any(|id| id.as_str() == key.text) || key.text.parse::<ModelId>().is_err() {
+            continue;
+        }
+        let message = format!("`{}`: the package has no such model", named.path(&key.text));
+        let ids: Vec<_> = models.iter().map(ModelId::as_str).collect();
+        let help = match nearest(&key.text, ids.iter().copied()) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if ids.is_empty() => "it has none at all".to_owned(),
+            None => format!("its models are {}", ids.join(", ")),
+        };
+        sink.push(Diagnostic::new(Code::UnknownModel, key.span, message, help));
+    }
 }
 
 fn measures(sink: &mut Sink, fields: &Fields) -> Budget {

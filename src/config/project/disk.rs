@@ -3,7 +3,7 @@ use camino::Utf8Path;
 use super::super::{Checked, Code, Diagnostic};
 use super::{FILE_NAME, MAX_BYTES, ProjectTree};
 use crate::io::files;
-use crate::model::Project;
+use crate::model::{ModelId, Project};
 
 /// The disk as it is.
 struct Disk;
@@ -15,6 +15,11 @@ impl ProjectTree for Disk {
 
     fn is_dir(&self, path: &Utf8Path) -> bool {
         files::is_dir(path)
+    }
+
+    fn models(&self, config: &Utf8Path) -> Option<Vec<ModelId>> {
+        let package = crate::config::check_file(config).into_package().ok()?;
+        Some(package.models.into_iter().map(|entry| entry.model_id).collect())
     }
 
     fn leads_out(&self, root: &Utf8Path, path: &Utf8Path) -> bool {

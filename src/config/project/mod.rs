@@ -17,7 +17,7 @@ use super::quote::Count;
 use super::source::Source;
 use super::{Checked, Code, Diagnostic};
 use crate::io::files;
-use crate::model::{ByteSize, Project};
+use crate::model::{ByteSize, ModelId, Project};
 
 pub use disk::check_file;
 pub use schema::schema;
@@ -43,6 +43,9 @@ pub trait ProjectTree {
 
     /// Whether there is a directory.
     fn is_dir(&self, path: &Utf8Path) -> bool;
+
+    /// The models of a package config, if it can be used.
+    fn models(&self, config: &Utf8Path) -> Option<Vec<ModelId>>;
 
     /// Whether links make a path below a directory lead out of it. What is not there yet does not.
     fn leads_out(&self, root: &Utf8Path, path: &Utf8Path) -> bool;

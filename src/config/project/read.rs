@@ -97,11 +97,18 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
     let source_dir = existing(checker, &fields, "source-dir");
     let output = inside(checker, &fields, "output");
     let sink = &mut checker.sink;
-    let (budget, model_budgets) = match fields.map(sink, "budgets") {
-        Some(fields) => budgets::of_package(sink, &fields),
+    let budgets = fields.map(sink, "budgets");
+    let (budget, model_budgets) = match &budgets {
+        Some(fields) => budgets::of_package(sink, fields),
         None => Default::default(),
     };
     let (name, config) = (name?, config?);
+    // Reading a config takes its models' directories: only for who asks.
+    if let Some(fields) = budgets.filter(|_| !model_budgets.is_empty())
+        && let Some(models) = checker.tree.models(&checker.root.join(&config.value))
+    {
+        budgets::known(&mut checker.sink, &fields, &models);
+    }
     if source_dir.is_none() && fields.get("source-dir").is_some() {
         return None;
     }

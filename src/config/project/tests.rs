@@ -9,7 +9,8 @@ use crate::model::{
     ArchiveCompression, ByteSize, CommentPolicy, Measure, ModelId, Project, PublishSettings,
 };
 
-/// Everything is there, but for what is called `missing`; what is called `link` leads out.
+/// Everything is there, but for what is called `missing`; what is called `link` leads out. Of the
+/// config `known` the models are known.
 struct Everything;
 
 impl ProjectTree for Everything {
@@ -19,6 +20,11 @@ impl ProjectTree for Everything {
 
     fn is_dir(&self, path: &Utf8Path) -> bool {
         !path.as_str().contains("missing")
+    }
+
+    fn models(&self, config: &Utf8Path) -> Option<Vec<ModelId>> {
+        let is_known = config.as_str().contains("known");
+        is_known.then(|| ["phi-2", "Qwen3-1.7B"].map(|id| id.parse().unwrap()).into())
     }
 
     fn leads_out(&self, _: &Utf8Path, path: &Utf8Path) -> bool {
@@ -139,6 +145,11 @@ fn problems_are_shown_at_their_lines() {
         ("list", "- name: a\n"),
         ("two_documents", "publish: {}\n---\npublish: {}\n"),
         ("key", "{[a]: 1}\n"),
+        (
+            "unknown_model",
+            "packages:\n  - name: a\n    config: known.json\n    budgets:\n      models:\n        \
+             phi2: { ram: { fail: { max: 3GiB } } }\n",
+        ),
         ("unknown_anchor", "publish: *nothing\n"),
     ] {
         insta::assert_snapshot!(name, shown(text));
@@ -160,6 +171,7 @@ pub(in super::super) const OF_PROJECTS: &[Code] = &[
     Code::InvalidBudget,
     Code::InvalidChoice,
     Code::InvalidTag,
+    Code::UnknownModel,
 ];
 
 #[test]
@@ -285,4 +297,20 @@ proptest! {
         prop_assert_eq!(found.project().is_some(), found.errors() == 0);
         shown(&text);
     }
+}
+
+#[test]
+fn a_budget_of_a_model_that_the_package_lacks_is_a_warning_where_its_config_can_be_read() {
+    let with = |config: &str, model: &str| {
+        let text = format!(
+            "packages:\n  - name: a\n    config: {config}\n    budgets: {{models: {{{model}: {{}}}}}}\n"
+        );
+        let checked = checked(&text);
+        assert_eq!(checked.errors(), 0);
+        checked.diagnostics().iter().map(|found| found.help.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(with("known.json", "phi-2"), [""; 0]);
+    assert_eq!(with("known.json", "phi2"), ["did you mean `phi-2`?"]);
+    assert_eq!(with("known.json", "other"), ["its models are phi-2, Qwen3-1.7B"]);
+    assert_eq!(with("a.json", "other"), [""; 0]);
 }

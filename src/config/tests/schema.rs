@@ -28,13 +28,32 @@ fn good_configs_validate() {
     }
 }
 
-/// Each single value that the checker refuses, and each that it accepts.
-#[test]
-fn schema_and_checker_agree_on_single_fields() {
+/// Of each single value: that the checker refuses it, or that it accepts it.
+#[track_caller]
+fn schema_and_checker_agree(fields: &[(&str, &[&str])]) {
     let schema: Value = serde_json::from_str(&schema()).unwrap();
-    let long = |length: usize| format!("\"{}\"", "x".repeat(length));
-    let long: [String; 3] = [long(200), long(201), long(256)];
-    let fields: [(&str, &[&str]); 10] = [
+    for (field, values) in fields {
+        for value in *values {
+            let text = config_with(field, value);
+            let found = checked(text.as_bytes()).diagnostics().len();
+            let faults = faults(&schema, &schema, &serde_json::from_str(&text).unwrap());
+            assert_eq!(
+                found == 0,
+                faults.is_empty(),
+                "{field} = {value}: {found} found, {faults:?}"
+            );
+        }
+    }
+}
+
+/// A text of so many letters, as JSON.
+fn long(length: usize) -> String {
+    format!("\"{}\"", "x".repeat(length))
+}
+
+#[test]
+fn schema_and_checker_agree_on_names_and_sources() {
+    schema_and_checker_agree(&[
         ("device", &["\"android\"", "\"ios\"", "1", "null"]),
         (
             "model",
@@ -76,8 +95,8 @@ fn schema_and_checker_agree_on_single_fields() {
                 "\"\"",
                 "1",
                 "null",
-                &long[1],
-                &long[2],
+                &long(201),
+                &long(256),
             ],
         ),
         (
@@ -96,15 +115,21 @@ fn schema_and_checker_agree_on_single_fields() {
                 "\"a\\u0085\"",
                 "\"mlc-app-config.json\"",
                 "1",
-                &long[2],
+                &long(256),
             ],
         ),
-        ("estimated_vram_bytes", &["1", "0", "-1", "1.5", "\"1\"", "null", "9223372036854775807"]),
-        ("bundle_weight", &["true", "1", "null"]),
         (
             "model_lib",
-            &["null", "\"a-b\"", "\"-\"", "\"\"", "\"3b\"", "\"a b\"", "1", &long[0], &long[1]],
+            &["null", "\"a-b\"", "\"-\"", "\"\"", "\"3b\"", "\"a b\"", "1", &long(200), &long(201)],
         ),
+    ]);
+}
+
+#[test]
+fn schema_and_checker_agree_on_numbers_and_overrides() {
+    schema_and_checker_agree(&[
+        ("estimated_vram_bytes", &["1", "0", "-1", "1.5", "\"1\"", "null", "9223372036854775807"]),
+        ("bundle_weight", &["true", "1", "null"]),
         (
             "overrides",
             &[
@@ -139,19 +164,7 @@ fn schema_and_checker_agree_on_single_fields() {
             &["{}", "null", "{\"a b\": \"x\"}", "{\"a\": \"\"}", "{\"a\": 1}"],
         ),
         ("unknown", &["1"]),
-    ];
-    for (field, values) in fields {
-        for value in values {
-            let text = config_with(field, value);
-            let found = checked(text.as_bytes()).diagnostics().len();
-            let faults = faults(&schema, &schema, &serde_json::from_str(&text).unwrap());
-            assert_eq!(
-                found == 0,
-                faults.is_empty(),
-                "{field} = {value}: {found} found, {faults:?}"
-            );
-        }
-    }
+    ]);
 }
 
 #[test]
@@ -245,6 +258,27 @@ fn keyword_faults(
             let pointer = wanted.as_str().unwrap().strip_prefix('#').unwrap();
             faults(root, root.pointer(pointer).unwrap(), value)
         }
+        "not" => unless(!valid(wanted)),
+        "allOf" => {
+            wanted.as_array().unwrap().iter().flat_map(|all| faults(root, all, value)).collect()
+        }
+        "anyOf" => unless(wanted.as_array().unwrap().iter().any(valid)),
+        "oneOf" => unless(wanted.as_array().unwrap().iter().filter(|one| valid(one)).count() == 1),
+        "if" if valid(wanted) => faults(root, &schema["then"], value),
+        "if" => Vec::new(),
+        "required"
+        | "items"
+        | "properties"
+        | "dependencies"
+        | "propertyNames"
+        | "additionalProperties" => faults_inside(root, schema, keyword, wanted, value),
+        _ => unless(is_valid_alone(keyword, wanted, value)),
+    }
+}
+
+/// The keywords that are about a value without what is in it.
+fn is_valid_alone(keyword: &str, wanted: &Value, value: &Value) -> bool {
+    match keyword {
         "type" => {
             let is = |name: &Value| match name.as_str().unwrap() {
                 "integer" => value.is_i64() || value.is_u64(),
@@ -256,38 +290,38 @@ fn keyword_faults(
                 "object" => value.is_object(),
                 other => panic!("type {other}"),
             };
-            unless(wanted.as_array().map_or_else(|| is(wanted), |types| types.iter().any(is)))
+            wanted.as_array().map_or_else(|| is(wanted), |types| types.iter().any(is))
         }
-        "const" => unless(value == wanted),
-        "enum" => unless(wanted.as_array().unwrap().contains(value)),
-        "pattern" => unless(
-            value
-                .as_str()
-                .is_none_or(|text| Regex::new(wanted.as_str().unwrap()).unwrap().is_match(text)),
-        ),
-        "minimum" => unless(value.as_f64().is_none_or(|number| number >= wanted.as_f64().unwrap())),
-        "maximum" => unless(value.as_f64().is_none_or(|number| number <= wanted.as_f64().unwrap())),
-        "minLength" => unless(
-            value
-                .as_str()
-                .is_none_or(|text| text.chars().count() as u64 >= wanted.as_u64().unwrap()),
-        ),
-        "maxLength" => unless(
-            value
-                .as_str()
-                .is_none_or(|text| text.chars().count() as u64 <= wanted.as_u64().unwrap()),
-        ),
-        "minItems" => unless(
-            value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap()),
-        ),
-        "not" => unless(!valid(wanted)),
-        "allOf" => {
-            wanted.as_array().unwrap().iter().flat_map(|all| faults(root, all, value)).collect()
+        "const" => value == wanted,
+        "enum" => wanted.as_array().unwrap().contains(value),
+        "pattern" => value
+            .as_str()
+            .is_none_or(|text| Regex::new(wanted.as_str().unwrap()).unwrap().is_match(text)),
+        "minimum" => value.as_f64().is_none_or(|number| number >= wanted.as_f64().unwrap()),
+        "maximum" => value.as_f64().is_none_or(|number| number <= wanted.as_f64().unwrap()),
+        "minLength" => value
+            .as_str()
+            .is_none_or(|text| text.chars().count() as u64 >= wanted.as_u64().unwrap()),
+        "maxLength" => value
+            .as_str()
+            .is_none_or(|text| text.chars().count() as u64 <= wanted.as_u64().unwrap()),
+        "minItems" => {
+            value.as_array().is_none_or(|items| items.len() as u64 >= wanted.as_u64().unwrap())
         }
-        "anyOf" => unless(wanted.as_array().unwrap().iter().any(valid)),
-        "oneOf" => unless(wanted.as_array().unwrap().iter().filter(|one| valid(one)).count() == 1),
-        "if" if valid(wanted) => faults(root, &schema["then"], value),
-        "if" => Vec::new(),
+        other => panic!("this validator does not know `{other}`"),
+    }
+}
+
+/// The keywords that are about what is in a value.
+fn faults_inside(
+    root: &Value,
+    schema: &Map<String, Value>,
+    keyword: &str,
+    wanted: &Value,
+    value: &Value,
+) -> Vec<String> {
+    let unless = |good: bool| if good { Vec::new() } else { vec![value.to_string()] };
+    match keyword {
         "required" => {
             let has = |name: &&Value| value.get(name.as_str().unwrap()).is_some();
             unless(!value.is_object() || wanted.as_array().unwrap().iter().all(|name| has(&name)))

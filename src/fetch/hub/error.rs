@@ -136,6 +136,12 @@ pub enum HubError {
         /// What is wrong with it.
         why: String,
     },
+    /// `HF_HUB_DOWNLOAD_TIMEOUT` is no number.
+    #[error("the variable HF_HUB_DOWNLOAD_TIMEOUT: expected seconds, a whole number, not {text:?}")]
+    Timeout {
+        /// The text.
+        text: String,
+    },
     /// The file system said no.
     #[error("{0}")]
     Io(#[from] std::io::Error),

@@ -94,7 +94,8 @@ impl HubOptions {
             }
         }
         options.offline = is_set("HF_HUB_OFFLINE") || is_set("TRANSFORMERS_OFFLINE");
-        if let Some(seconds) = var("HF_HUB_DOWNLOAD_TIMEOUT").and_then(|value| value.parse().ok()) {
+        if let Some(text) = var("HF_HUB_DOWNLOAD_TIMEOUT") {
+            let seconds = text.trim().parse().map_err(|_| HubError::Timeout { text })?;
             options.stall = Duration::from_secs(u64::max(seconds, 1));
         }
         Ok(options)

@@ -109,7 +109,7 @@ impl Page {
                     Mark::Accepted => "accepted",
                     _ => "warning",
                 },
-                whose: visible(over.model.as_ref().map_or(&over.package, |model| model.as_str())),
+                whose: visible(&report.whose(over)),
                 message: over.message.clone(),
             }
         });

@@ -4,7 +4,7 @@
   const UNITS = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
   const KINDS = ['weights', 'tokenizer', 'configs', 'kernels', 'host', 'data', 'runtime', 'group'];
   const KIND_NAMES = {
-    weights: 'weights', tokenizer: 'tokenizer', configs: 'configs', kernels: 'kernels',
+    weights: 'weights', tokenizer: 'tokenizer', configs: 'other files', kernels: 'kernels',
     host: 'host code', data: 'data', runtime: 'runtime', group: 'model',
   };
 

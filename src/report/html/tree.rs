@@ -117,6 +117,6 @@ fn files(model: &ModelReport) -> [Node; 3] {
     [
         Node::with_largest("weights", Kind::Weights, parts.weights, &model.largest_tensors),
         Node::leaf("tokenizer", Kind::Tokenizer, parts.tokenizer),
-        Node::leaf("configs", Kind::Configs, parts.configs),
+        Node::leaf("other files", Kind::Configs, parts.configs),
     ]
 }

@@ -1,18 +1,20 @@
 //! One file while it is downloaded, shared by the threads that do it.
 
+mod hashing;
+mod on_disk;
+mod open;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use camino::Utf8PathBuf;
-
+use self::open::Open;
 use super::ranges::Ranges;
-use crate::fetch::hub::digest::Hasher;
 use crate::fetch::hub::layout::RepoCache;
 use crate::fetch::hub::{Commit, HubError, RemoteFile};
+use crate::io::files;
 use crate::io::http::Url;
 use crate::io::lock::Lock;
 use crate::io::positioned::{self, PositionedFile};
-use crate::io::{atomic, files};
 use crate::model::HubRepo;
 
 /// How much a kill may cost of each range.
@@ -40,27 +42,6 @@ enum Stage {
     Untouched,
     Open(Box<Open>),
     Finished,
-}
-
-/// What is known of a file whose lock is held.
-struct Open {
-    _lock: Lock,
-    disk: Arc<PositionedFile>,
-    ranges: Ranges,
-    claimed: Vec<bool>,
-    /// Threads at work on it.
-    active: usize,
-    /// How far the digest has come, and it itself, unless a thread has it.
-    hashed: u64,
-    hasher: Option<Hasher>,
-    /// Where the Hub redirected to.
-    location: Option<Url>,
-    /// The server answers no ranges: one thread gets everything, from the beginning.
-    whole_only: bool,
-    restarts: u32,
-    restart_wanted: bool,
-    unsaved: u64,
-    told: Option<Instant>,
 }
 
 /// A piece of work that one thread has.
@@ -139,29 +120,6 @@ impl Part {
         Ranges::new(self.file.bytes, self.range_bytes).count()
     }
 
-    fn incomplete(&self) -> Utf8PathBuf {
-        self.cache.blobs().join(format!("{}.mlc-package.incomplete", self.file.digest))
-    }
-
-    fn sidecar(&self) -> Utf8PathBuf {
-        self.cache.blobs().join(format!("{}.mlc-package.ranges", self.file.digest))
-    }
-
-    /// What the sidecar is before it is whole.
-    fn next_sidecar(&self) -> Utf8PathBuf {
-        self.cache.blobs().join(format!("{}.mlc-package.ranges.new", self.file.digest))
-    }
-
-    fn save(&self, ranges: &Ranges) -> std::io::Result<()> {
-        atomic::write_by_way_of(&self.next_sidecar(), &self.sidecar(), &ranges.to_bytes())
-    }
-
-    /// Removes the sidecar, and what a killed run may have left of the next.
-    fn remove_sidecar(&self) -> std::io::Result<()> {
-        files::remove_file(&self.sidecar())?;
-        files::remove_file(&self.next_sidecar())
-    }
-
     /// Names the directory if the disk is full.
     pub(super) fn disk_error(&self, why: std::io::Error) -> HubError {
         if !positioned::is_full(&why) {
@@ -201,43 +159,6 @@ impl Part {
             Stage::Untouched => Ok(Claimed::Busy),
             Stage::Finished => Ok(Claimed::Finished),
         }
-    }
-
-    fn open(&self, lock: Lock) -> std::io::Result<Open> {
-        let disk = PositionedFile::open(&self.incomplete())?;
-        let sidecar = files::read_if_there(&self.sidecar())?;
-        let on_disk = disk.size()?;
-        let ranges = sidecar.and_then(|text| Ranges::parse(&text, self.file.bytes, on_disk));
-        if on_disk > self.file.bytes || ranges.is_none() {
-            disk.set_size(if ranges.is_some() { self.file.bytes } else { 0 })?;
-        }
-        let ranges = ranges.unwrap_or_else(|| Ranges::new(self.file.bytes, self.range_bytes));
-        Ok(Open {
-            _lock: lock,
-            disk: Arc::new(disk),
-            claimed: vec![false; ranges.count()],
-            ranges,
-            active: 0,
-            hashed: 0,
-            hasher: Some(self.file.digest.hasher(self.file.bytes)),
-            location: None,
-            whole_only: false,
-            restarts: 0,
-            restart_wanted: false,
-            unsaved: 0,
-            told: None,
-        })
-    }
-
-    /// Forgets all that is there. Nobody is at work on it.
-    fn restart(&self, open: &mut Open) -> std::io::Result<()> {
-        open.restart_wanted = false;
-        open.disk.set_size(0)?;
-        open.ranges = Ranges::new(self.file.bytes, self.range_bytes);
-        open.claimed = vec![false; open.ranges.count()];
-        (open.hashed, open.hasher) = (0, Some(self.file.digest.hasher(self.file.bytes)));
-        (open.location, open.unsaved) = (None, 0);
-        self.remove_sidecar()
     }
 
     /// What is missing of a claim; nothing if it is done or must be let go.
@@ -289,27 +210,6 @@ impl Part {
             file: self.file.path.clone(),
             url: self.url.to_string(),
         })
-    }
-
-    /// The digest so far, if it has come to `position` and nobody else has it.
-    pub(super) fn take_hasher(&self, position: u64) -> Option<Hasher> {
-        self.with(|open| if open.hashed == position { open.hasher.take() } else { None }).flatten()
-    }
-
-    pub(super) fn put_hasher(&self, hasher: Hasher, position: u64) {
-        self.with(|open| (open.hashed, open.hasher) = (position, Some(hasher)));
-    }
-
-    /// A digest that has fallen behind, from where, and how far it can come.
-    pub(super) fn take_lagging_hasher(&self, own: Option<usize>) -> Option<(Hasher, u64, u64)> {
-        self.with(|open| {
-            let reached = open.ranges.unbroken(open.hashed, own);
-            if reached == open.hashed || open.restart_wanted {
-                return None;
-            }
-            open.hasher.take().map(|hasher| (hasher, open.hashed, reached))
-        })
-        .flatten()
     }
 
     /// Notes bytes that are on disk.
@@ -391,43 +291,10 @@ impl Part {
         })
     }
 
-    fn publish(&self) -> Result<(), HubError> {
-        files::rename(&self.incomplete(), &self.cache.blob(self.file.digest))?;
-        self.remove_sidecar()?;
-        self.point()
-    }
-
     fn point(&self) -> Result<(), HubError> {
         for name in &self.names {
             self.cache.point(&self.commit, name).map_err(|error| self.disk_error(error))?;
         }
         Ok(())
-    }
-}
-
-impl Open {
-    fn claim(&mut self, begins: Option<u64>) -> Option<Claim> {
-        if self.restart_wanted {
-            return None;
-        }
-        let disk = self.disk.clone();
-        if self.whole_only || self.ranges.all_whole() {
-            // All of it; perhaps only its digest is missing.
-            if self.active > 0 {
-                return None;
-            }
-            self.claimed.fill(true);
-            self.active = 1;
-            return Some(Claim { disk, range: None, begins });
-        }
-        let free = |index: &usize| {
-            !self.ranges.is_whole(*index) && self.claimed.get(*index) == Some(&false)
-        };
-        let index = (0..self.ranges.count()).find(free)?;
-        if let Some(claimed) = self.claimed.get_mut(index) {
-            *claimed = true;
-        }
-        self.active += 1;
-        Some(Claim { disk, range: Some(index), begins })
     }
 }

@@ -1,0 +1,135 @@
+use camino::Utf8Path;
+
+use super::{Prepared, binding_request, python};
+use crate::assemble::Assembly;
+use crate::binding::{
+    BuildEvent, BuildRequest, Built, KitLookup, KitMiss, Surroundings, build,
+    prepare as prepare_binding,
+};
+use crate::error::Error;
+use crate::io::files;
+use crate::io::process::Cancel;
+use crate::library::Linked;
+use crate::manifest::BindingRecord;
+use crate::model::LinkMode;
+use crate::pipeline::PackageRequest;
+use crate::ui::Ui;
+
+/// The models of the package, and their archive in it.
+pub(in crate::pipeline) struct Models<'a> {
+    pub(in crate::pipeline) linked: &'a [Linked<'a>],
+    pub(in crate::pipeline) archive: &'a Utf8Path,
+}
+
+/// Has the binding and puts it into the package.
+pub(in crate::pipeline) fn bind(
+    request: &PackageRequest,
+    prepared: &Prepared,
+    mode: LinkMode,
+    models: &Models<'_>,
+    assembly: &mut Assembly,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<BindingRecord, Error> {
+    let Models { linked, archive } = *models;
+    let binder = Binder { request, prepared, mode, archive, linked, ui, cancel };
+    let record = match binder.kit(assembly)? {
+        Built::Kit { kit, new } if prepared.binding.device.is_apple() => {
+            binder.copy_libraries(&kit, new, assembly)?
+        }
+        Built::Kit { kit, new } => binder.link_library(&kit, new, assembly)?,
+        Built::NoKit { why, output, seconds, lock: _lock } => {
+            ui.warn(&format!(
+                "the platform binding will be built again the next time, since no kit of it \
+                 could be kept: {why}"
+            ));
+            binder.take_output(&output, seconds, assembly)?
+        }
+    };
+    if !prepared.binding.device.is_apple() {
+        binder.copy_sources(assembly)?;
+        assembly.discard(archive)?;
+    }
+    Ok(record)
+}
+
+/// What it takes to have the binding and to put it into the package.
+pub(super) struct Binder<'a> {
+    pub(super) request: &'a PackageRequest,
+    pub(super) prepared: &'a Prepared,
+    pub(super) mode: LinkMode,
+    pub(super) archive: &'a Utf8Path,
+    pub(super) linked: &'a [Linked<'a>],
+    pub(super) ui: &'a Ui,
+    pub(super) cancel: &'a Cancel,
+}
+
+impl Binder<'_> {
+    pub(super) fn given(&self) -> Surroundings<'_> {
+        let directory = &self.request.environment.directory;
+        Surroundings { variables: &self.prepared.variables, directory }
+    }
+
+    /// The kit, or what was built without one.
+    fn kit(&self, assembly: &Assembly) -> Result<Built, Error> {
+        let Prepared { binding, store, variables, options } = self.prepared;
+        if !options.rebuild {
+            match store.take(binding.fingerprint) {
+                KitLookup::Hit(kit) => return Ok(Built::Kit { kit: *kit, new: false }),
+                KitLookup::Miss(KitMiss::Absent) => {}
+                KitLookup::Miss(KitMiss::Unusable(why)) => self.ui.warn(&format!(
+                    "the cached kit of the platform binding cannot be used, and is built again: \
+                     {why}"
+                )),
+            }
+        }
+        let python = python(self.request, binding.device)?;
+        let archive = assembly.absolute(self.archive)?;
+        let again = || {
+            let (package, device) = (self.request, binding.device);
+            let request = binding_request(package, options, device, variables, self.cancel);
+            Ok(prepare_binding(&request)?.fingerprint)
+        };
+        Ok(build(&BuildRequest {
+            binding,
+            given: self.given(),
+            python: python.as_deref(),
+            model_archive: (!binding.device.is_apple()).then_some(&*archive),
+            rebuild: options.rebuild,
+            again: &again,
+            store,
+            events: &|event| self.show(event),
+            cancel: self.cancel,
+        })?)
+    }
+
+    fn show(&self, event: &BuildEvent<'_>) {
+        let device = self.prepared.binding.device;
+        let name = format!("{device} binding");
+        match event {
+            BuildEvent::Waiting => {
+                self.ui.status("Waiting", &format!("for another mlc-package at the {name}"));
+            }
+            BuildEvent::Started { build_dir } => {
+                self.ui.status("Building", &format!("the {name}, once, in {build_dir}"));
+                self.ui.begin(&name);
+            }
+            BuildEvent::Finished { seconds, log } => {
+                self.ui.end(&name);
+                self.ui.status("Built", &format!("the {name} in {seconds:.1} s"));
+                self.show_log(&format!("build log of the {name} ({seconds:.1} s)"), log);
+            }
+            BuildEvent::Failed { log } => {
+                self.ui.end(&name);
+                self.show_log(&format!("build log of the {name} (failed)"), log);
+            }
+        }
+    }
+
+    fn show_log(&self, title: &str, log: &Utf8Path) {
+        // Whoever cannot read it is told its path by the error, or does not need it.
+        if let Ok(text) = files::read(log) {
+            self.ui.log(title, &String::from_utf8_lossy(&text));
+        }
+    }
+}

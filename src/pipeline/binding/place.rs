@@ -1,0 +1,157 @@
+//! What of the binding goes into the package, and where.
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::bind::Binder;
+use super::{APP_CONFIG, MLC4J};
+use crate::assemble::Assembly;
+use crate::binding::{BindingError, Kit, LinkRequest, link};
+use crate::error::Error;
+use crate::io::files::{self, TreeKind};
+use crate::manifest::{BindingOrigin, BindingRecord, PartRecord};
+use crate::model::LinkMode;
+use crate::pipeline::linked::{check_android, check_apple};
+
+impl Binder<'_> {
+    /// Apple: the static libraries, beside that of the models.
+    pub(super) fn copy_libraries(
+        &self,
+        kit: &Kit,
+        new: bool,
+        assembly: &mut Assembly,
+    ) -> Result<BindingRecord, Error> {
+        let mut libraries = Vec::new();
+        let mut shipped = vec![(self.archive.to_owned(), assembly.absolute(self.archive)?)];
+        for (path, file) in kit.shipped().filter(|(path, _)| *path != self.archive) {
+            let known = Some((file.digest, file.bytes));
+            assembly.link(path, &kit.path(file), self.mode, known)?;
+            libraries.push(PartRecord { name: path.to_string(), bytes: file.bytes });
+            shipped.push((path.to_owned(), kit.path(file)));
+        }
+        let binding = &self.prepared.binding;
+        check_apple(&shipped, binding.device, self.request.macabi_arch, self.linked)?;
+        let source = &self.prepared.binding.source;
+        if let Err(error) = source.link_tvm_home() {
+            self.ui.warn(&format!(
+                "the link to TVM's headers that upstream leaves in its sources could not be made: \
+                 {error}"
+            ));
+        }
+        Ok(self.record(new, kit.record.seconds, None, libraries))
+    }
+
+    /// Android: the library linked with what the kit holds, and the rest of the kit.
+    pub(super) fn link_library(
+        &self,
+        kit: &Kit,
+        new: bool,
+        assembly: &mut Assembly,
+    ) -> Result<BindingRecord, Error> {
+        let out = Utf8Path::new(MLC4J).join("output");
+        for (path, file) in kit.shipped() {
+            let known = Some((file.digest, file.bytes));
+            assembly.link(&out.join(path), &kit.path(file), self.mode, known)?;
+        }
+        let Some(recipe) = &kit.record.link else {
+            let error = std::io::Error::other("a kit for Android has no link command");
+            return Err(BindingError::from(error).into());
+        };
+        let library = out.join(recipe.output.as_path());
+        let archive = assembly.absolute(self.archive)?;
+        let name = format!(
+            "mlc-package-link-{}-{}.log",
+            kit.record.fingerprint.short(),
+            std::process::id()
+        );
+        // A cache that cannot be written to serves kits all the same.
+        let log = self.request.environment.temporary_home().join(name);
+        let (seconds, bytes) = assembly.make(&library, |place| {
+            let request = LinkRequest {
+                binding: &self.prepared.binding,
+                kit,
+                model_archive: &archive,
+                output: place,
+                log: &log,
+                given: self.given(),
+                cancel: self.cancel,
+            };
+            let seconds = link(&request)?;
+            check_android(&library, place, &self.prepared.tvm(), self.linked)?;
+            Ok::<_, Error>((seconds, files::size(place).map_err(BindingError::from)?))
+        })?;
+        let name = library.file_name().unwrap_or_default();
+        let how = if new { "kit kept" } else { "kit cached" };
+        self.ui.status("Linked", &format!("{name} in {seconds:.1} s ({how})"));
+        let libraries = vec![PartRecord { name: library.into_string(), bytes }];
+        Ok(self.record(new, kit.record.seconds, Some(seconds), libraries))
+    }
+
+    /// Android without a kit: what upstream's script linked and installed.
+    pub(super) fn take_output(
+        &self,
+        output: &Utf8Path,
+        seconds: f64,
+        assembly: &mut Assembly,
+    ) -> Result<BindingRecord, Error> {
+        let mut libraries = Vec::new();
+        for (path, bytes) in files_of(output)? {
+            let to = Utf8Path::new(MLC4J).join("output").join(&path);
+            if path.extension() == Some("so") {
+                check_android(&to, &output.join(&path), &self.prepared.tvm(), self.linked)?;
+            }
+            // The next build there writes over its own.
+            assembly.link(&to, &output.join(&path), LinkMode::Copy, None)?;
+            if path.extension() == Some("so") {
+                libraries.push(PartRecord { name: to.into_string(), bytes });
+            }
+        }
+        Ok(self.record(true, seconds, None, libraries))
+    }
+
+    /// Android: what Gradle builds mlc4j from. They are copied: who edits them in `dist/` does not
+    /// mean the sources.
+    pub(super) fn copy_sources(&self, assembly: &mut Assembly) -> Result<(), Error> {
+        let from = self.prepared.binding.source.mlc_llm.join("android/mlc4j");
+        let to = Utf8Path::new(MLC4J);
+        for (path, _) in files_of(&from.join("src"))? {
+            let path = Utf8Path::new("src").join(path);
+            if to.join(&path) != APP_CONFIG {
+                assembly.link(&to.join(&path), &from.join(&path), LinkMode::Copy, None)?;
+            }
+        }
+        let gradle = "build.gradle";
+        Ok(assembly.link(&to.join(gradle), &from.join(gradle), LinkMode::Copy, None)?)
+    }
+
+    fn record(
+        &self,
+        new: bool,
+        build_seconds: f64,
+        link_seconds: Option<f64>,
+        libraries: Vec<PartRecord>,
+    ) -> BindingRecord {
+        BindingRecord {
+            fingerprint: self.prepared.binding.fingerprint,
+            inputs: self.prepared.binding.inputs.clone(),
+            origin: if new { BindingOrigin::Built } else { BindingOrigin::Cached },
+            build_seconds,
+            link_seconds,
+            libraries,
+        }
+    }
+}
+
+/// The files below a directory and their sizes; links count as the files that they are to.
+fn files_of(dir: &Utf8Path) -> Result<Vec<(Utf8PathBuf, u64)>, BindingError> {
+    let mut found = Vec::new();
+    for entry in files::tree(dir, |_| true)? {
+        match entry.kind {
+            TreeKind::File(bytes) => found.push((entry.path, bytes)),
+            TreeKind::Symlink if files::is_file(&dir.join(&entry.path)) => {
+                found.push((entry.path.clone(), files::size(&dir.join(&entry.path))?));
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
+}
