@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::model;
+
 pub use self::progress::Progress;
 
 /// How much is said.
@@ -286,14 +288,9 @@ impl Running {
 }
 
 /// The text in one line that steers no terminal. A name in it may come from a stranger: after a
-/// line break, GitHub would take the rest for a command.
+/// line break, GitHub would take the rest for a command; of the old form, anywhere.
 fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let show =
-        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    Cow::Owned(text.chars().map(show).collect())
+    model::visible(text, usize::MAX)
 }
 
 /// The width of the terminal, or what is read well where there is none.

@@ -23,6 +23,7 @@ mod revision;
 mod shard_path;
 mod target;
 mod tensor_cache;
+mod visible;
 
 pub use age::{Age, NotAnAge};
 pub use budget::{Budget, Budgets, Level, Levels, Limits, Measure, PackageBudgets};
@@ -52,3 +53,4 @@ pub use revision::{Revision, RevisionError};
 pub use shard_path::{ShardPath, ShardPathError};
 pub use target::{LibraryFormat, Target, TargetError};
 pub use tensor_cache::{Shard, TensorCache, TensorCacheError, TensorRecord};
+pub use visible::{visible, without_command};
