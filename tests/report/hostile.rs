@@ -103,6 +103,37 @@ fn a_name_is_neither_markup_nor_code_nor_a_command() {
     }
 }
 
+/// GitHub's runner reads both streams of the program, and obeys `##[…]` anywhere in a line.
+#[test]
+fn a_name_over_its_limit_is_no_command_in_the_log() {
+    let scene = Scene::new();
+    let mut now = package("android", 2);
+    now["models"][0]["model_id"] = "a ##[set-output name=report]b".into();
+    now["models"][1]["model_id"] = "::add-mask::a".into();
+    scene.manifest("dist/mlc-package-manifest.json", &now);
+    let limits = "budgets: {model: {download: {warn: {max: 2B}, fail: {max: 1B}}}}";
+    scene.write("mlc-package.yml", limits);
+    for format in ["human", "markdown", "github", "html"] {
+        let run = scene.report(20, &format!("--format {format}"));
+        let ours =
+            |line: &&str| format == "github" && line.starts_with("::error title=over-budget::");
+        let (commands, lines): (Vec<_>, Vec<_>) =
+            run.stdout.lines().chain(run.stderr.lines()).partition(ours);
+        assert_eq!(commands.len(), if format == "github" { 2 } else { 0 }, "{}", run.stdout);
+        for line in lines {
+            assert!(!line.contains("##[") && !line.trim_start().starts_with("::"), "{line}");
+        }
+    }
+    now["device"] = "##[error]x\n::error::y".into();
+    scene.manifest("dist/mlc-package-manifest.json", &now);
+    let run = scene.report(13, "");
+    assert!(
+        run.stderr.contains(r"unknown variant `##\u{5b}error]x\n::error::y`"),
+        "{}",
+        run.stderr
+    );
+}
+
 /// Markdown without its code spans, as CommonMark finds them: from a run of backticks to the next
 /// run as long. None goes over the end of a line here.
 fn without_code(text: &str) -> String {

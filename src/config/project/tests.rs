@@ -286,3 +286,16 @@ proptest! {
         shown(&text);
     }
 }
+
+/// The first byte of a value marks it, and there may be less than that.
+#[test]
+fn places_are_of_whole_characters() {
+    for text in ["packages:\n  - &a", "packages:\n  - é: 1", "budgets: \n  模型: {}\n"] {
+        let checked = checked(text);
+        assert!(checked.errors() > 0, "{text:?}");
+        for found in checked.diagnostics() {
+            let span = found.span.unwrap();
+            assert!(text.get(span.start..span.end).is_some(), "{text:?}: {found:?}");
+        }
+    }
+}
