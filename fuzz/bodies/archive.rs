@@ -1,6 +1,6 @@
 //! What the target `archive` does with bytes: the assets of a release, which anybody may have made,
-//! are unpacked. The input holds the list of assets and the archive's tar; digests and sizes, which
-//! no mutation finds, are put right.
+//! are unpacked. The input holds the list of assets and the archive's tar, or its compressed bytes
+//! too; digests and sizes, which no mutation finds, are put right.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -32,7 +32,11 @@ pub(crate) fn run(input: &[u8]) -> bool {
     let unpacked = unpacks(list, archive, own_sums);
     let Ok(mut value) = serde_json::from_slice::<Value>(list) else { return unpacked };
     let tar = with_true_checksums(archive);
-    let packed = compressed(&tar, value["compression"] == "gzip");
+    // A stream of the input's own is no compressor's work.
+    let packed = match sections.get("packed") {
+        Some(packed) => packed.to_vec(),
+        None => compressed(&tar, value["compression"] == "gzip"),
+    };
     put_right(&mut value, &tar, &packed);
     let list = value.to_string();
     let true_sums = own_sums.map(|_| format!("{}  {LIST}\n", Sha256::of(list.as_bytes())));

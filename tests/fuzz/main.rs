@@ -135,7 +135,7 @@ fn chat_configs_are_written_or_refused() {
 
 #[test]
 fn archives_are_unpacked_or_refused() {
-    run("archive", archive::run, 500);
+    run("archive", archive::run, 300);
 }
 
 #[test]
