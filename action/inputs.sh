@@ -161,7 +161,17 @@ if [[ -n $SOURCE_DIR ]]; then
   inside source-dir "$directory/$SOURCE_DIR"
 fi
 
-all_present baseline "$BASELINE"
+# An address, or a file; either may be said to be a package's: `NAME=`.
+while IFS= read -r earlier; do
+  named='^[A-Za-z0-9][A-Za-z0-9._-]*='
+  if [[ $earlier =~ $named && ! -e $directory/$earlier ]]; then earlier=${earlier#*=}; fi
+  if [[ -z $earlier || $earlier == latest-release ]]; then continue; fi
+  if [[ $earlier =~ ^https?:// ]]; then
+    single_line baseline "$earlier"
+  else
+    present baseline "$earlier"
+  fi
+done <<<"$BASELINE"
 
 while IFS= read -r file; do
   if [[ -z $file ]]; then continue; fi

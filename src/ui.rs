@@ -9,6 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 
+use crate::model;
+
 pub use self::progress::Progress;
 
 /// How much is said.
@@ -35,6 +37,9 @@ struct Running {
     bar: Option<indicatif::ProgressBar>,
     names: Vec<String>,
 }
+
+/// More of a message than this, in characters, is some file's: names in it may have any length.
+const LONGEST: usize = 8000;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -286,14 +291,9 @@ impl Running {
 }
 
 /// The text in one line that steers no terminal. A name in it may come from a stranger: after a
-/// line break, GitHub would take the rest for a command.
+/// line break, GitHub would take the rest for a command; of the old form, anywhere.
 fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let show =
-        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    Cow::Owned(text.chars().map(show).collect())
+    model::visible(text, LONGEST)
 }
 
 /// The width of the terminal, or what is read well where there is none.
@@ -324,4 +324,16 @@ fn spinner() -> indicatif::ProgressBar {
     }
     bar.enable_steady_tick(std::time::Duration::from_millis(120));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, visible};
+
+    #[test]
+    fn a_message_is_a_line_with_an_end() {
+        assert_eq!(visible("a\nb"), r"a\nb");
+        assert_eq!(visible(&"é".repeat(LONGEST)).chars().count(), LONGEST);
+        assert!(visible(&"é".repeat(1 << 20)).ends_with("é…"));
+    }
 }

@@ -51,9 +51,10 @@ fn refused(error: &LibraryError) -> bool {
     false
 }
 
-/// A line that steers no terminal, begins no other line, and has an end.
+/// A line that steers no terminal and no runner, begins no other line, and has an end.
 fn harmless(line: &str) {
     assert!(!line.chars().any(char::is_control), "{line:?}");
+    assert!(!line.trim_start().starts_with("::") && !line.contains("##["), "{line:?}");
     assert!(line.len() < 1 << 20, "{} bytes", line.len());
 }
 

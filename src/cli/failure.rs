@@ -5,6 +5,7 @@ use camino::Utf8Path;
 use crate::binding::checks::LinkedError;
 use crate::compile::CompileError;
 use crate::convert::ConvertError;
+use crate::convert::weights::WeightsError;
 use crate::doctor::DoctorError;
 use crate::error::Error;
 use crate::ui::Ui;
@@ -40,6 +41,10 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
             }
         }
         Error::Convert(error) => tell_convert(error, ui),
+        Error::Weights(weights) => match &**weights {
+            WeightsError::NonFinite { tensors } => tell_nonfinite(weights, tensors, ui),
+            _ => ui.error(&error.to_string(), error.help().as_deref()),
+        },
         Error::Doctor(DoctorError::Needs(findings)) => {
             for finding in findings {
                 let message = format!("[{}] {}", finding.check, finding.message);
@@ -53,6 +58,16 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
             }
         }
         other => ui.error(&other.to_string(), other.help().as_deref()),
+    }
+}
+
+/// A line a tensor.
+fn tell_nonfinite(error: &WeightsError, tensors: &[String], ui: &Ui) {
+    let message = error.to_string();
+    ui.error(message.lines().next().unwrap_or_default(), None);
+    tensors.iter().for_each(|tensor| ui.note("|", tensor));
+    if let Some(help) = error.help() {
+        ui.note("help", &help);
     }
 }
 

@@ -5,6 +5,7 @@ use super::package::ModelsArgs;
 use super::project::{self, Task};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::model::{visible, without_command};
 use crate::pipeline::{self, Update};
 
 /// `mlc-package lock`.
@@ -32,11 +33,13 @@ fn one(task: &Task, update: &Update, context: &mut Context<'_>) -> Result<(), Er
     let (request, others) = (&task.request, &task.others);
     let locked = pipeline::lock(request, others, update, &context.ui, &context.cancel)?;
     for (model_id, old, new) in &locked.models {
-        match old {
-            Some(old) if old == new => writeln!(context.out, "{model_id}  {new}")?,
-            Some(old) => writeln!(context.out, "{model_id}  {old} -> {new}")?,
-            None => writeln!(context.out, "{model_id}  {new} (new)")?,
-        }
+        let line = match old {
+            Some(old) if old == new => format!("{model_id}  {new}"),
+            Some(old) => format!("{model_id}  {old} -> {new}"),
+            None => format!("{model_id}  {new} (new)"),
+        };
+        // A config's names may be a stranger's.
+        writeln!(context.out, "{}", without_command(&visible(&line, usize::MAX)))?;
     }
     for name in &locked.dropped {
         writeln!(context.out, "{name}  dropped: the config does not have it")?;

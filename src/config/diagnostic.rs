@@ -1,4 +1,5 @@
 use super::{Code, Severity};
+use crate::model::visible;
 
 /// Bytes of a config file, as it is on disk: from `start` to before `end`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +29,12 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
 }
 
+/// A sentence with words of the file in it, of which not all are quoted: names of fields may be
+/// anything.
+fn line(text: String) -> String {
+    visible(&text, usize::MAX).into_owned()
+}
+
 impl Diagnostic {
     pub(super) fn new(
         code: Code,
@@ -39,20 +46,20 @@ impl Diagnostic {
             code,
             severity: code.severity(),
             span: span.into(),
-            message: message.into(),
+            message: line(message.into()),
             label: None,
-            help: help.into(),
+            help: line(help.into()),
             related: Vec::new(),
         }
     }
 
     pub(super) fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = Some(label.into());
+        self.label = Some(line(label.into()));
         self
     }
 
     pub(super) fn related(mut self, span: Span, label: impl Into<String>) -> Self {
-        self.related.push((span, label.into()));
+        self.related.push((span, line(label.into())));
         self
     }
 }

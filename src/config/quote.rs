@@ -2,6 +2,8 @@ use std::fmt;
 
 use camino::Utf8Path;
 
+use crate::model;
+
 /// A text from a config within a message: in backticks, on one line, cut when it is long, and
 /// with nothing in it that a terminal obeys.
 pub(super) fn quote(text: &str) -> String {
@@ -14,37 +16,13 @@ pub(super) fn quote_path(path: &Utf8Path) -> String {
 }
 
 fn quote_cut(text: &str, most: usize) -> String {
-    let mut quoted = String::from("`");
-    for (count, character) in text.chars().enumerate() {
-        if count == most {
-            quoted.push('…');
-            break;
-        }
-        push_visible(&mut quoted, character);
-    }
-    quoted.push('`');
-    quoted
+    format!("`{}`", model::visible(text, most))
 }
 
-/// A text, a path for instance, on one line and with nothing in it that a terminal obeys.
+/// A text, a path for instance, on one line and with nothing in it that a terminal or a runner
+/// obeys.
 pub(super) fn visible(text: &str) -> String {
-    let mut shown = String::new();
-    text.chars().for_each(|character| push_visible(&mut shown, character));
-    shown
-}
-
-fn push_visible(text: &mut String, character: char) {
-    if character.is_control() || is_invisible(character) {
-        text.extend(character.escape_default());
-    } else {
-        text.push(character);
-    }
-}
-
-/// Characters that reorder or hide their neighbours.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
-        | '\u{feff}')
+    model::visible(text, usize::MAX).into_owned()
 }
 
 /// `1 model`, `2 models`.

@@ -63,6 +63,12 @@ impl Source {
         Span { start, end }
     }
 
+    /// A span of the file made one of whole characters that are there.
+    pub(super) fn whole_characters(&self, span: Span) -> Span {
+        let shown = self.in_text(span);
+        Span { start: shown.start + self.skipped, end: shown.end + self.skipped }
+    }
+
     /// The index of the line that an offset into the text is on, from 0.
     pub(super) fn line_index(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset).saturating_sub(1)

@@ -126,17 +126,20 @@ fn chance() -> f64 {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
+    use proptest::prelude::*;
+
     use super::{Backoff, RetryPolicy, http_date, retry_after};
+
+    const POLICY: RetryPolicy = RetryPolicy {
+        attempts: 5,
+        first: Duration::from_millis(100),
+        longest: Duration::from_millis(300),
+        longest_asked: Duration::from_secs(9),
+    };
 
     #[test]
     fn waits_double_within_limits_and_end() {
-        let policy = RetryPolicy {
-            attempts: 5,
-            first: Duration::from_millis(100),
-            longest: Duration::from_millis(300),
-            longest_asked: Duration::from_secs(9),
-        };
-        let mut backoff = Backoff::new(&policy);
+        let mut backoff = Backoff::new(&POLICY);
         for longest in [100, 200, 300, 300] {
             let wait = backoff.failed(None).unwrap().as_millis();
             assert!((longest / 2..=longest).contains(&wait), "{wait} of {longest}");
@@ -172,5 +175,23 @@ mod tests {
         assert_eq!(retry_after(date, now), Some(Duration::from_secs(7)));
         assert_eq!(retry_after(date, now + Duration::from_secs(60)), Some(Duration::ZERO));
         assert_eq!(retry_after("soon", now), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_a_time_that_can_be_waited_or_none(
+            value in "[0-9]{0,25}|[A-Z][a-z]{2}, [0-9+]{1,3} (Feb|Dec|Mai) [0-9]{1,5} [0-9:]{5,9} GMT|\\PC{0,40}",
+        ) {
+            let mut backoff = Backoff::new(&POLICY);
+            let asked = retry_after(&value, UNIX_EPOCH);
+            let wait = backoff.failed(asked).unwrap();
+            prop_assert!(wait <= POLICY.longest_asked.max(POLICY.longest), "{wait:?}");
+            if let Ok(seconds) = value.parse() {
+                prop_assert_eq!(asked, Some(Duration::from_secs(seconds)));
+            } else if let Some(until) = asked {
+                // A day of four digits' years at the most.
+                prop_assert!(until.as_secs() < 253_402_387_200, "{until:?}");
+            }
+        }
     }
 }

@@ -1,27 +1,17 @@
 use std::borrow::Cow;
 
+use crate::model;
+
 /// The longest foreign text that is shown whole, in characters.
 const LONGEST: usize = 300;
 
 /// A name out of a foreign file as it may be shown: it can neither steer a terminal nor begin a
-/// line of its own (`::error::` is a command on GitHub), and has an end.
+/// line of its own, is no command to GitHub's runner where it begins one of ours, and has an end.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
-    if text.len() <= LONGEST && !text.chars().any(char::is_control) {
-        return Cow::Borrowed(text);
+    match model::visible(text, LONGEST) {
+        Cow::Borrowed(text) => model::without_command(text),
+        Cow::Owned(text) => Cow::Owned(model::without_command(&text).into_owned()),
     }
-    let mut shown = String::new();
-    let mut rest = text.chars();
-    for c in rest.by_ref().take(LONGEST) {
-        if c.is_control() {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
-    if rest.next().is_some() {
-        shown.push('…');
-    }
-    Cow::Owned(shown)
 }
 
 #[cfg(test)]

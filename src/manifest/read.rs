@@ -4,12 +4,20 @@ use camino::Utf8PathBuf;
 use serde::Deserialize;
 
 use super::Manifest;
+use crate::model::visible;
 
-/// A size above this (8 PiB) is none: sums of sizes stay far from what a number can hold.
-const MOST_BYTES: u64 = 1 << 53;
+/// A size above this (1 PiB) is none: of the three sizes of all models together the sum is below
+/// 2^62, and differences can be signed.
+const MOST_BYTES: u64 = 1 << 50;
 
-/// Nobody ships more; comparing takes time by their number.
+/// Nobody ships more; comparing takes time by the square of their number.
 const MOST_MODELS: usize = 1000;
+
+/// Nor does a compiler run more programs, of which that is true too.
+const MOST_TOOLS: usize = 100;
+
+/// What is quoted of a file that is no manifest, in characters.
+const MOST_QUOTED: usize = 300;
 
 /// Why a file is no manifest that this version can read.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +66,10 @@ impl Manifest {
             #[serde(default)]
             tool: String,
         }
-        let garbage = |why: String| ManifestError::Garbage { path: path.to_owned(), why };
+        let garbage = |why: String| {
+            let why = visible(&why, MOST_QUOTED).into_owned();
+            ManifestError::Garbage { path: path.to_owned(), why }
+        };
         // What a newer version says is not looked at, so that it may say it as it likes.
         let head: Head = serde_json::from_slice(bytes).map_err(|why| garbage(why.to_string()))?;
         if head.schema > u64::from(Self::SCHEMA) {
@@ -74,6 +85,10 @@ impl Manifest {
     fn check(&self) -> Result<(), String> {
         if self.models.len() > MOST_MODELS || self.libraries.len() > MOST_MODELS {
             return Err(format!("it has more than {MOST_MODELS} models or libraries"));
+        }
+        let tools = self.compiler.as_ref().map_or(0, |compiler| compiler.tools.len());
+        if tools > MOST_TOOLS {
+            return Err(format!("its compiler has more than {MOST_TOOLS} tools"));
         }
         let mut seen = HashSet::new();
         if let Some(twice) = self.models.iter().find(|model| !seen.insert(&model.model_id)) {
@@ -164,8 +179,10 @@ mod tests {
     fn numbers_that_no_sum_can_hold_and_a_model_twice_are_refused() {
         let mut huge = manifest();
         huge["models"][0]["sizes"]["weights"] = u64::MAX.into();
+        assert!(read(&huge.to_string()).is_err());
+        huge["models"][0]["sizes"]["weights"] = ((1_u64 << 50) + 1).into();
         let found = read(&huge.to_string()).unwrap_err().to_string();
-        assert!(found.ends_with("a size of 18446744073709551615 bytes cannot be"), "{found}");
+        assert!(found.ends_with("a size of 1125899906842625 bytes cannot be"), "{found}");
         let mut twice = manifest();
         twice["models"] = json!([model("a"), model("a")]);
         let found = read(&twice.to_string()).unwrap_err().to_string();
@@ -173,6 +190,43 @@ mod tests {
         let mut outside = manifest();
         outside["models"][0]["model_id"] = "../a".into();
         read(&outside.to_string()).unwrap_err();
+    }
+
+    #[test]
+    fn the_largest_manifest_that_is_read_can_be_summed() {
+        let mut largest = manifest();
+        let sizes = json!({"weights": 1_u64 << 50, "tokenizer": 1_u64 << 50, "other": 1_u64 << 50});
+        let models = (0..1000).map(|n| {
+            let mut model = model(&format!("m{n}"));
+            model["sizes"] = sizes.clone();
+            model
+        });
+        largest["models"] = models.collect();
+        let largest = read(&largest.to_string()).unwrap();
+        let all = largest.models.iter().map(|model| i64::try_from(model.sizes.total()).unwrap());
+        assert_eq!(all.reduce(|a, b| a.checked_add(b).unwrap()), Some(3000 << 50));
+    }
+
+    #[test]
+    fn more_tools_than_a_compiler_has_are_refused() {
+        let mut many = manifest();
+        let tools = |count: usize| (0..count).map(|n| (n.to_string(), json!("1"))).collect();
+        let version = json!({"version": "1"});
+        many["compiler"] = json!({"mlc_llm": version, "tvm": version, "tvm_ffi": version});
+        many["compiler"]["tools"] = Value::Object(tools(100));
+        assert_eq!(read(&many.to_string()).unwrap().compiler.unwrap().tools.len(), 100);
+        many["compiler"]["tools"] = Value::Object(tools(101));
+        let found = read(&many.to_string()).unwrap_err().to_string();
+        assert!(found.ends_with("its compiler has more than 100 tools"), "{found}");
+    }
+
+    #[test]
+    fn what_is_quoted_of_a_manifest_is_short_and_no_command() {
+        let mut wrong = manifest();
+        wrong["device"] = format!("x\n::error::mine ##[error]{}", "y".repeat(1 << 20)).into();
+        let found = read(&wrong.to_string()).unwrap_err().to_string();
+        assert!(found.contains(r"x\n::error::mine ##\u{5b}error]yyy"), "{found}");
+        assert!(found.len() < 500, "{}", found.len());
     }
 
     proptest! {

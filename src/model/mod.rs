@@ -25,6 +25,7 @@ mod scheme;
 mod shard_path;
 mod target;
 mod tensor_cache;
+mod visible;
 
 pub use age::{Age, NotAnAge};
 pub use budget::{Budget, Budgets, Level, Levels, Limits, Measure, PackageBudgets};
@@ -58,3 +59,4 @@ pub use scheme::{Scheme, UnknownScheme};
 pub use shard_path::{ShardPath, ShardPathError};
 pub use target::{LibraryFormat, Target, TargetError};
 pub use tensor_cache::{Shard, TensorCache, TensorCacheError, TensorRecord};
+pub use visible::{visible, without_command};

@@ -55,6 +55,8 @@ pub fn parse_overrides(text: &str) -> Result<Overrides, OverridesError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::Overrides;
     use super::parse_overrides;
 
@@ -84,5 +86,21 @@ mod tests {
         assert_eq!(why("max_batch_size=x"), "`max_batch_size` is a whole number, not `x`");
         assert_eq!(why("disaggregation=2"), "`disaggregation` is true or false, not `2`");
         assert!(why("opt=O2").starts_with("there is no override `opt`; those there are: context_"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_overrides_or_not(
+            text in "([a-z_]{0,22}|context_window_size|disaggregation)(=[-0-9a-zTF]{0,21})?;?|\\PC{0,60}",
+        ) {
+            match parse_overrides(&text) {
+                // -1 leaves three fields as they are, and is not written.
+                Ok(read) => {
+                    let again = parse_overrides(&read.to_argument()).unwrap();
+                    prop_assert!(read.effective().eq(again.effective()));
+                }
+                Err(error) => prop_assert!(error.to_string().len() < 500),
+            }
+        }
     }
 }

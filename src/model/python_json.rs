@@ -104,6 +104,8 @@ fn python_float(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{python_float, to_python_json};
 
     #[test]
@@ -124,6 +126,28 @@ mod tests {
             (500_000.0, "500000.0"),
         ] {
             assert_eq!(python_float(value), text);
+        }
+    }
+
+    proptest! {
+        /// A model's config is read and written again, and named by what Python prints of it.
+        #[test]
+        fn a_float_that_is_read_is_the_one_that_was_written(bits: u64) {
+            let value = f64::from_bits(bits);
+            prop_assume!(value.is_finite());
+            let text = python_float(value);
+            let read: f64 = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(read.to_bits(), bits, "{}", text);
+        }
+    }
+
+    #[test]
+    fn factors_of_real_models_keep_their_last_digit() {
+        // As longrope has them: 32-bit floats, printed as 64-bit ones. A reader that is fast and
+        // not exact is off in the last bit.
+        for text in ["1.0399999618530273", "1.2100000381469727", "1.9500000476837158", "0.1"] {
+            let read: serde_json::Value = serde_json::from_str(text).unwrap();
+            assert_eq!(to_python_json(&read).unwrap(), text);
         }
     }
 

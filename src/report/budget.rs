@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::measured::Measured;
 use super::size::{ModelReport, PackageInput, Sizes};
-use crate::model::{Budget, ByteSize, Level, Limits, Measure, ModelId};
+use crate::model::{Budget, ByteSize, Level, Limits, Measure, ModelId, visible};
 
 /// A use of more than this many times the limit is shown as this: the limit was nothing.
 const MOST_USE: f64 = 999.0;
@@ -241,7 +241,7 @@ fn message(used: &Use, allowed: f64, size: Measured) -> String {
 impl fmt::Display for OverLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.model {
-            Some(model) => write!(f, "{model}: {}", self.message),
+            Some(model) => write!(f, "{}: {}", visible(model.as_str(), usize::MAX), self.message),
             None => write!(f, "{}: {}", self.package, self.message),
         }
     }

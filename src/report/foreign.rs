@@ -1,29 +1,13 @@
 //! Names that strangers chose (of kernels, tensors, models), made harmless for a reader.
 
+use crate::model;
+
 /// More of a name than this is not shown.
 const MOST: usize = 80;
 
-/// The name on one line, cut when it is long, with nothing in it that a terminal obeys.
+/// The name on one line, cut when it is long, with nothing in it that a terminal or a runner obeys.
 pub(super) fn visible(name: &str) -> String {
-    let mut shown = String::new();
-    for (count, character) in name.chars().enumerate() {
-        if count == MOST {
-            shown.push('…');
-            break;
-        }
-        if character.is_control() || is_invisible(character) {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
-/// Characters that reorder or hide their neighbours.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    model::visible(name, MOST).into_owned()
 }
 
 /// The name as a code span of GitHub's Markdown: nothing in it is markup, a link or a mention.

@@ -8,7 +8,8 @@ use super::size::{LinkedBy, PackageReport, SizeReport};
 use super::table::{self, Column, Mark, ModelTable};
 use super::{count, write_table};
 use crate::manifest::{DuplicateKind, DuplicateRecord};
-use crate::model::ByteSize;
+use crate::model;
+use crate::model::{ByteSize, without_command};
 
 /// More rows than this are for the other formats.
 const MOST_ROWS: usize = 20;
@@ -126,14 +127,14 @@ fn write_inputs(out: &mut dyn Write, package: &PackageReport) -> io::Result<()> 
     for change in package.inputs.iter().take(MOST_ROWS) {
         let whose = change.model.as_ref().map(|model| format!("{}: ", visible(model.as_str())));
         let value = |value: &Option<String>| value.as_deref().map_or("none".into(), visible);
-        writeln!(
-            out,
-            "    {}{} {} -> {}",
+        let line = format!(
+            "{}{} {} -> {}",
             whose.unwrap_or_default(),
             visible(&change.what),
             value(&change.before),
             value(&change.now)
-        )?;
+        );
+        writeln!(out, "    {}", without_command(&line))?;
     }
     others(out, package.inputs.len().saturating_sub(MOST_ROWS), "    ")
 }
@@ -193,7 +194,7 @@ pub(super) fn short(commit: &str) -> String {
     visible(commit.get(..7).unwrap_or(commit))
 }
 
-/// A sentence that was made of visible parts, or of names that hold no line break.
+/// A sentence with names in it.
 fn visible_line(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    model::visible(text, usize::MAX).into_owned()
 }

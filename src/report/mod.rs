@@ -20,6 +20,8 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 
+use crate::model::{visible, without_command};
+
 pub use budget::{LimitKind, OverLimit, Use};
 pub use html::{HtmlError, html};
 pub use human::write_report;
@@ -54,7 +56,9 @@ pub fn write_table(
         }
     }
     for line in table.lines() {
-        writeln!(out, "  {}", line.trim_end())?;
+        // Cells may be strangers' names, also the first.
+        let line = visible(line.trim_end(), usize::MAX);
+        writeln!(out, "  {}", without_command(&line))?;
     }
     Ok(())
 }

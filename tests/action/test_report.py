@@ -1,12 +1,20 @@
 """Sizes and releases: what a pull request is compared with, budgets, and who is told."""
 
+import functools
+import http.server
 import json
 import pathlib
 import shutil
+import threading
 import unittest
 
 from github import GitHub
 from scene import Scene
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 class Report(Scene):
@@ -15,6 +23,15 @@ class Report(Scene):
         self.addCleanup(github.close)
         self.variables["GITHUB_API_URL"] = github.url
         return github
+
+    def serve(self, directory):
+        """The files of a directory, by HTTP; gives the address."""
+        handler = functools.partial(Quiet, directory=directory)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
 
     def grow(self):
         """The model's bundled files are larger than before."""
@@ -45,6 +62,14 @@ class Report(Scene):
         self.grow()
         run = self.good(baseline="released.json", cache="false")
         self.assertIn("+293.0 KiB", run.summary)
+        # It may be of one package, or at an address.
+        run = self.good(baseline="android=released.json", cache="false")
+        self.assertIn("+293.0 KiB", run.summary)
+        address = self.serve(self.app) + "/released.json"
+        run = self.good(baseline=address, cache="false")
+        self.assertIn("+293.0 KiB", run.summary)
+        self.refused("names no file of the repository", baseline="app=absent.json")
+        self.refused("cannot have a colon", baseline="file://" + str(manifest))
 
     def test_a_broken_budget_fails_the_job_after_everything_else(self):
         (self.app / "mlc-package.yml").write_text(

@@ -91,6 +91,7 @@ fn weights_that_are_not_finite_are_refused_by_name_unless_allowed() {
         "--allow-nonfinite",
     ];
     says(&message, &lines);
+    assert_eq!(message.lines().filter(|line| line.starts_with("  | model.")).count(), 3);
     let run = scene.convert("q4f16_1", &["--allow-nonfinite"]);
     assert_eq!(run.exit, Some(0), "{run:?}");
     says(&run.err, &lines[1..4]);

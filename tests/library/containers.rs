@@ -86,13 +86,16 @@ fn names_of_members_cannot_steer_a_terminal_or_a_workflow() {
     let hostile = "\u{1b}[2J\n::error::x";
     let message = why(&tar(&[("lib0.o", &good), (hostile, b"junk")]));
     assert!(message.contains("`\\u{1b}[2J\\n::error::x`"), "{message}");
-    let long = "y".repeat(70_000);
+    let long = format!("::error::##[add-mask]{}", "y".repeat(70_000));
     let file = tar(&[("lib0.o", &good), (&long, &good)]);
     let file = LibraryFile::parse(Utf8Path::new("x.tar"), &file).unwrap();
     let inspection = inspect(&file.open().unwrap(), &|_, _| None);
     let mut text = Vec::new();
     write_inspection(&mut text, &inspection, true).unwrap();
     assert!(text.len() < 2000, "{} bytes", text.len());
+    // Its line begins with the name, and the runner looks behind the blanks.
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("\n  \\u{3a}:error::##\\u{5b}add-mask]yyy"), "{text}");
 }
 
 #[test]

@@ -75,7 +75,16 @@ pub fn check(path: &Utf8Path, bytes: &[u8], tree: &dyn ProjectTree) -> Checked<P
             Err(found) => checker.sink.push(*found),
         },
     }
-    Checked::new(path, source, checker.sink.finish(skipped), project)
+    let mut diagnostics = checker.sink.finish(skipped);
+    if fault.is_none() {
+        // A value is marked by its first byte, which may be of a longer character, or of none at
+        // the end of the file.
+        let spans = diagnostics.iter_mut().flat_map(|found| {
+            found.span.iter_mut().chain(found.related.iter_mut().map(|(span, _)| span))
+        });
+        spans.for_each(|span| *span = source.whole_characters(*span));
+    }
+    Checked::new(path, source, diagnostics, project)
 }
 
 fn too_large(path: &Utf8Path) -> Checked<Project> {

@@ -314,3 +314,16 @@ fn a_budget_of_a_model_that_the_package_lacks_is_a_warning_where_its_config_can_
     assert_eq!(with("known.json", "other"), ["its models are phi-2, Qwen3-1.7B"]);
     assert_eq!(with("a.json", "other"), [""; 0]);
 }
+
+/// The first byte of a value marks it, and there may be less than that.
+#[test]
+fn places_are_of_whole_characters() {
+    for text in ["packages:\n  - &a", "packages:\n  - é: 1", "budgets: \n  模型: {}\n"] {
+        let checked = checked(text);
+        assert!(checked.errors() > 0, "{text:?}");
+        for found in checked.diagnostics() {
+            let span = found.span.unwrap();
+            assert!(text.get(span.start..span.end).is_some(), "{text:?}: {found:?}");
+        }
+    }
+}

@@ -17,13 +17,21 @@ pub fn human<T: Contents>(
 ) -> io::Result<()> {
     let renderer = Renderer::styled().term_width(width);
     for diagnostic in checked.diagnostics() {
-        writeln!(out, "{}\n", renderer.render(&[group(checked, diagnostic)]))?;
+        writeln!(out, "{}\n", obeyed_by_nobody(&renderer.render(&[group(checked, diagnostic)])))?;
     }
     let style = match checked.value() {
         Some(_) => anstyle::AnsiColor::Green.on_default().bold(),
         None => annotate_snippets::renderer::DEFAULT_ERROR_STYLE,
     };
     writeln!(out, "{style}{}{style:#}", summary(checked))
+}
+
+/// The renderer shows lines of the file, and leaves in them what steers some terminals (U+009B, for
+/// instance) and the old form of GitHub's commands, which its runner finds anywhere in a line.
+/// Characters as wide stand for them, so that marks stay below their places.
+fn obeyed_by_nobody(rendered: &str) -> String {
+    let steers = |c: char| matches!(c, '\u{80}'..='\u{9f}');
+    rendered.replace(steers, "\u{fffd}").replace("##[", "##⟦")
 }
 
 fn group<'a, T>(checked: &'a Checked<T>, diagnostic: &'a Diagnostic) -> Group<'a> {

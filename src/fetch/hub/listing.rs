@@ -47,9 +47,31 @@ pub enum ListingError {
     TooLong(u64),
 }
 
-/// An entry of the Hub's answer to `GET /api/models/{id}/tree/{commit}?recursive=true`.
+/// A page of the Hub's answer to `GET /api/models/{id}/tree/{commit}?recursive=true`.
 #[derive(Deserialize)]
-pub(super) struct TreeEntry {
+#[serde(transparent)]
+pub struct TreePage(Vec<TreeEntry>);
+
+impl TreePage {
+    /// Reads the body of an answer.
+    pub fn parse(text: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(text)
+    }
+
+    /// Whether nothing is on it, not even a directory.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The files on it.
+    pub fn files(self) -> impl Iterator<Item = Result<RemoteFile, ListingError>> {
+        self.0.into_iter().filter_map(|entry| entry.into_file().transpose())
+    }
+}
+
+/// What is said of one file or directory.
+#[derive(Deserialize)]
+struct TreeEntry {
     #[serde(rename = "type")]
     kind: String,
     path: String,
@@ -68,7 +90,7 @@ struct Lfs {
 
 impl TreeEntry {
     /// The file, if it is one.
-    pub(super) fn into_file(self) -> Result<Option<RemoteFile>, ListingError> {
+    fn into_file(self) -> Result<Option<RemoteFile>, ListingError> {
         if self.kind != "file" {
             return Ok(None);
         }
@@ -86,7 +108,7 @@ impl TreeEntry {
 
 impl Listing {
     /// Checks files that were listed.
-    pub(in crate::fetch) fn new(mut files: Vec<RemoteFile>) -> Result<Self, ListingError> {
+    pub fn new(mut files: Vec<RemoteFile>) -> Result<Self, ListingError> {
         if files.len() > MAX_FILES {
             return Err(ListingError::TooMany);
         }

@@ -24,7 +24,7 @@ pub use self::commit::{Commit, NotACommit};
 pub use self::digest::{NotADigest, RemoteDigest};
 pub use self::download::FetchEvent;
 pub use self::error::HubError;
-pub use self::listing::{Listing, ListingError, RemoteFile};
+pub use self::listing::{Listing, ListingError, RemoteFile, TreePage};
 pub use self::options::HubOptions;
 pub use crate::io::retry::RetryPolicy;
 pub use crate::io::secret::Secret;

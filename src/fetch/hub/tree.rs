@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::listing::{ListingError, MAX_FILES, TreeEntry};
+use super::listing::{ListingError, MAX_FILES, TreePage};
 use super::requests::{Asker, Failure, Subject, address, printable};
 use super::{Commit, HubError, Listing};
 use crate::io::http::{HttpError, Url};
@@ -56,8 +56,8 @@ pub(super) fn listing(
         let page = asker.insist(&url, || page(asker, repo, commit, &url, rest))?;
         rest = rest.saturating_sub(page.bytes);
         let empty = page.entries.is_empty();
-        for entry in page.entries {
-            files.extend(entry.into_file().map_err(refuse)?);
+        for file in page.entries.files() {
+            files.push(file.map_err(refuse)?);
             if files.len() > MAX_FILES {
                 return Err(refuse(ListingError::TooMany));
             }
@@ -75,7 +75,7 @@ pub(super) fn listing(
 }
 
 struct Page {
-    entries: Vec<TreeEntry>,
+    entries: TreePage,
     bytes: u64,
     next: Option<Url>,
 }
@@ -105,7 +105,7 @@ fn page(
         }
         body => body?,
     };
-    let entries = serde_json::from_slice(&body).map_err(|error| {
+    let entries = TreePage::parse(&body).map_err(|error| {
         Failure::Final(HubError::Answer { url: printable(url), why: error.to_string() })
     })?;
     Ok(Page { entries, bytes: body.len() as u64, next })
@@ -124,6 +124,8 @@ fn next_of(header: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::next_of;
 
     #[test]
@@ -132,5 +134,20 @@ mod tests {
         assert_eq!(next_of(header), Some("/b?cursor=2"));
         assert_eq!(next_of(r#"<https://h/a>; rel="last""#), None);
         assert_eq!(next_of("next"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_names_the_next_page_or_none(
+            before in "(<[a-z:/?&=]{0,20}>; rel=\"(prev|first)\", ?)?",
+            address in "[a-zA-Z0-9:/?&=%.-]{1,40}",
+            noise in "[<>;,= a-z\"]{0,40}|\\PC{0,20}",
+        ) {
+            let header = format!("{before}<{address}>; rel=\"next\"");
+            prop_assert_eq!(next_of(&header), Some(address.as_str()));
+            if let Some(found) = next_of(&noise) {
+                prop_assert!(noise.contains(&format!("<{found}>")), "{}", found);
+            }
+        }
     }
 }

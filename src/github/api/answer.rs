@@ -99,7 +99,9 @@ impl Refusal {
             return None;
         }
         let reset = || {
-            let reset = UNIX_EPOCH + Duration::from_secs(self.reset.filter(|_| used_up)?);
+            let reset = Duration::from_secs(self.reset.filter(|_| used_up)?);
+            // A header may say any number.
+            let reset = UNIX_EPOCH.checked_add(reset)?;
             Some(reset.duration_since(now).unwrap_or(Duration::ZERO))
         };
         Some(self.retry_after.or_else(reset).unwrap_or(SECONDARY))
@@ -153,6 +155,8 @@ mod tests {
         assert_eq!(waits(used_up), Some(30));
         let past = Refusal { remaining: Some(0), reset: Some(10), ..refusal(429) };
         assert_eq!(waits(past), Some(0));
+        let never = Refusal { remaining: Some(0), reset: Some(u64::MAX), ..refusal(429) };
+        assert_eq!(waits(never), Some(60));
         // A secondary limit while there are requests left: their reset is not what it waits for.
         let left =
             Refusal { remaining: Some(9), reset: Some(4000), message: secondary, ..refusal(403) };

@@ -81,6 +81,20 @@ impl ReleaseUrl {
         Some(Self { owner: owner.to_owned(), repo: repo.to_owned(), tag })
     }
 
+    /// The API's address of the repository's releases.
+    fn releases(&self, api: &Url) -> String {
+        let (owner, repo) = (&self.owner, &self.repo);
+        format!("{api}/repos/{owner}/{repo}/releases").replace("//repos", "/repos")
+    }
+
+    /// The API's address of the release.
+    fn release(&self, releases: &str) -> String {
+        match &self.tag {
+            Some(tag) => format!("{releases}/tags/{tag}"),
+            None => format!("{releases}/latest"),
+        }
+    }
+
     /// Where the API has the release's assets, by name.
     pub(super) fn assets(
         &self,
@@ -97,13 +111,8 @@ impl ReleaseUrl {
             name: String,
             id: u64,
         }
-        let (owner, repo) = (&self.owner, &self.repo);
-        let releases = format!("{}/repos/{owner}/{repo}/releases", host.api);
-        let releases = releases.replace("//repos", "/repos");
-        let release = match &self.tag {
-            Some(tag) => format!("{releases}/tags/{tag}"),
-            None => format!("{releases}/latest"),
-        };
+        let releases = self.releases(&host.api);
+        let release = self.release(&releases);
         let Release { id } = ask(asker, &release, token)?;
         let mut assets = BTreeMap::new();
         for page in 1..=PAGES {
@@ -152,6 +161,8 @@ fn parse(url: &str) -> Result<Url, UnpackError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::{GithubHost, ReleaseUrl, Url};
 
     #[test]
@@ -173,6 +184,30 @@ mod tests {
             "http://github.com/o/r/releases/download/v1/a.json",
         ] {
             assert_eq!(parse(other), None, "{other}");
+        }
+    }
+
+    proptest! {
+        /// The token goes to the API's address of a release, whatever the address said.
+        #[test]
+        fn any_address_leads_to_a_release_or_nowhere(
+            parts in proptest::collection::vec(
+                "o|r|[.]{1,3}|%2e%2E|[a-z%0-9@:?#\\\\ ]{0,8}|\\PC{0,4}", 2..6,
+            ),
+        ) {
+            let server = Url::parse("https://github.com").unwrap();
+            let api = Url::parse("https://api.github.com/v3").unwrap();
+            let (repo, tag) = parts.split_at(2);
+            let (repo, tag) = (repo.join("/"), tag.join("/"));
+            let url = format!("https://github.com/{repo}/releases/download/{tag}/a.json");
+            let url = Url::parse(&url);
+            if let Some(found) = url.ok().and_then(|url| ReleaseUrl::parse(&url, &server)) {
+                let address = Url::parse(&found.release(&found.releases(&api))).unwrap();
+                prop_assert_eq!(address.origin(), api.origin());
+                let begin = format!("/v3/repos/{}/{}/releases/", found.owner, found.repo);
+                prop_assert!(address.path().starts_with(&begin), "{}", address);
+                prop_assert!(address.query().is_none() && address.fragment().is_none());
+            }
         }
     }
 

@@ -313,6 +313,8 @@ fn catch_up(part: &Part, claim: &Claim, cancel: &Cancel) -> Result<(), HubError>
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::content_range;
 
     #[test]
@@ -321,6 +323,23 @@ mod tests {
         assert_eq!(content_range("bytes 5-9/*"), Some((5, 9, None)));
         for header in ["", "bytes", "bytes */20", "bytes 5-/20", "items 5-9/20", "bytes 5-9"] {
             assert_eq!(content_range(header), None, "{header}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_content_range_is_read_or_not(
+            first: u64,
+            last: u64,
+            total: Option<u64>,
+            noise in "bytes ?[0-9*/+-]{0,50}|\\PC{0,20}",
+        ) {
+            let size = total.map_or("*".to_owned(), |total| total.to_string());
+            let header = format!("bytes {first}-{last}/{size}");
+            prop_assert_eq!(content_range(&header), Some((first, last, total)));
+            if content_range(&noise).is_some() {
+                prop_assert!(noise.contains('-') && noise.contains('/'), "{}", noise);
+            }
         }
     }
 }
