@@ -96,10 +96,19 @@ impl Machine {
         call
     }
 
-    /// What was said but for disks and memory, of which each machine has its own.
+    /// What was said but for disks and memory, of which each machine has its own, and what helps
+    /// where it has too little.
     pub(crate) fn shown(run: &crate::call::Run<'_>) -> String {
         let shown = run.shown();
-        let own = |line: &&str| !line.contains("  disk  ") && !line.contains("  memory  ");
-        shown.lines().filter(own).collect::<Vec<_>>().join("\n")
+        let mut of_machine = false;
+        let kept = shown.lines().filter(|line| {
+            let is_help = line.trim_start().starts_with("help: ");
+            of_machine = match is_help {
+                true => of_machine,
+                false => line.contains("  disk  ") || line.contains("  memory  "),
+            };
+            !of_machine
+        });
+        kept.collect::<Vec<_>>().join("\n")
     }
 }
