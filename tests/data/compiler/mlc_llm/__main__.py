@@ -135,9 +135,11 @@ MISBEHAVIOURS = {
 
 
 def note_waiting(*others):
-    with open(os.environ["STAND_IN_WAITING"] + ".new", "w", encoding="utf-8") as file:
+    # A name of its own: two may wait.
+    new = f"{os.environ['STAND_IN_WAITING']}.{os.getpid()}"
+    with open(new, "w", encoding="utf-8") as file:
         file.write(" ".join(map(str, (os.getpid(), *others))))
-    os.rename(file.name, os.environ["STAND_IN_WAITING"])
+    os.rename(new, os.environ["STAND_IN_WAITING"])
 
 
 def wait():
