@@ -14,6 +14,7 @@ use mlc_package::publish::pack::{Sha256, sums};
 use mlc_package::publish::unpack::{GithubHost, Source, UnpackError, UnpackRequest, unpack};
 use serde_json::{Value, json};
 
+use super::tar::with_true_checksums;
 use crate::place::{Kind, Place, Tree, tree};
 use crate::sections::Sections;
 
@@ -119,19 +120,6 @@ fn exactly(list: &AssetsManifest, mut before: Tree, mut after: Tree) {
     }
     assert_eq!(bytes, list.unpacked_bytes());
     assert_eq!(after, before);
-}
-
-/// The tar that `bytes` would be if its headers' checksums were right.
-fn with_true_checksums(bytes: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for header in bytes.chunks_exact_mut(512) {
-        if header[257..262] == *b"ustar" {
-            header[148..156].fill(b' ');
-            let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-            header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        }
-    }
-    bytes
 }
 
 fn compressed(tar: &[u8], gzip: bool) -> Vec<u8> {

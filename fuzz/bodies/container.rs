@@ -10,6 +10,8 @@ use mlc_package::library::{
 };
 use mlc_package::model::{Device, LibraryName, MacabiArch};
 
+use super::tar::with_true_checksums;
+
 /// The file of a library: a tar, an archive or an object. Says whether it could be opened.
 pub(crate) fn run(bytes: &[u8]) -> bool {
     open(bytes) | open(&with_true_checksums(bytes))
@@ -69,17 +71,4 @@ fn archive(device: Device, library: &ModelLibrary<'_>, linked: &[Linked<'_>]) {
     let (before, after) = (library.sizes(), again.sizes());
     assert_eq!((before.host_code, before.kernels), (after.host_code, after.kernels));
     assert_eq!(library.blobs().count(), again.blobs().count());
-}
-
-/// The tar that `bytes` would be if its headers' checksums were right. No mutation finds those.
-fn with_true_checksums(bytes: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for header in bytes.chunks_exact_mut(512) {
-        if header[257..262] == *b"ustar" {
-            header[148..156].fill(b' ');
-            let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-            header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
-        }
-    }
-    bytes
 }

@@ -12,14 +12,9 @@ mod checked;
 mod harmless;
 #[path = "../bodies/mutation.rs"]
 mod mutation;
+#[macro_use]
 mod mutator;
 #[path = "../bodies/sections.rs"]
 mod sections;
 
-libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    mutator::mutate(data, size, max_size, seed)
-});
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    body::run(bytes);
-});
+target!();

@@ -5,6 +5,8 @@
 
 #[path = "../bodies/container.rs"]
 mod body;
+#[path = "../bodies/tar.rs"]
+mod tar;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     body::run(bytes);

@@ -13,3 +13,15 @@ pub(crate) fn mutate(data: &mut [u8], size: usize, max_size: usize, seed: u32) -
         None => libfuzzer_sys::fuzzer_mutate(data, size, max_size),
     }
 }
+
+/// A target of the body, whose inputs are changed as JSON too.
+macro_rules! target {
+    () => {
+        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max: usize, seed: u32| {
+            mutator::mutate(data, size, max, seed)
+        });
+        libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+            body::run(bytes);
+        });
+    };
+}

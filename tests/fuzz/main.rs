@@ -18,6 +18,7 @@ mod checked;
 mod checkpoint;
 #[path = "../../fuzz/bodies/config.rs"]
 mod config;
+mod corpus;
 #[path = "../../fuzz/bodies/harmless.rs"]
 mod harmless;
 #[path = "../../fuzz/bodies/manifest.rs"]
@@ -32,24 +33,11 @@ mod place;
 mod project;
 #[path = "../../fuzz/bodies/sections.rs"]
 mod sections;
+#[path = "../../fuzz/bodies/tar.rs"]
+mod tar;
 
-use std::path::Path;
-
+use corpus::corpus;
 use mutation::Chance;
-
-/// The files of a target's corpus, by name.
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let mut files = Vec::new();
-    for entry in fs_err::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        files.push((name, fs_err::read(entry.path()).unwrap()));
-    }
-    files.sort();
-    assert!(files.len() >= 3, "the corpus of {target}");
-    files
-}
 
 /// Names the input when a body fails.
 struct Case<'a> {

@@ -65,6 +65,17 @@ impl HubScene {
         Self::new(Server::sound(&files()), bundled)
     }
 
+    /// One bundled model, converted to q0f16 from a raw checkpoint of these files.
+    pub(crate) fn raw(files: &[(&str, File)]) -> Self {
+        let hub = Self::new(Server::sound(files), true);
+        hub.scene.configure(|config| {
+            let entry = &mut config["model_list"][0];
+            entry["quantization"] = "q0f16".into();
+            entry["conv_template"] = "llama-3".into();
+        });
+        hub
+    }
+
     pub(crate) fn call(&self, arguments: &[&str]) -> Call<'_> {
         self.scene.call(arguments).env("HF_ENDPOINT", self.server.url())
     }

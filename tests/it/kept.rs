@@ -7,7 +7,7 @@ use crate::github::{PLAN, outputs};
 use crate::hub::HubScene;
 use crate::raw::{self, RAW};
 use crate::scene::Scene;
-use crate::server::{File, Server};
+use crate::server::File;
 use crate::tree;
 
 /// The entry that a plan names, and everything in it.
@@ -78,12 +78,7 @@ fn a_model_converted_from_a_checkpoint_of_the_hub_is_kept_without_it() {
         ("tokenizer.json", File::small(&file("tokenizer.json"))),
         ("model.safetensors", File::lfs(file("model.safetensors"))),
     ];
-    let hub = HubScene::new(Server::sound(&files), true);
-    hub.scene.configure(|config| {
-        let entry = &mut config["model_list"][0];
-        entry["quantization"] = "q0f16".into();
-        entry["conv_template"] = "llama-3".into();
-    });
+    let hub = HubScene::raw(&files);
     let plan = || Entry::of(&outputs(&hub.call(PLAN).ok().stdout));
     let build = || hub.build(&["-v"]).env("STAND_IN", "as-asked").ok();
     let first = plan();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::call::{Call, wait_for};
 use crate::hub::{COMMIT_ASKED, HubScene};
 use crate::scene::{Scene, settle};
-use crate::server::{COMMIT, File, Server};
+use crate::server::{COMMIT, File};
 use crate::tree;
 
 pub(crate) const RAW: &str = "app/models/raw";
@@ -332,12 +332,7 @@ fn a_checkpoint_of_the_hub_is_pinned_fetched_and_converted_once() {
         ("pytorch_model.bin", File::lfs(vec![0; 100])),
         ("model.safetensors", File::lfs(file("model.safetensors"))),
     ];
-    let hub = HubScene::new(Server::sound(&files), true);
-    hub.scene.configure(|config| {
-        let entry = &mut config["model_list"][0];
-        entry["quantization"] = "q0f16".into();
-        entry["conv_template"] = "llama-3".into();
-    });
+    let hub = HubScene::raw(&files);
     let build = |more: &[&str]| hub.build(more).env("STAND_IN", "as-asked");
     hub.call(&["lock"]).ok().says(COMMIT);
     hub.asked();
@@ -367,12 +362,7 @@ fn a_checkpoint_of_the_hub_is_pinned_fetched_and_converted_once() {
 #[test]
 fn a_repository_without_safetensors_is_no_checkpoint() {
     let files = [("config.json", File::small(b"{}")), ("model.bin", File::lfs(vec![0; 9]))];
-    let hub = HubScene::new(Server::sound(&files), true);
-    hub.scene.configure(|config| {
-        let entry = &mut config["model_list"][0];
-        entry["quantization"] = "q0f16".into();
-        entry["conv_template"] = "llama-3".into();
-    });
+    let hub = HubScene::raw(&files);
     let run = hub.build(&[]).fails(11).says("has no safetensors and no pytorch_model.bin");
     run.says("config.json beside safetensors");
 }

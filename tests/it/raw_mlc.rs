@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::call::{Call, wait_for};
 use crate::hub::HubScene;
 use crate::scene::{Scene, is_alive, settle};
-use crate::server::{COMMIT, File, Server};
+use crate::server::{COMMIT, File};
 use crate::tree;
 
 const RAW: &str = "app/models/awq";
@@ -363,12 +363,7 @@ fn a_checkpoint_of_the_hub_in_pytorchs_format_is_fetched_and_converted() {
         ("training_args.bin", File::lfs(vec![0; 50])),
         ("original/consolidated.00.pth", File::lfs(vec![0; 60])),
     ];
-    let hub = HubScene::new(Server::sound(&files), true);
-    hub.scene.configure(|config| {
-        let entry = &mut config["model_list"][0];
-        entry["quantization"] = "q0f16".into();
-        entry["conv_template"] = "llama-3".into();
-    });
+    let hub = HubScene::raw(&files);
     let build = |more: &[&str]| hub.build(more).env("STAND_IN", "as-asked");
     hub.plan(&["--no-binding"]).ok().says("(python -m mlc_llm: the weights are not in safet");
     let asked = |names: &[&str]| {

@@ -4,11 +4,14 @@
 mod blob;
 #[path = "../../fuzz/bodies/container.rs"]
 mod container;
+#[path = "../fuzz/corpus.rs"]
+mod corpus;
 #[path = "../../fuzz/bodies/linked.rs"]
 mod linked;
+#[path = "../../fuzz/bodies/tar.rs"]
+mod tar;
 
-use std::path::Path;
-
+use corpus::corpus;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -72,20 +75,6 @@ fn mutation() -> impl Strategy<Value = Mutation> {
         (any::<Index>(), any::<u8>()).prop_map(|(at, len)| Mutation::Drop(at, len)),
         (any::<Index>(), any::<u8>()).prop_map(|(at, len)| Mutation::Double(at, len)),
     ]
-}
-
-/// The files of a target's corpus, by name.
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let mut files = Vec::new();
-    for entry in fs_err::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
-        files.push((name, fs_err::read(entry.path()).unwrap()));
-    }
-    files.sort();
-    assert!(files.len() >= 3, "the corpus of {target}");
-    files
 }
 
 #[test]
