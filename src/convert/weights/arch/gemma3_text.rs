@@ -1,6 +1,7 @@
 //! Gemma 3, text only. Upstream names its parameters as those of the multimodal model.
 
 use super::Architecture;
+use super::parts::GATE_UP_WEIGHTS;
 use super::row::Dim::{AnyVocab, Head, Hidden, Intermediate, KeyValue, Query};
 use super::row::{embedding, fused, linear, vector};
 
@@ -23,14 +24,7 @@ pub(super) const GEMMA3_TEXT: Architecture = Architecture {
         vector("language_model.model.layers.{}.self_attn.k_norm.weight", Head)
             .from("model.layers.{}.self_attn.k_norm.weight")
             .plus_one(),
-        fused(
-            "language_model.model.layers.{}.mlp.gate_up_proj.weight",
-            &[
-                ("model.layers.{}.mlp.gate_proj.weight", Intermediate),
-                ("model.layers.{}.mlp.up_proj.weight", Intermediate),
-            ],
-            Hidden,
-        ),
+        fused("language_model.model.layers.{}.mlp.gate_up_proj.weight", GATE_UP_WEIGHTS, Hidden),
         linear("language_model.model.layers.{}.mlp.down_proj.weight", Hidden, Intermediate)
             .from("model.layers.{}.mlp.down_proj.weight"),
         vector("language_model.model.layers.{}.input_layernorm.weight", Hidden)

@@ -8,6 +8,7 @@ mod gpt_neox;
 mod llama;
 mod mistral;
 mod olmo;
+mod parts;
 mod phi3;
 mod qwen2;
 mod qwen3;

@@ -1,43 +1,22 @@
 //! Qwen 3.
 
 use super::Architecture;
-use super::row::Dim::{Head, Hidden, Intermediate, KeyValue, Query, Vocab};
+use super::parts::{GATE_UP_WEIGHTS, QKV_BIASES, QKV_WEIGHTS};
+use super::row::Dim::{Head, Hidden, Intermediate, Query, Vocab};
 use super::row::{embedding, fused, fused_vector, linear, vector};
 
 pub(super) const QWEN3: Architecture = Architecture {
     model_type: "qwen3",
     rows: &[
         embedding("model.embed_tokens.weight", Vocab, Hidden),
-        fused(
-            "model.layers.{}.self_attn.c_attn.weight",
-            &[
-                ("model.layers.{}.self_attn.q_proj.weight", Query),
-                ("model.layers.{}.self_attn.k_proj.weight", KeyValue),
-                ("model.layers.{}.self_attn.v_proj.weight", KeyValue),
-            ],
-            Hidden,
-        ),
-        fused_vector(
-            "model.layers.{}.self_attn.c_attn.bias",
-            &[
-                ("model.layers.{}.self_attn.q_proj.bias", Query),
-                ("model.layers.{}.self_attn.k_proj.bias", KeyValue),
-                ("model.layers.{}.self_attn.v_proj.bias", KeyValue),
-            ],
-        )
-        .if_required_flag("attention_bias"),
+        fused("model.layers.{}.self_attn.c_attn.weight", QKV_WEIGHTS, Hidden),
+        fused_vector("model.layers.{}.self_attn.c_attn.bias", QKV_BIASES)
+            .if_required_flag("attention_bias"),
         linear("model.layers.{}.self_attn.o_proj.weight", Hidden, Query),
         vector("model.layers.{}.self_attn.o_proj.bias", Hidden).if_required_flag("attention_bias"),
         vector("model.layers.{}.self_attn.q_norm.weight", Head),
         vector("model.layers.{}.self_attn.k_norm.weight", Head),
-        fused(
-            "model.layers.{}.mlp.gate_up_proj.weight",
-            &[
-                ("model.layers.{}.mlp.gate_proj.weight", Intermediate),
-                ("model.layers.{}.mlp.up_proj.weight", Intermediate),
-            ],
-            Hidden,
-        ),
+        fused("model.layers.{}.mlp.gate_up_proj.weight", GATE_UP_WEIGHTS, Hidden),
         linear("model.layers.{}.mlp.down_proj.weight", Hidden, Intermediate),
         vector("model.layers.{}.input_layernorm.weight", Hidden),
         vector("model.layers.{}.post_attention_layernorm.weight", Hidden),
