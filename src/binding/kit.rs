@@ -3,8 +3,8 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::kit_store::InUse;
 use super::link_command::LinkCommand;
+use crate::io::in_use::InUse;
 use crate::io::link::{self, Linked};
 use crate::io::{atomic, digest, files};
 use crate::model::{Device, Digest, Fingerprint, KitInputs, LinkMode, ShardPath};

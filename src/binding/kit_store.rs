@@ -13,21 +13,17 @@
 //!
 //! A kit appears by one rename, so that reading needs no lock.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{BindingError, Kit, KitRecord};
 use crate::io::cancel::Cancel;
 use crate::io::dir::{self, TemporaryDir};
 use crate::io::files;
+use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
 use crate::model::Fingerprint;
 
 pub(super) const TEMPORARY: &str = ".tmp-";
-/// How often the time of the last use is written.
-const STAMP_EVERY: Duration = Duration::from_secs(3600);
 
 /// The kits of one cache directory.
 #[derive(Clone, Debug)]
@@ -51,13 +47,6 @@ pub enum KitMiss {
     Absent,
     /// One that cannot be used, and why; it will be replaced.
     Unusable(String),
-}
-
-/// Held while somebody uses a kit. Empty where the store cannot be written to: nobody can remove
-/// kits there either.
-#[derive(Clone, Debug, Default)]
-pub(super) struct InUse {
-    _lock: Option<Arc<Lock>>,
 }
 
 impl KitStore {
@@ -131,19 +120,9 @@ impl KitStore {
         Ok(NewKit { store: self.clone(), name, space, _lock: lock })
     }
 
-    /// Shares the lock of those who use a kit, and says that it is used. Gives none if somebody
-    /// removes it just now.
+    /// Holds a kit. Gives `None` if somebody removes it just now.
     fn hold(&self, fingerprint: Fingerprint) -> Option<InUse> {
-        let path = self.use_lock(&fingerprint.dir_name());
-        // A store that cannot be written to is used as it is.
-        let _ = files::create_dir_all(files::parent(&path));
-        let lock = match Lock::try_share(&path) {
-            Ok(None) => return None,
-            Ok(lock) => lock,
-            Err(_) => return Some(InUse::default()),
-        };
-        let _ = files::touch(&path, STAMP_EVERY);
-        Some(InUse { _lock: lock.map(Arc::new) })
+        InUse::hold(&self.use_lock(&fingerprint.dir_name()))
     }
 
     /// The lock of those who make or remove a kit.

@@ -17,8 +17,8 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::StoreError;
-use super::store_use::InUse;
 use crate::io::dir::{self, TemporaryDir};
+use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
 use crate::io::process::Cancel;
 use crate::io::{atomic, digest, files, kept_log, stamp};

@@ -2,10 +2,9 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::ConvertError;
-use super::store::{
-    ConvertedRecord, ConvertedStore, InUse, LOG, MODEL, RECORD, RecordedFile, listed,
-};
+use super::store::{ConvertedRecord, ConvertedStore, LOG, MODEL, RECORD, RecordedFile, listed};
 use crate::io::dir::{self, TemporaryDir};
+use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
 use crate::io::{atomic, digest, files, kept_log, stamp};
 use crate::model::Fingerprint;

@@ -14,7 +14,6 @@
 //! An entry appears by one rename, as libraries do.
 
 use std::io;
-use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
@@ -25,6 +24,7 @@ use crate::io::cancel::Cancel;
 use crate::io::digest;
 use crate::io::dir::{self, TemporaryDir};
 use crate::io::files::{self, TreeKind};
+use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
 use crate::model::{Digest, Fingerprint};
 
@@ -36,8 +36,6 @@ const TEMPORARY: &str = ".tmp-";
 const RECORD_LIMIT: u64 = 16 << 20;
 /// Configs and indexes have fewer bytes, shards of real models more.
 const SMALL: u64 = 1 << 20;
-/// How often the time of the last use is written.
-const STAMP_EVERY: Duration = Duration::from_secs(3600);
 
 /// The converted models of one cache directory.
 #[derive(Clone, Debug)]
@@ -88,12 +86,6 @@ pub enum Lookup {
     Absent,
     /// It cannot be used, and why.
     Damaged(String),
-}
-
-/// Held while a converted model is used: nobody removes it meanwhile.
-#[derive(Debug, Default)]
-pub struct InUse {
-    _lock: Option<Lock>,
 }
 
 /// An entry of the store, usable or not.
@@ -238,17 +230,9 @@ impl ConvertedStore {
         temporary.collect()
     }
 
+    /// Holds an entry. Gives `None` if somebody removes it just now.
     pub(super) fn hold(&self, fingerprint: Fingerprint) -> Option<InUse> {
-        let path = self.lock(&fingerprint.dir_name(), "used");
-        // A store that cannot be written to is used as it is: nobody can remove anything there.
-        let _ = files::create_dir_all(files::parent(&path));
-        let lock = match Lock::try_share(&path) {
-            Ok(None) => return None,
-            Ok(lock) => lock,
-            Err(_) => return Some(InUse::default()),
-        };
-        let _ = files::touch(&path, STAMP_EVERY);
-        Some(InUse { _lock: lock })
+        InUse::hold(&self.lock(&fingerprint.dir_name(), "used"))
     }
 
     fn stored(&self, name: String) -> StoredModel {

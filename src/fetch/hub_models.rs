@@ -7,8 +7,9 @@ use super::cached_listing::cached_listing;
 use super::hub::{Commit, FetchEvent, Hub, HubError, HubOptions, Listing, RemoteFile};
 use super::local::{self, read_chat_config, read_tensor_cache};
 use super::lock::Lock;
-use super::{Existing, FetchError, InUse, MlcCache, Otherwise, Register, SnapshotKey, weights};
+use super::{Existing, FetchError, MlcCache, Otherwise, Register, SnapshotKey, weights};
 use crate::io::cancel::Cancel;
+use crate::io::in_use::InUse;
 use crate::io::{digest, space, stamp};
 use crate::model::{
     ChatConfig, DownloadPolicy, HubRepo, ModelFile, ModelFiles, Shard, ShardPath, TensorCache,

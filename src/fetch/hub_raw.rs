@@ -4,7 +4,8 @@ use camino::Utf8PathBuf;
 
 use super::checkpoint::{is_weights, needed};
 use super::hub::{Commit, FetchEvent, Listing, RemoteFile};
-use super::{Existing, FetchError, HubModels, InUse};
+use super::{Existing, FetchError, HubModels};
+use crate::io::in_use::InUse;
 use crate::model::{HubRepo, ShardPath};
 
 /// A raw checkpoint of the Hub whose list of files is known.

@@ -21,7 +21,7 @@ pub use local::{checkpoint_files, local};
 pub use lock::{Lock, LockError, LockedModel};
 pub use mlc_cache::{Existing, MlcCache, Otherwise, is_source_tree};
 pub use prune::{Pruned, Pruner};
-pub use register::{InUse, Record, Register, SnapshotKey};
+pub use register::{Record, Register, SnapshotKey};
 
 use self::hub::HubError;
 use crate::model::{ByteSize, ChatConfigError, HubRepo, ShardPathError, TensorCacheError};

@@ -16,14 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use super::weights;
 use crate::io::cancel::Cancel;
+use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
 use crate::io::{atomic, dir, files};
 use crate::model::{HubRepo, Revision, ShardPath};
 
 /// The most a record may hold in bytes: a repository of 100,000 files fits.
 const RECORD_LIMIT: u64 = 64 << 20;
-/// How often the time of the last use is written.
-const STAMP_EVERY: Duration = Duration::from_secs(3600);
 
 /// The register of one cache directory.
 #[derive(Clone, Debug)]
@@ -74,12 +73,6 @@ impl Record {
     }
 }
 
-/// Held while somebody uses a snapshot: nothing of it is removed meanwhile.
-#[derive(Debug)]
-pub struct InUse {
-    _lock: Option<Lock>,
-}
-
 impl Register {
     /// The register of a cache directory, which need not exist. Nothing is touched.
     pub fn new(cache_dir: &Utf8Path) -> Self {
@@ -92,17 +85,13 @@ impl Register {
     /// who removes things cannot do so there either.
     pub fn hold(&self, key: SnapshotKey<'_>, cancel: &Cancel) -> Option<InUse> {
         let path = self.use_lock(&name(key));
-        let _ = files::create_dir_all(files::parent(&path));
-        let lock = loop {
-            match Lock::try_share(&path) {
-                Ok(Some(lock)) => break Some(lock),
-                Ok(None) if cancel.is_cancelled() => return None,
-                Ok(None) => std::thread::sleep(Duration::from_millis(50)),
-                Err(_) => break None,
+        loop {
+            match InUse::hold(&path) {
+                Some(held) => return Some(held),
+                None if cancel.is_cancelled() => return None,
+                None => std::thread::sleep(Duration::from_millis(50)),
             }
-        };
-        let _ = files::touch(&path, STAMP_EVERY);
-        Some(InUse { _lock: lock })
+        }
     }
 
     /// Writes down what was just downloaded of a snapshot, beside what was before. The snapshot

@@ -7,6 +7,7 @@ pub mod digest;
 pub mod dir;
 pub mod files;
 pub mod http;
+pub mod in_use;
 pub mod kept_log;
 pub mod link;
 pub mod lock;

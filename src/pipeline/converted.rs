@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use camino::Utf8PathBuf;
 
-use crate::convert::store::{ConvertedStore, InUse, Lookup, Made, NewModel};
+use crate::convert::store::{ConvertedStore, Lookup, Made, NewModel};
 use crate::error::Error;
 use crate::io::cancel::Cancel;
+use crate::io::in_use::InUse;
 use crate::model::Fingerprint;
 use crate::ui::Ui;
 

@@ -14,11 +14,12 @@ use super::fetch::{Fetched, of_model};
 use super::raw_template::resolved;
 use super::{BuildRequest, PackageRequest, Planned};
 use crate::convert::chat;
-use crate::convert::store::{ConvertedStore, InUse, Lookup};
+use crate::convert::store::{ConvertedStore, Lookup};
 use crate::error::Error;
 use crate::fetch::{FetchError, HubModels, local};
 use crate::io::cancel::Cancel;
 use crate::io::files;
+use crate::io::in_use::InUse;
 use crate::model::{
     ByteSize, ChatConfig, Conversion, Device, Fingerprint, ModelEntry, ModelFiles, Overrides,
     ResolvedConversion, TensorCache,
