@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -117,7 +117,7 @@ fn supervise(
             pause(drained);
             continue;
         };
-        stop(child)?;
+        stop(child, drained)?;
         return Ok(Some(why));
     }
     Ok(None)
@@ -203,11 +203,13 @@ fn is_drained(drained: &Receiver<()>) -> bool {
     drained.recv_timeout(DRAIN) == Err(RecvTimeoutError::Disconnected)
 }
 
-/// Ends the group, gently first.
-fn stop(child: &mut Child) -> io::Result<()> {
+/// Ends the group, gently first. Who still holds the output has not ended: Ninja, for one, whose
+/// compilers are groups of their own that only it can end.
+fn stop(child: &mut Child, drained: &Receiver<()>) -> io::Result<()> {
     group::terminate(child);
     let asked = Instant::now();
-    while asked.elapsed() < GRACE && !group::has_exited(child)? {
+    let has_ended = || drained.try_recv() == Err(TryRecvError::Disconnected);
+    while asked.elapsed() < GRACE && !(group::has_exited(child)? && has_ended()) {
         std::thread::sleep(POLL);
     }
     // Also when the leader is gone: others of its group may not have listened.

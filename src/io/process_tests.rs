@@ -90,6 +90,25 @@ fn the_time_limit_ends_the_whole_group() {
 }
 
 #[test]
+fn cancelling_lets_what_the_program_started_clean_up_too() {
+    let scene = Scene::new();
+    let cancel = Cancel::default();
+    // What leads the group ends at once.
+    let script = "(trap 'sleep 0.2; touch cleaned; exit 0' TERM; touch ready; \
+                  while :; do sleep 0.05; done) & exec sleep 600";
+    let ended = std::thread::scope(|scope| {
+        let running = scope.spawn(|| scene.sh(script, None, &cancel));
+        while !scene.path.join("ready").exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        cancel.cancel();
+        running.join().unwrap()
+    });
+    assert_eq!(ended.how, End::Cancelled);
+    assert!(scene.path.join("cleaned").exists());
+}
+
+#[test]
 fn cancelling_lets_the_program_clean_up_first() {
     let scene = Scene::new();
     let cancel = Cancel::default();
