@@ -14,6 +14,7 @@
 
 pub mod assemble;
 pub mod binding;
+pub mod cache;
 pub mod cli;
 pub mod compile;
 pub mod config;

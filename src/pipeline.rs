@@ -1,27 +1,9 @@
 //! Every stage by its name, in order, and what passes between them.
 
-mod abi;
-mod anatomy;
-mod binding;
-mod by_mlc;
-pub mod cache;
 mod check;
-mod compile;
-mod compile_one;
-pub mod convert;
-mod converted;
-mod doctor;
-mod fetch;
 mod libraries;
-mod library;
-mod linked;
-mod lock;
-mod output;
 mod project;
 pub mod publish;
-mod raw;
-mod raw_template;
-mod record;
 mod report;
 mod report_baseline;
 mod unpack;
@@ -33,28 +15,31 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub use self::binding::BindingOptions;
 pub use self::check::check;
-use self::compile::Had;
-pub use self::compile_one::{CompileOneRequest, CompiledOne, compile_one};
-pub use self::doctor::{DoctorRequest, doctor};
-use self::fetch::Fetched;
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
-use self::library::{LibrarySource, check_prepared, source, with_libraries};
-pub use self::lock::{Locked, Update, lock};
 pub use self::project::{package_at, project};
 pub use self::report::{NamedPath, ReportRequest, over_budget, report};
 pub use self::report_baseline::{BaselineSource, Variable};
 pub use self::unpack::unpack;
 use self::vram::Raised;
-use crate::assemble::{AppModel, Assembly, app_config};
+use crate::assemble::{AppModel, Assembly, app_config, breakdown, output, record};
+pub use crate::binding::planned::BindingOptions;
+use crate::binding::{abi_headers, obtain, planned as binding};
+use crate::compile::package::{self as compile, Had};
+pub use crate::compile::single::{CompileOneRequest, CompiledOne, compile_one};
 use crate::compile::{
     Environment, Lookup, MissReason, Store, Toolchain, ToolchainRequest, identify,
 };
 use crate::config;
 use crate::config::Checked;
+use crate::convert::job::package as raw;
+use crate::doctor::examine;
+pub use crate::doctor::examine::{DoctorRequest, doctor};
 use crate::error::Error;
+use crate::fetch::package::{self as fetch, Fetched};
+pub use crate::fetch::update_lock::{Locked, Update, lock};
 use crate::io::process::Cancel;
+use crate::library::package::{LibrarySource, check_prepared, source, with_libraries};
 use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{InputFile, Manifest, StageRecord};
 use crate::model::{
@@ -111,14 +96,14 @@ pub struct BuildRequest {
 }
 
 /// A plan, and what was read to make it.
-struct Planned {
-    plan: Plan,
-    config: InputFile,
-    checked: Checked,
-    fetched: Fetched,
-    store: Store,
-    toolchain: Option<Toolchain>,
-    binding: Option<binding::Prepared>,
+pub(crate) struct Planned {
+    pub(crate) plan: Plan,
+    pub(crate) config: InputFile,
+    pub(crate) checked: Checked,
+    pub(crate) fetched: Fetched,
+    pub(crate) store: Store,
+    pub(crate) toolchain: Option<Toolchain>,
+    pub(crate) binding: Option<binding::Prepared>,
 }
 
 /// Says what [`build`] would do.
@@ -135,8 +120,8 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     output::refuse_occupied(&request.package, &planned.plan)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan)?;
-    abi::check(&planned, ui)?;
-    doctor::require(&request.package, &planned, ui, cancel)?;
+    abi_headers::check(&planned, ui)?;
+    examine::require(&request.package, &planned, ui, cancel)?;
     planned.fetched.complete(ui)?;
     clock.lap("download");
     if raw::convert(request, &mut planned, ui, cancel)? {
@@ -211,7 +196,10 @@ fn read_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Chec
 }
 
 /// The same with all its models; those of `--only` are among them.
-fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Checked), Error> {
+pub(crate) fn read_whole_config(
+    request: &PackageRequest,
+    ui: &Ui,
+) -> Result<(PackageConfig, Checked), Error> {
     let mut checked = check(&request.package_config);
     if request.strict {
         checked = checked.deny_warnings();
@@ -233,7 +221,7 @@ fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig
     Ok((config, checked))
 }
 
-fn toolchain(
+pub(crate) fn toolchain(
     request: &PackageRequest,
     device: Device,
     cancel: &Cancel,
@@ -293,8 +281,8 @@ fn assemble(
         Some(prepared) => {
             clock.lap("archive");
             let (package, mode) = (&request.package, request.link_mode);
-            let models = binding::Models { linked, archive: &archive };
-            let bound = binding::bind(package, prepared, mode, &models, &mut assembly, ui, cancel)?;
+            let models = obtain::Models { linked, archive: &archive };
+            let bound = obtain::bind(package, prepared, mode, &models, &mut assembly, ui, cancel)?;
             clock.lap("binding");
             Some(bound)
         }
@@ -314,7 +302,7 @@ fn assemble(
     let mut manifest = record::manifest(planned, sources, linked, &anatomy, clock.stages);
     raised.write(planned, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {
-        let duplicates = anatomy::duplicates(&anatomy, plan, &planned.fetched, &outputs);
+        let duplicates = breakdown::duplicates(&anatomy, plan, &planned.fetched, &outputs);
         let manifest = Manifest { outputs, duplicates, binding, ..manifest };
         manifest.to_json().map(|text| (text, manifest))
     })?)

@@ -11,9 +11,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "pipeline", "report", "config", "convert", "doctor", "fetch", "library", "compile",
-            "plan", "binding", "publish", "manifest", "github", "io", "model", "ui", "error",
-            "exit",
+            "pipeline", "cache", "report", "config", "convert", "doctor", "fetch", "library",
+            "compile", "plan", "binding", "publish", "manifest", "github", "io", "model", "ui",
+            "error", "exit",
         ],
     ),
     (
@@ -33,14 +33,25 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ui", &["github", "model"]),
     ("report", &["plan", "manifest", "model"]),
     ("config", &["io", "github", "model"]),
-    ("fetch", &["io", "model"]),
-    ("convert", &["io", "model"]),
+    // What pipeline/ did for these stages lies in them, and still knows pipeline's requests.
+    ("fetch", &["pipeline", "config", "convert", "compile", "plan", "io", "model", "ui", "error"]),
+    ("convert", &["pipeline", "fetch", "compile", "plan", "io", "model", "ui", "error"]),
     ("plan", &["model"]),
-    ("compile", &["io", "model"]),
-    ("library", &["io", "model"]),
-    ("binding", &["io", "model"]),
-    ("doctor", &["io", "model"]),
-    ("assemble", &["manifest", "io", "model"]),
+    ("compile", &["pipeline", "library", "manifest", "plan", "io", "model", "ui", "error"]),
+    ("library", &["compile", "plan", "io", "model", "error"]),
+    (
+        "binding",
+        &[
+            "pipeline", "assemble", "compile", "library", "manifest", "plan", "io", "model", "ui",
+            "error",
+        ],
+    ),
+    ("doctor", &["pipeline", "binding", "compile", "plan", "io", "model", "ui", "error"]),
+    (
+        "assemble",
+        &["pipeline", "binding", "fetch", "library", "manifest", "plan", "io", "model", "error"],
+    ),
+    ("cache", &["binding", "compile", "convert", "fetch", "io", "model", "ui", "error"]),
     ("publish", &["manifest", "github", "io", "model"]),
     ("manifest", &["model"]),
     ("github", &["io"]),

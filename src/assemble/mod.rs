@@ -1,7 +1,11 @@
 //! The tree under `dist/`: made beside it, swapped in whole.
 
 mod app_config;
+pub(crate) mod binding;
+pub(crate) mod breakdown;
 mod chat_config;
+pub(crate) mod output;
+pub(crate) mod record;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};

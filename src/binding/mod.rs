@@ -9,6 +9,7 @@
 //! again is kept as a kit.
 
 pub mod abi;
+pub(crate) mod abi_headers;
 mod answers;
 mod build;
 pub mod checks;
@@ -20,6 +21,9 @@ mod kit_inventory;
 mod kit_store;
 mod link;
 mod link_command;
+pub(crate) mod linked;
+pub(crate) mod obtain;
+pub mod planned;
 mod prepare;
 mod script;
 mod source;

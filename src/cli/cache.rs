@@ -6,16 +6,16 @@ use camino::Utf8PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Context, Format, package};
+use crate::cache::{
+    self, CacheList, CacheRequest, CacheVerdict, CachedConverted, CachedLibrary, CachedWeights,
+    PruneRequest, PruneResult, RemovedItem, RemovedKind,
+};
 use crate::compile::Environment;
 use crate::convert::store::Part;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fetch::hub::HubOptions;
 use crate::model::{Age, ByteSize};
-use crate::pipeline::cache::{
-    self, CacheList, CacheRequest, CacheVerdict, CachedConverted, CachedLibrary, CachedWeights,
-    PruneRequest, PruneResult, RemovedItem, RemovedKind,
-};
 use crate::report::{count, write_table};
 
 /// `mlc-package cache`.

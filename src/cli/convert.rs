@@ -7,11 +7,11 @@ use super::package::default_cache_dir;
 use super::{Context, Format};
 use crate::compile::Environment;
 use crate::convert::engine::{Engine, MlcArguments};
+use crate::convert::job::verb::{Checkpoint, ConvertRequest, Converted, convert};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::files;
 use crate::model::{HubRepo, parse_overrides};
-use crate::pipeline::convert::{Checkpoint, ConvertRequest, Converted, convert};
 
 /// `mlc-package convert`.
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ pub mod chat;
 pub mod derive;
 pub mod engine;
 mod error;
+pub mod job;
 mod nearest;
 mod new_model;
 pub mod source;

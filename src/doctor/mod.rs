@@ -5,6 +5,7 @@
 //! machine -> facts -> findings -> report
 //! ```
 
+pub mod examine;
 pub mod facts;
 mod finding;
 mod pinned;

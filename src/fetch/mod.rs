@@ -8,8 +8,10 @@ mod hub_raw;
 mod local;
 mod lock;
 mod mlc_cache;
+pub(crate) mod package;
 mod prune;
 mod register;
+pub mod update_lock;
 pub mod weights;
 
 use camino::Utf8PathBuf;

@@ -15,6 +15,7 @@ mod inspect;
 pub mod memory;
 pub mod metadata;
 mod object;
+pub(crate) mod package;
 mod parallel;
 mod printable;
 mod render;

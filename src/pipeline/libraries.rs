@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::compile::compile;
 use super::{BuildRequest, Clock, make_plan, refuse_unfetched};
+use crate::compile::package::compile;
 use crate::error::Error;
 use crate::io::process::Cancel;
 use crate::manifest::LibraryOrigin;

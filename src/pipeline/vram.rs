@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::record::memory_of;
 use super::{BuildRequest, Planned};
+use crate::assemble::record::memory_of;
 use crate::config::render::{self, Repository};
 use crate::config::{ConfigError, VramNeed};
 use crate::error::Error;

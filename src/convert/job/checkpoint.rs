@@ -2,26 +2,27 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::super::by_mlc::{Files, Source};
-use super::super::fetch::{Fetched, of_model, show};
+use super::mlc::{Files, Source};
+use super::package::Raw;
 use crate::convert::ConvertError;
 use crate::convert::engine::is_config;
 use crate::convert::source;
 use crate::convert::store::ConvertedStore;
 use crate::error::Error;
+use crate::fetch::package::{Fetched, of_model, show};
 use crate::fetch::{FetchError, HubModels, HubRaw, checkpoint_files};
 use crate::io::cancel::Cancel;
 use crate::io::files;
 use crate::model::{ByteSize, Digest, HubRepo, ModelEntry, ModelId, ModelSource};
 use crate::ui::{Transfer, Ui};
 
-pub(in super::super) enum Checkpoint {
+pub(crate) enum Checkpoint {
     Directory { dir: Utf8PathBuf, digest: Digest },
     Hub { repo: HubRepo, raw: HubRaw },
 }
 
 impl Checkpoint {
-    pub(super) fn find(
+    pub(crate) fn find(
         store: &ConvertedStore,
         entry: &ModelEntry,
         hub: Option<&HubModels>,
@@ -47,7 +48,7 @@ impl Checkpoint {
     }
 
     /// What stands for its content.
-    pub(super) fn identity(&self) -> String {
+    pub(crate) fn identity(&self) -> String {
         match self {
             Self::Directory { digest, .. } => digest.to_string(),
             Self::Hub { repo, raw } => format!("{repo}@{}", raw.commit),
@@ -55,7 +56,7 @@ impl Checkpoint {
     }
 
     /// The same of its configs and its tokenizer.
-    pub(super) fn identity_of_configs(
+    pub(crate) fn identity_of_configs(
         &self,
         store: &ConvertedStore,
         model_id: &ModelId,
@@ -69,7 +70,7 @@ impl Checkpoint {
     }
 
     /// The names of its files, here or not. What lies in directories is none of a conversion's.
-    pub(super) fn names(&self, model_id: &ModelId) -> Result<Vec<String>, Error> {
+    pub(crate) fn names(&self, model_id: &ModelId) -> Result<Vec<String>, Error> {
         Ok(match self {
             Self::Directory { dir, .. } => {
                 let found = checkpoint_files(dir).map_err(of_model(model_id))?;
@@ -81,7 +82,7 @@ impl Checkpoint {
     }
 
     /// Where it is; of one from the Hub only configs and tokenizer, unless `whole`.
-    pub(super) fn dir(
+    pub(crate) fn dir(
         &self,
         model_id: &ModelId,
         hub: Option<&HubModels>,
@@ -110,12 +111,12 @@ impl Checkpoint {
     }
 
     /// Counts what has to be downloaded; gives its bytes.
-    pub(super) fn count_missing(&self, fetched: &mut Fetched) -> u64 {
+    pub(crate) fn count_missing(&self, fetched: &mut Fetched) -> u64 {
         let (Self::Hub { repo, raw }, Some(hub)) = (self, &fetched.hub) else {
             return 0;
         };
         let (files, bytes) = hub.raw_missing(repo, raw);
-        let is_same = |other: &super::Raw| match &other.checkpoint {
+        let is_same = |other: &Raw| match &other.checkpoint {
             Self::Hub { repo: known, raw: of_known } => {
                 (known.user(), known.repo(), &of_known.commit)
                     == (repo.user(), repo.repo(), &raw.commit)
@@ -131,7 +132,7 @@ impl Checkpoint {
     }
 
     /// Whoever wrote to the checkpoint meanwhile may have left half of this and half of that.
-    pub(super) fn refuse_changed(
+    pub(crate) fn refuse_changed(
         &self,
         store: &ConvertedStore,
         model_id: &ModelId,
@@ -147,13 +148,13 @@ impl Checkpoint {
 }
 
 /// A checkpoint as MLC LLM's conversion reads it.
-pub(super) struct Shown<'a> {
-    pub(super) checkpoint: &'a Checkpoint,
-    pub(super) store: &'a ConvertedStore,
-    pub(super) model_id: &'a ModelId,
-    pub(super) hub: Option<&'a HubModels>,
-    pub(super) ui: &'a Ui,
-    pub(super) cancel: &'a Cancel,
+pub(crate) struct Shown<'a> {
+    pub(crate) checkpoint: &'a Checkpoint,
+    pub(crate) store: &'a ConvertedStore,
+    pub(crate) model_id: &'a ModelId,
+    pub(crate) hub: Option<&'a HubModels>,
+    pub(crate) ui: &'a Ui,
+    pub(crate) cancel: &'a Cancel,
 }
 
 impl Source for Shown<'_> {

@@ -2,57 +2,57 @@
 
 use std::time::Duration;
 
-use super::super::by_mlc::{ByMlc, variables};
-use super::super::fetch::Fetched;
-use super::super::{PackageRequest, toolchain};
 use super::checkpoint::Checkpoint;
-use super::{Raw, generated};
+use super::mlc::{ByMlc, variables};
+use super::package::{Raw, generated};
 use crate::compile::Toolchain;
 use crate::convert::ConvertError;
 use crate::convert::engine::{Choice, Engine, MlcArguments, MlcInputs, Why, Wish, choose};
 use crate::convert::store::{ConvertedStore, Lookup};
 use crate::error::Error;
+use crate::fetch::package::Fetched;
 use crate::io::cancel::Cancel;
 use crate::io::process::Variables;
 use crate::model::{
     Device, Digest, Fingerprint, ModelEntry, Overrides, Quantization, ResolvedConversion,
 };
+use crate::pipeline::{PackageRequest, toolchain};
 use crate::ui::Ui;
 
 /// Upstream's variable that has weights cut for several GPUs beforehand.
-pub(in super::super) const PRESHARD: &str = "MLC_INTERNAL_PRESHARD_NUM";
+pub(crate) const PRESHARD: &str = "MLC_INTERNAL_PRESHARD_NUM";
 
 /// Who converts.
-pub(super) enum By {
+pub(crate) enum By {
     Native { quantization: Quantization },
     Mlc(Box<Python>),
 }
 
 /// A conversion that MLC LLM does.
-pub(super) struct Python {
+pub(crate) struct Python {
     toolchain: Toolchain,
     variables: Variables,
     inputs: MlcInputs,
     /// What it is converted to, in words.
     to: String,
     /// Why this program does not.
-    pub(super) why: String,
+    pub(crate) why: String,
 }
 
 /// What is asked about a model.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) request: &'a PackageRequest,
-    pub(super) device: Device,
-    pub(super) entry: &'a ModelEntry,
-    pub(super) conversion: ResolvedConversion,
-    pub(super) store: &'a ConvertedStore,
-    pub(super) ui: &'a Ui,
-    pub(super) cancel: &'a Cancel,
+pub(crate) struct Asked<'a> {
+    pub(crate) request: &'a PackageRequest,
+    pub(crate) device: Device,
+    pub(crate) entry: &'a ModelEntry,
+    pub(crate) conversion: ResolvedConversion,
+    pub(crate) store: &'a ConvertedStore,
+    pub(crate) ui: &'a Ui,
+    pub(crate) cancel: &'a Cancel,
 }
 
 impl Fetched {
-    pub(super) fn by(
+    pub(crate) fn by(
         &mut self,
         asked: &Asked<'_>,
         checkpoint: &Checkpoint,
@@ -129,7 +129,7 @@ impl Fetched {
 
 impl Raw {
     /// The conversion, to be done. `convert_weight` may take so long.
-    pub(super) fn by_mlc<'a>(&'a self, python: &'a Python, limit: Duration) -> ByMlc<'a> {
+    pub(crate) fn by_mlc<'a>(&'a self, python: &'a Python, limit: Duration) -> ByMlc<'a> {
         ByMlc {
             store: &self.store,
             python: &python.toolchain.python,
@@ -178,7 +178,7 @@ fn mlc_inputs(
 }
 
 /// Why there is no MLC LLM, told by the model that needs it.
-pub(in super::super) fn no_mlc(error: Error, checkpoint: &str, why: &Why) -> Error {
+pub(crate) fn no_mlc(error: Error, checkpoint: &str, why: &Why) -> Error {
     match error {
         // What Python printed is shown by the error itself.
         Error::Toolchain(error) if !error.is_interrupted() && error.last_lines().is_empty() => {

@@ -1,21 +1,14 @@
 //! Raw checkpoints of a package: first what their models will be, then, in a build, the models.
 
-mod by;
-mod checkpoint;
-mod native;
-
 use std::time::Duration;
 
-use self::by::{Asked, By};
-pub(super) use self::by::{PRESHARD, no_mlc};
-pub(super) use self::checkpoint::Checkpoint;
-use self::checkpoint::Shown;
-use super::fetch::{Fetched, of_model};
-use super::raw_template::resolved;
-use super::{BuildRequest, PackageRequest, Planned};
+use super::checkpoint::{Checkpoint, Shown};
+use super::converter::{Asked, By};
+use super::template::resolved;
 use crate::convert::chat;
 use crate::convert::store::{ConvertedStore, Lookup};
 use crate::error::Error;
+use crate::fetch::package::{Fetched, of_model};
 use crate::fetch::{FetchError, HubModels, local};
 use crate::io::cancel::Cancel;
 use crate::io::files;
@@ -24,25 +17,26 @@ use crate::model::{
     ByteSize, ChatConfig, Conversion, Device, Fingerprint, ModelEntry, ModelFiles, Overrides,
     ResolvedConversion, TensorCache,
 };
+use crate::pipeline::{BuildRequest, PackageRequest, Planned};
 use crate::plan::{CachedModel, ModelFacts, PlannedBundle, PlannedConversion, PlannedEngine};
 use crate::ui::Ui;
 
 /// A model that is converted from a raw checkpoint.
-pub(super) struct Raw {
-    entry: ModelEntry,
-    conversion: ResolvedConversion,
-    checkpoint: Checkpoint,
-    store: ConvertedStore,
-    fingerprint: Fingerprint,
-    by: By,
+pub(crate) struct Raw {
+    pub(crate) entry: ModelEntry,
+    pub(crate) conversion: ResolvedConversion,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) store: ConvertedStore,
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) by: By,
     /// Kept while the converted model, or its config, is used.
-    held: Vec<InUse>,
+    pub(crate) held: Vec<InUse>,
 }
 
 impl Fetched {
     /// Has what a plan must know of the model that a checkpoint becomes; what is not here and
     /// must not be asked for is said in words.
-    pub(super) fn raw_model(
+    pub(crate) fn raw_model(
         &mut self,
         request: &PackageRequest,
         device: Device,
@@ -108,7 +102,7 @@ impl Fetched {
 }
 
 /// Has every model of the plan that comes from a raw checkpoint; says whether there is any.
-pub(super) fn convert(
+pub(crate) fn convert(
     request: &BuildRequest,
     planned: &mut Planned,
     ui: &Ui,
@@ -202,7 +196,7 @@ impl Raw {
 
 /// What of an entry's overrides `mlc-chat-config.json` is made with. There -1 would be a value;
 /// here it leaves the model's own.
-fn generated(overrides: &Overrides) -> Overrides {
+pub(crate) fn generated(overrides: &Overrides) -> Overrides {
     let own = |value: Option<i64>| value.filter(|value| *value != -1);
     Overrides {
         context_window_size: own(overrides.context_window_size),

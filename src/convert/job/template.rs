@@ -2,17 +2,17 @@
 
 use camino::Utf8Path;
 
-use super::fetch::{of_model, show};
-use super::raw::Checkpoint;
+use super::checkpoint::Checkpoint;
 use crate::convert::derive::{derive, remembered};
 use crate::error::Error;
+use crate::fetch::package::{of_model, show};
 use crate::fetch::{FetchError, HubModels};
 use crate::model::{Conversion, ModelEntry, ModelSource, ResolvedConversion, TemplateOrigin};
 use crate::ui::{Transfer, Ui};
 
 /// Completes what an entry says of its conversion. Only where the template has to be derived, a
 /// checkpoint of the Hub has its configs and tokenizer downloaded.
-pub(super) fn resolved(
+pub(crate) fn resolved(
     asked: Conversion,
     entry: &ModelEntry,
     checkpoint: &Checkpoint,

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{PackageRequest, Planned, abi};
+use crate::binding::abi_headers;
 use crate::compile::{CompileError, Environment, Toolchain, ToolchainRequest, identify};
 use crate::doctor::facts::{Abi, Facts, Python, Sources};
 use crate::doctor::{self, Build, Finding, Machine, Probe, Report};
@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::files;
 use crate::model::{Device, MacabiArch};
+use crate::pipeline::{PackageRequest, Planned};
 use crate::plan::{BindingState, Cached, Origin, PlannedLibrary};
 use crate::ui::Ui;
 
@@ -63,7 +64,7 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error>
 
 /// Stops a build that this machine cannot do, before it has begun. Costs nothing where nothing is
 /// to be done, and starts no Python.
-pub(super) fn require(
+pub(crate) fn require(
     request: &PackageRequest,
     planned: &Planned,
     ui: &Ui,
@@ -143,7 +144,7 @@ fn abi_of(facts: &Facts, toolchain: &Toolchain, machine: &Machine<'_>) -> Option
 }
 
 fn compare(compiler: Option<&str>, tvm: &Utf8Path) -> Abi {
-    let (sources, compared) = abi::of_sources(compiler, tvm);
+    let (sources, compared) = abi_headers::of_sources(compiler, tvm);
     match compared {
         Ok(None) => {
             let sources = sources.map(|version| version.to_string()).unwrap_or_default();

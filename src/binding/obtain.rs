@@ -1,6 +1,8 @@
+//! Having the binding: its kit out of the cache, or built now.
+
 use camino::Utf8Path;
 
-use super::{Prepared, binding_request, python};
+use super::planned::{Prepared, binding_request, python};
 use crate::assemble::Assembly;
 use crate::binding::{
     BuildEvent, BuildRequest, Built, KitLookup, KitMiss, Surroundings, build,
@@ -16,13 +18,13 @@ use crate::pipeline::PackageRequest;
 use crate::ui::Ui;
 
 /// The models of the package, and their archive in it.
-pub(in crate::pipeline) struct Models<'a> {
-    pub(in crate::pipeline) linked: &'a [Linked<'a>],
-    pub(in crate::pipeline) archive: &'a Utf8Path,
+pub(crate) struct Models<'a> {
+    pub(crate) linked: &'a [Linked<'a>],
+    pub(crate) archive: &'a Utf8Path,
 }
 
 /// Has the binding and puts it into the package.
-pub(in crate::pipeline) fn bind(
+pub(crate) fn bind(
     request: &PackageRequest,
     prepared: &Prepared,
     mode: LinkMode,
@@ -54,18 +56,18 @@ pub(in crate::pipeline) fn bind(
 }
 
 /// What it takes to have the binding and to put it into the package.
-pub(super) struct Binder<'a> {
-    pub(super) request: &'a PackageRequest,
-    pub(super) prepared: &'a Prepared,
-    pub(super) mode: LinkMode,
-    pub(super) archive: &'a Utf8Path,
-    pub(super) linked: &'a [Linked<'a>],
-    pub(super) ui: &'a Ui,
-    pub(super) cancel: &'a Cancel,
+pub(crate) struct Binder<'a> {
+    pub(crate) request: &'a PackageRequest,
+    pub(crate) prepared: &'a Prepared,
+    pub(crate) mode: LinkMode,
+    pub(crate) archive: &'a Utf8Path,
+    pub(crate) linked: &'a [Linked<'a>],
+    pub(crate) ui: &'a Ui,
+    pub(crate) cancel: &'a Cancel,
 }
 
 impl Binder<'_> {
-    pub(super) fn given(&self) -> Surroundings<'_> {
+    pub(crate) fn given(&self) -> Surroundings<'_> {
         let directory = &self.request.environment.directory;
         Surroundings { variables: &self.prepared.variables, directory }
     }

@@ -12,18 +12,18 @@ use crate::model::Fingerprint;
 use crate::ui::Ui;
 
 /// An entry of the cache.
-pub(super) struct InCache {
+pub(crate) struct InCache {
     /// Its directory.
-    pub(super) dir: Utf8PathBuf,
+    pub(crate) dir: Utf8PathBuf,
     /// How long it took to make; none if it was there before.
-    pub(super) seconds: Option<f64>,
+    pub(crate) seconds: Option<f64>,
     /// Kept while it is used.
-    pub(super) held: InUse,
+    pub(crate) held: InUse,
 }
 
 /// The entry of a fingerprint; `name` is what is shown of it. If it is not there, it is made by
 /// `make`, which says when the download was over.
-pub(super) fn have(
+pub(crate) fn have(
     store: &ConvertedStore,
     fingerprint: Fingerprint,
     (name, made): (&str, Made<'_>),

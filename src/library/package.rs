@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
-use super::compile::Had;
+use crate::compile::package::Had;
 use crate::error::Error;
 use crate::io::map::MappedFile;
 use crate::library::{self, Expectation, LibraryError, LibraryFile, Linked, Problem, Target};
@@ -12,14 +12,14 @@ use crate::model::Fingerprint;
 use crate::plan::{Origin, Plan, PlannedLibrary};
 
 /// A library's file, mapped.
-pub(super) struct LibrarySource<'a> {
-    pub(super) planned: &'a PlannedLibrary,
+pub(crate) struct LibrarySource<'a> {
+    pub(crate) planned: &'a PlannedLibrary,
     path: &'a Utf8Path,
-    pub(super) bytes: MappedFile,
-    pub(super) had: Option<&'a Had>,
+    pub(crate) bytes: MappedFile,
+    pub(crate) had: Option<&'a Had>,
 }
 
-pub(super) fn source<'a>(
+pub(crate) fn source<'a>(
     planned: &'a PlannedLibrary,
     had: &'a BTreeMap<Fingerprint, Had>,
 ) -> Result<LibrarySource<'a>, Error> {
@@ -37,7 +37,7 @@ pub(super) fn source<'a>(
 }
 
 /// Opens and validates libraries, all problems at once, and goes on with them.
-pub(super) fn with_libraries<T>(
+pub(crate) fn with_libraries<T>(
     plan: &Plan,
     sources: &[LibrarySource<'_>],
     go_on: impl FnOnce(&[Linked<'_>]) -> Result<T, Error>,
@@ -62,7 +62,7 @@ pub(super) fn with_libraries<T>(
 
 /// Validates the libraries that the user compiled: whoever waited for a compilation should not
 /// be told after it.
-pub(super) fn check_prepared(plan: &Plan) -> Result<(), Error> {
+pub(crate) fn check_prepared(plan: &Plan) -> Result<(), Error> {
     let none = BTreeMap::new();
     let prepared =
         plan.libraries.iter().filter(|library| matches!(library.origin, Origin::Prepared { .. }));
@@ -96,6 +96,6 @@ fn expectations(plan: &Plan, library: &PlannedLibrary) -> Vec<Expectation> {
         .collect()
 }
 
-pub(super) fn target(plan: &Plan) -> Target {
+pub(crate) fn target(plan: &Plan) -> Target {
     Target { device: plan.device, macabi_arch: plan.macabi_arch.unwrap_or_default() }
 }

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::super::by_mlc::{ByMlc, Files, Source, listed, variables};
-use super::super::converted::InCache;
-use super::super::raw::{PRESHARD, no_mlc};
-use super::place::Place;
-use super::{ConvertRequest, WeightsError};
+use super::cached::InCache;
+use super::converter::{PRESHARD, no_mlc};
+use super::mlc::{ByMlc, Files, Source, listed, variables};
+use super::verb::ConvertRequest;
+use super::verb_place::Place;
 use crate::compile::{Toolchain, ToolchainRequest, identify};
 use crate::convert::ConvertError;
 use crate::convert::chat::ChatSummary;
 use crate::convert::engine::{MlcInputs, Why, is_config};
 use crate::convert::source;
 use crate::convert::store::ConvertedStore;
+use crate::convert::weights::WeightsError;
 use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::{dir, files, link};
@@ -25,7 +26,7 @@ use crate::ui::Ui;
 const LIMIT: Duration = Duration::from_secs(24 * 3600);
 
 /// Has the model in the cache.
-pub(super) fn by_mlc(
+pub(crate) fn by_mlc(
     request: &ConvertRequest,
     template: Option<&str>,
     place: &Place<'_>,
@@ -79,7 +80,7 @@ pub(super) fn by_mlc(
 }
 
 /// Puts a model of the cache where it is asked for, as files of its own.
-pub(super) fn placed(
+pub(crate) fn placed(
     template: Option<&str>,
     had: &InCache,
     output: &Utf8Path,

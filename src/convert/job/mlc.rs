@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::compile::show_log;
-use super::converted::{InCache, have};
+use super::cached::{InCache, have};
 use crate::compile::Environment;
+use crate::compile::package::show_log;
 use crate::convert::ConvertError;
 use crate::convert::chat::ChatRequest;
 use crate::convert::engine::{
@@ -29,30 +29,30 @@ const TOKENIZERS: [&str; 3] = ["tokenizer.json", "tokenizer.model", "tokenizer_m
 const AWQ: &str = "q4f16_autoawq";
 
 /// A conversion that MLC LLM does.
-pub(super) struct ByMlc<'a> {
-    pub(super) store: &'a ConvertedStore,
+pub(crate) struct ByMlc<'a> {
+    pub(crate) store: &'a ConvertedStore,
     /// The interpreter.
-    pub(super) python: &'a Utf8Path,
-    pub(super) variables: &'a Variables,
+    pub(crate) python: &'a Utf8Path,
+    pub(crate) variables: &'a Variables,
     /// Everything that it depends on.
-    pub(super) inputs: &'a MlcInputs,
+    pub(crate) inputs: &'a MlcInputs,
     /// Why it is MLC LLM that does it.
-    pub(super) why: &'a str,
+    pub(crate) why: &'a str,
     /// What it is converted to, in words.
-    pub(super) to: &'a str,
+    pub(crate) to: &'a str,
     /// The checkpoint, as the user names it.
-    pub(super) model: &'a str,
+    pub(crate) model: &'a str,
     /// What is shown of it.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// How long `convert_weight` may take.
-    pub(super) limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 /// The files of a checkpoint: their paths in it, and where they are.
-pub(super) type Files = Vec<(ShardPath, Utf8PathBuf)>;
+pub(crate) type Files = Vec<(ShardPath, Utf8PathBuf)>;
 
 /// What a conversion reads, and whether it still is what it was.
-pub(super) trait Source {
+pub(crate) trait Source {
     /// The configs and the tokenizer, and of a `whole` checkpoint the weights.
     fn files(&self, whole: bool) -> Result<Files, Error>;
 
@@ -61,7 +61,7 @@ pub(super) trait Source {
 }
 
 /// The environment that MLC LLM's conversion inherits.
-pub(super) fn variables(environment: &Environment, offline: bool) -> Variables {
+pub(crate) fn variables(environment: &Environment, offline: bool) -> Variables {
     let mut variables = environment.for_python();
     if offline {
         // For `transformers`, which would look for what a tokenizer lacks.
@@ -72,7 +72,7 @@ pub(super) fn variables(environment: &Environment, offline: bool) -> Variables {
 
 impl ByMlc<'_> {
     /// What `gen_config` writes: `mlc-chat-config.json` and the tokenizer. There is a template.
-    pub(super) fn config(
+    pub(crate) fn config(
         &self,
         source: &dyn Source,
         ui: &Ui,
@@ -105,7 +105,7 @@ impl ByMlc<'_> {
     }
 
     /// The whole model.
-    pub(super) fn model(
+    pub(crate) fn model(
         &self,
         source: &dyn Source,
         ui: &Ui,
@@ -225,7 +225,7 @@ fn shown(place: &Utf8Path, view: &Utf8Path) -> Result<Utf8PathBuf, Error> {
 }
 
 /// The files of a directory that MLC LLM is told to read.
-pub(super) fn listed(dir: &Utf8Path) -> Result<Files, ConvertError> {
+pub(crate) fn listed(dir: &Utf8Path) -> Result<Files, ConvertError> {
     checkpoint_files(dir)
         .map_err(|error| ConvertError::Unusable { dir: dir.to_owned(), why: error.to_string() })
 }

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::PackageRequest;
-use super::raw::Raw;
 use crate::compile::Toolchain;
+use crate::convert::job::package::Raw;
 use crate::error::Error;
 use crate::fetch::hub::{FetchEvent, HubOptions};
 use crate::fetch::{FetchError, HubModel, HubModels, HubModelsOptions, Lock, MlcCache, local};
@@ -12,28 +11,29 @@ use crate::io::process::Cancel;
 use crate::model::{
     ByteSize, HubRepo, ModelEntry, ModelFiles, ModelId, ModelSource, PackageConfig,
 };
+use crate::pipeline::PackageRequest;
 use crate::plan::{ModelFacts, PlannedBundle, PlannedFetch};
 use crate::ui::{Transfer, Ui};
 
 /// The models of a package, as far as they are on this machine.
-pub(super) struct Fetched {
+pub(crate) struct Fetched {
     /// What a plan must know of each, in the config's order; or why nothing is known.
-    pub(super) facts: Vec<Result<ModelFacts, String>>,
+    pub(crate) facts: Vec<Result<ModelFacts, String>>,
     /// Their files.
-    pub(super) models: BTreeMap<ModelId, ModelFiles>,
+    pub(crate) models: BTreeMap<ModelId, ModelFiles>,
     /// What is to be downloaded for the bundled ones.
-    pub(super) fetch: Option<PlannedFetch>,
-    pub(super) hub: Option<HubModels>,
+    pub(crate) fetch: Option<PlannedFetch>,
+    pub(crate) hub: Option<HubModels>,
     /// The Python that converts some of them, where one had to be looked for.
-    pub(super) toolchain: Option<Toolchain>,
+    pub(crate) toolchain: Option<Toolchain>,
     /// Those that are converted from raw checkpoints.
-    pub(super) raw: Vec<Raw>,
+    pub(crate) raw: Vec<Raw>,
     /// The bundled ones of the Hub.
     bundled: Vec<(ModelId, HubRepo, HubModel)>,
 }
 
 /// Has what a plan must know of each model: two small files of one from the Hub.
-pub(super) fn metadata(
+pub(crate) fn metadata(
     request: &PackageRequest,
     config: &PackageConfig,
     ui: &Ui,
@@ -117,7 +117,7 @@ impl Fetched {
     }
 
     /// Downloads what bundled models lack.
-    pub(super) fn complete(&self, ui: &Ui) -> Result<(), Error> {
+    pub(crate) fn complete(&self, ui: &Ui) -> Result<(), Error> {
         let Some(hub) = &self.hub else { return Ok(()) };
         // Each model is held against the disk again: others write to it too.
         if let Some(PlannedFetch { bytes: needed, free, .. }) =
@@ -148,7 +148,7 @@ fn is_same(one: &HubRepo, model: &HubModel, other: &HubRepo, of_other: &HubModel
 }
 
 /// The Hub, as the environment and the command line have it.
-pub(super) fn hub_models(request: &PackageRequest, cancel: &Cancel) -> Result<HubModels, Error> {
+pub(crate) fn hub_models(request: &PackageRequest, cancel: &Cancel) -> Result<HubModels, Error> {
     let environment = &request.environment;
     let variable = |name: &str| environment.text(name);
     let home = environment.directory.join(variable("HOME").unwrap_or_default());
@@ -183,14 +183,14 @@ fn facts(
     }
 }
 
-pub(super) fn of_model(model_id: &ModelId) -> impl Fn(FetchError) -> Error {
+pub(crate) fn of_model(model_id: &ModelId) -> impl Fn(FetchError) -> Error {
     move |source| match source.is_interrupted() {
         true => Error::Interrupted,
         false => Error::Fetch { model_id: model_id.to_string(), source: Box::new(source) },
     }
 }
 
-pub(super) fn show(transfer: &Transfer<'_>, event: FetchEvent) {
+pub(crate) fn show(transfer: &Transfer<'_>, event: FetchEvent) {
     match event {
         FetchEvent::Started { file, bytes } => transfer.begin(file.as_str(), bytes),
         FetchEvent::Progress { file, bytes_so_far } => {

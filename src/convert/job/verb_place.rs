@@ -2,25 +2,25 @@
 
 use camino::Utf8PathBuf;
 
-use super::super::by_mlc::{Files, listed};
-use super::super::fetch::show;
-use super::ConvertRequest;
+use super::mlc::{Files, listed};
+use super::verb::ConvertRequest;
 use crate::error::Error;
 use crate::fetch::HubCheckpoint;
 use crate::fetch::hub::{Hub, HubOptions};
+use crate::fetch::package::show;
 use crate::io::cancel::Cancel;
 use crate::io::{dir, files};
 use crate::model::{ByteSize, HubRepo};
 use crate::ui::{Transfer, Ui};
 
 /// A checkpoint, wherever it is.
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     Directory(Utf8PathBuf),
     Hub { repo: &'a HubRepo, found: HubCheckpoint<'a>, ui: &'a Ui },
 }
 
 /// The Hub, as the environment and the command line have it.
-pub(super) fn hub(request: &ConvertRequest, cancel: &Cancel) -> Result<Hub, Error> {
+pub(crate) fn hub(request: &ConvertRequest, cancel: &Cancel) -> Result<Hub, Error> {
     let environment = &request.environment;
     let home = environment.directory.join(environment.text("HOME").unwrap_or_default());
     let get = |name: &str| environment.text(name).map(str::to_owned);
@@ -32,7 +32,7 @@ pub(super) fn hub(request: &ConvertRequest, cancel: &Cancel) -> Result<Hub, Erro
 
 impl Place<'_> {
     /// The names of its files, here or not.
-    pub(super) fn names(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
         Ok(match self {
             Self::Directory(dir) => dir::names(dir)?,
             Self::Hub { found, .. } => found.paths().map(ToString::to_string).collect(),
@@ -40,7 +40,7 @@ impl Place<'_> {
     }
 
     /// Its directory; of one from the Hub only configs and tokenizer are there, unless `whole`.
-    pub(super) fn dir(&self, whole: bool) -> Result<Utf8PathBuf, Error> {
+    pub(crate) fn dir(&self, whole: bool) -> Result<Utf8PathBuf, Error> {
         let (repo, found, ui) = match self {
             Self::Directory(dir) => return Ok(dir.clone()),
             Self::Hub { repo, found, ui } => (repo, found, ui),
@@ -58,7 +58,7 @@ impl Place<'_> {
     }
 
     /// Its files, and where they are.
-    pub(super) fn files(&self, whole: bool) -> Result<Files, Error> {
+    pub(crate) fn files(&self, whole: bool) -> Result<Files, Error> {
         let dir = self.dir(whole)?;
         let Self::Hub { found, .. } = self else { return Ok(listed(&dir)?) };
         let placed = found.paths().map(|path| (path.clone(), dir.join(path.as_str())));

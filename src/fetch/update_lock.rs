@@ -2,13 +2,13 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::fetch::{hub_models, of_model};
-use super::{PackageRequest, read_whole_config};
+use super::package::{hub_models, of_model};
 use crate::config;
 use crate::error::Error;
 use crate::fetch::{FetchError, Lock};
 use crate::io::process::Cancel;
 use crate::model::{HubRepo, ModelId, ModelSource};
+use crate::pipeline::{PackageRequest, read_whole_config};
 use crate::ui::Ui;
 
 /// Which pins are moved to what their revisions are now.

@@ -1,13 +1,8 @@
 //! The binding stage: the platform's part of a package, out of a kit or built. What it would take
 //! is looked up here, for the plan; [`bind`] has it, and `place` puts it into the package.
 
-mod bind;
-mod place;
-
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub(super) use self::bind::{Models, bind};
-use super::{PackageRequest, Planned};
 use crate::binding::{
     Binding, BindingError, BindingRequest, KitLookup, KitMiss, KitStore, Surroundings,
     check_before_build, prepare as prepare_binding,
@@ -16,12 +11,13 @@ use crate::compile::{CompileError, find_python};
 use crate::error::Error;
 use crate::io::process::{Cancel, Variables};
 use crate::model::{Device, KitInputs, PackageConfig};
+use crate::pipeline::{PackageRequest, Planned};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
 
 /// Where Android's part of a package lies.
-const MLC4J: &str = "lib/mlc4j";
+pub(crate) const MLC4J: &str = "lib/mlc4j";
 /// Where Android's app looks for its config.
-const APP_CONFIG: &str = "lib/mlc4j/src/main/assets/mlc-app-config.json";
+pub(crate) const APP_CONFIG: &str = "lib/mlc4j/src/main/assets/mlc-app-config.json";
 
 /// How the platform binding is made.
 #[derive(Clone, Debug, Default)]
@@ -33,16 +29,16 @@ pub struct BindingOptions {
 }
 
 /// A binding that can be had, and what it is had with.
-pub(super) struct Prepared {
-    binding: Binding,
-    store: KitStore,
-    variables: Variables,
-    options: BindingOptions,
+pub(crate) struct Prepared {
+    pub(crate) binding: Binding,
+    pub(crate) store: KitStore,
+    pub(crate) variables: Variables,
+    pub(crate) options: BindingOptions,
 }
 
 impl Prepared {
     /// The sources of TVM.
-    pub(super) fn tvm(&self) -> Utf8PathBuf {
+    pub(crate) fn tvm(&self) -> Utf8PathBuf {
         self.binding.source.tvm()
     }
 }
@@ -51,7 +47,7 @@ impl Prepared {
 ///
 /// # Errors
 /// If `must` be: what it lacks on this machine.
-pub(super) fn prepare(
+pub(crate) fn prepare(
     request: &PackageRequest,
     config: &PackageConfig,
     must: bool,
@@ -106,7 +102,7 @@ fn look(
     Ok((planned, Prepared { binding, store, variables, options: options.clone() }))
 }
 
-fn binding_request<'a>(
+pub(crate) fn binding_request<'a>(
     request: &'a PackageRequest,
     options: &'a BindingOptions,
     device: Device,
@@ -124,7 +120,10 @@ fn binding_request<'a>(
 }
 
 /// The Python that runs upstream's script for Android.
-fn python(request: &PackageRequest, device: Device) -> Result<Option<Utf8PathBuf>, Error> {
+pub(crate) fn python(
+    request: &PackageRequest,
+    device: Device,
+) -> Result<Option<Utf8PathBuf>, Error> {
     if device.is_apple() {
         return Ok(None);
     }
@@ -133,7 +132,7 @@ fn python(request: &PackageRequest, device: Device) -> Result<Option<Utf8PathBuf
 }
 
 /// Where the app's config goes.
-pub(super) fn app_config_path(planned: &Planned) -> &'static Utf8Path {
+pub(crate) fn app_config_path(planned: &Planned) -> &'static Utf8Path {
     let in_assets = planned.binding.is_some() && !planned.plan.device.is_apple();
     Utf8Path::new(if in_assets { APP_CONFIG } else { "bundle/mlc-app-config.json" })
 }

@@ -1,19 +1,19 @@
 //! The manifest stage: what a build knows of a package, as its record.
 
-use super::Planned;
-use super::anatomy::{largest_kernels, largest_tensors};
-use super::library::LibrarySource;
+use super::breakdown::{largest_kernels, largest_tensors};
+use crate::library::package::LibrarySource;
 use crate::library::{self, Anatomy, Linked};
 use crate::manifest::{
     LibraryOrigin, LibraryRecord, LibrarySizes, Manifest, MemoryRecord, ModelRecord, ModelSizes,
     StageRecord,
 };
 use crate::model::{ChatConfig, Digest, FileRole};
+use crate::pipeline::Planned;
 use crate::plan::PlannedModel;
 
 /// The manifest but for the files of the package, which are not all made yet, and duplicates
 /// among them.
-pub(super) fn manifest(
+pub(crate) fn manifest(
     planned: &Planned,
     sources: &[LibrarySource<'_>],
     linked: &[Linked<'_>],
@@ -75,7 +75,7 @@ fn model_record(planned: &Planned, model: &PlannedModel, linked: &[Linked<'_>]) 
 }
 
 /// The memory a model needs, where its library's metadata says enough.
-pub(super) fn memory_of(
+pub(crate) fn memory_of(
     planned: &Planned,
     model: &PlannedModel,
     linked: &[Linked<'_>],

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::fetch::Fetched;
+use crate::fetch::package::Fetched;
 use crate::library::Anatomy;
 use crate::manifest::{DuplicateKind, DuplicateRecord, OutputFile, PartRecord};
 use crate::model::{Digest, ModelId, TensorCache};
@@ -16,12 +16,12 @@ const LARGEST: usize = 10;
 const DUPLICATES: usize = 100;
 
 /// The largest kernels of the library at `index` of the archive.
-pub(super) fn largest_kernels(anatomy: &Anatomy<'_>, index: usize) -> Vec<PartRecord> {
+pub(crate) fn largest_kernels(anatomy: &Anatomy<'_>, index: usize) -> Vec<PartRecord> {
     anatomy.largest(index, LARGEST).into_iter().map(part).collect()
 }
 
 /// The largest tensors as they are stored.
-pub(super) fn largest_tensors(cache: &TensorCache) -> Vec<PartRecord> {
+pub(crate) fn largest_tensors(cache: &TensorCache) -> Vec<PartRecord> {
     let tensors = cache.shards.iter().flat_map(|shard| &shard.records);
     let mut tensors: Vec<_> = tensors.map(|tensor| (tensor.name.as_str(), tensor.nbytes)).collect();
     tensors.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
@@ -34,7 +34,7 @@ fn part((name, bytes): (&str, u64)) -> PartRecord {
 
 /// The kernels that several libraries hold, and the shards that several models do, most costly
 /// first.
-pub(super) fn duplicates(
+pub(crate) fn duplicates(
     anatomy: &Anatomy<'_>,
     plan: &Plan,
     fetched: &Fetched,

@@ -19,7 +19,7 @@ const JNI_SOURCE_LIMIT: u64 = 4 << 20;
 
 /// Checks Android's library: `name` is for messages, `place` is where it lies, `tvm` are the
 /// sources it was built from.
-pub(super) fn check_android(
+pub(crate) fn check_android(
     name: &Utf8Path,
     place: &Utf8Path,
     tvm: &Utf8Path,
@@ -38,7 +38,7 @@ pub(super) fn check_android(
 }
 
 /// Checks Apple's libraries: each by its path in the package and where it lies.
-pub(super) fn check_apple(
+pub(crate) fn check_apple(
     libraries: &[(Utf8PathBuf, Utf8PathBuf)],
     device: Device,
     macabi_arch: MacabiArch,

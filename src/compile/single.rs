@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::compile::{check_compiled, show_log, why_unusable};
+use super::package::{check_compiled, show_log, why_unusable};
 use crate::compile::{
     CompileError, CompileEvent, CompileJob, CompileRequest, Environment, Lookup, MissReason,
     MlcCompiler, Store, Toolchain, ToolchainRequest, compile_all, identify,

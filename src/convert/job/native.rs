@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use camino::Utf8Path;
 
-use super::super::convert::natively;
-use super::super::converted::{InCache, have};
-use super::{Raw, generated};
+use super::cached::{InCache, have};
+use super::package::{Raw, generated};
+use super::verb::natively;
 use crate::convert::chat::ChatRequest;
 use crate::convert::engine::Why;
 use crate::convert::store::{Made, Part};
@@ -20,7 +20,7 @@ use crate::ui::Ui;
 
 impl Raw {
     /// The model, out of the cache or converted now.
-    pub(super) fn natively(
+    pub(crate) fn natively(
         &self,
         quantization: Quantization,
         hub: Option<&HubModels>,
@@ -69,7 +69,7 @@ impl Raw {
         Ok(had)
     }
 
-    pub(super) fn chat_request<'a>(
+    pub(crate) fn chat_request<'a>(
         &self,
         checkpoint: &'a Utf8Path,
         overrides: &'a Overrides,

@@ -2,15 +2,15 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::PackageRequest;
 use crate::error::Error;
 use crate::io::files;
 use crate::model::ModelSource;
+use crate::pipeline::PackageRequest;
 use crate::plan::Plan;
 
 /// Refuses an output in a model's directory, whose files are bundled: the package would be in the
 /// next package. And one that has the cache in it, which others use while it is exchanged.
-pub(super) fn refuse_occupied(request: &PackageRequest, plan: &Plan) -> Result<(), Error> {
+pub(crate) fn refuse_occupied(request: &PackageRequest, plan: &Plan) -> Result<(), Error> {
     let output = real(&request.output);
     let refused = |what: String| {
         Error::usage(

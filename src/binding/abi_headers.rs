@@ -2,19 +2,19 @@
 
 use camino::Utf8Path;
 
-use super::Planned;
 use crate::binding::abi::{
     AbiError, C_API_HEADER, Drift, FfiVersion, MODULE_HEADER, OLD_MODULE_HEADER, compare,
 };
 use crate::error::Error;
 use crate::io::files;
+use crate::pipeline::Planned;
 use crate::ui::Ui;
 
 /// The most that is read of a header of TVM, in bytes.
 const HEADER_LIMIT: u64 = 1 << 20;
 
 /// The version that TVM's sources have, and what it is to the compiler's.
-pub(super) fn of_sources(
+pub(crate) fn of_sources(
     compiler: Option<&str>,
     tvm: &Utf8Path,
 ) -> (Option<FfiVersion>, Result<Option<Drift>, AbiError>) {
@@ -30,8 +30,8 @@ pub(super) fn of_sources(
 
 /// Refuses to link libraries with a runtime that cannot load them. Two small headers are read, so
 /// that a cached binding is looked at too: the compiler may be another one since.
-pub(super) fn check(planned: &Planned, ui: &Ui) -> Result<(), Error> {
-    let Some(tvm) = planned.binding.as_ref().map(super::binding::Prepared::tvm) else {
+pub(crate) fn check(planned: &Planned, ui: &Ui) -> Result<(), Error> {
+    let Some(tvm) = planned.binding.as_ref().map(super::planned::Prepared::tvm) else {
         return Ok(());
     };
     let compiler = planned.toolchain.as_ref();

@@ -1,17 +1,14 @@
 //! `mlc-package convert`: a checkpoint -> a model directory, swapped in whole.
 
-mod mlc;
-mod place;
-
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use self::mlc::{by_mlc, placed};
-use self::place::Place;
-use super::raw::PRESHARD;
+use super::converter::PRESHARD;
+use super::verb_mlc::{by_mlc, placed};
+use super::verb_place::{self, Place};
 use crate::compile::Environment;
 use crate::convert::chat::{self, ChatRequest, ChatSummary};
 use crate::convert::derive::{AUTO, derive};
@@ -94,7 +91,7 @@ pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Con
             convert_from(&Place::Directory(dir.clone()), request, ui, cancel)
         }
         Checkpoint::Hub(repo) => {
-            let hub = place::hub(request, cancel)?;
+            let hub = verb_place::hub(request, cancel)?;
             let found = HubCheckpoint::find(&hub, repo)?;
             convert_from(&Place::Hub { repo, found, ui }, request, ui, cancel)
         }
@@ -188,7 +185,7 @@ fn by_us(
 }
 
 /// By this program; `name` is what is shown of it.
-pub(super) fn natively(
+pub(crate) fn natively(
     weights: &Request<'_>,
     chat: Option<ChatRequest<'_>>,
     name: &str,

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
-use super::library::target;
-use super::{BuildRequest, Planned};
 use crate::compile::{
     CompileError, CompileErrors, CompileEvent, CompileJob, CompileRequest, MlcCompiler,
     StoredLibrary, compile_all,
@@ -15,14 +13,16 @@ use crate::io::atomic;
 use crate::io::files;
 use crate::io::map::MappedFile;
 use crate::io::process::Cancel;
+use crate::library::package::target;
 use crate::library::{self, Expectation, LibraryFile, Linked, Target};
 use crate::manifest::LibraryOrigin;
 use crate::model::{CompileInputs, Fingerprint, JitPolicy, LibraryName, ModelId};
+use crate::pipeline::{BuildRequest, Planned};
 use crate::plan::{Origin, Plan};
 use crate::ui::Ui;
 
 /// Has every library that is compiled, out of the store or new.
-pub(super) fn compile(
+pub(crate) fn compile(
     request: &BuildRequest,
     planned: &Planned,
     ui: &Ui,
@@ -92,7 +92,7 @@ pub(super) fn compile(
 
 /// Whether a library that was just compiled can be linked: what cannot never enters the store.
 /// There it lies uncompressed.
-pub(super) fn check_compiled(
+pub(crate) fn check_compiled(
     target: Target,
     inputs: &CompileInputs,
     path: &Utf8Path,
@@ -118,7 +118,7 @@ pub(super) fn check_compiled(
 }
 
 /// What is wrong with a library that nobody will find where it lies now.
-pub(super) fn why_unusable(error: &Error, path: &Utf8Path) -> String {
+pub(crate) fn why_unusable(error: &Error, path: &Utf8Path) -> String {
     match error {
         Error::Validation(problems) => {
             let problems: Vec<_> = problems.iter().map(|problem| &*problem.message).collect();
@@ -129,9 +129,9 @@ pub(super) fn why_unusable(error: &Error, path: &Utf8Path) -> String {
 }
 
 /// A library of the store, and how it got there.
-pub(super) struct Had {
-    pub(super) stored: StoredLibrary,
-    pub(super) origin: LibraryOrigin,
+pub(crate) struct Had {
+    pub(crate) stored: StoredLibrary,
+    pub(crate) origin: LibraryOrigin,
 }
 
 fn show(ui: &Ui, plan: &Plan, event: &CompileEvent<'_>) {
@@ -158,7 +158,7 @@ fn show(ui: &Ui, plan: &Plan, event: &CompileEvent<'_>) {
     }
 }
 
-pub(super) fn show_log(ui: &Ui, title: &str, log: &Utf8Path) {
+pub(crate) fn show_log(ui: &Ui, title: &str, log: &Utf8Path) {
     // Whoever cannot read it is told its path by the error, or does not need it.
     if let Ok(text) = files::read(log) {
         ui.log(title, &String::from_utf8_lossy(&text));

@@ -2,19 +2,19 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::bind::Binder;
-use super::{APP_CONFIG, MLC4J};
 use crate::assemble::Assembly;
+use crate::binding::linked::{check_android, check_apple};
+use crate::binding::obtain::Binder;
+use crate::binding::planned::{APP_CONFIG, MLC4J};
 use crate::binding::{BindingError, Kit, LinkRequest, link};
 use crate::error::Error;
 use crate::io::files::{self, TreeKind};
 use crate::manifest::{BindingOrigin, BindingRecord, PartRecord};
 use crate::model::LinkMode;
-use crate::pipeline::linked::{check_android, check_apple};
 
 impl Binder<'_> {
     /// Apple: the static libraries, beside that of the models.
-    pub(super) fn copy_libraries(
+    pub(crate) fn copy_libraries(
         &self,
         kit: &Kit,
         new: bool,
@@ -41,7 +41,7 @@ impl Binder<'_> {
     }
 
     /// Android: the library linked with what the kit holds, and the rest of the kit.
-    pub(super) fn link_library(
+    pub(crate) fn link_library(
         &self,
         kit: &Kit,
         new: bool,
@@ -87,7 +87,7 @@ impl Binder<'_> {
     }
 
     /// Android without a kit: what upstream's script linked and installed.
-    pub(super) fn take_output(
+    pub(crate) fn take_output(
         &self,
         output: &Utf8Path,
         seconds: f64,
@@ -110,7 +110,7 @@ impl Binder<'_> {
 
     /// Android: what Gradle builds mlc4j from. They are copied: who edits them in `dist/` does not
     /// mean the sources.
-    pub(super) fn copy_sources(&self, assembly: &mut Assembly) -> Result<(), Error> {
+    pub(crate) fn copy_sources(&self, assembly: &mut Assembly) -> Result<(), Error> {
         let from = self.prepared.binding.source.mlc_llm.join("android/mlc4j");
         let to = Utf8Path::new(MLC4J);
         for (path, _) in files_of(&from.join("src"))? {
