@@ -50,6 +50,7 @@ step "the HTML report in a browser"
 browser=$(scripts/setup-browser.sh)
 # shellcheck disable=SC2086 # two assignments
 env $browser cargo test --locked --test report -- --ignored
-step "the action, played by a runner"
+step "the action: GitHub's own parser, and played by a runner"
+scripts/setup-workflow-parser.sh
 MLC_PACKAGE_TEST_PROGRAM="$PWD/target/debug/mlc-package" \
   target/linters/bin/python -B -m unittest discover --start-directory tests/action
