@@ -1,16 +1,18 @@
 //! A Hugging Face checkpoint -> an MLC model directory.
 //!
 //! ```text
-//! engine -> chat (architecture, templates, tokenizer) -> mlc-chat-config.json
-//!        -> weights (architecture, quantization)      -> params_shard_*.bin, tensor-cache.json
+//! engine -> chat (arch, templates, tokenizer) -> mlc-chat-config.json
+//!        -> weights (arch, quantization)      -> params_shard_*.bin, tensor-cache.json
 //! ```
 //!
+//! `arch` has one file an architecture: the fields of its config and the mapping of its tensors.
 //! `derive` says which conversation template a checkpoint was trained with, where that is certain.
 //! `store` keeps what builds and Python have converted, and `source` says whether a checkpoint is
 //! still the one that was. `chat` writes the config and the tokenizer's files. `engine` says whether
 //! this program or `python -m mlc_llm` does the work, runs the latter, and knows what its result
 //! depends on.
 
+mod arch;
 pub mod chat;
 pub mod derive;
 pub mod engine;

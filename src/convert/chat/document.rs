@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::model_config::{Invalid, ModelConfig, whole};
+use crate::convert::arch::{Invalid, ModelConfig, whole};
 use crate::convert::templates::Conversation;
 use crate::convert::tokenizer::{Tokenizer, TokenizerInfo};
 

@@ -1,20 +1,15 @@
 //! `mlc-chat-config.json` and the tokenizer's files, as upstream's `gen_config` writes them, byte
 //! for byte.
 
-mod architecture;
 mod document;
-mod gemma3;
-mod model_config;
 mod overrides;
-mod rules;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use self::architecture::{ALL, Architecture};
 use self::document::Document;
-use self::model_config::{Invalid, ModelConfig};
+use super::arch::{Architecture, Invalid, ModelConfig};
 use super::error::ConvertError;
 use super::{templates, tokenizer};
 use crate::io::{atomic, files};
@@ -64,7 +59,7 @@ pub struct ChatSummary {
 
 /// The `model_type`s that are converted natively.
 pub fn architectures() -> impl Iterator<Item = &'static str> {
-    ALL.iter().map(|architecture| architecture.model_type)
+    Architecture::names().into_iter()
 }
 
 /// The `model_type` of a checkpoint, native or not.

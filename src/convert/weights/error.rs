@@ -4,8 +4,7 @@ use std::io;
 
 use camino::Utf8PathBuf;
 
-use super::arch::Architecture;
-use super::config::ConfigError;
+use crate::convert::arch::{Architecture, ConfigError};
 use crate::io::positioned::is_full;
 use crate::model::ShardPathError;
 

@@ -10,9 +10,7 @@
 //! tensor's place in its shard is known before the first byte is read, so that threads write
 //! wherever they are.
 
-mod arch;
 mod checkpoint;
-mod config;
 mod error;
 mod index;
 mod kernel;
@@ -28,14 +26,15 @@ use std::num::NonZeroUsize;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-pub use config::{ConfigError, HfConfig};
 pub use error::WeightsError;
 
+pub use super::arch::{ConfigError, HfConfig};
+
+use super::arch::Architecture;
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, files, space};
 use crate::model::{ByteSize, Quantization, TensorCache};
 
-use arch::Architecture;
 use checkpoint::Checkpoint;
 use index::Metadata;
 use nonfinite::NonFinite;

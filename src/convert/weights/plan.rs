@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use safetensors::tensor::Dtype;
 
-use super::arch::{Architecture, Change, Kind, Parameter};
 use super::checkpoint::{Checkpoint, Tensor};
 use super::error::WeightsError;
 use super::shards::{Place, Record, ShardPlan, Sharding};
+use crate::convert::arch::{Architecture, Change, Kind, Parameter};
 use crate::model::{FloatType, GroupQuantization, Layout, Quantization};
 
 /// The whole conversion.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::config::{ConfigError, HfConfig};
+use super::hf_config::{ConfigError, HfConfig};
 use crate::model::FloatType;
 
 /// A parameter of every layer, or of the model.
@@ -28,7 +28,7 @@ enum Source {
 
 /// What a parameter is to the quantization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Kind {
+pub(in crate::convert) enum Kind {
     /// The weight of a linear layer.
     Linear,
     /// A table of embeddings.
@@ -77,7 +77,7 @@ enum ChangeRow {
 
 /// What is done to a tensor's values or to the order of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Change {
+pub(in crate::convert) enum Change {
     /// Nothing.
     Nothing,
     /// One is added, in the checkpoint's type.
@@ -93,17 +93,17 @@ pub(in super::super) enum Change {
 
 /// A parameter of the model, with all names and sizes known.
 #[derive(Debug, PartialEq, Eq)]
-pub(in super::super) struct Parameter {
-    pub(in super::super) name: String,
-    pub(in super::super) kind: Kind,
+pub(in crate::convert) struct Parameter {
+    pub(in crate::convert) name: String,
+    pub(in crate::convert) kind: Kind,
     /// The tensors it is made of, one below the other, and the rows that each must have; none:
     /// as many as it has.
-    pub(in super::super) parts: Vec<(String, Option<u64>)>,
+    pub(in crate::convert) parts: Vec<(String, Option<u64>)>,
     /// The input size of a matrix; none for a vector.
-    pub(in super::super) columns: Option<u64>,
-    pub(in super::super) change: Change,
+    pub(in crate::convert) columns: Option<u64>,
+    pub(in crate::convert) change: Change,
     /// Its own type; none: the quantization's.
-    pub(in super::super) dtype: Option<FloatType>,
+    pub(in crate::convert) dtype: Option<FloatType>,
 }
 
 /// The weight of a linear layer: output size, input size.

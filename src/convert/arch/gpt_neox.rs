@@ -1,11 +1,33 @@
 //! GPT-NeoX, Pythia, RedPajama. The biases of the feed-forward layers keep a type of their own.
 
-use super::Architecture;
+use super::class::Default::{Int, Required, Text};
 use super::row::Dim::{AnyVocab, Hidden, Intermediate, Qkv, Query};
 use super::row::{embedding, linear, vector};
+use super::rules::{context_window, head_dim, heads_fill_hidden, prefill_8192, rope_base};
+use super::{Architecture, Class};
 
 pub(super) const GPT_NEOX: Architecture = Architecture {
     model_type: "gpt_neox",
+    class: Class {
+        fields: &[
+            ("use_parallel_residual", Required),
+            ("hidden_size", Required),
+            ("intermediate_size", Required),
+            ("num_attention_heads", Required),
+            ("num_hidden_layers", Required),
+            ("layer_norm_eps", Required),
+            ("vocab_size", Required),
+            ("rotary_pct", Required),
+            ("position_embedding_base", Int(0)),
+            ("context_window_size", Int(0)),
+            ("head_dim", Int(0)),
+            ("prefill_chunk_size", Int(0)),
+            ("tensor_parallel_shards", Int(1)),
+            ("ffn_out_dtype", Text("float32")),
+            ("max_batch_size", Int(1)),
+        ],
+        rules: &[context_window, rope_base, head_dim, heads_fill_hidden, prefill_8192],
+    },
     rows: &[
         embedding("gpt_neox.embed_in.weight", AnyVocab, Hidden),
         linear("gpt_neox.layers.{}.attention.query_key_value.weight", Qkv, Hidden).split_qkv(),

@@ -1,10 +1,66 @@
-//! Gemma 3: one configuration inside another.
+//! Gemma 3, text only. Upstream names its parameters as those of the multimodal model.
 
+use super::{Architecture, Class};
 use serde_json::{Map, Value};
 
-use super::model_config::Default::{Bool, Float, Int, Null, Required, Text};
-use super::model_config::{Field, Invalid, ModelConfig, Rule};
+use super::class::Default::{Bool, Float, Int, Null, Required, Text};
+use super::class::{Field, Invalid, ModelConfig, Rule};
+use super::parts::GATE_UP_WEIGHTS;
+use super::row::Dim::{AnyVocab, Head, Hidden, Intermediate, KeyValue, Query};
+use super::row::{embedding, fused, linear, vector};
 use super::rules::{context_window, gemma_kind, kv_heads_divide, prefill_8192};
+
+pub(super) const GEMMA3_TEXT: Architecture = Architecture {
+    model_type: "gemma3_text",
+    class: Class {
+        fields: &[
+            ("text_config", Null),
+            ("vocab_size", Int(262_208)),
+            ("tensor_parallel_shards", Int(1)),
+            ("max_batch_size", Int(1)),
+            ("context_window_size", Int(-1)),
+            ("sliding_window_size", Int(-1)),
+            ("prefill_chunk_size", Int(-1)),
+            ("is_text_model", Bool(false)),
+        ],
+        rules: &[text_config],
+    },
+    rows: &[
+        embedding("language_model.model.embed_tokens.weight", AnyVocab, Hidden)
+            .from("model.embed_tokens.weight"),
+        linear("language_model.model.layers.{}.self_attn.q_proj.weight", Query, Hidden)
+            .from("model.layers.{}.self_attn.q_proj.weight"),
+        linear("language_model.model.layers.{}.self_attn.k_proj.weight", KeyValue, Hidden)
+            .from("model.layers.{}.self_attn.k_proj.weight"),
+        linear("language_model.model.layers.{}.self_attn.v_proj.weight", KeyValue, Hidden)
+            .from("model.layers.{}.self_attn.v_proj.weight"),
+        linear("language_model.model.layers.{}.self_attn.o_proj.weight", Hidden, Query)
+            .from("model.layers.{}.self_attn.o_proj.weight"),
+        vector("language_model.model.layers.{}.self_attn.q_norm.weight", Head)
+            .from("model.layers.{}.self_attn.q_norm.weight")
+            .plus_one(),
+        vector("language_model.model.layers.{}.self_attn.k_norm.weight", Head)
+            .from("model.layers.{}.self_attn.k_norm.weight")
+            .plus_one(),
+        fused("language_model.model.layers.{}.mlp.gate_up_proj.weight", GATE_UP_WEIGHTS, Hidden),
+        linear("language_model.model.layers.{}.mlp.down_proj.weight", Hidden, Intermediate)
+            .from("model.layers.{}.mlp.down_proj.weight"),
+        vector("language_model.model.layers.{}.input_layernorm.weight", Hidden)
+            .from("model.layers.{}.input_layernorm.weight")
+            .plus_one(),
+        vector("language_model.model.layers.{}.post_attention_layernorm.weight", Hidden)
+            .from("model.layers.{}.post_attention_layernorm.weight")
+            .plus_one(),
+        vector("language_model.model.layers.{}.pre_feedforward_layernorm.weight", Hidden)
+            .from("model.layers.{}.pre_feedforward_layernorm.weight")
+            .plus_one(),
+        vector("language_model.model.layers.{}.post_feedforward_layernorm.weight", Hidden)
+            .from("model.layers.{}.post_feedforward_layernorm.weight")
+            .plus_one(),
+        vector("language_model.model.norm.weight", Hidden).from("model.norm.weight").plus_one(),
+    ],
+    unused: &[],
+};
 
 const FIELDS: [Field; 15] = [
     ("hidden_size", Required),
@@ -32,7 +88,7 @@ const OTHERS: &str = "kwargs";
 
 /// `text_config`, which is the whole `config.json` of a text model; and the sizes of the model,
 /// which are those of the text.
-pub(super) fn text_config(config: &mut ModelConfig) -> Result<(), Invalid> {
+fn text_config(config: &mut ModelConfig) -> Result<(), Invalid> {
     let source = match config.value("text_config") {
         Value::Null => {
             config.set("is_text_model", true);

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
+use super::hf_config::HfConfig;
 use super::{ALL, Architecture, Change, Kind};
-use crate::convert::weights::config::HfConfig;
 
 fn config(model_type: &str) -> HfConfig {
     let text = format!(

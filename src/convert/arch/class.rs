@@ -4,11 +4,11 @@
 use serde_json::{Map, Value};
 
 /// A field and what it is where `config.json` does not have it.
-pub(super) type Field = (&'static str, Default);
+pub(in crate::convert) type Field = (&'static str, Default);
 
 /// What a field is unless it is given.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Default {
+pub(in crate::convert) enum Default {
     Required,
     Null,
     Int(i64),
@@ -18,22 +18,22 @@ pub(super) enum Default {
 }
 
 /// Completes or checks some fields, as upstream does after it has read them.
-pub(super) type Rule = fn(&mut ModelConfig) -> Result<(), Invalid>;
+pub(in crate::convert) type Rule = fn(&mut ModelConfig) -> Result<(), Invalid>;
 
 /// What is wrong with a `config.json`.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Invalid(pub(super) String);
+pub(in crate::convert) struct Invalid(pub(in crate::convert) String);
 
 #[derive(Clone, Debug)]
-pub(super) struct ModelConfig {
-    pub(super) fields: Map<String, Value>,
+pub(in crate::convert) struct ModelConfig {
+    pub(in crate::convert) fields: Map<String, Value>,
     /// What is not a field.
-    pub(super) others: Map<String, Value>,
+    pub(in crate::convert) others: Map<String, Value>,
 }
 
 impl ModelConfig {
     /// Takes the fields out of `source` and applies the rules.
-    pub(super) fn read(
+    pub(in crate::convert) fn read(
         table: &[Field],
         rules: &[Rule],
         source: Map<String, Value>,
@@ -60,32 +60,32 @@ impl ModelConfig {
         Ok(config)
     }
 
-    pub(super) fn value(&self, name: &str) -> &Value {
+    pub(in crate::convert) fn value(&self, name: &str) -> &Value {
         self.fields.get(name).unwrap_or(&Value::Null)
     }
 
-    pub(super) fn set(&mut self, name: &str, value: impl Into<Value>) {
+    pub(in crate::convert) fn set(&mut self, name: &str, value: impl Into<Value>) {
         self.fields.insert(name.to_owned(), value.into());
     }
 
     /// A field that has to be a whole number.
-    pub(super) fn int(&self, name: &str) -> Result<i64, Invalid> {
+    pub(in crate::convert) fn int(&self, name: &str) -> Result<i64, Invalid> {
         whole(name, self.value(name))
     }
 
     /// Whether a field is 0, which upstream takes for "not given".
-    pub(super) fn is_zero(&self, name: &str) -> bool {
+    pub(in crate::convert) fn is_zero(&self, name: &str) -> bool {
         self.value(name).as_f64() == Some(0.0)
     }
 
     /// Takes something out of what is not a field.
-    pub(super) fn take_other(&mut self, name: &str) -> Option<Value> {
+    pub(in crate::convert) fn take_other(&mut self, name: &str) -> Option<Value> {
         self.others.shift_remove(name)
     }
 }
 
 /// The whole number that a value has to be.
-pub(super) fn whole(name: &str, value: &Value) -> Result<i64, Invalid> {
+pub(in crate::convert) fn whole(name: &str, value: &Value) -> Result<i64, Invalid> {
     value.as_i64().ok_or_else(|| match value {
         // A hostile value may be long.
         Value::Null | Value::Bool(_) | Value::Number(_) => {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model_config::{Invalid, ModelConfig, whole};
+use super::class::{Invalid, ModelConfig, whole};
 
 type Done = Result<(), Invalid>;
 

@@ -56,12 +56,15 @@ impl HfConfig {
     }
 
     /// A size that must be there.
-    pub(super) fn size(&self, field: &'static str) -> Result<u64, ConfigError> {
+    pub(in crate::convert) fn size(&self, field: &'static str) -> Result<u64, ConfigError> {
         self.optional(field, 1 << 31)?.ok_or(ConfigError::Missing { field })
     }
 
     /// A flag; none where there is none.
-    pub(super) fn flag(&self, field: &'static str) -> Result<Option<bool>, ConfigError> {
+    pub(in crate::convert) fn flag(
+        &self,
+        field: &'static str,
+    ) -> Result<Option<bool>, ConfigError> {
         match self.fields.get(field) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
@@ -70,7 +73,7 @@ impl HfConfig {
     }
 
     /// Attention heads.
-    pub(super) fn heads(&self) -> Result<u64, ConfigError> {
+    pub(in crate::convert) fn heads(&self) -> Result<u64, ConfigError> {
         const FIELD: &str = "num_attention_heads";
         match self.optional(FIELD, 1 << 20)? {
             Some(heads) => Ok(heads),
@@ -81,7 +84,7 @@ impl HfConfig {
     }
 
     /// Heads of keys and values; where none is given, as many as there are heads.
-    pub(super) fn key_value_heads(&self) -> Result<u64, ConfigError> {
+    pub(in crate::convert) fn key_value_heads(&self) -> Result<u64, ConfigError> {
         match self.optional("num_key_value_heads", 1 << 20)? {
             Some(heads) => Ok(heads),
             None if self.is_gemma3() => Ok(4),
@@ -90,7 +93,7 @@ impl HfConfig {
     }
 
     /// The size of a head; where none is given, the heads share the hidden size.
-    pub(super) fn head_dim(&self) -> Result<u64, ConfigError> {
+    pub(in crate::convert) fn head_dim(&self) -> Result<u64, ConfigError> {
         match self.optional("head_dim", 1 << 20)? {
             Some(size) => Ok(size),
             None if self.is_gemma3() => Ok(256),
@@ -102,13 +105,13 @@ impl HfConfig {
     }
 
     /// Layers.
-    pub(super) fn layers(&self) -> Result<u64, ConfigError> {
+    pub(in crate::convert) fn layers(&self) -> Result<u64, ConfigError> {
         const FIELD: &str = "num_hidden_layers";
         self.optional(FIELD, 1 << 14)?.ok_or(ConfigError::Missing { field: FIELD })
     }
 
     /// The type of the biases of GPT-NeoX's feed-forward layers.
-    pub(super) fn ffn_out_dtype(&self) -> Result<FloatType, ConfigError> {
+    pub(in crate::convert) fn ffn_out_dtype(&self) -> Result<FloatType, ConfigError> {
         const FIELD: &str = "ffn_out_dtype";
         match self.fields.get(FIELD) {
             None => Ok(FloatType::F32),

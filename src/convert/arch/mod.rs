@@ -1,10 +1,13 @@
-//! Which tensors of a checkpoint become which parameters of MLC's model: a table an architecture,
-//! as `mlc_llm/model/*/*_loader.py` and `*_model.py` have it.
+//! The architectures, one file each, as upstream's `mlc_llm/model/*/*_loader.py` and `*_model.py`
+//! have them: the fields of its configuration class with their defaults and rules, and which
+//! tensors of a checkpoint become which parameters.
 
+mod class;
 mod gemma;
 mod gemma2;
 mod gemma3_text;
 mod gpt_neox;
+mod hf_config;
 mod llama;
 mod mistral;
 mod olmo;
@@ -13,21 +16,36 @@ mod phi3;
 mod qwen2;
 mod qwen3;
 mod row;
+mod rules;
 mod stablelm;
 
-pub(super) use row::{Change, Kind, Parameter};
+use serde_json::{Map, Value};
 
-use super::config::{ConfigError, HfConfig};
+use class::{Field, Rule};
 use row::{Row, expand};
 
-/// How one architecture's checkpoint is read.
+pub(super) use class::{Invalid, ModelConfig, whole};
+pub use hf_config::{ConfigError, HfConfig};
+pub(super) use row::{Change, Kind, Parameter};
+
+/// One architecture.
 pub(super) struct Architecture {
-    /// `model_type` of its `config.json`.
-    model_type: &'static str,
+    /// `model_type` of its `config.json`, and of `mlc-chat-config.json`.
+    pub(super) model_type: &'static str,
+    /// What `model_config` holds.
+    class: Class,
     /// Its parameters; `{}` in a name is the number of a layer.
     rows: &'static [Row],
     /// Tensors that checkpoints have and the model does not need; `{}` as above.
     unused: &'static [&'static str],
+}
+
+/// Upstream's configuration class of an architecture.
+struct Class {
+    /// Its fields, in its order.
+    fields: &'static [Field],
+    /// What its `__post_init__` does, in its order.
+    rules: &'static [Rule],
 }
 
 const ALL: [&Architecture; 11] = [
@@ -53,6 +71,11 @@ impl Architecture {
     /// Every `model_type` known here.
     pub(super) fn names() -> Vec<&'static str> {
         ALL.iter().map(|architecture| architecture.model_type).collect()
+    }
+
+    /// The fields of `config.json` that upstream keeps, completed and checked.
+    pub(super) fn read(&self, source: Map<String, Value>) -> Result<ModelConfig, Invalid> {
+        ModelConfig::read(self.class.fields, self.class.rules, source)
     }
 
     /// The model's parameters.
