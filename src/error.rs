@@ -23,6 +23,7 @@ use crate::publish::PublishError;
 use crate::publish::pack::PackError;
 use crate::publish::unpack::UnpackError;
 use crate::report::HtmlError;
+use crate::toolchain::ToolchainError;
 
 /// Why a run failed.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +98,7 @@ pub enum Error {
     Convert(#[from] ConvertError),
     /// The compiler is not there. Exit 12.
     #[error(transparent)]
-    Toolchain(#[from] CompileError),
+    Toolchain(#[from] ToolchainError),
     /// Libraries could not be had: for each the models that load it, and why. Exit 12.
     #[error("{}", compile_summary(.0))]
     Compile(Vec<(Option<String>, CompileError)>),

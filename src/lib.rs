@@ -32,4 +32,5 @@ pub mod pipeline;
 pub mod plan;
 pub mod publish;
 pub mod report;
+pub mod toolchain;
 pub mod ui;

@@ -27,9 +27,7 @@ pub use crate::binding::planned::BindingOptions;
 use crate::binding::{abi_headers, obtain, planned as binding};
 use crate::compile::package::{self as compile, Had};
 pub use crate::compile::single::{CompileOneRequest, CompiledOne, compile_one};
-use crate::compile::{
-    Environment, Lookup, MissReason, Store, Toolchain, ToolchainRequest, identify,
-};
+use crate::compile::{Lookup, MissReason, Store};
 use crate::config;
 use crate::config::Checked;
 use crate::convert::job::package as raw;
@@ -38,6 +36,7 @@ pub use crate::doctor::examine::{DoctorRequest, doctor};
 use crate::error::Error;
 use crate::fetch::package::{self as fetch, Fetched};
 pub use crate::fetch::update_lock::{Locked, Update, lock};
+use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::library::package::{LibrarySource, check_prepared, source, with_libraries};
 use crate::library::{Anatomy, Linked, write_archive};
@@ -47,6 +46,7 @@ use crate::model::{
     ModelId, PackageConfig,
 };
 use crate::plan::{self, DraftRequest, Plan};
+use crate::toolchain::{Toolchain, ToolchainRequest, identify};
 use crate::ui::Ui;
 
 /// Which package, and with what.

@@ -7,12 +7,12 @@ use crate::binding::{
     Binding, BindingError, BindingRequest, KitLookup, KitMiss, KitStore, Surroundings,
     check_before_build, prepare as prepare_binding,
 };
-use crate::compile::{CompileError, find_python};
 use crate::error::Error;
 use crate::io::process::{Cancel, Variables};
 use crate::model::{Device, KitInputs, PackageConfig};
 use crate::pipeline::{PackageRequest, Planned};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
+use crate::toolchain::find_python;
 
 /// Where Android's part of a package lies.
 pub(crate) const MLC4J: &str = "lib/mlc4j";
@@ -128,7 +128,7 @@ pub(crate) fn python(
         return Ok(None);
     }
     let found = find_python(request.python.as_deref(), &request.environment);
-    Ok(Some(found.map_err(CompileError::from)?))
+    Ok(Some(found?))
 }
 
 /// Where the app's config goes.

@@ -10,11 +10,11 @@ use crate::cache::{
     self, CacheList, CacheRequest, CacheVerdict, CachedConverted, CachedLibrary, CachedWeights,
     PruneRequest, PruneResult, RemovedItem, RemovedKind,
 };
-use crate::compile::Environment;
 use crate::convert::store::Part;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fetch::hub::HubOptions;
+use crate::io::environment::Environment;
 use crate::model::{Age, ByteSize};
 use crate::report::{count, write_table};
 

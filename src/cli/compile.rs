@@ -7,9 +7,9 @@ use clap::Args;
 use super::build::{DEFAULT_TIMEOUT, at_least_one};
 use super::package::{choice, default_cache_dir};
 use super::{Context, Format};
-use crate::compile::Environment;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::{
     JitPolicy, LibraryFormat, LibraryName, MacabiArch, OptFlags, Target, parse_overrides,

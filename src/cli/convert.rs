@@ -5,11 +5,11 @@ use clap::Args;
 
 use super::package::default_cache_dir;
 use super::{Context, Format};
-use crate::compile::Environment;
 use crate::convert::engine::{Engine, MlcArguments};
 use crate::convert::job::verb::{Checkpoint, ConvertRequest, Converted, convert};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::{HubRepo, parse_overrides};
 

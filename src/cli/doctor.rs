@@ -3,10 +3,10 @@ use clap::Args;
 
 use super::package::default_cache_dir;
 use super::{Context, Format};
-use crate::compile::Environment;
 use crate::doctor;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::io::environment::Environment;
 use crate::model::{Device, MacabiArch, UnknownDevice};
 use crate::pipeline::{self, DoctorRequest};
 

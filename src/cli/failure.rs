@@ -24,7 +24,9 @@ pub(super) fn tell(error: &Error, ui: &Ui) {
                 tell_compile(None, error, ui);
             }
         }
-        Error::Toolchain(error) => tell_compile(None, error, ui),
+        Error::Toolchain(error) => {
+            tell_program(&error.to_string(), error.last_lines(), None, error.help(), ui);
+        }
         Error::Binding(error) => {
             tell_program(&error.to_string(), error.last_lines(), error.log(), error.help(), ui)
         }

@@ -4,11 +4,11 @@ use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::Context;
-use crate::compile::Environment;
 use crate::config::{self, Severity};
 use crate::error::Error;
 use crate::github::api::ApiOptions;
 use crate::github::event;
+use crate::io::environment::Environment;
 use crate::pipeline::publish::{self, CommentWhen, Feedback};
 use crate::publish::{Annotation, Conclusion, Level};
 use crate::report::{self, SizeReport};

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use camino::Utf8Path;
 
 use super::Context;
-use crate::compile::Environment;
 use crate::error::Error;
 use crate::github;
+use crate::io::environment::Environment;
 
 /// The variable that names the file of a step's outputs.
 const FILE: &str = "GITHUB_OUTPUT";

@@ -3,11 +3,11 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::{Context, Format};
-use crate::compile::Environment;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::github::api::ApiOptions;
 use crate::github::event;
+use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::{ArchiveCompression, CommentPolicy, Project};
 use crate::pipeline;

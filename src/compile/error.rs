@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{StoreError, ToolchainError};
+use super::StoreError;
+use crate::io::ended::{Limit, signal_name};
 use crate::model::LibraryName;
 
 /// Why model libraries could not be had. Exit 12, but for [`Interrupted`](Self::Interrupted):
@@ -27,9 +28,6 @@ pub enum CompileError {
         /// Why it is a miss.
         reason: String,
     },
-    /// The compiler cannot be identified.
-    #[error(transparent)]
-    Toolchain(#[from] ToolchainError),
     /// The cache directory.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -101,7 +99,7 @@ impl CompileError {
             Self::PolicyOff { model_lib } | Self::PolicyReadOnly { model_lib, .. } => {
                 Some(model_lib)
             }
-            Self::Toolchain(_) | Self::Store(_) | Self::Interrupted => None,
+            Self::Store(_) | Self::Interrupted => None,
         }
     }
 
@@ -109,7 +107,6 @@ impl CompileError {
     pub fn last_lines(&self) -> &[String] {
         match self {
             Self::Compilation(failed) => &failed.last_lines,
-            Self::Toolchain(error) => error.last_lines(),
             _ => &[],
         }
     }
@@ -134,7 +131,6 @@ impl CompileError {
             Self::PolicyReadOnly { .. } => Some(
                 "set MLC_JIT_POLICY to ON, or fill the cache on a machine that compiles".to_owned(),
             ),
-            Self::Toolchain(error) => error.help(),
             Self::Store(error) => error.help(),
             Self::Interrupted => None,
         }
@@ -191,36 +187,4 @@ impl From<CompileError> for CompileErrors {
     fn from(error: CompileError) -> Self {
         Self(vec![error])
     }
-}
-
-/// A duration in the largest unit that says it exactly.
-pub(super) struct Limit(pub(super) Duration);
-
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_secs() {
-            0 => write!(f, "{} ms", self.0.as_millis()),
-            seconds if seconds % 3600 == 0 => write!(f, "{} h", seconds / 3600),
-            seconds if seconds % 60 == 0 => write!(f, "{} min", seconds / 60),
-            seconds => write!(f, "{seconds} s"),
-        }
-    }
-}
-
-/// A signal as people know it; the numbers are those that all systems share.
-pub(super) fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL (a processor instruction this machine lacks)",
-        6 => "SIGABRT (an internal error)",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV (a crash)",
-        13 => "SIGPIPE",
-        15 => "SIGTERM",
-        _ => return format!("signal {signal}"),
-    };
-    name.to_owned()
 }

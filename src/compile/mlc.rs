@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::probe;
-use super::{CompileJob, Compiler, Environment, Failure, Workspace};
+use super::{CompileJob, Compiler, Failure, Workspace};
+use crate::io::environment::Environment;
 use crate::io::process::{self, Cancel, End, LogLimit, Program};
 use crate::io::{atomic, files};
 use crate::model::{ChatConfig, LibraryFormat};
@@ -66,7 +66,7 @@ impl Compiler for MlcCompiler {
         let scratch = space.work.join("empty");
         files::create_dir_all(&scratch).map_err(Failure::Prepare)?;
 
-        let mut variables = probe::variables(&self.environment);
+        let mut variables = self.environment.for_python();
         if let Some(arch) = job.inputs.macabi_arch {
             variables.insert("MLC_MACABI_ARCH".into(), arch.as_str().into());
         }

@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::package::{check_compiled, show_log, why_unusable};
 use crate::compile::{
-    CompileError, CompileEvent, CompileJob, CompileRequest, Environment, Lookup, MissReason,
-    MlcCompiler, Store, Toolchain, ToolchainRequest, compile_all, identify,
+    CompileError, CompileEvent, CompileJob, CompileRequest, Lookup, MissReason, MlcCompiler, Store,
+    compile_all,
 };
 use crate::error::Error;
 use crate::io::atomic;
 use crate::io::dir::TemporaryDir;
+use crate::io::environment::Environment;
 use crate::io::map::MappedFile;
 use crate::io::process::Cancel;
 use crate::io::{files, link};
@@ -22,6 +23,7 @@ use crate::model::{
     LibraryFormat, LibraryName, LinkMode, MacabiArch, OptFlags, Target,
 };
 use crate::plan::{self, Cached};
+use crate::toolchain::{Toolchain, ToolchainRequest, identify};
 use crate::ui::Ui;
 
 /// The most a `mlc-chat-config.json` may hold in bytes.

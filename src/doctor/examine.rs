@@ -3,15 +3,16 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::binding::abi_headers;
-use crate::compile::{CompileError, Environment, Toolchain, ToolchainRequest, identify};
 use crate::doctor::facts::{Abi, Facts, Python, Sources};
 use crate::doctor::{self, Build, Finding, Machine, Probe, Report};
 use crate::error::Error;
 use crate::io::cancel::Cancel;
+use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::{Device, MacabiArch};
 use crate::pipeline::{PackageRequest, Planned};
 use crate::plan::{BindingState, Cached, Origin, PlannedLibrary};
+use crate::toolchain::{Toolchain, ToolchainError, ToolchainRequest, identify};
 use crate::ui::Ui;
 
 /// What to examine this machine for.
@@ -109,7 +110,7 @@ fn line(finding: &Finding) -> String {
     }
 }
 
-fn python(compiler: Result<Toolchain, CompileError>) -> Python {
+fn python(compiler: Result<Toolchain, ToolchainError>) -> Python {
     match compiler {
         Ok(toolchain) => {
             let identity = &toolchain.identity;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::compile::Toolchain;
 use crate::convert::job::package::Raw;
 use crate::error::Error;
 use crate::fetch::hub::{FetchEvent, HubOptions};
@@ -13,6 +12,7 @@ use crate::model::{
 };
 use crate::pipeline::PackageRequest;
 use crate::plan::{ModelFacts, PlannedBundle, PlannedFetch};
+use crate::toolchain::Toolchain;
 use crate::ui::{Transfer, Ui};
 
 /// The models of a package, as far as they are on this machine.

@@ -5,6 +5,8 @@ pub mod atomic;
 pub mod cancel;
 pub mod digest;
 pub mod dir;
+pub mod ended;
+pub mod environment;
 pub mod files;
 pub mod http;
 pub mod in_use;

@@ -158,7 +158,7 @@ fn show_packing(ui: &Ui, transfer: &Transfer<'_>, event: &PackEvent<'_>) {
 }
 
 fn temporary_home() -> Result<Utf8PathBuf, Error> {
-    Ok(crate::compile::Environment::current()?.temporary_home())
+    Ok(crate::io::environment::Environment::current()?.temporary_home())
 }
 
 fn show(ui: &Ui, transfer: &Transfer<'_>, happening: &Happening<'_>) {

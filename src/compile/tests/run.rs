@@ -247,7 +247,7 @@ fn a_process_that_compiles() {
     let root = Utf8Path::new(&root);
     let compiler = crate::compile::MlcCompiler {
         python: root.join("python"),
-        environment: crate::compile::Environment::current().unwrap(),
+        environment: crate::io::environment::Environment::current().unwrap(),
         limit: Duration::from_secs(60),
     };
     let cancel = Cancel::default();

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::checkpoint::Checkpoint;
 use super::mlc::{ByMlc, variables};
 use super::package::{Raw, generated};
-use crate::compile::Toolchain;
 use crate::convert::ConvertError;
 use crate::convert::engine::{Choice, Engine, MlcArguments, MlcInputs, Why, Wish, choose};
 use crate::convert::store::{ConvertedStore, Lookup};
@@ -17,6 +16,7 @@ use crate::model::{
     Device, Digest, Fingerprint, ModelEntry, Overrides, Quantization, ResolvedConversion,
 };
 use crate::pipeline::{PackageRequest, toolchain};
+use crate::toolchain::Toolchain;
 use crate::ui::Ui;
 
 /// Upstream's variable that has weights cut for several GPUs beforehand.

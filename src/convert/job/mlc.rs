@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::cached::{InCache, have};
-use crate::compile::Environment;
 use crate::compile::package::show_log;
 use crate::convert::ConvertError;
 use crate::convert::chat::ChatRequest;
@@ -16,6 +15,7 @@ use crate::convert::store::{ConvertedStore, Made, NewModel, Part};
 use crate::error::Error;
 use crate::fetch::checkpoint_files;
 use crate::io::cancel::Cancel;
+use crate::io::environment::Environment;
 use crate::io::process::Variables;
 use crate::io::{dir, files, link};
 use crate::model::ShardPath;

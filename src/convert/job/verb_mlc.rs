@@ -9,7 +9,6 @@ use super::converter::{PRESHARD, no_mlc};
 use super::mlc::{ByMlc, Files, Source, listed, variables};
 use super::verb::ConvertRequest;
 use super::verb_place::Place;
-use crate::compile::{Toolchain, ToolchainRequest, identify};
 use crate::convert::ConvertError;
 use crate::convert::chat::ChatSummary;
 use crate::convert::engine::{MlcInputs, Why, is_config};
@@ -20,6 +19,7 @@ use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::{dir, files, link};
 use crate::model::{Device, Digest, Overrides};
+use crate::toolchain::{Toolchain, ToolchainRequest, identify};
 use crate::ui::Ui;
 
 /// How long MLC LLM's own conversion may take.

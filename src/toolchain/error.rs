@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::error::{Limit, signal_name};
+use crate::io::ended::{Limit, signal_name};
 
 /// Why the compiler's identity cannot be told. Exit 12.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,9 @@ pub enum ToolchainError {
         /// The distribution that has the module's name without holding it.
         placeholder: Option<String>,
     },
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
     /// A file of the compiler, or of ours beside the question, could not be read or written.
     #[error("failed to identify the compiler of `{python}`: {source}")]
     Files {
@@ -89,6 +92,11 @@ fn placeholder_note(placeholder: Option<&str>) -> String {
 }
 
 impl ToolchainError {
+    /// Whether this is the answer to Ctrl-C or SIGTERM.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Interrupted)
+    }
+
     /// What Python printed last.
     pub fn last_lines(&self) -> &[String] {
         match self {
@@ -126,7 +134,7 @@ impl ToolchainError {
                      https://mlc.ai/wheels {packages}`, or name another Python with `--python`"
                 )
             }
-            Self::Files { .. } => return None,
+            Self::Files { .. } | Self::Interrupted => return None,
         })
     }
 }

@@ -2,7 +2,8 @@
 
 use camino::Utf8PathBuf;
 
-use super::{Environment, ToolchainError};
+use super::ToolchainError;
+use crate::io::environment::Environment;
 use crate::io::files;
 use crate::io::process::find_program;
 

@@ -3,7 +3,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Environment;
+use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::Digest;
 

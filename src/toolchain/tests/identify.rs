@@ -3,17 +3,18 @@ use std::time::{Duration, Instant};
 use camino::Utf8PathBuf;
 
 use super::{Toolchain, ToolchainRequest, identify};
-use crate::compile::scene::{Scene, interpreter, settle};
-use crate::compile::{CompileError, Environment, ProbeEnd, ToolchainError};
+use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::model::Device;
+use crate::toolchain::scene::{Scene, interpreter, settle};
+use crate::toolchain::{ProbeEnd, ToolchainError};
 
 fn ask(
     scene: &Scene,
     python: &str,
     environment: &Environment,
     limit: Duration,
-) -> Result<Toolchain, CompileError> {
+) -> Result<Toolchain, ToolchainError> {
     identify(&ToolchainRequest {
         python: Some(python),
         environment,
@@ -25,16 +26,13 @@ fn ask(
     })
 }
 
-fn identity(scene: &Scene, python_path: &str) -> Result<Toolchain, CompileError> {
+fn identity(scene: &Scene, python_path: &str) -> Result<Toolchain, ToolchainError> {
     let environment = scene.environment(&[("PYTHONPATH", python_path)]);
     ask(scene, interpreter().as_str(), &environment, Toolchain::DEFAULT_LIMIT)
 }
 
-fn refused(result: Result<Toolchain, CompileError>) -> ToolchainError {
-    match result.unwrap_err() {
-        CompileError::Toolchain(error) => error,
-        other => panic!("{other}"),
-    }
+fn refused(result: Result<Toolchain, ToolchainError>) -> ToolchainError {
+    result.unwrap_err()
 }
 
 /// All three modules as wheels in `site/`.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::{Environment, ProbeEnd, ToolchainError};
+use super::{ProbeEnd, ToolchainError};
 use crate::io::dir::TemporaryDir;
+use crate::io::environment::Environment;
 use crate::io::files;
-use crate::io::process::{self, Cancel, End, LogLimit, Program, Variables, last_lines};
+use crate::io::process::{self, Cancel, End, LogLimit, Program, last_lines};
 
 const PROBE: &str = include_str!("probe.py");
 /// The most an answer may have in bytes.
@@ -43,11 +44,6 @@ pub(super) struct Module {
     pub(super) from_index: bool,
 }
 
-/// Variables of a Python that runs in an empty directory of ours.
-pub(super) fn variables(environment: &Environment) -> Variables {
-    environment.for_python()
-}
-
 /// Starts the Python and asks. Gives none if the wait was cancelled.
 pub(super) fn ask(
     python: &Utf8Path,
@@ -61,7 +57,7 @@ pub(super) fn ask(
     let directory = space.path().join("empty");
     crate::io::dir::create(&directory).map_err(files_error)?;
     let (log, answer) = (space.path().join("log"), space.path().join("answer.json"));
-    let mut variables = variables(environment);
+    let mut variables = environment.for_python();
     // Compiled modules beside the sources would be a change to what is watched.
     variables.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
     let program = Program {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::Environment;
 use crate::io::dir::TemporaryDir;
+use crate::io::environment::Environment;
 use crate::io::process::{self, Cancel, End, LogLimit, Program};
 use crate::io::{digest, dir, files};
 use crate::model::{Digest, Target};
@@ -156,8 +156,7 @@ fn digest_of(path: &Utf8Path) -> Option<String> {
 mod tests {
     use camino::Utf8Path;
 
-    use super::super::Environment;
-    use super::{ask, gpus, processor, tools};
+    use super::{Environment, ask, gpus, processor, tools};
 
     #[test]
     fn a_processor_is_its_name_and_what_it_can_do() {

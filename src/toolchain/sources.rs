@@ -6,8 +6,8 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::Environment;
 use super::probe::Module;
+use crate::io::environment::Environment;
 use crate::io::stamp::{self, FileStamp, Moment};
 use crate::io::{digest, files};
 use crate::model::Digest;

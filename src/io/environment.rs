@@ -1,9 +1,11 @@
+//! The variables and the working directory that this process was given.
+
 use std::ffi::OsStr;
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::io::process::Variables;
+use super::process::Variables;
 
 /// What the process we are was given: variables and a working directory. A value, so that
 /// nothing below reads the real ones.

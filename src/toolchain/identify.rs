@@ -9,7 +9,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::memory::Memory;
 use super::probe::{self, Answer, Module};
-use super::{CompileError, Environment, ToolchainError, machine, python, sources, xcode};
+use super::{ToolchainError, machine, python, sources, xcode};
+use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::io::stamp::Moment;
 use crate::model::{CompilerIdentity, PackageIdentity, Target};
@@ -54,7 +55,7 @@ impl Toolchain {
 }
 
 /// Finds the Python and tells its compiler's identity.
-pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, CompileError> {
+pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, ToolchainError> {
     let python = python::find(request.python, request.environment)?;
     let files = |source| ToolchainError::Files { python: python.clone(), source };
     let key = Memory::key(&python, request.environment).map_err(files)?;
@@ -65,7 +66,7 @@ pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, CompileErro
         none => {
             let asked = Moment::now();
             let answer = probe::ask(&python, request.environment, request.limit, request.cancel)?
-                .ok_or(CompileError::Interrupted)?;
+                .ok_or(ToolchainError::Interrupted)?;
             // An answer that is an error is not remembered: the remedy must be seen at once.
             complain(&answer, &python)?;
             none.insert(Memory::new(answer, &python, request.environment, asked).map_err(files)?)
@@ -129,5 +130,5 @@ fn module<'a>(
 }
 
 #[cfg(test)]
-#[path = "tests/toolchain.rs"]
+#[path = "tests/identify.rs"]
 mod tests;

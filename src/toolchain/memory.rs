@@ -7,9 +7,9 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::Environment;
-use super::probe::{Answer, variables};
+use super::probe::Answer;
 use super::sources::Remembered;
+use crate::io::environment::Environment;
 use crate::io::stamp::{self, FileStamp, Moment};
 use crate::io::{atomic, dir, files, process};
 use crate::model::Digest;
@@ -58,7 +58,7 @@ impl Memory {
     pub(super) fn key(python: &Utf8Path, environment: &Environment) -> io::Result<Digest> {
         let script = process::is_script(python)?;
         let mut text = format!("{FORMAT}\0{python}\0");
-        for (name, value) in variables(environment) {
+        for (name, value) in environment.for_python() {
             let name = name.to_string_lossy();
             let matters = name.starts_with("PYTHON")
                 || ["HOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"].contains(&&*name)

@@ -1,9 +1,9 @@
 use camino::Utf8Path;
 
 use super::{Remembered, digest};
-use crate::compile::probe::Module;
-use crate::compile::scene::{Scene, settle};
 use crate::model::Digest;
+use crate::toolchain::probe::Module;
+use crate::toolchain::scene::{Scene, settle};
 
 fn source(directory: &Utf8Path) -> Module {
     Module { directory: directory.to_owned(), distribution: None, version: None, from_index: false }

@@ -1,0 +1,19 @@
+//! Which compiler there is: the Python that has MLC LLM, found without starting it wherever what it
+//! answered before is still true. MLC LLM's own conversions run in it too.
+
+mod error;
+mod identify;
+mod machine;
+mod memory;
+mod probe;
+mod python;
+mod sources;
+mod xcode;
+
+pub use error::{ProbeEnd, ToolchainError};
+pub use identify::{Toolchain, ToolchainRequest, identify};
+pub use python::{PYTHON_VARIABLE, find as find_python};
+
+#[cfg(test)]
+#[path = "tests/scene.rs"]
+pub(crate) mod scene;
