@@ -95,11 +95,11 @@ ENV JAVA_HOME=/opt/jdk
 
 FROM android-tools AS android
 ARG SOURCE_REPOSITORY=https://github.com/mlc-ai/mlc-llm
-ARG SOURCE_COMMIT=79d603f085f50500e9509fa01785ffa7ecfaaa93
+ARG SOURCE_COMMIT=1307bcae887fc294ef545baf4d56a7a2bbd3eb3b
 ARG WHEELS_INDEX=https://mlc.ai/wheels
-ARG WHEELS_MLC_LLM_NIGHTLY_CPU=0.26.dev4
-ARG WHEELS_MLC_AI_NIGHTLY_CPU=0.26.dev246
-ARG WHEELS_APACHE_TVM_FFI=0.1.13.post2
+ARG WHEELS_MLC_LLM_NIGHTLY_CPU=0.20.dev162
+ARG WHEELS_MLC_AI_NIGHTLY_CPU=0.20.dev990
+ARG WHEELS_APACHE_TVM_FFI=0.1.10
 ARG TOOLS_CMAKE=3.31.10
 ARG TOOLS_NINJA=1.13.0
 ARG ANDROID_API_LEVEL=24
@@ -111,14 +111,21 @@ RUN git init --quiet /opt/mlc-llm \
  && git -C /opt/mlc-llm fetch --quiet --depth 1 "$SOURCE_REPOSITORY" "$SOURCE_COMMIT" \
  && git -C /opt/mlc-llm checkout --quiet FETCH_HEAD \
  && git -C /opt/mlc-llm submodule update --quiet --init --recursive --depth 1
-# The index of PyPI has placeholders by the names of MLC LLM's wheels, of other versions.
-RUN /opt/venv/bin/pip install --no-cache-dir --find-links "$WHEELS_INDEX" \
+COPY LICENSE toolchain.toml /usr/share/mlc-package/
+# The whole environment is listed: `--no-deps` leaves out PyTorch, which the wheels ask for and
+# which neither compiling nor converting imports. PyPI has placeholders by the names of MLC LLM's
+# wheels, of other versions.
+# hadolint ignore=DL3042
+RUN /opt/venv/bin/python -c 'import sys, tomllib; packages = tomllib.load(sys.stdin.buffer)["python-packages"]; print("\n".join(map("==".join, packages.items())))' \
+      </usr/share/mlc-package/toolchain.toml >/tmp/requirements.txt \
+ && /opt/venv/bin/pip install --no-cache-dir --no-deps --requirement /tmp/requirements.txt \
+ && rm /tmp/requirements.txt \
+ && /opt/venv/bin/pip install --no-cache-dir --no-deps --find-links "$WHEELS_INDEX" \
       "mlc-llm-nightly-cpu==$WHEELS_MLC_LLM_NIGHTLY_CPU" \
       "mlc-ai-nightly-cpu==$WHEELS_MLC_AI_NIGHTLY_CPU" \
       "apache-tvm-ffi==$WHEELS_APACHE_TVM_FFI" \
       "cmake==$TOOLS_CMAKE" "ninja==$TOOLS_NINJA"
 COPY --from=files /files/usr/bin/mlc-package /usr/local/bin/mlc-package
-COPY LICENSE toolchain.toml /usr/share/mlc-package/
 RUN mkdir --mode 1777 /home/mlc-package && mkdir /src
 LABEL org.opencontainers.image.title="mlc-package for Android" \
       org.opencontainers.image.description="Packages language models for MLC LLM on Android: the program, MLC LLM's compiler, and the Android toolchain" \

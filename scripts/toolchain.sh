@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prints the values of toolchain.toml as NAME=value lines: [tools] cmake is TOOLS_CMAKE. With
-# --build-args, as arguments of `docker build`, one a line.
+# --build-args, as arguments of `docker build`, one on each line. [python-packages] is left out: the
+# Dockerfile reads it from the file.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,7 @@ awk -v prefix="$prefix" '
   /^[ \t]*(#|$)/ { next }
   /^\[[a-z-]+\]$/ { section = substr($0, 2, length($0) - 2); next }
   match($0, /^[a-z0-9-]+ = "[^"]*"$/) {
+    if (section == "python-packages") next
     split($0, sides, " = ")
     name = toupper(section "_" sides[1])
     gsub(/-/, "_", name)

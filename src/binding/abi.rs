@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use crate::model::pinned;
+
 /// Where a TVM tree has the version of its tvm-ffi.
 pub const C_API_HEADER: &str = "3rdparty/tvm-ffi/include/tvm/ffi/c_api.h";
 /// Where a TVM tree says what the symbol of a library's blob ends in.
@@ -57,19 +59,21 @@ pub enum AbiError {
 impl AbiError {
     /// What to do.
     pub fn help(&self) -> String {
-        let update = "`git pull` and `git submodule update --init --recursive` in \
-                      MLC_LLM_SOURCE_DIR";
+        let together = format!(
+            "use the two that belong together: `{}`, and `{}`",
+            pinned::check_out_sources(),
+            pinned::install_wheels("python")
+        );
         match self {
-            Self::NoVersion => format!("bring the sources up to date: {update}"),
+            Self::NoVersion => together,
             Self::BlobSymbol { .. } => {
-                format!("the sources are older than the compiler: {update}")
+                format!("the sources are older than the compiler; {together}")
             }
             Self::Broken { compiler, sources } => match parse_wheel(compiler) {
-                Some((compiler, _)) if compiler < *sources => "upgrade the compiler: `python -m \
-                    pip install --pre -U -f https://mlc.ai/wheels mlc-llm-nightly-cpu \
-                    mlc-ai-nightly-cpu`"
-                    .to_owned(),
-                _ => format!("bring the sources up to date: {update}"),
+                Some((compiler, _)) if compiler < *sources => {
+                    format!("the compiler is older than the sources; {together}")
+                }
+                _ => format!("the sources are older than the compiler; {together}"),
             },
         }
     }
@@ -231,8 +235,8 @@ mod tests {
         let help = |compiler: &str, sources: &str| {
             compare(Some(compiler), Some(&header(sources)), None).unwrap_err().help()
         };
-        assert!(help("0.1.16", "0.2.0").starts_with("upgrade the compiler"));
-        assert!(help("0.2.0", "0.1.16").starts_with("bring the sources up to date"));
+        assert!(help("0.1.16", "0.2.0").starts_with("the compiler is older"));
+        assert!(help("0.2.0", "0.1.16").starts_with("the sources are older"));
     }
 
     #[test]

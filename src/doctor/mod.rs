@@ -8,7 +8,6 @@
 pub mod examine;
 pub mod facts;
 mod finding;
-mod pinned;
 mod probe;
 mod render;
 pub mod required;

@@ -13,6 +13,8 @@ pub const NDK_16K_PAGES: u32 = 28;
 pub const ANDROID_API: u32 = 24;
 /// The JDK that compiles tvm4j.
 pub const JDK_OLDEST: u32 = 17;
+/// The JDK whose class files Android's D8 refuses.
+pub const JDK_TOO_NEW: u32 = 24;
 /// The Xcode whose Metal toolchain is a download of its own.
 pub const XCODE_METAL_APART: u32 = 26;
 /// Submodules, by their last name, that a binding is built from. Others (tests, kernels of

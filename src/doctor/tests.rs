@@ -93,7 +93,7 @@ fn each_known_failure_of_the_compiler_and_the_sources_is_found() {
                 help: Some("pip uninstall mlc-llm".to_owned()),
             });
         }),
-        (Problem, "sources", "is not set", "git clone --recursive", |facts| {
+        (Problem, "sources", "is not set", "checkout 1307bcae", |facts| {
             facts.sources = Sources::Unnamed;
         }),
         (Problem, "sources", "no directory `/x`", "git clone", |facts| {
@@ -122,7 +122,7 @@ fn each_known_failure_of_the_compiler_and_the_sources_is_found() {
         (Problem, "abi", "different C ABIs", "upgrade", |facts| {
             facts.abi = Some(Abi::Broken("different C ABIs".to_owned(), "upgrade".to_owned()));
         }),
-        (Warning, "abi", "the same", "same day", |facts| {
+        (Warning, "abi", "the same", "mlc-ai-nightly-cpu==", |facts| {
             facts.abi = Some(Abi::Drift("the same".to_owned()));
         }),
     ]);
@@ -184,6 +184,9 @@ fn each_known_failure_of_java_xcode_and_the_machine_is_found() {
         }),
         (Problem, "jdk", "1.8.0_392, older than 17", "install JDK 17", |facts| {
             facts.jdk = jdk("1.8.0_392", true);
+        }),
+        (Problem, "jdk", "24.0.1: an app's build refuses", "install JDK 17", |facts| {
+            facts.jdk = jdk("24.0.1", true);
         }),
         (Problem, "jdk", "no include/jni.h", "install JDK 17", |facts| {
             facts.jdk = jdk("21.0.1", false);

@@ -16,6 +16,7 @@ mod model_id;
 mod overrides;
 mod overrides_argument;
 mod package;
+pub mod pinned;
 mod policy;
 mod project;
 mod python_json;

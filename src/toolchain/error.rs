@@ -3,6 +3,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use crate::io::ended::{Limit, signal_name};
+use crate::model::pinned;
 
 /// Why the compiler's identity cannot be told. Exit 12.
 #[derive(Debug, thiserror::Error)]
@@ -119,19 +120,15 @@ impl ToolchainError {
             Self::Failed { .. } => {
                 "it must be Python 3.9 or newer; another one is named with `--python`".to_owned()
             }
-            Self::ModuleMissing { python, placeholder, module, .. } => {
+            Self::ModuleMissing { python, placeholder, .. } => {
                 let first = match placeholder.as_deref().and_then(|name| name.split(' ').next()) {
                     Some(name) => format!("{python} -m pip uninstall {name} && "),
                     None => String::new(),
                 };
-                let packages = match *module {
-                    "mlc_llm" => "mlc-llm-nightly-cpu mlc-ai-nightly-cpu",
-                    "tvm" => "mlc-ai-nightly-cpu",
-                    _ => "apache-tvm-ffi",
-                };
                 format!(
-                    "install it with `{first}{python} -m pip install --pre -U -f \
-                     https://mlc.ai/wheels {packages}`, or name another Python with `--python`"
+                    "install it, with what belongs to it, by `{first}{}`, or name another Python \
+                     with `--python`",
+                    pinned::install_wheels(python.as_str())
                 )
             }
             Self::Files { .. } | Self::Interrupted => return None,

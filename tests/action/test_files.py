@@ -3,11 +3,18 @@
 import pathlib
 import re
 import subprocess
+import sys
+import tomllib
 import unittest
 
 from ruamel.yaml import YAML
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What compiling, converting and gen_config import, beside the wheels.
+IMPORTED = {
+    "ml-dtypes", "numpy", "packaging", "pydantic", "requests", "safetensors", "sentencepiece",
+    "tiktoken", "tokenizers", "tqdm", "transformers",
+}
 
 
 def yaml(path):
@@ -54,6 +61,34 @@ class Toolchain(unittest.TestCase):
             version = self.values["WHEELS_" + wheel.upper().replace("-", "_")]
             self.assertIn(f"{wheel}=={version}", text)
         self.assertIn(f"--find-links {self.values['WHEELS_INDEX']} ", text)
+
+    def test_documents_name_the_set(self):
+        for page in ("docs/toolchains.md", "README.md"):
+            text = (ROOT / page).read_text()
+            for wheel in ("mlc-llm-nightly-cpu", "mlc-ai-nightly-cpu", "apache-tvm-ffi"):
+                version = self.values["WHEELS_" + wheel.upper().replace("-", "_")]
+                self.assertIn(f"{wheel}=={version}", text, page)
+            self.assertIn(f"checkout {self.values['SOURCE_COMMIT']}\n", text, page)
+
+    def test_the_image_has_exactly_the_packages_that_are_listed(self):
+        packages = tomllib.loads((ROOT / "toolchain.toml").read_text())["python-packages"]
+        self.assertGreaterEqual(packages.keys(), IMPORTED)
+        self.assertFalse([name for name in packages if name == "torch" or name.startswith("nvidia")])
+        self.assertEqual(list(packages), sorted(packages))
+        for name, version in packages.items():
+            self.assertRegex(name, r"^[a-z0-9]+(-[a-z0-9]+)*$")
+            self.assertRegex(version, r"^[0-9]+(\.[0-9]+)+(\.post[0-9]+)?$")
+        # The command of the Dockerfile, as a shell runs it.
+        command = re.search(r"/opt/venv/bin/python -c ('[^']+')", (ROOT / "Dockerfile").read_text())[1]
+        listed = subprocess.run(
+            f"{sys.executable} -c {command} <toolchain.toml",
+            shell=True, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE,
+        ).stdout
+        self.assertEqual(listed.splitlines(), [f"{n}=={v}" for n, v in packages.items()])
+        # Nothing comes with a package unasked.
+        installs = re.findall(r"pip install [^&]*", (ROOT / "Dockerfile").read_text())
+        self.assertEqual(len(installs), 2)
+        self.assertTrue(all("--no-deps" in install for install in installs), installs)
 
     def test_arguments_for_docker(self):
         lines = toolchain("--build-args").splitlines()

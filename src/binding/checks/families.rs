@@ -1,5 +1,7 @@
 //! Whose symbol a name is, and which side to change when nobody defines it.
 
+use crate::model::pinned;
+
 /// What C names of TVM, MLC LLM and the tokenizers begin with.
 const C_FAMILIES: [&str; 6] =
     ["TVM", "tvm_", "__tvm_ffi_", "mlc_", "tokenizers_", "sentencepiece_"];
@@ -41,15 +43,19 @@ pub(in crate::binding) fn remedy(undefined: &[&str]) -> String {
     let any = |test: fn(&str) -> bool| undefined.iter().any(|name| test(name));
     let old = |name: &str| BEFORE_FFI.iter().any(|family| name.starts_with(family));
     if any(old) {
-        "the model libraries come from an older TVM than the sources: upgrade the compiler \
-         (`python -m pip install --pre -U -f https://mlc.ai/wheels mlc-llm-nightly-cpu \
-         mlc-ai-nightly-cpu`), and compile prepared libraries again with it"
-            .to_owned()
+        format!(
+            "the model libraries come from an older TVM than the sources: install the compiler \
+             that belongs to the pinned sources (`{}`), and compile prepared libraries again \
+             with it",
+            pinned::install_wheels("python")
+        )
     } else if any(|name| name.starts_with("TVMFFI")) {
-        "the sources of MLC LLM are older than the compiler: bring them to its age (`git pull` \
-         and `git submodule update --init --recursive` in MLC_LLM_SOURCE_DIR), or install the \
-         compiler's wheels of the sources' date"
-            .to_owned()
+        format!(
+            "the sources of MLC LLM are older than the compiler: use the two that belong \
+             together (`{}`, and `{}`)",
+            pinned::check_out_sources(),
+            pinned::install_wheels("python")
+        )
     } else {
         "the libraries are of different sources: run `git submodule update --init --recursive` \
          in MLC_LLM_SOURCE_DIR, and build the binding anew"
@@ -92,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_older_side_is_named() {
-        assert!(remedy(&["TVMFuncCall", "TVMFFIX"]).contains("upgrade the compiler"));
+        assert!(remedy(&["TVMFuncCall", "TVMFFIX"]).contains("an older TVM than the sources"));
         assert!(remedy(&["TVMFFIFunctionCall"]).contains("sources of MLC LLM are older"));
         assert!(remedy(&["TVMBackendAllocWorkspace"]).contains("different sources"));
     }

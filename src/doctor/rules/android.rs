@@ -1,8 +1,8 @@
 use crate::doctor::facts::{Facts, Jdk, Ndk};
 use crate::doctor::finding::{ANDROID, About, BINDING, BOTH, Finding};
-use crate::doctor::pinned;
-use crate::doctor::required::{ANDROID_API, JDK_OLDEST, NDK_16K_PAGES, NDK_OLDEST};
+use crate::doctor::required::{ANDROID_API, JDK_OLDEST, JDK_TOO_NEW, NDK_16K_PAGES, NDK_OLDEST};
 use crate::doctor::version;
+use crate::model::pinned;
 
 fn install_ndk() -> String {
     let revision = pinned::ndk();
@@ -102,6 +102,13 @@ pub(super) fn jdk(jdk: &Jdk) -> Finding {
             match version.as_deref().and_then(version::java_major) {
                 Some(major) if major < JDK_OLDEST => about.problem(
                     format!("the JDK in `{home}` is {text}, older than {JDK_OLDEST}"),
+                    install,
+                ),
+                Some(major) if major >= JDK_TOO_NEW => about.problem(
+                    format!(
+                        "the JDK in `{home}` is {text}: an app's build refuses the jar that it \
+                         compiles"
+                    ),
                     install,
                 ),
                 _ if !has_jni => about

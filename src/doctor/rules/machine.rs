@@ -1,15 +1,14 @@
 use crate::doctor::facts::{Facts, Python};
 use crate::doctor::finding::{ALL, About, BINDING, BOTH, Finding};
-use crate::doctor::pinned;
 use crate::doctor::required::{BINDING_DISK, LEAST_DISK, MEMORY};
-use crate::model::ByteSize;
+use crate::model::{ByteSize, pinned};
 
 pub(super) fn python(python: &Python) -> Finding {
     let about = About::new("python", ALL, BOTH);
     match python {
         Python::Compiler { path, wheels } => about.ok(format!("{path} has {wheels}")),
         Python::Unusable { message, help } => {
-            about.problem(message, help.clone().unwrap_or_else(pinned::install_wheels))
+            about.problem(message, help.clone().unwrap_or_else(|| pinned::install_wheels("python")))
         }
     }
 }

@@ -1,8 +1,6 @@
 use crate::doctor::facts::{Abi, Facts, Sources};
 use crate::doctor::finding::{ALL, About, BINDING, BOTH, Finding};
-
-const CLONE: &str = "git clone --recursive https://github.com/mlc-ai/mlc-llm && export \
-                     MLC_LLM_SOURCE_DIR=$PWD/mlc-llm";
+use crate::model::pinned;
 
 pub(super) fn sources(facts: &Facts) -> Vec<Finding> {
     let about = About::new("sources", ALL, BINDING);
@@ -17,25 +15,28 @@ pub(super) fn sources(facts: &Facts) -> Vec<Finding> {
         ));
     }
     found.push(match &facts.sources {
-        Sources::Unnamed => {
-            about.problem("MLC_LLM_SOURCE_DIR is not set: the binding is built from sources", CLONE)
-        }
-        Sources::Missing(path) => {
-            about.problem(format!("MLC_LLM_SOURCE_DIR: there is no directory `{path}`"), CLONE)
-        }
-        Sources::File(path) => {
-            about.problem(format!("MLC_LLM_SOURCE_DIR: `{path}` is a file, not a directory"), CLONE)
-        }
+        Sources::Unnamed => about.problem(
+            "MLC_LLM_SOURCE_DIR is not set: the binding is built from sources",
+            pinned::clone_sources(),
+        ),
+        Sources::Missing(path) => about.problem(
+            format!("MLC_LLM_SOURCE_DIR: there is no directory `{path}`"),
+            pinned::clone_sources(),
+        ),
+        Sources::File(path) => about.problem(
+            format!("MLC_LLM_SOURCE_DIR: `{path}` is a file, not a directory"),
+            pinned::clone_sources(),
+        ),
         Sources::Cache(path) => about.problem(
             format!("MLC_LLM_SOURCE_DIR: `{path}` is MLC LLM's cache, not its sources"),
-            CLONE,
+            pinned::clone_sources(),
         ),
         Sources::Foreign(path) => about.problem(
             format!(
                 "MLC_LLM_SOURCE_DIR: `{path}` is no source tree of MLC LLM (it lacks \
                  android/mlc4j, ios or python/mlc_llm)"
             ),
-            CLONE,
+            pinned::clone_sources(),
         ),
         Sources::Tree { path, not_tvm: Some(tvm), .. } => about.problem(
             format!("TVM_SOURCE_DIR: `{tvm}` is no source tree of TVM (no include/tvm)"),
@@ -59,8 +60,12 @@ pub(super) fn abi(abi: &Abi) -> Finding {
         Abi::Same(message) => about.ok(message),
         Abi::Drift(message) => about.warning(
             message,
-            "use wheels and sources of about the same day; what is missing is found when the \
-             binding is linked",
+            format!(
+                "use the wheels and the sources that belong together; what is missing is found \
+                 when the binding is linked: `{}`, and `{}`",
+                pinned::install_wheels("python"),
+                pinned::check_out_sources()
+            ),
         ),
         Abi::Broken(message, help) => about.problem(message, help),
     }
