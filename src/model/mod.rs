@@ -5,6 +5,7 @@ mod budget;
 mod byte_size;
 mod chat_config;
 mod compiler;
+mod config_class;
 mod conversion;
 mod device;
 mod digest;
@@ -33,6 +34,7 @@ pub use budget::{Budget, Budgets, Level, Levels, Limits, Measure, PackageBudgets
 pub use byte_size::{ByteSize, NotASize};
 pub use chat_config::{ChatConfig, ChatConfigError};
 pub use compiler::{CompileInputs, CompileRecord, CompilerIdentity, PackageIdentity};
+pub use config_class::{Completed, ConfigClass, Refused};
 pub use conversion::{
     ConvTemplate, Conversion, ResolvedConversion, TemplateOrigin, UnknownConvTemplate,
 };
