@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Writes a release into the action's files: its version, the digests of its archives and its
-# image, so that a commit of the action installs what was released with it and nothing else.
+# image, so that a commit of the action installs what was released with it and nothing else. The
+# workflows that others call name the action by this release: who pins them pins all that they run.
 #   scripts/record-release.sh VERSION DIRECTORY [IMAGE@sha256:DIGEST]
-# DIRECTORY has the archives mlc-package-VERSION-*.tar.gz. ACTION_DIR: another action/.
+# DIRECTORY has the archives mlc-package-VERSION-*.tar.gz. ACTION_DIR: another action/, with
+# .github/workflows beside it, if there are any.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -22,7 +24,7 @@ if [[ -n $image && ! $image =~ ^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$ ]]; 
   exit 2
 fi
 
-# The rows of other releases stay; those of this one are written anew.
+# The rows of other releases stay; those of this one are replaced.
 # shellcheck disable=SC2016 # awk's own variables
 others() { awk -v version="$version" "$1" "$action/$2"; }
 
@@ -45,3 +47,11 @@ images=$(
 printf '%s\n' "$checksums" >"$action/checksums.txt"
 printf '%s' "${images:+$images$'\n'}" >"$action/images.txt"
 printf '%s\n' "$version" >"$action/version.txt"
+
+shopt -s nullglob
+for workflow in "$action/../.github/workflows/"*.yml; do
+  if ! grep --quiet --extended-regexp '^ *workflow_call:' "$workflow"; then continue; fi
+  # `uses:` of the action itself and of the other workflows; comments tell callers what to write.
+  sed -E "/^ *#/!s,(uses: *mlc-package/mlc-package(/[^@ ]*)?)@[^ ]+,\1@v$version," "$workflow" >"$workflow.new"
+  mv "$workflow.new" "$workflow"
+done

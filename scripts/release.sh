@@ -1,0 +1,240 @@
+#!/usr/bin/env bash
+# The steps of a release, as release.yml runs them. Each looks first at what was done already: a
+# release that broke anywhere is completed by running the workflow again, of the same commit.
+#   scripts/release.sh begin VERSION DIRECTORY         a draft of the release; what it has goes into DIRECTORY
+#   scripts/release.sh keep VERSION DIRECTORY          the archives in DIRECTORY go into the draft
+#   scripts/release.sh tag VERSION DIRECTORY IMAGE     the commit that records them, and its tag
+#   scripts/release.sh publish VERSION DIRECTORY       the release, with all its files
+#   scripts/release.sh move VERSION                    the tag of the major version, `v1`
+# It takes gh with GH_TOKEN, jq, and in GITHUB_REPOSITORY the repository that `origin` is.
+# RESTART=true: `begin` drops what another commit has begun, unless it is out.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The runner that each program is built on.
+targets='[
+  {"target": "x86_64-unknown-linux-musl", "os": "ubuntu-24.04"},
+  {"target": "aarch64-unknown-linux-musl", "os": "ubuntu-24.04-arm"},
+  {"target": "aarch64-apple-darwin", "os": "macos-15"},
+  {"target": "x86_64-apple-darwin", "os": "macos-15"}
+]'
+
+fail() {
+  if [[ ${GITHUB_ACTIONS:-} == true ]]; then
+    printf '::error title=Release::%s\n' "$1"
+  else
+    printf 'release: %s\n' "$1" >&2
+  fi
+  exit 1
+}
+
+output() {
+  printf '%s: %s\n' "$1" "$2"
+  if [[ -n ${GITHUB_OUTPUT:-} ]]; then printf '%s=%s\n' "$1" "$2" >>"$GITHUB_OUTPUT"; fi
+}
+
+usage() {
+  sed -n 's/^#   \(scripts\)/\1/p' scripts/release.sh >&2
+  exit 2
+}
+
+step=${1:-} version=${2:-} directory=${3:-} image=${4:-}
+case $step/$# in
+begin/3 | keep/3 | publish/3 | tag/4 | move/2) ;;
+*) usage ;;
+esac
+if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
+  fail "not a version: $version"
+fi
+tag=v$version
+releases=repos/$GITHUB_REPOSITORY/releases
+
+# The release of this tag, a draft too: the address of a tag does not answer for drafts.
+release() {
+  gh api --paginate "$releases?per_page=100" |
+    jq --slurp --compact-output --arg tag "$tag" 'add | map(select(.tag_name == $tag))[0]'
+}
+
+# What a tag is of, at GitHub and not in this clone; nothing if it is not there.
+remote() { git ls-remote origin "refs/tags/$1" | cut -f 1; }
+
+# The commit that the tag's commit was made from.
+made_from() {
+  git fetch --quiet origin "refs/tags/$tag"
+  git rev-parse --verify FETCH_HEAD^
+}
+
+archives() { find "$directory" -maxdepth 1 -name "mlc-package-$version-*.tar.gz" | LC_ALL=C sort; }
+
+begin() {
+  local commit found tagged other=''
+  if ! grep --quiet --line-regexp --fixed-strings "version = \"$version\"" Cargo.toml; then
+    fail "the version of Cargo.toml is not $version: change it there, and on main"
+  fi
+  if ! grep --quiet --extended-regexp "^## ${version//./\\.}( |\$)" CHANGELOG.md; then
+    fail "CHANGELOG.md has no section \`## $version\`"
+  fi
+  commit=$(git rev-parse HEAD)
+  found=$(release)
+  tagged=$(remote "$tag")
+  if [[ -n $tagged ]]; then other=$(made_from); fi
+  if [[ -z $other && $found != null ]]; then other=$(jq --raw-output .target_commitish <<<"$found"); fi
+  if [[ $(jq .draft <<<"$found") == false ]]; then
+    if [[ $other != "$commit" ]]; then
+      fail "$version is out, and was made from ${other:0:12}: a release does not change. Raise the \
+version in Cargo.toml and CHANGELOG.md"
+    fi
+    echo "$version is out"
+  elif [[ -n $other && $other != "$commit" ]]; then
+    if [[ ${RESTART:-false} != true ]]; then
+      fail "$version was begun from ${other:0:12}, and this is ${commit:0:12}: run the workflow of \
+that commit, or check \`restart\` to drop what was begun"
+    fi
+    if [[ $found != null ]]; then
+      gh api --method DELETE "$releases/$(jq .id <<<"$found")" >/dev/null
+    fi
+    if [[ -n $tagged ]]; then
+      gh api --method DELETE "repos/$GITHUB_REPOSITORY/git/refs/tags/$tag" >/dev/null
+    fi
+    found=null
+    echo "dropped what ${other:0:12} has begun"
+  fi
+  if [[ $found == null ]]; then
+    # The notes are a proposal: they can be edited for as long as it is a draft, and afterwards.
+    gh api --method POST "$releases" --raw-field "tag_name=$tag" --raw-field "name=$version" \
+      --raw-field "target_commitish=$commit" --field draft=true --field generate_release_notes=true \
+      --field "prerelease=$(if [[ $version == *-* ]]; then echo true; else echo false; fi)" >/dev/null
+    echo "made a draft of $version"
+    found=$(release)
+  fi
+
+  # What is whole is taken from there; the rest of an upload that broke is in the way of the next.
+  mkdir -p "$directory"
+  local asset name
+  while IFS= read -r asset; do
+    name=$(jq --raw-output .name <<<"$asset")
+    if [[ $(jq --raw-output .state <<<"$asset") != uploaded ]]; then
+      gh api --method DELETE "$releases/assets/$(jq .id <<<"$asset")" >/dev/null
+    elif [[ $name == "mlc-package-$version-"*.tar.gz ]]; then
+      gh api --header "Accept: application/octet-stream" \
+        "$releases/assets/$(jq .id <<<"$asset")" >"$directory/$name"
+      if [[ sha256:$(sha256sum "$directory/$name" | cut -d ' ' -f 1) != "$(jq --raw-output .digest <<<"$asset")" ]]; then
+        fail "$name came from the release with another digest than GitHub has for it: run this again"
+      fi
+      echo "$name is there already"
+    fi
+  done < <(jq --compact-output '.assets[]' <<<"$found")
+  output missing "$(
+    jq --compact-output --arg there "$(archives)" --arg version "$version" \
+      'map(select(.target as $t | $there | contains("mlc-package-\($version)-\($t).tar.gz") | not))' <<<"$targets"
+  )"
+}
+
+keep() {
+  local found upload archive name
+  found=$(release)
+  if [[ $found == null ]]; then fail "there is no draft of $version: \`begin\` makes it"; fi
+  upload=$(jq --raw-output '.upload_url | sub("\\{.*"; "")' <<<"$found")
+  while IFS= read -r archive; do
+    name=${archive##*/}
+    if [[ $(jq --arg name "$name" '.assets | any(.name == $name)' <<<"$found") == true ]]; then continue; fi
+    gh api --method POST --header "Content-Type: application/gzip" --input "$archive" \
+      "$upload?name=$name" >/dev/null
+    echo "$name is kept in the draft"
+  done < <(archives)
+}
+
+# Every program, or the release would have fewer than its commit says.
+complete() {
+  local target
+  for target in $(jq --raw-output '.[].target' <<<"$targets"); do
+    if [[ ! -f $directory/mlc-package-$version-$target.tar.gz ]]; then
+      fail "there is no mlc-package-$version-$target.tar.gz in $directory"
+    fi
+  done
+}
+
+# The version, digests and image are in a commit of their own, and on no branch: main goes on
+# building from its sources.
+tag() {
+  local work commit tagged
+  complete
+  work=$(mktemp -d)
+  # shellcheck disable=SC2064 # now
+  trap "git worktree remove --force '$work/tree'; rm -rf '$work'" EXIT
+  git worktree add --quiet --detach "$work/tree" HEAD
+  "$work/tree/scripts/record-release.sh" "$version" "$(realpath "$directory")" "$image"
+  git -C "$work/tree" add action .github/workflows
+  tagged=$(remote "$tag")
+  if [[ -n $tagged ]]; then
+    git fetch --quiet origin "refs/tags/$tag"
+    if [[ $(git rev-parse FETCH_HEAD^) != "$(git rev-parse HEAD)" ||
+      $(git rev-parse 'FETCH_HEAD^{tree}') != "$(git -C "$work/tree" write-tree)" ]]; then
+      fail "the tag $tag is there, and its commit records other programs or another image than \
+these: check \`restart\` to drop what was begun"
+    fi
+    echo "the tag $tag is there"
+    return
+  fi
+  git -C "$work/tree" -c user.name="github-actions[bot]" \
+    -c user.email="41898282+github-actions[bot]@users.noreply.github.com" \
+    commit --quiet --message "Release $version"
+  commit=$(git -C "$work/tree" rev-parse HEAD)
+  git push --quiet origin "$commit:refs/tags/$tag"
+  echo "the tag $tag is on $commit"
+}
+
+publish() {
+  local archive files=()
+  complete
+  if [[ -z $(remote "$tag") ]]; then fail "there is no tag $tag: \`tag\` makes it"; fi
+  while IFS= read -r archive; do files+=("--file=$archive"); done < <(archives)
+  local program=${PROGRAM:-}
+  if [[ -z $program ]]; then
+    program=$(mktemp -d)/mlc-package
+    tar -xzf "$directory/mlc-package-$version-$(uname -m)-unknown-linux-musl.tar.gz" \
+      -C "${program%/*}" mlc-package
+  fi
+  # It sends what is missing and SHA256SUMS, compares every digest, and only then makes the draft a
+  # release.
+  "$program" publish --repo "$GITHUB_REPOSITORY" --tag "$tag" "${files[@]}" --draft=false \
+    "--prerelease=$(if [[ $version == *-* ]]; then echo true; else echo false; fi)"
+}
+
+move() {
+  local major=${tag%%.*} found commit newest
+  if [[ $version == *-* ]]; then
+    echo "a prerelease moves no tag"
+    return
+  fi
+  found=$(release)
+  if [[ $(jq .draft <<<"$found") != false ]]; then fail "$version is not out: \`publish\` makes it so"; fi
+  commit=$(remote "$tag")
+  # Whoever follows the moving tag downloads these files in the next minute.
+  git fetch --quiet origin "refs/tags/$tag"
+  local digest name
+  while read -r digest name; do
+    if [[ $(jq --arg name "$name" --arg digest "sha256:$digest" \
+      '.assets | any(.name == $name and .state == "uploaded" and .digest == $digest)' <<<"$found") != true ]]; then
+      fail "the release $version has no $name of the digest that its commit records"
+    fi
+  done < <(git show "FETCH_HEAD:action/checksums.txt")
+  # A later release of an older version moves nothing back.
+  newest=$(
+    gh api --paginate "$releases?per_page=100" |
+      jq --slurp --raw-output 'add | .[] | select(.draft | not) | .tag_name' |
+      grep --extended-regexp "^${major}\.[0-9]+\.[0-9]+\$" | sort --version-sort | tail -n 1
+  )
+  if [[ $newest != "$tag" ]]; then
+    echo "$major stays where it is: $newest is out"
+    return
+  fi
+  if [[ $(remote "$major") == "$commit" ]]; then
+    echo "$major is there"
+    return
+  fi
+  git push --quiet --force origin "$commit:refs/tags/$major"
+  echo "$major is on $commit"
+}
+
+"$step"

@@ -1,0 +1,444 @@
+"""The release, played against a bare repository and a GitHub of our own: every step twice, broken
+after each of them, and from another commit than the one that began."""
+
+import hashlib
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+import urllib.parse
+
+from release_github import ReleaseGitHub
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = pathlib.Path(os.environ["MLC_PACKAGE_TEST_PROGRAM"])
+IMAGE = "ghcr.io/o/r@sha256:" + "c" * 64
+TARGETS = [
+    f"{machine}-{system}"
+    for system in ("unknown-linux-musl", "apple-darwin")
+    for machine in ("x86_64", "aarch64")
+]
+
+
+class Repository(unittest.TestCase):
+    def setUp(self):
+        if not shutil.which("jq"):
+            self.fail("scripts/release.sh takes jq: install it")
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.root = pathlib.Path(directory.name).resolve()
+        self.bare = self.root / "origin.git"
+        self.clone = self.root / "clone"
+        self.bin = self.root / "bin"
+        self.bin.mkdir()
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", self.bare, at=self.root)
+        self.git("init", "--quiet", "--initial-branch=main", self.clone, at=self.root)
+        self.git("remote", "add", "origin", self.bare)
+        shutil.copytree(ROOT / "action", self.clone / "action")
+        shutil.copytree(ROOT / ".github", self.clone / ".github")
+        (self.clone / "scripts").mkdir()
+        for name in ("release.sh", "record-release.sh"):
+            shutil.copy(ROOT / "scripts" / name, self.clone / "scripts")
+        self.version("1.0.0")
+        self.github = ReleaseGitHub(self.bare)
+        self.addCleanup(self.github.close)
+        self.github.program(self.bin, sys.executable)
+        self.runs = 0
+
+    def git(self, *arguments, at=None):
+        names = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_CONFIG_GLOBAL": "/dev/null"}
+        names |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+        return subprocess.run(
+            ["git", *map(str, arguments)], cwd=at or self.clone, env={**os.environ, **names},
+            check=True, text=True, stdout=subprocess.PIPE,
+        ).stdout.strip()
+
+    def version(self, version):
+        """A commit on main with this version."""
+        (self.clone / "Cargo.toml").write_text(f'[package]\nversion = "{version}"\n')
+        (self.clone / "CHANGELOG.md").write_text(f"# Changelog\n\n## {version}\n\n- new\n")
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--allow-empty", "-m", f"begin {version}")
+        self.git("push", "--quiet", "origin", "main")
+
+    def step(self, step, version="1.0.0", *arguments, good=True, **variables):
+        output = self.root / "output"
+        output.write_text("")
+        environment = {
+            **os.environ,
+            "PATH": f"{self.bin}:{os.environ['PATH']}",
+            "GH_TOKEN": "token",
+            "GITHUB_TOKEN": "token",
+            "GITHUB_API_URL": self.github.url,
+            "GITHUB_REPOSITORY": "o/r",
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_OUTPUT": str(output),
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "PROGRAM": str(PROGRAM),
+            **variables,
+        }
+        for name in ("GITHUB_STEP_SUMMARY", "GITHUB_EVENT_PATH", "GITHUB_REF", "GITHUB_SHA"):
+            environment.pop(name, None)
+        done = subprocess.run(
+            ["scripts/release.sh", step, version, *map(str, arguments)], cwd=self.clone,
+            env=environment, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        self.assertEqual(done.returncode == 0, good, done.stdout)
+        self.outputs = dict(line.split("=", 1) for line in output.read_text().splitlines())
+        return done.stdout
+
+    def built(self, directory, version, targets):
+        """What the jobs of the matrix build. No two builds give the same bytes."""
+        for target in targets:
+            self.runs += 1
+            (directory / f"mlc-package-{version}-{target}.tar.gz").write_text(f"{target} {self.runs}")
+
+    def release(self, version="1.0.0", until=None, image=IMAGE, **variables):
+        """One run of the workflow on a fresh runner, as far as to a step."""
+        directory = pathlib.Path(tempfile.mkdtemp(dir=self.root))
+        said = self.step("begin", version, directory, **variables)
+        missing = [row["target"] for row in json.loads(self.outputs["missing"])]
+        if until == "begin":
+            return said
+        self.built(directory, version, missing)
+        for step, *more in (("keep", directory), ("tag", directory, image), ("publish", directory), ("move",)):
+            said += self.step(step, version, *more)
+            if step == until:
+                break
+        return said
+
+    def tags(self):
+        lines = self.git("ls-remote", "--tags", "origin").splitlines()
+        return {line.split("/")[-1]: line.split("\t")[0] for line in lines}
+
+    def assert_released(self, version="1.0.0", count=1):
+        [release] = [r for r in self.github.releases if r["tag_name"] == f"v{version}"]
+        self.assertEqual(len(self.github.releases), count)
+        self.assertFalse(release["draft"])
+        names = {f"mlc-package-{version}-{target}.tar.gz" for target in TARGETS}
+        self.assertEqual({asset["name"] for asset in release["assets"]}, names | {"SHA256SUMS"})
+        self.assertEqual({asset["state"] for asset in release["assets"]}, {"uploaded"})
+        self.git("fetch", "--quiet", "--force", "--tags", "origin")
+        self.assertEqual(self.show(version, "action/version.txt"), version)
+        self.assertEqual(self.show(version, "action/images.txt"), f"{version} {IMAGE}")
+        recorded = dict(
+            reversed(line.split()) for line in self.show(version, "action/checksums.txt").splitlines()
+        )
+        digests = {asset["name"]: asset["digest"].removeprefix("sha256:") for asset in release["assets"]}
+        del digests["SHA256SUMS"]
+        self.assertEqual(recorded, digests)
+        [sums] = [asset["id"] for asset in release["assets"] if asset["name"] == "SHA256SUMS"]
+        self.assertEqual(
+            dict(reversed(line.split()) for line in self.github.data[sums].decode().splitlines()), digests
+        )
+
+    def show(self, version, path):
+        return self.git("show", f"v{version}:{path}")
+
+
+class Release(Repository):
+    def test_a_first_release_leaves_main_alone(self):
+        main = self.git("rev-parse", "origin/main")
+        self.release()
+        self.assert_released()
+        self.assertEqual(self.tags()["v1"], self.tags()["v1.0.0"])
+        self.assertEqual(self.git("ls-remote", "origin", "refs/heads/main").split()[0], main)
+        self.assertEqual(self.git("rev-parse", "v1.0.0^"), main)
+        self.assertEqual(self.git("show", "origin/main:action/version.txt"), "source")
+        self.assertEqual(self.git("status", "--porcelain"), "")
+        self.assertEqual(self.git("worktree", "list").count("\n"), 0)
+
+    def test_workflows_of_a_release_name_the_action_by_its_tag(self):
+        self.release()
+        self.git("fetch", "--quiet", "--tags", "origin")
+        callable_, uses = 0, 0
+        for path in self.git("ls-tree", "--name-only", "v1.0.0", ".github/workflows/").splitlines():
+            text = self.git("show", f"v1.0.0:{path}")
+            before = self.git("show", f"origin/main:{path}")
+            if "workflow_call:" not in text:
+                self.assertEqual(text, before)
+                continue
+            callable_ += 1
+            named = [
+                line.split("@")[1].split()[0] for line in text.splitlines()
+                if "uses: mlc-package/mlc-package" in line and not line.lstrip().startswith("#")
+            ]
+            uses += len(named)
+            self.assertEqual(set(named) - {"v1.0.0"}, set(), path)
+            self.assertEqual(before.count("\n"), text.count("\n"))
+        self.assertGreaterEqual(callable_, 2)
+        self.assertGreaterEqual(uses, 5)
+
+    def test_the_second_run_changes_nothing(self):
+        self.release()
+        tags, changes = self.tags(), list(self.github.changes)
+        said = self.release()
+        self.assertIn("1.0.0 is out", said)
+        self.assertIn("v1 is there", said)
+        self.assertEqual(self.tags(), tags)
+        self.assertEqual(self.github.changes, changes)
+        self.assert_released()
+
+    def test_it_goes_on_after_each_step_that_was_its_last(self):
+        for step in ("begin", "keep", "tag", "publish", "move"):
+            with self.subTest(step):
+                self.doCleanups()
+                self.setUp()
+                self.release(until=step)
+                tagged = self.tags().get("v1.0.0")
+                self.assertEqual("v1" in self.tags(), step == "move")
+                self.assertEqual(bool(tagged), step in ("tag", "publish", "move"))
+                kept = self.runs
+                self.release()
+                self.assert_released()
+                self.assertEqual(self.tags()["v1"], self.tags()["v1.0.0"])
+                if tagged:
+                    self.assertEqual(self.tags()["v1.0.0"], tagged)
+                if step != "begin":
+                    self.assertEqual(self.runs, kept, "programs were built again")
+
+    def test_a_job_that_fails_costs_only_its_own_program(self):
+        directory = self.root / "first"
+        self.step("begin", "1.0.0", directory)
+        self.built(directory, "1.0.0", TARGETS[:3])
+        self.step("keep", "1.0.0", directory)
+        said = self.step("tag", "1.0.0", directory, IMAGE, good=False)
+        self.assertIn(f"there is no mlc-package-1.0.0-{TARGETS[3]}.tar.gz", said)
+        self.release(until="begin")
+        self.assertEqual([row["target"] for row in json.loads(self.outputs["missing"])], TARGETS[3:])
+        self.release()
+        self.assert_released()
+
+    def test_what_an_upload_left_when_it_broke_is_no_file(self):
+        for name in (f"mlc-package-1.0.0-{TARGETS[0]}.tar.gz", "SHA256SUMS"):
+            with self.subTest(name):
+                self.doCleanups()
+                self.setUp()
+                self.github.broken.add(name)
+                if name == "SHA256SUMS":
+                    self.release(until="publish")
+                else:
+                    directory = self.root / "first"
+                    self.step("begin", "1.0.0", directory)
+                    self.built(directory, "1.0.0", TARGETS)
+                    self.step("keep", "1.0.0", directory, good=False)
+                self.release()
+                self.assert_released()
+
+    def test_the_moving_tag_waits_for_the_release(self):
+        self.release(until="tag")
+        self.assertIn("1.0.0 is not out", self.step("move", good=False))
+        self.assertNotIn("v1", self.tags())
+        # A release whose file was replaced is not what its commit installs.
+        self.release(until="publish")
+        [asset] = [a for a in self.github.releases[0]["assets"] if TARGETS[0] in a["name"]]
+        asset["digest"] = "sha256:" + hashlib.sha256(b"other").hexdigest()
+        self.assertIn("has no mlc-package-1.0.0-", self.step("move", good=False))
+        self.assertNotIn("v1", self.tags())
+
+    def test_nothing_is_published_without_its_tag(self):
+        self.release(until="keep")
+        directory = self.root / "programs"
+        self.step("begin", "1.0.0", directory)
+        self.assertIn("there is no tag v1.0.0", self.step("publish", "1.0.0", directory, good=False))
+        self.assertTrue(self.github.releases[0]["draft"])
+
+    def test_a_version_that_is_out_stays_what_it_is(self):
+        self.release()
+        tags = self.tags()
+        self.version("1.0.0")
+        said = self.step("begin", "1.0.0", self.root / "again", good=False)
+        self.assertIn("::error title=Release::1.0.0 is out, and was made from", said)
+        self.assertIn("Raise the version", said)
+        said = self.step("begin", "1.0.0", self.root / "again", good=False, RESTART="true")
+        self.assertIn("1.0.0 is out", said)
+        self.assertEqual(self.tags(), tags)
+
+    def test_what_another_commit_began_is_dropped_when_asked(self):
+        for step in ("begin", "keep", "tag"):
+            with self.subTest(step):
+                self.doCleanups()
+                self.setUp()
+                self.release(until=step)
+                self.version("1.0.0")
+                said = self.step("begin", "1.0.0", self.root / "again", good=False)
+                self.assertIn("check `restart` to drop what was begun", said)
+                self.release(RESTART="true")
+                self.assert_released()
+                self.assertEqual(self.git("rev-parse", "v1.0.0^"), self.git("rev-parse", "origin/main"))
+
+    def test_another_image_than_the_tag_records_is_refused(self):
+        self.release(until="tag")
+        directory = self.root / "programs"
+        self.step("begin", "1.0.0", directory)
+        other = IMAGE.replace("c" * 64, "d" * 64)
+        said = self.step("tag", "1.0.0", directory, other, good=False)
+        self.assertIn("records other programs or another image", said)
+
+    def test_the_moving_tag_follows_the_newest_version(self):
+        self.release()
+        self.version("1.1.0")
+        self.release("1.1.0")
+        self.assert_released("1.1.0", count=2)
+        self.assertEqual(self.tags()["v1"], self.tags()["v1.1.0"])
+        # A fix of an older line, and one run more of it.
+        self.version("1.0.1")
+        self.assertIn("v1 stays where it is: v1.1.0 is out", self.release("1.0.1"))
+        self.assertEqual(self.tags()["v1"], self.tags()["v1.1.0"])
+        self.version("1.2.0-rc.1")
+        self.assertIn("a prerelease moves no tag", self.release("1.2.0-rc.1"))
+        self.assertEqual(self.tags()["v1"], self.tags()["v1.1.0"])
+        self.assertTrue(self.github.releases[-1]["prerelease"])
+        self.version("1.10.0")
+        self.release("1.10.0")
+        self.assertEqual(self.tags()["v1"], self.tags()["v1.10.0"])
+        self.version("2.0.0")
+        self.release("2.0.0")
+        self.assertEqual(self.tags()["v1"], self.tags()["v1.10.0"])
+        self.assertEqual(self.tags()["v2"], self.tags()["v2.0.0"])
+
+    def test_a_version_that_the_sources_do_not_have_is_refused(self):
+        directory = self.root / "programs"
+        self.assertIn("version of Cargo.toml", self.step("begin", "1.0.1", directory, good=False))
+        self.assertIn("not a version: v1", self.step("begin", "v1", directory, good=False))
+        (self.clone / "CHANGELOG.md").write_text("# Changelog\n\n## 1.0.01\n")
+        self.assertIn("no section `## 1.0.0`", self.step("begin", "1.0.0", directory, good=False))
+        self.assertEqual(self.github.releases, [])
+
+
+class Registry:
+    """A registry that gives anybody a token, and with it what is public."""
+
+    def __init__(self, public, anonymous=True):
+        self.tokens = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                if self.path.startswith("/token?"):
+                    outer.tokens.append(self.path)
+                    body = json.dumps({"token": "anybody"} if anonymous else {"errors": []}).encode()
+                    self.send_response(200 if anonymous else 403)
+                    self.end_headers()
+                    self.wfile.write(body)
+                    return
+                assert self.path.startswith("/v2/o/r/manifests/sha256:"), self.path
+                if self.headers.get("Authorization") != "Bearer anybody":
+                    self.send_response(401)
+                    realm = f'realm="{outer.url}/token",service="ghcr.io",scope="repository:o/r:pull"'
+                    self.send_header("WWW-Authenticate", f"Bearer {realm}")
+                else:
+                    self.send_response(public)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.name = f"127.0.0.1:{self.server.server_address[1]}"
+        self.url = f"http://{self.name}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+class PublicImage(unittest.TestCase):
+    def check(self, registry):
+        self.addCleanup(registry.server.server_close)
+        self.addCleanup(registry.server.shutdown)
+        reference = f"{registry.name}/o/r@sha256:{'c' * 64}"
+        environment = {**os.environ, "GITHUB_ACTIONS": "true"}
+        return subprocess.run(
+            [ROOT / "scripts/check-public-image.sh", reference], env=environment, text=True,
+            check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+
+    def test_a_public_image_passes(self):
+        registry = Registry(200)
+        done = self.check(registry)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("scope=repository:o/r:pull", urllib.parse.unquote(registry.tokens[0]))
+
+    def test_a_private_image_stops_the_release(self):
+        for registry in (Registry(200, anonymous=False), Registry(403), Registry(404)):
+            done = self.check(registry)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("::error title=Release::the image", done.stdout)
+            self.assertIn("is private", done.stdout)
+
+    def test_a_registry_that_is_ill_is_not_called_private(self):
+        done = self.check(Registry(418))
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("answered 418", done.stdout)
+
+    def test_the_remedy_names_the_page_to_click_on(self):
+        text = (ROOT / "scripts/check-public-image.sh").read_text()
+        self.assertIn("https://github.com/orgs/$owner/packages/container/", text)
+
+
+DOCKER = """#!/bin/sh
+[ "$*" = "buildx imagetools inspect $IMAGE --format {{json .}}" ] || exit 9
+if [ -n "$SAID" ]; then printf '%s' "$SAID"; else printf 'ERROR: %s\\n' "$ERROR" >&2; exit 1; fi
+"""
+
+
+class PushedImage(unittest.TestCase):
+    """The image of an earlier run is taken if it is of the same commit."""
+
+    def ask(self, said="", error=""):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        root = pathlib.Path(directory.name)
+        (root / "docker").write_text(DOCKER)
+        (root / "docker").chmod(0o755)
+        environment = {
+            **os.environ, "PATH": f"{root}:{os.environ['PATH']}", "IMAGE": "ghcr.io/o/r:1.0.0",
+            "GITHUB_OUTPUT": str(root / "output"), "SAID": said and json.dumps(said), "ERROR": error,
+        }
+        done = subprocess.run(
+            [ROOT / "scripts/pushed-image.sh", "android", "ghcr.io/o/r:1.0.0", "a" * 40],
+            env=environment, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        output = root / "output"
+        return done, output.read_text() if output.exists() else ""
+
+    def image(self, *commits):
+        """As BuildKit describes an image, or an index of several platforms."""
+        def config(commit):
+            labels = {"org.opencontainers.image.revision": commit}
+            return {"architecture": "amd64", "config": {"Labels": labels}, "created": None}
+
+        images = [config(commit) for commit in commits]
+        image = images[0] if len(images) == 1 else {"linux/amd64": images[0], "linux/arm64": images[1]}
+        return {"name": "ghcr.io/o/r:1.0.0", "manifest": {"digest": "sha256:" + "d" * 64}, "image": image}
+
+    def test_an_image_of_this_commit_is_taken(self):
+        for commits in (["a" * 40], ["a" * 40] * 2):
+            done, output = self.ask(self.image(*commits))
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertEqual(output, "android=sha256:" + "d" * 64 + "\n")
+
+    def test_an_image_of_another_commit_is_built_again(self):
+        for commits in (["b" * 40], ["a" * 40, "b" * 40]):
+            done, output = self.ask(self.image(*commits))
+            self.assertEqual((done.returncode, output), (0, ""), done.stdout)
+        bare = self.image("a")
+        bare["image"]["config"]["Labels"] = None
+        self.assertEqual(self.ask(bare)[1], "")
+
+    def test_none_is_no_error_and_a_registry_that_is_ill_is_one(self):
+        done, output = self.ask(error="ghcr.io/o/r:1.0.0: not found")
+        self.assertEqual((done.returncode, output), (0, ""), done.stdout)
+        done, _ = self.ask(error="unexpected status: 503 Service Unavailable")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("503", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
