@@ -10,14 +10,13 @@ use crate::compile::{CompileError, StoreError};
 use crate::config::ConfigError;
 use crate::config::project::ProjectError;
 use crate::convert::ConvertError;
+use crate::convert::job::JobError;
 use crate::convert::weights::WeightsError;
 use crate::doctor::DoctorError;
 use crate::exit::Exit;
-use crate::fetch::hub::HubError;
-use crate::fetch::{FetchError, LockError};
+use crate::fetch::package::ModelsError;
 use crate::library::{LibraryError, Problem};
 use crate::manifest::ManifestError;
-use crate::model::ByteSize;
 use crate::plan::{PlanError, Unfetched};
 use crate::publish::PublishError;
 use crate::publish::pack::PackError;
@@ -56,31 +55,12 @@ pub enum Error {
     /// The models of the package do not go together. Exit 10 or 12.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// A model's files cannot be used. Exit 11, or 10 for its config.
-    #[error("model `{model_id}`: {source}")]
-    Fetch {
-        /// The model.
-        model_id: String,
-        /// Why.
-        source: Box<FetchError>,
-    },
+    /// The models' files, and the Hub. Exit 11, 10 for a model's config, or 2.
+    #[error(transparent)]
+    Models(#[from] ModelsError),
     /// Models whose files are not on this machine, and must not be asked for. Exit 11.
     #[error("{}", unfetched_summary(.0))]
     Unfetched(Vec<Unfetched>),
-    /// More to download than there is room for. Exit 11.
-    #[error("the bundled models need {needed} more, and {free} are free where they go")]
-    NoRoom {
-        /// The bytes to download.
-        needed: ByteSize,
-        /// The bytes that are free.
-        free: ByteSize,
-    },
-    /// The lock file. Exit 11.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The Hub's settings. Exit 11.
-    #[error(transparent)]
-    Hub(Box<HubError>),
     /// A checkpoint's weights cannot be converted, or written. Exit 11, or 14.
     #[error(transparent)]
     Weights(Box<WeightsError>),
@@ -149,15 +129,22 @@ pub enum Error {
     Interrupted,
 }
 
-impl From<HubError> for Error {
-    fn from(error: HubError) -> Self {
-        Self::Hub(Box::new(error))
-    }
-}
-
 impl From<WeightsError> for Error {
     fn from(error: WeightsError) -> Self {
         Self::Weights(Box::new(error))
+    }
+}
+
+impl From<JobError> for Error {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Convert(error) => Self::Convert(error),
+            JobError::Weights(error) => Self::Weights(error),
+            JobError::Models(error) => Self::Models(error),
+            JobError::Toolchain(error) => Self::Toolchain(error),
+            JobError::Io(error) => Self::Io(error),
+            JobError::Interrupted => Self::Interrupted,
+        }
     }
 }
 
@@ -184,15 +171,12 @@ impl Error {
             Self::Convert(ConvertError::Write(_) | ConvertError::Cache { .. }) => Exit::Internal,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
-            Self::Fetch { source, .. } if source.is_config() => Exit::Config,
-            Self::Fetch { source, .. } if source.is_interrupted() => Exit::Interrupted,
-            Self::Fetch { .. }
-            | Self::Unfetched(_)
-            | Self::NoRoom { .. }
-            | Self::Lock(_)
-            | Self::Hub(_)
-            | Self::ChatConfig { .. }
-            | Self::Convert(_) => Exit::Fetch,
+            Self::Models(error) if error.is_usage() => Exit::Usage,
+            Self::Models(error) if error.is_config() => Exit::Config,
+            Self::Models(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Models(_) | Self::Unfetched(_) | Self::ChatConfig { .. } | Self::Convert(_) => {
+                Exit::Fetch
+            }
             Self::Weights(error) => match error.as_ref() {
                 WeightsError::Interrupted => Exit::Interrupted,
                 WeightsError::InPlace { .. } => Exit::Usage,
@@ -228,18 +212,12 @@ impl Error {
             Self::Usage { help, .. } => help.clone(),
             Self::Manifest(error) => Some(error.help()),
             Self::Plan(error) => Some(error.help().to_owned()),
-            Self::Fetch { source, .. } => source.help(),
+            Self::Models(error) => error.help(),
             Self::Unfetched(_) => Some(
                 "build once where the Hub may be asked: without --offline and HF_HUB_OFFLINE, and \
                  with MLC_DOWNLOAD_CACHE_POLICY=ON"
                     .to_owned(),
             ),
-            Self::Lock(error) => error.help().map(str::to_owned),
-            Self::NoRoom { .. } => Some(
-                "make room (`mlc-package cache prune`), or name another place in HF_HUB_CACHE"
-                    .to_owned(),
-            ),
-            Self::Hub(error) => error.help(),
             Self::Weights(error) => error.help(),
             Self::Convert(error) => error.help(),
             Self::ChatConfig { .. } => Some(

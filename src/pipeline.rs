@@ -2,6 +2,7 @@
 
 mod check;
 mod libraries;
+mod lock;
 mod project;
 pub mod publish;
 mod report;
@@ -17,6 +18,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use self::check::check;
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
+pub use self::lock::lock;
 pub use self::project::{package_at, project};
 pub use self::report::{NamedPath, ReportRequest, over_budget, report};
 pub use self::report_baseline::{BaselineSource, Variable};
@@ -30,12 +32,12 @@ pub use crate::compile::single::{CompileOneRequest, CompiledOne, compile_one};
 use crate::compile::{Lookup, MissReason, Store};
 use crate::config;
 use crate::config::Checked;
-use crate::convert::job::package as raw;
+use crate::convert::job::{ConversionsRequest, PackageConversions};
 use crate::doctor::examine;
 pub use crate::doctor::examine::{DoctorRequest, doctor};
 use crate::error::Error;
-use crate::fetch::package::{self as fetch, Fetched};
-pub use crate::fetch::update_lock::{Locked, Update, lock};
+use crate::fetch::package::{HubRequest, PackageModels};
+pub use crate::fetch::update_lock::{Locked, Update};
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::library::package::{LibrarySource, check_prepared, source, with_libraries};
@@ -43,7 +45,7 @@ use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{InputFile, Manifest, StageRecord};
 use crate::model::{
     Device, Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode, MacabiArch,
-    ModelId, PackageConfig,
+    ModelId, PackageConfig, Target,
 };
 use crate::plan::{self, DraftRequest, Plan};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
@@ -100,7 +102,8 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) config: InputFile,
     pub(crate) checked: Checked,
-    pub(crate) fetched: Fetched,
+    pub(crate) models: PackageModels,
+    pub(crate) conversions: PackageConversions,
     pub(crate) store: Store,
     pub(crate) toolchain: Option<Toolchain>,
     pub(crate) binding: Option<binding::Prepared>,
@@ -122,14 +125,57 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     check_prepared(&planned.plan)?;
     abi_headers::check(&planned, ui)?;
     examine::require(&request.package, &planned, ui, cancel)?;
-    planned.fetched.complete(ui)?;
+    planned.models.complete(planned.plan.fetch, ui)?;
     clock.lap("download");
-    if raw::convert(request, &mut planned, ui, cancel)? {
+    if !planned.conversions.is_empty() {
+        convert(request, &mut planned, ui, cancel)?;
         clock.lap("convert");
     }
     let had = compile::compile(request, &planned, ui, cancel)?;
     clock.lap("compile");
     link_and_assemble(request, &planned, &had, clock, ui, cancel)
+}
+
+impl PackageRequest {
+    /// How its models of the Hub are had.
+    fn hub(&self) -> HubRequest<'_> {
+        HubRequest {
+            environment: &self.environment,
+            cache_dir: &self.cache_dir,
+            package_config: Some(&self.package_config),
+            locked: self.locked,
+            offline: self.offline,
+            policy: self.download_policy,
+        }
+    }
+
+    fn conversions<'a>(&'a self, target: &'a Target) -> ConversionsRequest<'a> {
+        ConversionsRequest {
+            environment: &self.environment,
+            cache_dir: &self.cache_dir,
+            python: self.python.as_deref(),
+            target,
+            offline: self.offline,
+        }
+    }
+}
+
+/// Has every model of the plan that comes from a raw checkpoint.
+fn convert(
+    request: &BuildRequest,
+    planned: &mut Planned,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<(), Error> {
+    let Planned { plan, models, conversions, .. } = planned;
+    let target = plan.device.into();
+    let (converting, limit) = (request.package.conversions(&target), request.compile_limit);
+    for (model_id, bundle) in conversions.convert(&converting, limit, models, ui, cancel)? {
+        if let Some(model) = plan.models.iter_mut().find(|model| model.model_id == model_id) {
+            model.bundle = Some(bundle);
+        }
+    }
+    Ok(())
 }
 
 /// config -> fetch -> plan. A binding that cannot be had is an error if it `must` be.
@@ -147,13 +193,23 @@ fn make_plan(
     if planned_binding.is_some() {
         clock.lap("sources");
     }
-    let mut fetched = fetch::metadata(request, &config, ui, cancel)?;
+    let mut models = PackageModels::new(&request.hub(), &config, cancel)?;
+    let mut conversions = PackageConversions::new(&request.cache_dir);
+    let target = config.device.into();
+    let converting = request.conversions(&target);
+    let mut found = Vec::new();
+    for entry in &config.models {
+        found.push(match entry.conversion {
+            Some(wish) => conversions.plan(&converting, (entry, wish), &mut models, ui, cancel)?,
+            None => models.metadata(entry, ui)?,
+        });
+    }
     clock.lap("fetch");
-    let needs_compiler = config.models.iter().zip(&fetched.facts).any(|(entry, facts)| {
+    let needs_compiler = config.models.iter().zip(&found).any(|(entry, found)| {
         let prepared = |name: &LibraryName| config.prepared.iter().any(|lib| lib.name == *name);
-        facts.is_ok() && !entry.model_lib.as_ref().is_some_and(prepared)
+        found.is_known() && !entry.model_lib.as_ref().is_some_and(prepared)
     });
-    let toolchain = match fetched.toolchain.take().filter(|_| needs_compiler) {
+    let toolchain = match conversions.toolchain.take().filter(|_| needs_compiler) {
         None if needs_compiler => Some(toolchain(request, config.device, cancel)?),
         found => found,
     };
@@ -161,29 +217,29 @@ fn make_plan(
     let store = Store::new(&request.cache_dir);
     let draft = plan::draft(&DraftRequest {
         config: &config,
-        facts: &fetched.facts,
-        fetch: fetched.fetch,
+        models: &found,
+        fetch: models.to_fetch(),
         compiler: toolchain.as_ref().map(|toolchain| &toolchain.identity),
         macabi_arch: request.macabi_arch,
     })?;
-    let mut found = BTreeMap::new();
+    let mut stored = BTreeMap::new();
     let mut absent = false;
     for fingerprint in draft.fingerprints() {
         match store.lookup(fingerprint) {
-            Lookup::Hit(_) => drop(found.insert(fingerprint, Ok(()))),
-            Lookup::Miss(MissReason::Damaged(why)) => drop(found.insert(fingerprint, Err(why))),
+            Lookup::Hit(_) => drop(stored.insert(fingerprint, Ok(()))),
+            Lookup::Miss(MissReason::Damaged(why)) => drop(stored.insert(fingerprint, Err(why))),
             Lookup::Miss(MissReason::Absent) => absent = true,
         }
     }
     // Only what is absent has to be explained by what is there.
     let records = if absent { store.records() } else { Vec::new() };
-    let plan = draft.resolve(&found, &records, request.policy);
+    let plan = draft.resolve(&stored, &records, request.policy);
     let plan = Plan { binding: planned_binding, ..plan };
     clock.lap("plan");
     let name = request.package_config.file_name().unwrap_or(config::FILE_NAME).to_owned();
     let digest = Digest::of(checked.text().as_bytes());
     let config = InputFile { name, digest };
-    Ok(Planned { plan, config, checked, fetched, store, toolchain, binding })
+    Ok(Planned { plan, config, checked, models, conversions, store, toolchain, binding })
 }
 
 /// Reads and checks the config; shows its diagnostics; leaves the models of `--only`.
@@ -289,7 +345,7 @@ fn assemble(
         None => None,
     };
     for model in plan.models.iter().filter(|model| model.bundle.is_some()) {
-        if let Some(files) = planned.fetched.models.get(&model.model_id) {
+        if let Some(files) = planned.models.files.get(&model.model_id) {
             ui.detail("Bundling", model.model_id.as_str());
             assembly.bundle(&model.model_id, files, &model.overrides, request.link_mode)?;
         }
@@ -302,7 +358,7 @@ fn assemble(
     let mut manifest = record::manifest(planned, sources, linked, &anatomy, clock.stages);
     raised.write(planned, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {
-        let duplicates = breakdown::duplicates(&anatomy, plan, &planned.fetched, &outputs);
+        let duplicates = breakdown::duplicates(&anatomy, plan, &planned.models.files, &outputs);
         let manifest = Manifest { outputs, duplicates, binding, ..manifest };
         manifest.to_json().map(|text| (text, manifest))
     })?)

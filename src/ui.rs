@@ -8,7 +8,9 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
+use camino::Utf8Path;
 
+use crate::io::files;
 use crate::model;
 
 pub use self::progress::Progress;
@@ -118,6 +120,14 @@ impl Ui {
             for line in text.lines() {
                 self.line(&format!("{:>12} {line}", "|"));
             }
+        }
+    }
+
+    /// A program's log that lies in a file. Whoever cannot read it is told its path by the error, or
+    /// does not need it.
+    pub fn log_file(&self, title: &str, path: &Utf8Path) {
+        if let Ok(text) = files::read(path) {
+            self.log(title, &String::from_utf8_lossy(&text));
         }
     }
 

@@ -60,29 +60,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("toolchain", &["io", "model"]),
-    ("ui", &["github", "model"]),
+    ("ui", &["github", "io", "model"]),
     ("report", &["plan", "manifest", "model"]),
     ("config", &["io", "github", "model"]),
-    // What pipeline/ did for these stages lies in them, and still knows pipeline's requests.
-    (
-        "fetch",
-        &[
-            "pipeline",
-            "toolchain",
-            "config",
-            "convert",
-            "compile",
-            "plan",
-            "io",
-            "model",
-            "ui",
-            "error",
-        ],
-    ),
-    (
-        "convert",
-        &["pipeline", "toolchain", "fetch", "compile", "plan", "io", "model", "ui", "error"],
-    ),
+    ("fetch", &["plan", "io", "model", "ui"]),
+    ("convert", &["toolchain", "fetch", "plan", "io", "model", "ui"]),
     ("plan", &["model"]),
     (
         "compile",

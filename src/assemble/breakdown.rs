@@ -1,12 +1,11 @@
 //! Where a package's bytes are: the largest parts of each model and library, and what the package
 //! holds more than once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use crate::fetch::package::Fetched;
 use crate::library::Anatomy;
 use crate::manifest::{DuplicateKind, DuplicateRecord, OutputFile, PartRecord};
-use crate::model::{Digest, ModelId, TensorCache};
+use crate::model::{Digest, ModelFiles, ModelId, TensorCache};
 use crate::plan::Plan;
 
 /// How many of the largest parts of a model or a library are recorded.
@@ -37,7 +36,7 @@ fn part((name, bytes): (&str, u64)) -> PartRecord {
 pub(crate) fn duplicates(
     anatomy: &Anatomy<'_>,
     plan: &Plan,
-    fetched: &Fetched,
+    files: &BTreeMap<ModelId, ModelFiles>,
     outputs: &[OutputFile],
 ) -> Vec<DuplicateRecord> {
     let kernels = anatomy.shared().into_iter().map(|kernel| DuplicateRecord {
@@ -46,7 +45,7 @@ pub(crate) fn duplicates(
         bytes: kernel.bytes,
         owners: kernel.owners.iter().map(|owner| owner.to_string()).collect(),
     });
-    let mut duplicates: Vec<_> = kernels.chain(shards(plan, fetched, outputs)).collect();
+    let mut duplicates: Vec<_> = kernels.chain(shards(plan, files, outputs)).collect();
     let order = |duplicate: &DuplicateRecord| (duplicate.kind, duplicate.name.clone());
     duplicates.sort_by_cached_key(|it| (std::cmp::Reverse(it.wasted()), order(it)));
     duplicates.truncate(DUPLICATES);
@@ -56,12 +55,12 @@ pub(crate) fn duplicates(
 /// The shards of bundled models that are the same bytes.
 fn shards<'a>(
     plan: &'a Plan,
-    fetched: &'a Fetched,
+    files: &'a BTreeMap<ModelId, ModelFiles>,
     outputs: &'a [OutputFile],
 ) -> impl Iterator<Item = DuplicateRecord> {
     let by_path: HashMap<_, _> = outputs.iter().map(|file| (file.path.as_path(), file)).collect();
     let mut copies: HashMap<Digest, DuplicateRecord> = HashMap::new();
-    for (model_id, path) in bundled_shards(plan, fetched) {
+    for (model_id, path) in bundled_shards(plan, files) {
         let in_dist = format!("bundle/{model_id}/{path}");
         let Some(file) = by_path.get(camino::Utf8Path::new(&in_dist)) else { continue };
         let new = || DuplicateRecord {
@@ -77,11 +76,11 @@ fn shards<'a>(
 
 fn bundled_shards<'a>(
     plan: &'a Plan,
-    fetched: &'a Fetched,
+    files: &'a BTreeMap<ModelId, ModelFiles>,
 ) -> impl Iterator<Item = (&'a ModelId, &'a str)> {
     let bundled = plan.models.iter().filter(|model| model.bundle.is_some());
     bundled.flat_map(|model| {
-        let files = fetched.models.get(&model.model_id);
+        let files = files.get(&model.model_id);
         let shards = files.into_iter().flat_map(|files| &files.tensor_cache.shards);
         shards.map(|shard| (&model.model_id, shard.path.as_str()))
     })

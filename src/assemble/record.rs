@@ -46,7 +46,7 @@ pub(crate) fn manifest(
 }
 
 fn model_record(planned: &Planned, model: &PlannedModel, linked: &[Linked<'_>]) -> ModelRecord {
-    let files = planned.fetched.models.get(&model.model_id);
+    let files = planned.models.files.get(&model.model_id);
     let bytes_of = |role| files.map_or(0, |files| files.bytes_of(role));
     let chat_config = files.map(|files| &files.chat_config);
     ModelRecord {
@@ -80,7 +80,7 @@ pub(crate) fn memory_of(
     model: &PlannedModel,
     linked: &[Linked<'_>],
 ) -> Option<MemoryRecord> {
-    let files = planned.fetched.models.get(&model.model_id);
+    let files = planned.models.files.get(&model.model_id);
     let linked = linked.iter().find(|linked| *linked.name == model.model_lib)?;
     memory_record(linked, &|name| files?.chat_config.number(name))
 }

@@ -9,7 +9,6 @@ use crate::binding::{
     prepare as prepare_binding,
 };
 use crate::error::Error;
-use crate::io::files;
 use crate::io::process::Cancel;
 use crate::library::Linked;
 use crate::manifest::BindingRecord;
@@ -119,19 +118,12 @@ impl Binder<'_> {
             BuildEvent::Finished { seconds, log } => {
                 self.ui.end(&name);
                 self.ui.status("Built", &format!("the {name} in {seconds:.1} s"));
-                self.show_log(&format!("build log of the {name} ({seconds:.1} s)"), log);
+                self.ui.log_file(&format!("build log of the {name} ({seconds:.1} s)"), log);
             }
             BuildEvent::Failed { log } => {
                 self.ui.end(&name);
-                self.show_log(&format!("build log of the {name} (failed)"), log);
+                self.ui.log_file(&format!("build log of the {name} (failed)"), log);
             }
-        }
-    }
-
-    fn show_log(&self, title: &str, log: &Utf8Path) {
-        // Whoever cannot read it is told its path by the error, or does not need it.
-        if let Ok(text) = files::read(log) {
-            self.ui.log(title, &String::from_utf8_lossy(&text));
         }
     }
 }

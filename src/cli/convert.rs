@@ -6,7 +6,7 @@ use clap::Args;
 use super::package::default_cache_dir;
 use super::{Context, Format};
 use crate::convert::engine::{Engine, MlcArguments};
-use crate::convert::job::verb::{Checkpoint, ConvertRequest, Converted, convert};
+use crate::convert::job::{ConvertRequest, Converted, Source, convert};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
@@ -146,12 +146,12 @@ impl MlcArgs {
     }
 }
 
-fn checkpoint(model: &str) -> Result<Checkpoint, Error> {
+fn checkpoint(model: &str) -> Result<Source, Error> {
     if HubRepo::is_url(model) {
         let repo: HubRepo = model
             .parse()
             .map_err(|why| Error::usage(format!("`{model}`: {why}"), "write HF://user/repo"))?;
-        return Ok(Checkpoint::Hub(repo));
+        return Ok(Source::Hub(repo));
     }
     let dir = Utf8PathBuf::from(model);
     if !files::is_dir(&dir) {
@@ -161,7 +161,7 @@ fn checkpoint(model: &str) -> Result<Checkpoint, Error> {
              or HF://user/repo",
         ));
     }
-    Ok(Checkpoint::Directory(dir))
+    Ok(Source::Directory(dir))
 }
 
 fn print(converted: &Converted, context: &mut Context<'_>) -> Result<(), Error> {

@@ -10,7 +10,6 @@ use crate::compile::{
 };
 use crate::error::Error;
 use crate::io::atomic;
-use crate::io::files;
 use crate::io::map::MappedFile;
 use crate::io::process::Cancel;
 use crate::library::package::target;
@@ -33,8 +32,7 @@ pub(crate) fn compile(
         let Origin::Compiled { fingerprint, inputs, cached, .. } = &library.origin else {
             continue;
         };
-        let files =
-            library.models.first().and_then(|model_id| planned.fetched.models.get(model_id));
+        let files = library.models.first().and_then(|model_id| planned.models.files.get(model_id));
         let Some(files) = files else { continue };
         ui.detail("Library", &format!("{}: {cached}", library.model_lib));
         jobs.push(CompileJob {
@@ -146,22 +144,15 @@ fn show(ui: &Ui, plan: &Plan, event: &CompileEvent<'_>) {
             ui.end(&models);
             let Some(seconds) = seconds else { return };
             ui.status("Compiled", &format!("{models} in {seconds:.1} s"));
-            show_log(ui, &format!("compiler log of {models} ({seconds:.1} s)"), log);
+            ui.log_file(&format!("compiler log of {models} ({seconds:.1} s)"), log);
         }
         CompileEvent::Failed { model_lib, error } => {
             let models = models_of(plan, model_lib);
             ui.end(&models);
             if let Some(log) = error.log() {
-                show_log(ui, &format!("compiler log of {models} (failed)"), log);
+                ui.log_file(&format!("compiler log of {models} (failed)"), log);
             }
         }
-    }
-}
-
-pub(crate) fn show_log(ui: &Ui, title: &str, log: &Utf8Path) {
-    // Whoever cannot read it is told its path by the error, or does not need it.
-    if let Ok(text) = files::read(log) {
-        ui.log(title, &String::from_utf8_lossy(&text));
     }
 }
 

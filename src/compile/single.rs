@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::package::{check_compiled, show_log, why_unusable};
+use super::package::{check_compiled, why_unusable};
 use crate::compile::{
     CompileError, CompileEvent, CompileJob, CompileRequest, Lookup, MissReason, MlcCompiler, Store,
     compile_all,
@@ -268,13 +268,13 @@ fn show(ui: &Ui, title: &str, event: &CompileEvent<'_>) {
             ui.end(title);
             if let Some(seconds) = seconds {
                 ui.status("Compiled", &format!("{title} in {seconds:.1} s"));
-                show_log(ui, &format!("compiler log of {title} ({seconds:.1} s)"), log);
+                ui.log_file(&format!("compiler log of {title} ({seconds:.1} s)"), log);
             }
         }
         CompileEvent::Failed { error, .. } => {
             ui.end(title);
             if let Some(log) = error.log() {
-                show_log(ui, &format!("compiler log of {title} (failed)"), log);
+                ui.log_file(&format!("compiler log of {title} (failed)"), log);
             }
         }
     }

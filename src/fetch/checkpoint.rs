@@ -1,71 +1,109 @@
-//! A raw checkpoint of the Hub: what a conversion reads of its repository.
+//! Raw checkpoints of the Hub: what a conversion reads of a repository. A lock file pins them as it
+//! pins models.
 
 use camino::Utf8PathBuf;
 
-use super::hub::{Commit, FetchEvent, Hub, HubError, Listing, RemoteFile};
+use super::hub::{Commit, FetchEvent, Listing, RemoteFile};
+use super::{Existing, FetchError, HubModels};
+use crate::io::in_use::InUse;
 use crate::model::{HubRepo, ShardPath};
 
-/// A checkpoint of the Hub, as far as its list of files is known.
-pub struct HubCheckpoint<'a> {
-    hub: &'a Hub,
-    repo: &'a HubRepo,
+/// A raw checkpoint of the Hub whose list of files is known.
+#[derive(Debug)]
+pub struct HubCheckpoint {
     /// Its commit.
     pub commit: Commit,
+    /// What a conversion reads of it.
     files: Vec<RemoteFile>,
+    /// While it is there, `cache prune` leaves the checkpoint alone.
+    _in_use: Option<InUse>,
 }
 
-impl<'a> HubCheckpoint<'a> {
-    /// Asks which files a checkpoint has.
-    pub fn find(hub: &'a Hub, repo: &'a HubRepo) -> Result<Self, HubError> {
-        let revision = repo.revision().map_or("main", |revision| revision.as_str());
-        let commit = hub.commit(repo, revision)?;
-        let listing = hub.listing(repo, &commit)?;
-        let files = needed(&listing);
-        Ok(Self { hub, repo, commit, files })
-    }
-
+impl HubCheckpoint {
     /// The files that a conversion reads.
     pub fn paths(&self) -> impl Iterator<Item = &ShardPath> {
         self.files.iter().map(|file| &file.path)
     }
+}
 
-    /// How many files are not in the cache, and their bytes.
-    pub fn missing(&self) -> (u64, u64) {
-        let missing = self.lacking(|_| true);
-        (missing.len() as u64, missing.iter().map(|file| file.bytes).sum())
-    }
-
-    /// Gets the configs and the tokenizer; gives the directory of all.
-    pub fn configs(&self, events: &dyn Fn(FetchEvent)) -> Result<Utf8PathBuf, HubError> {
-        self.have(&self.lacking(|file| !is_weights(file.path.as_str())), events)
-    }
-
-    /// Gets all files; gives their directory.
-    pub fn fetch(&self, events: &dyn Fn(FetchEvent)) -> Result<Utf8PathBuf, HubError> {
-        self.have(&self.lacking(|_| true), events)
-    }
-
-    fn lacking(&self, wanted: impl Fn(&RemoteFile) -> bool) -> Vec<RemoteFile> {
-        let missing =
-            |file: &&RemoteFile| wanted(file) && !self.hub.cached(self.repo, &self.commit, file);
-        self.files.iter().filter(missing).cloned().collect()
-    }
-
-    fn have(
-        &self,
-        missing: &[RemoteFile],
-        events: &dyn Fn(FetchEvent),
-    ) -> Result<Utf8PathBuf, HubError> {
-        if missing.is_empty() {
-            return Ok(self.hub.snapshot_dir(self.repo, &self.commit));
+impl HubModels {
+    /// Says which commit a checkpoint is, and which files that has.
+    ///
+    /// # Errors
+    /// It has no `config.json`; or no weights, where they `must` be in it.
+    pub fn checkpoint(&self, repo: &HubRepo, must: bool) -> Result<HubCheckpoint, FetchError> {
+        let pin = self.lock.as_ref().and_then(|lock| lock.find(repo));
+        if self.locked && pin.is_none() {
+            return Err(FetchError::NotLocked { repo: Box::new(repo.clone()) });
         }
-        self.hub.fetch(self.repo, &self.commit, missing, events)
+        if matches!(self.mlc.find(repo), Existing::Refused) {
+            return Err(FetchError::PolicyOff { repo: Box::new(repo.clone()) });
+        }
+        let (commit, listing) = match pin {
+            Some(pin) => (pin.commit.clone(), Listing { files: pin.files.clone() }),
+            None => self.resolve(repo).map_err(|error| self.explained(repo, error))?,
+        };
+        let files = needed(&listing);
+        let lacks = |what| FetchError::NotACheckpoint { repo: Box::new(repo.clone()), what };
+        if !files.iter().any(|file| file.path.as_str() == "config.json") {
+            return Err(lacks("config.json"));
+        }
+        if must && !files.iter().any(|file| is_weights(file.path.as_str())) {
+            return Err(lacks("safetensors and no pytorch_model.bin"));
+        }
+        let in_use = self.hold(repo, &commit)?;
+        Ok(HubCheckpoint { commit, files, _in_use: in_use })
+    }
+
+    /// The directory of a checkpoint's configs and tokenizer, downloaded if they are not here.
+    pub fn checkpoint_configs(
+        &self,
+        repo: &HubRepo,
+        checkpoint: &HubCheckpoint,
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<Utf8PathBuf, FetchError> {
+        let is_small = |file: &&RemoteFile| !is_weights(file.path.as_str());
+        let small: Vec<_> = checkpoint.files.iter().filter(is_small).cloned().collect();
+        self.fetch_of_checkpoint(repo, checkpoint, &small, events)
+    }
+
+    /// How many files of a checkpoint are not here, and their bytes.
+    pub fn checkpoint_missing(&self, repo: &HubRepo, checkpoint: &HubCheckpoint) -> (u64, u64) {
+        let missing = || {
+            checkpoint.files.iter().filter(|file| !self.hub.cached(repo, &checkpoint.commit, file))
+        };
+        (missing().count() as u64, missing().map(|file| file.bytes).sum())
+    }
+
+    /// Downloads what is not here; gives the directory of all.
+    pub fn fetch_checkpoint(
+        &self,
+        repo: &HubRepo,
+        checkpoint: &HubCheckpoint,
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<Utf8PathBuf, FetchError> {
+        self.fetch_of_checkpoint(repo, checkpoint, &checkpoint.files, events)
+    }
+
+    fn fetch_of_checkpoint(
+        &self,
+        repo: &HubRepo,
+        checkpoint: &HubCheckpoint,
+        files: &[RemoteFile],
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<Utf8PathBuf, FetchError> {
+        let new: Vec<_> =
+            files.iter().filter(|file| !self.hub.cached(repo, &checkpoint.commit, file)).collect();
+        let dir = self.hub.fetch(repo, &checkpoint.commit, files, events);
+        let dir = dir.map_err(|error| self.explained(repo, error.into()))?;
+        self.note(repo, &checkpoint.commit, &new);
+        Ok(dir)
     }
 }
 
 /// Weights in the one format that is read, the configs and the tokenizer. Repositories hold the
 /// same weights in several formats, and each is gigabytes.
-pub(super) fn needed(listing: &Listing) -> Vec<RemoteFile> {
+fn needed(listing: &Listing) -> Vec<RemoteFile> {
     // Of subdirectories none is read: they hold other formats, `original/` for instance.
     let is_here = |path: &str| !path.contains('/') && !path.starts_with("consolidated");
     let is_safetensors = |path: &str| path.ends_with(".safetensors");
@@ -82,7 +120,7 @@ pub(super) fn needed(listing: &Listing) -> Vec<RemoteFile> {
 }
 
 /// Whether a file that is [`needed`] holds weights.
-pub(super) fn is_weights(path: &str) -> bool {
+fn is_weights(path: &str) -> bool {
     path.ends_with(".safetensors") || is_torch(path)
 }
 

@@ -2,14 +2,10 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::package::{hub_models, of_model};
-use crate::config;
-use crate::error::Error;
-use crate::fetch::{FetchError, Lock};
-use crate::io::process::Cancel;
-use crate::model::{HubRepo, ModelId, ModelSource};
-use crate::pipeline::{PackageRequest, read_whole_config};
-use crate::ui::Ui;
+use super::package::{HubRequest, ModelsError, of_model};
+use super::{FetchError, Lock};
+use crate::io::cancel::Cancel;
+use crate::model::{HubRepo, ModelId, ModelSource, PackageConfig};
 
 /// Which pins are moved to what their revisions are now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,41 +29,39 @@ pub struct Locked {
     pub dropped: Vec<String>,
 }
 
-/// Pins every hub model of a config. Those of `others` that have the same lock file stay in it.
-pub fn lock(
-    request: &PackageRequest,
-    others: &[Utf8PathBuf],
-    update: &Update,
-    ui: &Ui,
-    cancel: &Cancel,
-) -> Result<Locked, Error> {
-    let (config, _) = read_whole_config(request, ui)?;
-    let path = Lock::path_for(&request.package_config);
+/// What is to be pinned.
+#[derive(Debug)]
+pub struct LockRequest<'a> {
+    /// The config.
+    pub config: &'a PackageConfig,
+    /// Where it is.
+    pub package_config: &'a Utf8Path,
+    /// The configs that have the same lock file: pins of their models stay in it.
+    pub beside: &'a [PackageConfig],
+    /// The models to pin; all if empty.
+    pub only: &'a [ModelId],
+    /// Which pins are moved.
+    pub update: &'a Update,
+    /// How the Hub is to be asked.
+    pub hub: HubRequest<'a>,
+}
+
+/// Pins every hub model of a config.
+pub fn lock(request: &LockRequest<'_>, cancel: &Cancel) -> Result<Locked, ModelsError> {
+    let LockRequest { config, package_config, only, update, .. } = request;
+    let path = Lock::path_for(package_config);
     let before = Lock::read(&path)?;
     let mut lock = before.clone().unwrap_or_else(Lock::new);
-    let all: Vec<(&ModelId, &HubRepo)> = config
-        .models
-        .iter()
-        .filter_map(|entry| match &entry.source {
-            ModelSource::Hub(repo) => Some((&entry.model_id, repo)),
-            ModelSource::Local(_) => None,
-        })
-        .collect();
-    let chosen = |id: &ModelId| request.only.is_empty() || request.only.contains(id);
+    let all: Vec<(&ModelId, &HubRepo)> = hub_models(config).collect();
+    let chosen = |id: &ModelId| only.is_empty() || only.contains(id);
     let models: Vec<_> = all.iter().filter(|(id, _)| chosen(id)).copied().collect();
-    if let Update::One(name) = update
+    if let Update::One(name) = *update
         && !models.iter().any(|(id, repo)| id.as_str() == name || repo.to_string() == *name)
     {
-        let known: Vec<_> = models.iter().map(|(id, _)| id.as_str()).collect();
-        return Err(Error::usage(
-            format!("--update {name}: the config has no such model of the Hub"),
-            match known.is_empty() {
-                true => "it has none at all: there is nothing to pin".to_owned(),
-                false => format!("its models of the Hub are: {}", known.join(", ")),
-            },
-        ));
+        let known = models.iter().map(|(id, _)| id.to_string()).collect();
+        return Err(ModelsError::NotInConfig { name: name.clone(), known });
     }
-    let hub = hub_models(request, cancel)?;
+    let hub = request.hub.open(cancel)?;
     let mut pinned = Vec::new();
     for (model_id, repo) in &models {
         let old = before.as_ref().and_then(|lock| lock.find(repo)).map(|pin| pin.commit.clone());
@@ -78,7 +72,7 @@ pub fn lock(
         };
         let commit = match old.clone().filter(|_| !moves) {
             Some(commit) => commit,
-            None if request.locked => {
+            None if request.hub.locked => {
                 let repo = Box::new((*repo).clone());
                 return Err(of_model(model_id)(FetchError::NotLocked { repo }));
             }
@@ -93,8 +87,7 @@ pub fn lock(
     }
     // What `--only` leaves out is still in the config.
     let mut repos: Vec<_> = all.iter().map(|(_, repo)| *repo).collect();
-    let others = repos_beside(others, &path, ui)?;
-    repos.extend(&others);
+    repos.extend(request.beside.iter().flat_map(hub_repos));
     let dropped = lock.keep_only(&repos);
     // A file that pins nothing says nothing, unless it did pin something.
     let is_new = before.is_none() && lock.models().is_empty();
@@ -104,19 +97,13 @@ pub fn lock(
     Ok(Locked { path, models: pinned, dropped })
 }
 
-/// The models of the Hub of the configs that have the same lock file.
-fn repos_beside(others: &[Utf8PathBuf], lock: &Utf8Path, ui: &Ui) -> Result<Vec<HubRepo>, Error> {
-    let mut repos = Vec::new();
-    for other in others.iter().filter(|other| Lock::path_for(other) == *lock) {
-        let checked = config::check_file(other);
-        if checked.errors() > 0 {
-            ui.block(true, |width, out| config::render::human(&checked, width, out));
-        }
-        let package = checked.into_package()?;
-        repos.extend(package.models.into_iter().filter_map(|entry| match entry.source {
-            ModelSource::Hub(repo) => Some(repo),
-            ModelSource::Local(_) => None,
-        }));
-    }
-    Ok(repos)
+fn hub_models(config: &PackageConfig) -> impl Iterator<Item = (&ModelId, &HubRepo)> {
+    config.models.iter().filter_map(|entry| match &entry.source {
+        ModelSource::Hub(repo) => Some((&entry.model_id, repo)),
+        ModelSource::Local(_) => None,
+    })
+}
+
+fn hub_repos(config: &PackageConfig) -> impl Iterator<Item = &HubRepo> {
+    hub_models(config).map(|(_, repo)| repo)
 }

@@ -16,14 +16,32 @@ use crate::model::{
 pub struct DraftRequest<'a> {
     /// The package.
     pub config: &'a PackageConfig,
-    /// What is known of each model's files, in the config's order; or why nothing is.
-    pub facts: &'a [Result<ModelFacts, String>],
+    /// What was found of each model, in the config's order.
+    pub models: &'a [FoundModel],
     /// What has to be downloaded.
     pub fetch: Option<PlannedFetch>,
     /// The compiler; not needed where every model has a prepared library.
     pub compiler: Option<&'a CompilerIdentity>,
     /// The processor of a Mac Catalyst package.
     pub macabi_arch: MacabiArch,
+}
+
+/// What was found of a model.
+pub enum FoundModel {
+    /// As much as a plan needs.
+    Known(Box<ModelFacts>),
+    /// Nothing: its files are not here and must not be asked for.
+    NotHere {
+        /// What forbids it.
+        why: String,
+    },
+}
+
+impl FoundModel {
+    /// Whether enough is known to compile it.
+    pub fn is_known(&self) -> bool {
+        matches!(self, Self::Known(_))
+    }
 }
 
 /// What is known of a model's files.
@@ -59,10 +77,10 @@ pub fn draft(request: &DraftRequest<'_>) -> Result<Draft, PlanError> {
         .collect();
     let mut models = Vec::new();
     let mut unfetched = Vec::new();
-    for (entry, facts) in config.models.iter().zip(request.facts) {
-        let facts = match facts {
-            Ok(facts) => facts,
-            Err(why) => {
+    for (entry, found) in config.models.iter().zip(request.models) {
+        let facts = match found {
+            FoundModel::Known(facts) => facts,
+            FoundModel::NotHere { why } => {
                 unfetched.push(Unfetched {
                     model_id: entry.model_id.clone(),
                     source: entry.source.clone(),

@@ -21,7 +21,7 @@ use serde::Serialize;
 pub use binding::{BindingMiss, BindingState, PlannedBinding};
 pub use change::{Change, MissReason};
 pub use default_name::default_model_lib;
-pub use draft::{Draft, DraftRequest, ModelFacts, draft};
+pub use draft::{Draft, DraftRequest, FoundModel, ModelFacts, draft};
 pub use fingerprint::{compile_relevant, fingerprint};
 pub use matrix::{Matrix, MatrixJob, NamedPlan};
 

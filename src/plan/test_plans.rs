@@ -46,7 +46,7 @@ pub(super) fn plan(libraries: Vec<PlannedLibrary>) -> Plan {
     let models = Vec::new();
     let draft = super::draft(&super::DraftRequest {
         config: &crate::model::PackageConfig { device: Device::Android, models, prepared: vec![] },
-        facts: &[],
+        models: &[],
         fetch: None,
         compiler: None,
         macabi_arch: crate::model::MacabiArch::Arm64,

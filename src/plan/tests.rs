@@ -32,33 +32,33 @@ fn entry(id: &str, model_lib: Option<&str>, overrides: Overrides) -> ModelEntry 
     }
 }
 
-fn facts(extra: &str) -> Result<ModelFacts, String> {
+fn facts(extra: &str) -> FoundModel {
     let text = format!(
         r#"{{"model_type": "llama", "quantization": "q4f16_1", "temperature": 0.7 {extra},
             "model_config": {{"hidden_size": 64, "context_window_size": 4096}}}}"#
     );
-    Ok(ModelFacts {
+    FoundModel::Known(Box::new(ModelFacts {
         chat_config: ChatConfig::parse(text.as_bytes()).unwrap(),
         chat_config_path: "mlc-chat-config.json".into(),
         commit: None,
         bundle: None,
         conversion: None,
-    })
+    }))
 }
 
 fn drafted(
-    models: Vec<(ModelEntry, Result<ModelFacts, String>)>,
+    models: Vec<(ModelEntry, FoundModel)>,
     prepared: &[&str],
     tvm: &str,
 ) -> Result<Draft, PlanError> {
-    let (models, facts): (Vec<_>, Vec<_>) = models.into_iter().unzip();
+    let (models, found): (Vec<_>, Vec<_>) = models.into_iter().unzip();
     let prepared = prepared
         .iter()
         .map(|name| PreparedLibrary { name: name.parse().unwrap(), path: "lib.tar".into() })
         .collect();
     draft(&DraftRequest {
         config: &PackageConfig { device: Device::Android, models, prepared },
-        facts: &facts,
+        models: &found,
         fetch: None,
         compiler: Some(&compiler(tvm)),
         macabi_arch: MacabiArch::Arm64,
@@ -199,11 +199,9 @@ fn prepared_libraries_are_linked_whether_used_or_not() {
 fn hub_models_are_listed_and_nothing_is_made_up_about_them() {
     let mut hub = entry("a", None, Overrides::default());
     hub.source = ModelSource::Hub("HF://mlc-ai/phi-2".parse().unwrap());
-    let plan = drafted(vec![(hub, Err("offline".into()))], &[], "0.27").unwrap().resolve(
-        &BTreeMap::new(),
-        &[],
-        JitPolicy::On,
-    );
+    let plan = drafted(vec![(hub, FoundModel::NotHere { why: "offline".into() })], &[], "0.27")
+        .unwrap()
+        .resolve(&BTreeMap::new(), &[], JitPolicy::On);
     assert_eq!(plan.unfetched.len(), 1);
     assert!(plan.models.is_empty() && plan.libraries.is_empty());
 }

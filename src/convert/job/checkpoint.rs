@@ -1,183 +1,211 @@
-//! Where the raw checkpoint of a package's model is, and what stands for its content.
+//! A raw checkpoint, in a directory or on the Hub, and what stands for its content.
+
+use std::sync::{Arc, OnceLock};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::mlc::{Files, Source};
-use super::package::Raw;
+use super::JobError;
 use crate::convert::ConvertError;
 use crate::convert::engine::is_config;
 use crate::convert::source;
 use crate::convert::store::ConvertedStore;
-use crate::error::Error;
-use crate::fetch::package::{Fetched, of_model, show};
-use crate::fetch::{FetchError, HubModels, HubRaw, checkpoint_files};
+use crate::fetch::package::{ModelsError, of_model, show};
+use crate::fetch::{FetchError, HubCheckpoint, HubModels, checkpoint_files};
 use crate::io::cancel::Cancel;
-use crate::io::files;
-use crate::model::{ByteSize, Digest, HubRepo, ModelEntry, ModelId, ModelSource};
+use crate::io::{dir, files};
+use crate::model::{ByteSize, Digest, HubRepo, ModelId, ShardPath};
 use crate::ui::{Transfer, Ui};
 
-pub(crate) enum Checkpoint {
-    Directory { dir: Utf8PathBuf, digest: Digest },
-    Hub { repo: HubRepo, raw: HubRaw },
+/// The files of a checkpoint: their paths in it, and where they are.
+pub(super) type Files = Vec<(ShardPath, Utf8PathBuf)>;
+
+/// A checkpoint, wherever it is.
+pub(super) struct Checkpoint {
+    /// The model of a package that it becomes, for errors.
+    model_id: Option<ModelId>,
+    place: Place,
+}
+
+enum Place {
+    Directory {
+        dir: Utf8PathBuf,
+        /// Of all its files, once somebody has asked.
+        digest: OnceLock<Digest>,
+    },
+    Hub {
+        hub: Arc<HubModels>,
+        repo: HubRepo,
+        found: HubCheckpoint,
+    },
 }
 
 impl Checkpoint {
-    pub(crate) fn find(
-        store: &ConvertedStore,
-        entry: &ModelEntry,
-        hub: Option<&HubModels>,
-        cancel: &Cancel,
-    ) -> Result<Self, Error> {
-        match (&entry.source, hub) {
-            (ModelSource::Local(model), _) => {
-                let dir = files::canonical(&model.dir)?;
-                let found = checkpoint_files(&dir).map_err(of_model(&entry.model_id))?;
-                let digest = source::digest(&found, &store.source_note(&dir), cancel)?;
-                Ok(Self::Directory { dir, digest })
-            }
-            (ModelSource::Hub(repo), Some(hub)) => {
-                let raw = hub.raw(repo).map_err(of_model(&entry.model_id))?;
-                Ok(Self::Hub { repo: repo.clone(), raw })
-            }
-            // There is a hub where there is a model of it.
-            (ModelSource::Hub(repo), None) => {
-                let repo = Box::new(repo.clone());
-                Err(of_model(&entry.model_id)(FetchError::PolicyOff { repo }))
-            }
+    /// A checkpoint in a directory.
+    pub(super) fn directory(dir: Utf8PathBuf, model_id: Option<ModelId>) -> Self {
+        Self { model_id, place: Place::Directory { dir, digest: OnceLock::new() } }
+    }
+
+    /// A checkpoint on the Hub: asks which commit and which files that is. Weights `must` be among
+    /// them, unless they are elsewhere.
+    pub(super) fn on_hub(
+        hub: &Arc<HubModels>,
+        repo: &HubRepo,
+        must: bool,
+        model_id: Option<ModelId>,
+    ) -> Result<Self, ModelsError> {
+        let found = hub.checkpoint(repo, must).map_err(told(model_id.as_ref()))?;
+        let (hub, repo) = (Arc::clone(hub), repo.clone());
+        Ok(Self { model_id, place: Place::Hub { hub, repo, found } })
+    }
+
+    fn told(&self) -> impl Fn(FetchError) -> ModelsError {
+        told(self.model_id.as_ref())
+    }
+
+    /// Its repository's name, which may say what it is.
+    pub(super) fn repo_name(&self) -> Option<&str> {
+        match &self.place {
+            Place::Directory { .. } => None,
+            Place::Hub { repo, .. } => Some(repo.repo()),
         }
     }
 
-    /// What stands for its content.
-    pub(crate) fn identity(&self) -> String {
-        match self {
-            Self::Directory { digest, .. } => digest.to_string(),
-            Self::Hub { repo, raw } => format!("{repo}@{}", raw.commit),
+    /// Its commit; none of a directory.
+    pub(super) fn commit(&self) -> Option<String> {
+        match &self.place {
+            Place::Directory { .. } => None,
+            Place::Hub { found, .. } => Some(found.commit.to_string()),
+        }
+    }
+
+    /// What stands for its content: the digest of all its files, or repository and commit.
+    pub(super) fn identity(
+        &self,
+        store: &ConvertedStore,
+        cancel: &Cancel,
+    ) -> Result<String, JobError> {
+        match &self.place {
+            Place::Hub { repo, found, .. } => Ok(format!("{repo}@{}", found.commit)),
+            Place::Directory { dir, digest } => {
+                let known = match digest.get() {
+                    Some(known) => *known,
+                    None => {
+                        let found = self.digest_of(dir, store, cancel)?;
+                        *digest.get_or_init(|| found)
+                    }
+                };
+                Ok(known.to_string())
+            }
         }
     }
 
     /// The same of its configs and its tokenizer.
-    pub(crate) fn identity_of_configs(
+    pub(super) fn identity_of_configs(
         &self,
         store: &ConvertedStore,
-        model_id: &ModelId,
         cancel: &Cancel,
-    ) -> Result<String, Error> {
-        let Self::Directory { dir, .. } = self else { return Ok(self.identity()) };
-        let mut found = checkpoint_files(dir).map_err(of_model(model_id))?;
+    ) -> Result<String, JobError> {
+        let dir = match &self.place {
+            Place::Directory { dir, .. } => files::canonical(dir)?,
+            Place::Hub { .. } => return self.identity(store, cancel),
+        };
+        let mut found = checkpoint_files(&dir).map_err(self.told())?;
         found.retain(|(path, _)| is_config(path));
-        // They are small: nothing is remembered of them.
         Ok(source::digest(&found, &store.source_note(&dir.join("configs")), cancel)?.to_string())
     }
 
-    /// The names of its files, here or not. What lies in directories is none of a conversion's.
-    pub(crate) fn names(&self, model_id: &ModelId) -> Result<Vec<String>, Error> {
-        Ok(match self {
-            Self::Directory { dir, .. } => {
-                let found = checkpoint_files(dir).map_err(of_model(model_id))?;
-                let names = found.iter().map(|(path, _)| path.to_string());
-                names.filter(|name| !name.contains('/')).collect()
+    fn digest_of(
+        &self,
+        dir: &Utf8Path,
+        store: &ConvertedStore,
+        cancel: &Cancel,
+    ) -> Result<Digest, JobError> {
+        let dir = files::canonical(dir)?;
+        let found = checkpoint_files(&dir).map_err(self.told())?;
+        Ok(source::digest(&found, &store.source_note(&dir), cancel)?)
+    }
+
+    /// Whoever wrote to the checkpoint meanwhile may have left half of this and half of that. Only
+    /// what was digested can be told to have changed.
+    pub(super) fn refuse_changed(
+        &self,
+        store: &ConvertedStore,
+        cancel: &Cancel,
+    ) -> Result<(), JobError> {
+        let Place::Directory { dir, digest } = &self.place else { return Ok(()) };
+        match digest.get() {
+            Some(before) if self.digest_of(dir, store, cancel)? != *before => {
+                Err(ConvertError::Changed { checkpoint: dir.clone() }.into())
             }
-            Self::Hub { raw, .. } => raw.paths().map(ToString::to_string).collect(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The names of its files, here or not. What lies in directories is none of a conversion's.
+    pub(super) fn names(&self) -> Result<Vec<String>, JobError> {
+        Ok(match &self.place {
+            Place::Directory { dir, .. } => dir::names(dir)?,
+            Place::Hub { found, .. } => found.paths().map(ToString::to_string).collect(),
         })
     }
 
-    /// Where it is; of one from the Hub only configs and tokenizer, unless `whole`.
-    pub(crate) fn dir(
-        &self,
-        model_id: &ModelId,
-        hub: Option<&HubModels>,
-        whole: bool,
-        ui: &Ui,
-    ) -> Result<Utf8PathBuf, Error> {
-        let (repo, raw, hub) = match (self, hub) {
-            (Self::Hub { repo, raw }, Some(hub)) => (repo, raw, hub),
-            (Self::Directory { dir, .. }, _) => return Ok(dir.clone()),
-            (Self::Hub { repo, .. }, None) => {
-                let repo = Box::new(repo.clone());
-                return Err(of_model(model_id)(FetchError::PolicyOff { repo }));
-            }
+    /// Where it is; of one from the Hub only configs and tokenizer are there, unless `whole`.
+    pub(super) fn dir(&self, whole: bool, ui: &Ui) -> Result<Utf8PathBuf, ModelsError> {
+        let (hub, repo, found) = match &self.place {
+            Place::Directory { dir, .. } => return Ok(dir.clone()),
+            Place::Hub { hub, repo, found } => (hub, repo, found),
         };
-        let (count, bytes) = if whole { hub.raw_missing(repo, raw) } else { (0, 0) };
+        let (count, bytes) = if whole { hub.checkpoint_missing(repo, found) } else { (0, 0) };
         if count > 0 && !hub.is_offline() {
             let bytes = ByteSize(bytes);
             ui.status("Downloading", &format!("{repo}: {bytes} in {count} files"));
         }
         let transfer = Transfer::new(ui, bytes);
         let dir = match whole {
-            true => hub.raw_complete(repo, raw, &|event| show(&transfer, event)),
-            false => hub.raw_configs(repo, raw, &|event| show(&transfer, event)),
+            true => hub.fetch_checkpoint(repo, found, &|event| show(&transfer, event)),
+            false => hub.checkpoint_configs(repo, found, &|event| show(&transfer, event)),
         };
-        dir.map_err(of_model(model_id))
+        dir.map_err(self.told())
     }
 
-    /// Counts what has to be downloaded; gives its bytes.
-    pub(crate) fn count_missing(&self, fetched: &mut Fetched) -> u64 {
-        let (Self::Hub { repo, raw }, Some(hub)) = (self, &fetched.hub) else {
-            return 0;
-        };
-        let (files, bytes) = hub.raw_missing(repo, raw);
-        let is_same = |other: &Raw| match &other.checkpoint {
-            Self::Hub { repo: known, raw: of_known } => {
-                (known.user(), known.repo(), &of_known.commit)
-                    == (repo.user(), repo.repo(), &raw.commit)
+    /// The configs and the tokenizer, and of a `whole` checkpoint the weights.
+    pub(super) fn files(&self, whole: bool, ui: &Ui) -> Result<Files, ModelsError> {
+        let dir = self.dir(whole, ui)?;
+        match &self.place {
+            Place::Directory { .. } => checkpoint_files(&dir).map_err(self.told()),
+            Place::Hub { found, .. } => {
+                let placed = found.paths().map(|path| (path.clone(), dir.join(path.as_str())));
+                Ok(placed.filter(|(_, place)| files::is_file(place)).collect())
             }
-            Self::Directory { .. } => false,
-        };
-        let again = fetched.raw.iter().any(is_same);
-        if let Some(fetch) = fetched.fetch.as_mut().filter(|_| !again) {
-            fetch.files += files;
-            fetch.bytes.0 += bytes;
         }
-        bytes
     }
 
-    /// Whoever wrote to the checkpoint meanwhile may have left half of this and half of that.
-    pub(crate) fn refuse_changed(
-        &self,
-        store: &ConvertedStore,
-        model_id: &ModelId,
-        cancel: &Cancel,
-    ) -> Result<(), Error> {
-        let Self::Directory { dir, digest } = self else { return Ok(()) };
-        let found = checkpoint_files(dir).map_err(of_model(model_id))?;
-        match source::digest(&found, &store.source_note(dir), cancel)? == *digest {
-            true => Ok(()),
-            false => Err(ConvertError::Changed { checkpoint: dir.clone() }.into()),
+    /// How many of its files have to be downloaded, and their bytes.
+    pub(super) fn missing(&self) -> (u64, u64) {
+        match &self.place {
+            Place::Directory { .. } => (0, 0),
+            Place::Hub { hub, repo, found } => hub.checkpoint_missing(repo, found),
+        }
+    }
+
+    /// Whether another one of the Hub has the same files.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.place, &other.place) {
+            (Place::Hub { repo, found, .. }, Place::Hub { repo: known, found: of_known, .. }) => {
+                (repo.user(), repo.repo(), &found.commit)
+                    == (known.user(), known.repo(), &of_known.commit)
+            }
+            _ => false,
         }
     }
 }
 
-/// A checkpoint as MLC LLM's conversion reads it.
-pub(crate) struct Shown<'a> {
-    pub(crate) checkpoint: &'a Checkpoint,
-    pub(crate) store: &'a ConvertedStore,
-    pub(crate) model_id: &'a ModelId,
-    pub(crate) hub: Option<&'a HubModels>,
-    pub(crate) ui: &'a Ui,
-    pub(crate) cancel: &'a Cancel,
-}
-
-impl Source for Shown<'_> {
-    fn files(&self, whole: bool) -> Result<Files, Error> {
-        let dir = self.checkpoint.dir(self.model_id, self.hub, whole, self.ui)?;
-        Ok(match self.checkpoint {
-            Checkpoint::Directory { .. } => {
-                checkpoint_files(&dir).map_err(of_model(self.model_id))?
-            }
-            Checkpoint::Hub { raw, .. } => here(raw.paths().cloned(), &dir),
-        })
+/// The error of a package's model, or of the one that the verb converts.
+fn told(model_id: Option<&ModelId>) -> impl Fn(FetchError) -> ModelsError {
+    let of_package = model_id.map(of_model);
+    move |source| match &of_package {
+        Some(told) => told(source),
+        None if source.is_interrupted() => ModelsError::Interrupted,
+        None => ModelsError::Model { model_id: None, source: Box::new(source) },
     }
-
-    fn refuse_changed(&self) -> Result<(), Error> {
-        self.checkpoint.refuse_changed(self.store, self.model_id, self.cancel)
-    }
-}
-
-/// Those of the files that are in the directory.
-fn here(paths: impl Iterator<Item = crate::model::ShardPath>, dir: &Utf8Path) -> Files {
-    let placed = paths.map(|path| {
-        let place = dir.join(path.as_str());
-        (path, place)
-    });
-    placed.filter(|(_, place)| files::is_file(place)).collect()
 }

@@ -1,12 +1,20 @@
-//! Conversions as they are asked for: by the verb, and by a build for its models.
+//! Conversions that are asked for: by the verb, into a directory; by a build, for the models of its
+//! package, into the cache.
+//!
+//! ```text
+//! checkpoint (a directory, the Hub) -> job (who converts) -> natively
+//!                                                         -> mlc (python -m mlc_llm), cached
+//! ```
 
-pub(crate) mod cached;
-pub(crate) mod checkpoint;
-pub(crate) mod converter;
-pub(crate) mod mlc;
-pub(crate) mod native;
-pub(crate) mod package;
-pub(crate) mod template;
-pub mod verb;
-pub(crate) mod verb_mlc;
-pub(crate) mod verb_place;
+mod cached;
+mod checkpoint;
+mod conversion;
+mod error;
+mod mlc;
+mod package;
+mod template;
+mod verb;
+
+pub use error::JobError;
+pub use package::{ConversionsRequest, PackageConversions};
+pub use verb::{ConvertRequest, Converted, Source, convert};

@@ -1,32 +1,38 @@
 //! `mlc-package convert`: a checkpoint -> a model directory, swapped in whole.
 
 use std::num::NonZeroUsize;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::converter::PRESHARD;
-use super::verb_mlc::{by_mlc, placed};
-use super::verb_place::{self, Place};
-use crate::convert::chat::{self, ChatRequest, ChatSummary};
+use super::JobError;
+use super::cached::CachedEntry;
+use super::checkpoint::Checkpoint;
+use super::conversion::Job;
+use crate::convert::chat::ChatSummary;
 use crate::convert::derive::{AUTO, derive};
-use crate::convert::engine::{Choice, Engine, MlcArguments, Wish, choose};
-use crate::convert::weights::{self, Request, Summary, WeightsError};
-use crate::error::Error;
-use crate::fetch::HubCheckpoint;
+use crate::convert::engine::{Choice, Engine, MlcArguments, Why};
+use crate::convert::store::ConvertedStore;
+use crate::convert::weights::{self, Summary, WeightsError};
+use crate::fetch::package::HubRequest;
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
-use crate::io::files;
 use crate::io::swap::Staging;
-use crate::model::{ChatConfig, HubRepo, Overrides, UnknownQuantization};
-use crate::ui::{Progress, Ui};
+use crate::io::{dir, files, link};
+use crate::model::{ChatConfig, Device, DownloadPolicy, HubRepo, Overrides};
+use crate::toolchain::{Toolchain, ToolchainRequest, identify};
+use crate::ui::Ui;
+
+/// How long MLC LLM's own conversion may take.
+const LIMIT: Duration = Duration::from_secs(24 * 3600);
 
 /// What is to be converted, and where to.
 #[derive(Debug)]
 pub struct ConvertRequest {
     /// The checkpoint.
-    pub checkpoint: Checkpoint,
+    pub checkpoint: Source,
     /// The same, as the user names it.
     pub model: String,
     /// How the weights are stored.
@@ -57,7 +63,7 @@ pub struct ConvertRequest {
 
 /// Where a checkpoint is.
 #[derive(Debug)]
-pub enum Checkpoint {
+pub enum Source {
     /// In a directory.
     Directory(Utf8PathBuf),
     /// On the Hub.
@@ -85,43 +91,51 @@ pub struct Converted {
 
 /// Converts a checkpoint. A model directory that was there before is replaced as a whole, but for
 /// files that are no part of a model.
-pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Converted, Error> {
-    match &request.checkpoint {
-        Checkpoint::Directory(dir) => {
-            convert_from(&Place::Directory(dir.clone()), request, ui, cancel)
-        }
-        Checkpoint::Hub(repo) => {
-            let hub = verb_place::hub(request, cancel)?;
-            let found = HubCheckpoint::find(&hub, repo)?;
-            convert_from(&Place::Hub { repo, found, ui }, request, ui, cancel)
-        }
-    }
-}
-
-fn convert_from(
-    place: &Place<'_>,
-    request: &ConvertRequest,
-    ui: &Ui,
-    cancel: &Cancel,
-) -> Result<Converted, Error> {
+pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Converted, JobError> {
     let arguments = &request.arguments;
-    let checkpoint = place.dir(false)?;
-    for source in [Some(&checkpoint), arguments.source.as_ref(), arguments.lora_adapter.as_ref()] {
+    let checkpoint = match &request.checkpoint {
+        Source::Directory(dir) => Checkpoint::directory(dir.clone(), None),
+        Source::Hub(repo) => {
+            let hub = HubRequest {
+                environment: &request.environment,
+                cache_dir: &request.cache_dir,
+                package_config: None,
+                locked: false,
+                offline: request.offline,
+                policy: DownloadPolicy::On,
+            };
+            let hub = Arc::new(hub.open(cancel)?);
+            Checkpoint::on_hub(&hub, repo, arguments.source.is_none(), None)?
+        }
+    };
+    let configs = checkpoint.dir(false, ui)?;
+    for source in [Some(&configs), arguments.source.as_ref(), arguments.lora_adapter.as_ref()] {
         source.map_or(Ok(()), |source| refuse_in_place(source, &request.output))?;
     }
-    let names = place.names()?;
-    let presharded = request.environment.text(PRESHARD);
-    let choice = choose(
-        request.engine,
-        &Wish {
-            checkpoint: &checkpoint,
-            files: &names.iter().map(String::as_str).collect::<Vec<_>>(),
-            quantization: &request.quantization,
-            arguments,
-            presharded,
-        },
-    )?;
-    let template = template(request, &checkpoint, ui)?;
+    let store = ConvertedStore::new(&request.cache_dir);
+    let overrides = Overrides { opt: None, ..request.overrides.clone() };
+    let job = Job {
+        checkpoint: &checkpoint,
+        model: &request.model,
+        name: request.output.file_name().unwrap_or(request.output.as_str()),
+        quantization: &request.quantization,
+        conv_template: None,
+        to: &request.quantization,
+        overrides: &overrides,
+        arguments,
+        store: &store,
+        environment: &request.environment,
+        offline: request.offline,
+        ui,
+        cancel,
+    };
+    let choice = job.choose(request.engine)?;
+    let template = template(request, &checkpoint, &configs, ui)?;
+    let to = match template {
+        Some(template) => format!("{}, template {template}", request.quantization),
+        None => request.quantization.clone(),
+    };
+    let job = Job { conv_template: template, to: &to, ..job };
     let mut previous: Vec<_> = weights::earlier(&request.output)?;
     if template.is_some() {
         previous.push(ChatConfig::FILE_NAME.into());
@@ -130,13 +144,17 @@ fn convert_from(
     let (staging, done) = match &choice {
         Choice::Native { .. } => {
             ui.detail("Engine", &choice.to_string());
-            let checkpoint = place.dir(true)?;
+            let checkpoint = checkpoint.dir(true, ui)?;
             let staging = staging()?;
-            let done = by_us(request, template, &checkpoint, staging.path(), ui, cancel)?;
-            (staging, done)
+            // As fast as a copy out of the cache would be.
+            let (threads, nonfinite) = (request.threads, request.allow_nonfinite);
+            let began = Instant::now();
+            let (weights, chat) = job.natively(&checkpoint, staging.path(), threads, nonfinite)?;
+            let seconds = began.elapsed().as_secs_f64();
+            (staging, Done { weights: Some(weights), chat, seconds, cached: false })
         }
         Choice::Mlc { why } => {
-            let had = by_mlc(request, template, place, why, ui, cancel)?;
+            let had = by_mlc(request, job, why)?;
             let began = Instant::now();
             let staging = staging()?;
             let chat = placed(template, &had, staging.path())?;
@@ -162,91 +180,48 @@ struct Done {
     cached: bool,
 }
 
-/// By this program: as fast as a copy out of the cache would be.
-fn by_us(
-    request: &ConvertRequest,
-    template: Option<&str>,
-    checkpoint: &Utf8Path,
-    output: &Utf8Path,
-    ui: &Ui,
-    cancel: &Cancel,
-) -> Result<Done, Error> {
-    let began = Instant::now();
-    let quantization = request.quantization.parse().map_err(|error: UnknownQuantization| {
-        Error::Usage { message: error.to_string(), help: None }
-    })?;
-    let (allow_nonfinite, threads) = (request.allow_nonfinite, request.threads);
-    let weights = Request { checkpoint, quantization, output, allow_nonfinite, threads, cancel };
-    let name = request.output.file_name().unwrap_or(request.output.as_str());
-    let chat = chat_request(request, template, checkpoint, output);
-    let (weights, chat) = natively(&weights, chat, name, ui)?;
-    let seconds = began.elapsed().as_secs_f64();
-    Ok(Done { weights: Some(weights), chat, seconds, cached: false })
+/// Has MLC LLM convert into the cache.
+fn by_mlc(request: &ConvertRequest, job: Job<'_>, why: &Why) -> Result<CachedEntry, JobError> {
+    let toolchain = identify(&ToolchainRequest {
+        python: request.python.as_deref(),
+        environment: &request.environment,
+        cache_dir: &request.cache_dir,
+        // What the tools of a target are does not matter here.
+        target: &Device::Android.into(),
+        host: None,
+        limit: Toolchain::DEFAULT_LIMIT,
+        cancel: job.cancel,
+    })
+    .map_err(|error| job.no_mlc(error, why))?;
+    job.by_mlc(toolchain, why.to_string())?.model(job, LIMIT)
 }
 
-/// By this program; `name` is what is shown of it.
-pub(crate) fn natively(
-    weights: &Request<'_>,
-    chat: Option<ChatRequest<'_>>,
-    name: &str,
-    ui: &Ui,
-) -> Result<(Summary, Option<ChatSummary>), Error> {
-    // The small files first: what is wrong with them is known at once.
-    let chat = chat.map(|request| chat::write(&request)).transpose()?;
-    let conversion = weights::prepare(weights)?;
-    let progress = Progress::new(ui, "Converting", name, conversion.source_bytes());
-    let summary = conversion.run(&|bytes| progress.add(bytes))?;
-    drop(progress);
-    tell(&summary, ui);
-    Ok((summary, chat))
+/// Puts a model of the cache where it is asked for, as files of its own.
+fn placed(
+    template: Option<&str>,
+    had: &CachedEntry,
+    output: &Utf8Path,
+) -> Result<Option<ChatSummary>, JobError> {
+    for name in dir::names(&had.dir)? {
+        link::copy_of(&had.dir.join(&name), &output.join(&name)).map_err(WeightsError::Output)?;
+    }
+    Ok(template.map(|template| ChatSummary::of(output, template)).transpose()?)
 }
 
 /// The conversation template's name, derived where that is asked for.
 fn template<'a>(
     request: &'a ConvertRequest,
-    checkpoint: &Utf8Path,
+    checkpoint: &Checkpoint,
+    configs: &Utf8Path,
     ui: &Ui,
-) -> Result<Option<&'a str>, Error> {
+) -> Result<Option<&'a str>, JobError> {
     let asked = request.conv_template.as_deref();
     if asked != Some(AUTO) {
         return Ok(asked);
     }
-    let name = match &request.checkpoint {
-        Checkpoint::Hub(repo) => Some(repo.repo()),
-        Checkpoint::Directory(_) => None,
-    };
-    let found = derive(checkpoint, name)?;
+    let found = derive(configs, checkpoint.repo_name())?;
     ui.status("Template", &format!("{found}, from the checkpoint"));
     Ok(Some(found.as_str()))
-}
-
-fn chat_request<'a>(
-    request: &'a ConvertRequest,
-    template: Option<&'a str>,
-    checkpoint: &'a Utf8Path,
-    output: &'a Utf8Path,
-) -> Option<ChatRequest<'a>> {
-    let (quantization, overrides) = (request.quantization.as_str(), &request.overrides);
-    let conv_template = template?;
-    Some(ChatRequest { checkpoint, quantization, conv_template, overrides, output })
-}
-
-/// What is not as it should be, and does no harm.
-fn tell(summary: &Summary, ui: &Ui) {
-    const SHOWN: usize = 5;
-    let unused = &summary.unused;
-    if let [first, ..] = unused.as_slice() {
-        let some: Vec<_> = unused.iter().take(SHOWN).map(String::as_str).collect();
-        let names = match unused.len() {
-            1 => format!("tensor `{first}`"),
-            count if count <= SHOWN => format!("{count} tensors: {}", some.join(", ")),
-            count => format!("{count} tensors: {} and {} more", some.join(", "), count - SHOWN),
-        };
-        ui.warn(&format!("{} has no use for {names}", summary.model_type));
-    }
-    for line in &summary.nonfinite {
-        ui.warn(&format!("not finite: {line}"));
-    }
 }
 
 /// The output replaces a directory: not the checkpoint, nothing in it, and nothing that holds it.

@@ -1,0 +1,229 @@
+//! One conversion: who does it, out of what, and doing it. The verb and a build ask for it alike.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::JobError;
+use super::cached::CachedEntry;
+use super::checkpoint::Checkpoint;
+use super::mlc::{MlcConversion, listed};
+use crate::convert::ConvertError;
+use crate::convert::chat::{self, ChatRequest, ChatSummary};
+use crate::convert::engine::{Choice, Engine, MlcArguments, MlcInputs, Why, Wish, choose};
+use crate::convert::source;
+use crate::convert::store::ConvertedStore;
+use crate::convert::weights::{self, Request, Summary};
+use crate::io::cancel::Cancel;
+use crate::io::environment::Environment;
+use crate::io::files;
+use crate::io::process::Variables;
+use crate::model::{Digest, Overrides, Quantization};
+use crate::toolchain::{Toolchain, ToolchainError};
+use crate::ui::{Progress, Ui};
+
+/// Upstream's variable that has weights cut for several GPUs beforehand.
+const PRESHARD: &str = "MLC_INTERNAL_PRESHARD_NUM";
+
+/// A conversion that is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub(super) checkpoint: &'a Checkpoint,
+    /// The checkpoint, as the user names it.
+    pub(super) model: &'a str,
+    /// What is shown of it.
+    pub(super) name: &'a str,
+    pub(super) quantization: &'a str,
+    /// The conversation template; without it, only weights are converted.
+    pub(super) conv_template: Option<&'a str>,
+    /// What it is converted to, in words.
+    pub(super) to: &'a str,
+    /// What of `mlc-chat-config.json` is not to be as the checkpoint has it.
+    pub(super) overrides: &'a Overrides,
+    /// What only MLC LLM can be told. Places are absolute, and there.
+    pub(super) arguments: &'a MlcArguments,
+    pub(super) store: &'a ConvertedStore,
+    pub(super) environment: &'a Environment,
+    /// Whether the Hub must not be asked.
+    pub(super) offline: bool,
+    pub(super) ui: &'a Ui,
+    pub(super) cancel: &'a Cancel,
+}
+
+/// A conversion that MLC LLM does.
+pub(super) struct ByMlc {
+    toolchain: Toolchain,
+    variables: Variables,
+    pub(super) inputs: MlcInputs,
+    /// Why this program does not.
+    pub(super) why: String,
+    /// What else is read beside the checkpoint.
+    beside: Beside,
+}
+
+/// What stands for the content of what is read beside the checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+struct Beside {
+    source: Option<(Digest, Option<String>)>,
+    lora_adapter: Option<Digest>,
+}
+
+impl<'a> Job<'a> {
+    /// Says who converts, and why. Of a checkpoint on the Hub, the configs are downloaded.
+    pub(super) fn choose(&self, engine: Engine) -> Result<Choice, JobError> {
+        let names = self.checkpoint.names()?;
+        Ok(choose(
+            engine,
+            &Wish {
+                checkpoint: &self.checkpoint.dir(false, self.ui)?,
+                files: &names.iter().map(String::as_str).collect::<Vec<_>>(),
+                quantization: self.quantization,
+                arguments: self.arguments,
+                presharded: self.presharded(),
+            },
+        )?)
+    }
+
+    /// Whether weights are to be cut for several GPUs, and for how many.
+    pub(super) fn presharded(&self) -> Option<&'a str> {
+        self.environment.text(PRESHARD)
+    }
+
+    /// The files that `mlc-chat-config.json` is made of, and how.
+    pub(super) fn chat_request<'b>(
+        &'b self,
+        checkpoint: &'b Utf8Path,
+        output: &'b Utf8Path,
+    ) -> Option<ChatRequest<'b>> {
+        let (quantization, overrides) = (self.quantization, self.overrides);
+        let conv_template = self.conv_template?;
+        Some(ChatRequest { checkpoint, quantization, conv_template, overrides, output })
+    }
+
+    /// Converts by this program, into a directory.
+    pub(super) fn natively(
+        &self,
+        checkpoint: &Utf8Path,
+        output: &Utf8Path,
+        threads: NonZeroUsize,
+        allow_nonfinite: bool,
+    ) -> Result<(Summary, Option<ChatSummary>), JobError> {
+        let quantization = self.quantization.parse::<Quantization>().map_err(|_| {
+            ConvertError::UnknownQuantization { name: self.quantization.to_owned(), nearest: None }
+        })?;
+        let cancel = self.cancel;
+        let weights =
+            Request { checkpoint, quantization, output, allow_nonfinite, threads, cancel };
+        // The small files first: what is wrong with them is known at once.
+        let chat = self.chat_request(checkpoint, output);
+        let chat = chat.map(|request| chat::write(&request)).transpose()?;
+        let conversion = weights::prepare(&weights)?;
+        let progress = Progress::new(self.ui, "Converting", self.name, conversion.source_bytes());
+        let summary = conversion.run(&|bytes| progress.add(bytes))?;
+        drop(progress);
+        tell(&summary, self.ui);
+        Ok((summary, chat))
+    }
+
+    /// What a conversion by MLC LLM depends on, in a Python that was found.
+    pub(super) fn by_mlc(&self, toolchain: Toolchain, why: String) -> Result<ByMlc, JobError> {
+        let beside = self.beside()?;
+        let inputs = MlcInputs {
+            checkpoint: self.checkpoint.identity(self.store, self.cancel)?,
+            configs: self.checkpoint.identity_of_configs(self.store, self.cancel)?,
+            quantization: self.quantization.to_owned(),
+            conv_template: self.conv_template.map(str::to_owned),
+            overrides: Overrides { opt: None, ..self.overrides.clone() },
+            arguments: self.arguments.clone(),
+            source: beside.source.clone(),
+            lora_adapter: beside.lora_adapter,
+            presharded: self.presharded().map(str::to_owned),
+            compiler: toolchain.identity.clone(),
+            libraries: toolchain.libraries.clone(),
+        };
+        let mut variables = self.environment.for_python();
+        if self.offline {
+            // For `transformers`, which would look for what a tokenizer lacks.
+            variables.insert("HF_HUB_OFFLINE".into(), "1".into());
+        }
+        Ok(ByMlc { toolchain, variables, inputs, why, beside })
+    }
+
+    /// Why there is no MLC LLM, told by the model that needs it.
+    pub(super) fn no_mlc(&self, error: ToolchainError, why: &Why) -> JobError {
+        // What Python printed is shown by the error itself.
+        if error.is_interrupted() || !error.last_lines().is_empty() {
+            return error.into();
+        }
+        let (problem, help) = (error.to_string(), error.help());
+        let (checkpoint, why) = (self.model.to_owned(), why.clone());
+        ConvertError::NoMlc { checkpoint, why, problem, help }.into()
+    }
+
+    fn beside(&self) -> Result<Beside, JobError> {
+        let source = self.arguments.source.as_deref().map(|source| {
+            if files::is_dir(source) {
+                return Ok::<_, JobError>((self.digest(source)?, None));
+            }
+            let name = source.file_name().map(str::to_owned);
+            Ok((self.digest(files::parent(source))?, name))
+        });
+        let lora_adapter = self.arguments.lora_adapter.as_deref().map(|dir| self.digest(dir));
+        Ok(Beside { source: source.transpose()?, lora_adapter: lora_adapter.transpose()? })
+    }
+
+    fn digest(&self, dir: &Utf8Path) -> Result<Digest, JobError> {
+        let dir: Utf8PathBuf = files::canonical(dir)?;
+        Ok(source::digest(&listed(&dir)?, &self.store.source_note(&dir), self.cancel)?)
+    }
+
+    /// Whoever wrote to what is read meanwhile may have left half of this and half of that.
+    pub(super) fn refuse_changed(&self) -> Result<(), JobError> {
+        self.checkpoint.refuse_changed(self.store, self.cancel)
+    }
+}
+
+impl ByMlc {
+    /// `mlc-chat-config.json` and the tokenizer alone, out of the cache or written now.
+    pub(super) fn config(&self, job: Job<'_>) -> Result<CachedEntry, JobError> {
+        self.conversion(job, Duration::ZERO).config()
+    }
+
+    /// The whole model, out of the cache or converted now. `convert_weight` may take so long.
+    pub(super) fn model(&self, job: Job<'_>, limit: Duration) -> Result<CachedEntry, JobError> {
+        self.conversion(job, limit).model()
+    }
+
+    /// Whether what is read is still what the conversion's inputs are of.
+    pub(super) fn refuse_changed(&self, job: Job<'_>) -> Result<(), JobError> {
+        job.refuse_changed()?;
+        match job.beside()? == self.beside {
+            true => Ok(()),
+            false => Err(ConvertError::Changed { checkpoint: job.model.into() }.into()),
+        }
+    }
+
+    fn conversion<'a>(&'a self, job: Job<'a>, limit: Duration) -> MlcConversion<'a> {
+        let (python, variables) = (self.toolchain.python.as_path(), &self.variables);
+        MlcConversion { job, by: self, python, variables, limit }
+    }
+}
+
+/// What is not as it should be, and does no harm.
+fn tell(summary: &Summary, ui: &Ui) {
+    const SHOWN: usize = 5;
+    let unused = &summary.unused;
+    if let [first, ..] = unused.as_slice() {
+        let some: Vec<_> = unused.iter().take(SHOWN).map(String::as_str).collect();
+        let names = match unused.len() {
+            1 => format!("tensor `{first}`"),
+            count if count <= SHOWN => format!("{count} tensors: {}", some.join(", ")),
+            count => format!("{count} tensors: {} and {} more", some.join(", "), count - SHOWN),
+        };
+        ui.warn(&format!("{} has no use for {names}", summary.model_type));
+    }
+    for line in &summary.nonfinite {
+        ui.warn(&format!("not finite: {line}"));
+    }
+}
