@@ -10,8 +10,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    CompilerIdentity, Device, Digest, Fingerprint, KitInputs, LibraryName, MacabiArch, ModelId,
-    Overrides,
+    CompilerIdentity, Device, Digest, Fingerprint, KitInputs, LibraryName, MacabiArch, Metal,
+    ModelId, Overrides,
 };
 
 pub use self::read::ManifestError;
@@ -188,6 +188,9 @@ pub struct LibraryRecord {
     pub digest: Digest,
     /// The sizes of its parts.
     pub sizes: LibrarySizes,
+    /// How its kernels for Apple's GPUs are stored; none where it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metal: Option<Metal>,
     /// Its largest kernels, largest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub largest_kernels: Vec<PartRecord>,

@@ -45,7 +45,7 @@ use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{InputFile, Manifest, StageRecord};
 use crate::model::{
     Device, Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode, MacabiArch,
-    ModelId, PackageConfig, Target,
+    MetalChoice, ModelId, PackageConfig, Target,
 };
 use crate::plan::{self, DraftRequest, Plan};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
@@ -76,6 +76,8 @@ pub struct PackageRequest {
     pub locked: bool,
     /// The processor of a Mac Catalyst package.
     pub macabi_arch: MacabiArch,
+    /// How kernels for Apple's GPUs are to be stored.
+    pub metal: MetalChoice,
     /// How the platform binding is made; none to leave it out.
     pub binding: Option<BindingOptions>,
     /// The variables and the working directory of this process.
@@ -155,6 +157,7 @@ impl PackageRequest {
             cache_dir: &self.cache_dir,
             python: self.python.as_deref(),
             target,
+            metal: self.metal,
             offline: self.offline,
         }
     }
@@ -221,6 +224,7 @@ fn make_plan(
         fetch: models.to_fetch(),
         compiler: toolchain.as_ref().map(|toolchain| &toolchain.identity),
         macabi_arch: request.macabi_arch,
+        metal: toolchain.as_ref().map(|toolchain| toolchain.metal).unwrap_or_default(),
     })?;
     let mut stored = BTreeMap::new();
     let mut absent = false;
@@ -287,6 +291,7 @@ pub(crate) fn toolchain(
         environment: &request.environment,
         cache_dir: &request.cache_dir,
         target: &device.into(),
+        metal: request.metal,
         host: None,
         limit: Toolchain::DEFAULT_LIMIT,
         cancel,

@@ -84,6 +84,7 @@ impl Scene {
                 host: None,
                 format: LibraryFormat::Tar,
                 macabi_arch: None,
+                metal: Default::default(),
                 model_lib: model_lib.parse().expect("a name"),
                 compiler: CompilerIdentity {
                     mlc_llm: wheel("mlc-llm", "0.20"),

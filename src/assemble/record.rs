@@ -118,6 +118,7 @@ fn library_record(source: &LibrarySource<'_>, linked: &Linked<'_>) -> LibraryRec
             blob: sizes.blob,
             archive: linked.library.archive_bytes(),
         },
+        metal: linked.library.metal(),
         largest_kernels: Vec::new(),
     }
 }

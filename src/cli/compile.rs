@@ -5,6 +5,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::build::{DEFAULT_TIMEOUT, at_least_one};
+use super::metal::MetalArgs;
 use super::package::{choice, default_cache_dir};
 use super::{Context, Format};
 use crate::error::Error;
@@ -38,6 +39,8 @@ pub(super) struct CompileArgs {
     /// The prefix of a phone's library, with its final `_` [default: from the model]
     #[arg(long, value_name = "PREFIX")]
     system_lib_prefix: Option<String>,
+    #[command(flatten)]
+    metal: MetalArgs,
     /// The LLVM triple of the processor that runs the host code, x86_64-linux-gnu for instance
     /// [default: the device's own, else exactly this machine's]
     #[arg(long, value_name = "TRIPLE")]
@@ -102,6 +105,7 @@ impl CompileArgs {
             model_lib,
             policy: choice(&environment, "MLC_JIT_POLICY", JitPolicy::default())?,
             macabi_arch: choice(&environment, "MLC_MACABI_ARCH", MacabiArch::default())?,
+            metal: self.metal.metal.unwrap_or_default(),
             cache_dir: match &self.cache_dir {
                 Some(dir) => environment.directory.join(dir),
                 None => default_cache_dir(&environment)?,

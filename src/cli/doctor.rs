@@ -1,9 +1,10 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use super::package::default_cache_dir;
+use super::metal::MetalArgs;
+use super::package::{choice, default_cache_dir};
 use super::{Context, Format};
-use crate::doctor;
+use crate::doctor::{self, AppleChoices};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
@@ -31,6 +32,8 @@ pub(super) struct DoctorArgs {
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    metal: MetalArgs,
     /// How to print what is found
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
@@ -46,18 +49,16 @@ pub(super) fn run(args: DoctorArgs, context: &mut Context<'_>) -> Result<Exit, E
         let dir = environment.directory.join(dir);
         environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), dir.as_str().into());
     }
-    let macabi_arch = super::package::choice(&environment, "MLC_MACABI_ARCH", MacabiArch::Arm64)?;
+    let apple = AppleChoices {
+        macabi_arch: choice(&environment, "MLC_MACABI_ARCH", MacabiArch::default())?,
+        metal: args.metal.metal.unwrap_or_default(),
+    };
     let cache_dir = match &args.cache_dir {
         Some(dir) => environment.directory.join(dir),
         None => default_cache_dir(&environment)?,
     };
-    let request = DoctorRequest {
-        device: args.device,
-        macabi_arch,
-        python: args.python,
-        cache_dir,
-        environment,
-    };
+    let request =
+        DoctorRequest { device: args.device, apple, python: args.python, cache_dir, environment };
     let report = pipeline::doctor(&request, &context.cancel)?;
     match args.format {
         Format::Human => doctor::write_report(&mut context.out, &report)?,

@@ -12,6 +12,7 @@ mod feedback;
 mod inspect;
 mod libraries;
 mod lock;
+mod metal;
 mod only;
 mod outputs;
 mod package;

@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
+use super::metal::MetalArgs;
 use super::only;
 use super::place;
 use super::project::{ChoiceArgs, Chosen, Task, refuse_for_several};
@@ -10,7 +11,9 @@ use crate::error::Error;
 use crate::fetch;
 use crate::io::environment::Environment;
 use crate::io::files;
-use crate::model::{DownloadPolicy, JitPolicy, MacabiArch, ModelChoice, ModelId, PackageName};
+use crate::model::{
+    DownloadPolicy, JitPolicy, MacabiArch, MetalChoice, ModelChoice, ModelId, PackageName,
+};
 use crate::pipeline::{BindingOptions, PackageRequest};
 use crate::ui::Ui;
 
@@ -56,6 +59,8 @@ pub(super) struct PackageArgs {
     /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
     #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
     python: Option<String>,
+    #[command(flatten)]
+    metal: MetalArgs,
     #[command(flatten)]
     binding: BindingArgs,
 }
@@ -114,6 +119,7 @@ impl PackageArgs {
                 let dir = environment.directory.join(dir);
                 environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), dir.as_str().into());
             }
+            let metal = self.metal.metal.or(chosen.metal).unwrap_or_default();
             let output = self.output.clone().or_else(|| chosen.output.clone());
             let output = output.unwrap_or_else(|| OUTPUT.into());
             let config = files::parent(&chosen.package_config);
@@ -121,7 +127,7 @@ impl PackageArgs {
             let task =
                 self.models.clone().task(chosen, only, environment, output, self.python.clone())?;
             let binding = self.binding.clone().options();
-            Ok(Task { request: PackageRequest { binding, ..task.request }, ..task })
+            Ok(Task { request: PackageRequest { binding, metal, ..task.request }, ..task })
         };
         chosen.into_iter().map(task).collect()
     }
@@ -161,6 +167,7 @@ impl ModelsArgs {
             strict: self.strict,
             offline: self.offline,
             locked: self.locked,
+            metal: MetalChoice::default(),
             binding: None,
             environment,
         };

@@ -11,7 +11,7 @@ use super::Context;
 use crate::config;
 use crate::config::project::FILE_NAME;
 use crate::error::Error;
-use crate::model::{PackageName, Project, ProjectPackage};
+use crate::model::{MetalChoice, PackageName, Project, ProjectPackage};
 use crate::pipeline::{self, PackageRequest};
 use crate::ui::Ui;
 
@@ -35,6 +35,7 @@ pub(super) struct Chosen {
     pub(super) package_config: Utf8PathBuf,
     pub(super) output: Option<Utf8PathBuf>,
     pub(super) source_dir: Option<Utf8PathBuf>,
+    pub(super) metal: Option<MetalChoice>,
     /// The other configs of the project.
     pub(super) others: Vec<Utf8PathBuf>,
 }
@@ -77,7 +78,14 @@ pub(super) fn refuse_unknown(name: &PackageName, project: &Project) -> Result<()
 
 impl Chosen {
     fn config_alone(package_config: Utf8PathBuf) -> Self {
-        Self { name: None, package_config, output: None, source_dir: None, others: Vec::new() }
+        Self {
+            name: None,
+            package_config,
+            output: None,
+            source_dir: None,
+            metal: None,
+            others: Vec::new(),
+        }
     }
 
     fn of(package: &ProjectPackage, project: &Project) -> Self {
@@ -87,6 +95,7 @@ impl Chosen {
             package_config: package.config.clone(),
             output: Some(package.output.clone()),
             source_dir: package.source_dir.clone(),
+            metal: package.metal,
             others: others.map(|other| other.config.clone()).collect(),
         }
     }

@@ -9,7 +9,10 @@ use super::{CompileJob, Compiler, Failure, Workspace};
 use crate::io::environment::Environment;
 use crate::io::process::{self, Cancel, End, LogLimit, Program};
 use crate::io::{atomic, files};
-use crate::model::{ChatConfig, LibraryFormat};
+use crate::model::{ChatConfig, LibraryFormat, Metal};
+
+/// `mlc_llm` as `-m` runs it, but for one callback.
+const METAL_SOURCE: &str = include_str!("metal_source.py");
 
 /// `python -m mlc_llm compile`, in a scratch directory.
 #[derive(Clone, Debug)]
@@ -29,9 +32,13 @@ impl MlcCompiler {
 
     fn arguments(job: &CompileJob, config: &Utf8Path, library: &Utf8Path) -> Vec<OsString> {
         let inputs = &job.inputs;
+        let program = match inputs.metal {
+            Metal::Metallib => ["-m", "mlc_llm"],
+            Metal::Source => ["-c", METAL_SOURCE],
+        };
         let mut arguments: Vec<OsString> = [
-            "-m",
-            "mlc_llm",
+            program[0],
+            program[1],
             "compile",
             config.as_str(),
             "--opt",

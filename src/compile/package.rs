@@ -108,6 +108,11 @@ pub(crate) fn check_compiled(
     if !problems.is_empty() {
         return Err(Error::Validation(problems));
     }
+    if let Some(found) = library.metal().filter(|found| *found != inputs.metal) {
+        let asked = inputs.metal;
+        let why = format!("its Metal kernels are stored as {found}, not as {asked}");
+        return Err(std::io::Error::other(why).into());
+    }
     // Inflating is most of what a cached build does; a plain tar can be read in place.
     if file.is_compressed() {
         atomic::write(path, file.plain_bytes())?;

@@ -20,7 +20,7 @@ use crate::io::{files, link};
 use crate::library;
 use crate::model::{
     ByteSize, ChatConfig, CompileInputs, CompilerIdentity, Digest, Fingerprint, JitPolicy,
-    LibraryFormat, LibraryName, LinkMode, MacabiArch, OptFlags, Target,
+    LibraryFormat, LibraryName, LinkMode, MacabiArch, MetalChoice, OptFlags, Target,
 };
 use crate::plan::{self, Cached};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
@@ -56,6 +56,8 @@ pub struct CompileOneRequest {
     pub policy: JitPolicy,
     /// The processor of Mac Catalyst.
     pub macabi_arch: MacabiArch,
+    /// How kernels for Apple's GPUs are to be stored.
+    pub metal: MetalChoice,
     /// How long the compilation may take.
     pub compile_limit: Duration,
     /// The variables and the working directory of this process.
@@ -108,6 +110,7 @@ pub fn compile_one(
         environment: &request.environment,
         cache_dir: &request.cache_dir,
         target: &request.target,
+        metal: request.metal,
         host: request.host.as_deref(),
         limit: Toolchain::DEFAULT_LIMIT,
         cancel,
@@ -188,6 +191,7 @@ fn inputs(
         host: request.host.clone(),
         format: request.format,
         macabi_arch: request.target.is("macabi").then_some(request.macabi_arch),
+        metal: toolchain.metal,
         model_lib,
         compiler: toolchain.identity.clone(),
     })

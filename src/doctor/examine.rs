@@ -4,12 +4,12 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::binding::abi_headers;
 use crate::doctor::facts::{Abi, Facts, Python, Sources};
-use crate::doctor::{self, Build, Finding, Machine, Probe, Report};
+use crate::doctor::{self, AppleChoices, Build, Finding, Machine, Probe, Report};
 use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
-use crate::model::{Device, MacabiArch};
+use crate::model::Device;
 use crate::pipeline::{PackageRequest, Planned};
 use crate::plan::{BindingState, Cached, Origin, PlannedLibrary};
 use crate::toolchain::{Toolchain, ToolchainError, ToolchainRequest, identify};
@@ -20,8 +20,8 @@ use crate::ui::Ui;
 pub struct DoctorRequest {
     /// One device, or all.
     pub device: Option<Device>,
-    /// The processor of a Mac Catalyst package.
-    pub macabi_arch: MacabiArch,
+    /// What is chosen for Apple's devices.
+    pub apple: AppleChoices,
     /// The Python that has the compiler, as the user names it.
     pub python: Option<String>,
     /// The cache.
@@ -41,6 +41,7 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error>
             environment: &request.environment,
             cache_dir: &request.cache_dir,
             target: &request.device.unwrap_or(Device::Android).into(),
+            metal: request.apple.metal,
             host: None,
             limit: Toolchain::DEFAULT_LIMIT,
             cancel,
@@ -60,7 +61,7 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error>
     }
     facts.abi = compiler.as_ref().ok().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
     facts.python = Some(python(compiler));
-    Ok(doctor::report(&facts, request.device, request.macabi_arch))
+    Ok(doctor::report(&facts, request.device, request.apple))
 }
 
 /// Stops a build that this machine cannot do, before it has begun. Costs nothing where nothing is
@@ -86,8 +87,8 @@ pub(crate) fn require(
     let mut facts = doctor::probe(&machine, probe, cancel);
     facts.abi =
         planned.toolchain.as_ref().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
-    let macabi_arch = request.macabi_arch;
-    let build = Build { device: plan.device, macabi_arch, compile, binding };
+    let apple = AppleChoices { macabi_arch: request.macabi_arch, metal: request.metal };
+    let build = Build { device: plan.device, apple, compile, binding };
     for warning in doctor::require(doctor::needed_for(&facts, build))? {
         ui.detail("Note", &line(&warning));
     }

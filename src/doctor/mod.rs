@@ -21,15 +21,24 @@ pub use probe::{Machine, Probe, probe};
 pub use render::write_report;
 
 use self::facts::Facts;
-use crate::model::{Device, MacabiArch};
+use crate::model::{Device, MacabiArch, MetalChoice};
+
+/// What a user chose for Apple's devices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppleChoices {
+    /// The processor of Mac Catalyst.
+    pub macabi_arch: MacabiArch,
+    /// How kernels are to be stored.
+    pub metal: MetalChoice,
+}
 
 /// What a build needs of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Build {
     /// For which device.
     pub device: Device,
-    /// The processor of Mac Catalyst.
-    pub macabi_arch: MacabiArch,
+    /// What was chosen for Apple's devices.
+    pub apple: AppleChoices,
     /// Whether libraries are to be compiled.
     pub compile: bool,
     /// Whether a binding is to be built.
@@ -73,8 +82,8 @@ pub enum DoctorError {
 }
 
 /// Judges what was found, for one device or for all.
-pub fn report(facts: &Facts, device: Option<Device>, macabi_arch: MacabiArch) -> Report {
-    let mut findings = rules::judge(facts, macabi_arch);
+pub fn report(facts: &Facts, device: Option<Device>, apple: AppleChoices) -> Report {
+    let mut findings = rules::judge(facts, apple);
     if let Some(device) = device {
         findings.retain(|finding| finding.devices.contains(&device));
     }
@@ -96,7 +105,7 @@ pub fn report(facts: &Facts, device: Option<Device>, macabi_arch: MacabiArch) ->
 
 /// The warnings and problems that a given build would meet: nothing about what it does not use.
 pub fn needed_for(facts: &Facts, build: Build) -> Vec<Finding> {
-    let mut findings = rules::judge(facts, build.macabi_arch);
+    let mut findings = rules::judge(facts, build.apple);
     findings.retain(|finding| {
         let phase = |phase: &Phase| match phase {
             Phase::Compile => build.compile,

@@ -1,8 +1,8 @@
 //! The rules, on facts of machines that are not this one.
 
 use super::facts::{Abi, Facts, Host, Jdk, Ndk, NdkCompiler, Python, Sources, Tool, Xcode};
-use super::{Build, DoctorError, Finding, Status, needed_for, report, require};
-use crate::model::{Device, MacabiArch};
+use super::{AppleChoices, Build, DoctorError, Finding, Status, needed_for, report, require};
+use crate::model::{Device, MacabiArch, MetalChoice};
 
 fn found(path: &str, says: &str) -> Tool {
     Tool::Found { path: path.into(), says: says.to_owned() }
@@ -54,7 +54,7 @@ fn jdk(version: &str, has_jni: bool) -> Jdk {
 
 /// What is not as it should be.
 fn complaints(facts: &Facts) -> Vec<Finding> {
-    let mut findings = report(facts, None, MacabiArch::Arm64).findings;
+    let mut findings = report(facts, None, AppleChoices::default()).findings;
     findings.retain(|finding| finding.status != Status::Ok);
     findings
 }
@@ -62,7 +62,7 @@ fn complaints(facts: &Facts) -> Vec<Finding> {
 #[test]
 fn a_machine_that_has_everything_is_ready_for_every_device() {
     assert_eq!(complaints(&good()), []);
-    let report = report(&good(), None, MacabiArch::Arm64);
+    let report = report(&good(), None, AppleChoices::default());
     assert!(report.ok && report.devices.iter().all(|verdict| verdict.ok && verdict.compile));
 }
 
@@ -198,10 +198,6 @@ fn each_known_failure_of_java_xcode_and_the_machine_is_found() {
             let dir = Some("/Library/Developer/CommandLineTools".to_owned());
             facts.xcode = Some(Xcode { developer_dir: dir, ..Xcode::default() });
         }),
-        (Problem, "metal", "does not run", "downloadComponent MetalToolchain", |facts| {
-            let xcode = facts.xcode.as_mut().unwrap();
-            (xcode.version, xcode.metal_runs) = (Some("Xcode 26.1".to_owned()), false);
-        }),
         (Problem, "iphone-sdk", "no iPhone SDK", "downloadPlatform iOS", |facts| {
             facts.xcode.as_mut().unwrap().has_iphone_sdk = false;
         }),
@@ -217,7 +213,7 @@ fn each_known_failure_of_java_xcode_and_the_machine_is_found() {
 fn a_device_is_not_blamed_for_what_it_does_not_need() {
     let mut facts = good();
     (facts.host, facts.xcode, facts.ndk) = (Host::Linux, None, Ndk::Unnamed(None));
-    let all = report(&facts, None, MacabiArch::Arm64);
+    let all = report(&facts, None, AppleChoices::default());
     let verdict = |device| all.devices.iter().find(|verdict| verdict.device == device).unwrap();
     assert!(!all.ok);
     assert_eq!(verdict(Device::Android).problems, ["ndk"]);
@@ -225,9 +221,9 @@ fn a_device_is_not_blamed_for_what_it_does_not_need() {
     // Libraries are compiled all the same.
     assert!(verdict(Device::Android).compile && verdict(Device::Iphone).compile);
     facts.ndk = good().ndk;
-    assert!(report(&facts, None, MacabiArch::Arm64).ok, "one device is enough");
-    assert!(!report(&facts, Some(Device::Macabi), MacabiArch::Arm64).ok);
-    let android = report(&facts, Some(Device::Android), MacabiArch::Arm64);
+    assert!(report(&facts, None, AppleChoices::default()).ok, "one device is enough");
+    assert!(!report(&facts, Some(Device::Macabi), AppleChoices::default()).ok);
+    let android = report(&facts, Some(Device::Android), AppleChoices::default());
     assert!(android.ok && android.findings.iter().all(|finding| finding.check != "metal"));
 }
 
@@ -238,7 +234,7 @@ fn a_build_is_told_of_what_it_needs_and_of_nothing_else() {
     (facts.cmake, facts.ndk, facts.jdk) = (Tool::Missing, Ndk::Unnamed(None), Jdk::Missing);
     facts.memory = Some(1 << 30);
     let needed = |device, compile, binding| {
-        let build = Build { device, macabi_arch: MacabiArch::Arm64, compile, binding };
+        let build = Build { device, apple: AppleChoices::default(), compile, binding };
         needed_for(&facts, build)
     };
     let checks =
@@ -257,8 +253,34 @@ fn a_build_is_told_of_what_it_needs_and_of_nothing_else() {
 
 #[test]
 fn the_target_of_mac_catalyst_follows_its_processor() {
-    let findings = report(&good(), Some(Device::Macabi), MacabiArch::X86_64).findings;
+    let x86_64 = AppleChoices { macabi_arch: MacabiArch::X86_64, ..AppleChoices::default() };
+    let findings = report(&good(), Some(Device::Macabi), x86_64).findings;
     let target = findings.iter().find(|finding| finding.check == "rust-target").unwrap();
     assert_eq!(target.status, Status::Warning);
     assert!(target.message.starts_with("x86_64-apple-ios-macabi is not installed"));
+}
+
+#[test]
+fn without_a_metal_compiler_kernels_stay_source_unless_a_metallib_is_asked_for() {
+    let mut without = good();
+    let xcode = without.xcode.as_mut().unwrap();
+    (xcode.version, xcode.metal_runs) = (Some("Xcode 26.1".to_owned()), false);
+    let linux = Facts { host: Host::Linux, xcode: None, ..good() };
+    for (facts, remedy) in
+        [(&without, "downloadComponent MetalToolchain"), (&linux, "--metal source")]
+    {
+        let metal = |choice| {
+            let apple = AppleChoices { metal: choice, ..AppleChoices::default() };
+            let findings = report(facts, Some(Device::Iphone), apple).findings;
+            findings.into_iter().find(|finding| finding.check == "metal").unwrap()
+        };
+        for choice in [MetalChoice::Auto, MetalChoice::Source] {
+            let finding = metal(choice);
+            assert_eq!(finding.status, Status::Ok, "{finding:?}");
+            assert!(finding.message.contains("the phone compiles each kernel"), "{finding:?}");
+        }
+        let finding = metal(MetalChoice::Metallib);
+        assert_eq!(finding.status, Status::Problem);
+        assert!(finding.help.as_deref().unwrap().contains(remedy), "{finding:?}");
+    }
 }

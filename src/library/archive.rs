@@ -1,10 +1,11 @@
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Seek, Write};
 
 use ar_archive_writer::{ArchiveKind, NewArchiveMember, ObjectReader, write_archive_to_stream};
 
 use super::Linked;
-use super::object::archive_symbols;
+use super::object::{BuildVersion, archive_symbols};
 use crate::model::{Device, LibraryName};
 
 /// What the archive writer asks about a member. Ours knows common symbols in Mach-O, which the
@@ -18,26 +19,43 @@ const READER: ObjectReader = ObjectReader {
 };
 
 /// Writes the objects of all libraries as one static archive: what `llvm-ar rcsD` writes for
-/// them, with the Darwin flavour for Apple's devices. The same objects give the same bytes.
+/// them, with the Darwin flavour for Apple's devices. Mach-O objects that name no platform are
+/// given the device's. The same objects give the same bytes.
 pub fn write_archive(
     device: Device,
     libraries: &[Linked<'_>],
     out: &mut (impl Write + Seek),
 ) -> io::Result<()> {
     let mut names = MemberNames::default();
-    let mut members = Vec::new();
+    let mut objects = Vec::new();
     let kind = if device.is_apple() { ArchiveKind::Darwin } else { ArchiveKind::Gnu };
     for linked in libraries {
         let mut named = Vec::new();
         for member in &linked.library.members {
-            named.push((names.unique(linked.name, member.name), member.bytes));
+            let bytes = match platform(device) {
+                Some(platform) => platform.write_into(member.bytes).map_err(io::Error::other)?,
+                None => Cow::Borrowed(member.bytes),
+            };
+            named.push((names.unique(linked.name, member.name), bytes));
         }
         // So that an archive of ours, archived again, is the same.
         named.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let new = |(name, bytes)| NewArchiveMember::new(bytes, &READER, name);
-        members.extend(named.into_iter().map(new));
+        objects.extend(named);
     }
+    let members: Vec<_> = objects
+        .iter()
+        .map(|(name, bytes)| NewArchiveMember::new(bytes.as_ref(), &READER, name.clone()))
+        .collect();
     write_archive_to_stream(out, &members, kind, false, None)
+}
+
+/// What the objects of a device are for, where they do not say.
+fn platform(device: Device) -> Option<BuildVersion> {
+    match device {
+        Device::Android => None,
+        Device::Iphone => Some(BuildVersion::IOS),
+        Device::Macabi => Some(BuildVersion::MAC_CATALYST),
+    }
 }
 
 /// Gives every member a name of its own: in every library the objects are called `lib0.o` and

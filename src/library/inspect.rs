@@ -5,7 +5,7 @@ use super::memory::{Memory, MemoryError, memory};
 use super::metadata::Metadata;
 use super::object::{ObjectFormat, Platform, Processor};
 use super::{LoadedBlob, ModelLibrary};
-use crate::model::Device;
+use crate::model::{Device, Metal};
 
 /// What is inside a library file.
 #[derive(Clone, Debug, Serialize)]
@@ -67,6 +67,9 @@ pub struct InspectedLibrary {
     pub functions: Vec<InspectedFunction>,
     /// The functions it calls itself.
     pub calls: Vec<String>,
+    /// How its kernels for Apple's GPUs are stored; none where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metal: Option<Metal>,
     /// Its kernels, the largest first.
     pub kernels: Vec<InspectedKernel>,
     /// The bytes of code of all kernels.
@@ -222,6 +225,7 @@ fn inspect_blob(
             .map(|function| function.name.to_owned())
             .collect(),
         kernels,
+        metal: loaded.metal(),
         kernel_bytes: loaded.devices.iter().map(|device| device.code_bytes).sum(),
         repeated_kernel_bytes: parsed.iter().map(|(_, kernel)| kernel.repeated).sum(),
         constants: loaded.executable.constants.len(),

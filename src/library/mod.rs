@@ -37,11 +37,12 @@ pub use render::write_inspection;
 pub use shared::check_format;
 pub use validate::{Code, Expectation, Linked, Problem, Target, validate};
 
-use self::blob::{Blob, DeviceModule, Executable};
+use self::blob::{Blob, DeviceKind, DeviceModule, Executable};
 use self::container::Container;
 use self::metadata::Metadata;
-use self::object::ObjectInfo;
+use self::object::{BuildVersion, ObjectInfo};
 use self::printable::printable;
+use crate::model::Metal;
 
 /// The bytes of a library file, taken apart into members.
 #[derive(Debug)]
@@ -176,6 +177,11 @@ impl<'a> ModelLibrary<'a> {
         })
     }
 
+    /// How its kernels for Apple's GPUs are stored; none where it has none.
+    pub fn metal(&self) -> Option<Metal> {
+        self.blobs().flatten().filter_map(LoadedBlob::metal).max()
+    }
+
     /// The sizes of its parts. Blobs and kernels count as far as the blobs can be read.
     pub fn sizes(&self) -> Sizes {
         let mut sizes = Sizes { file: self.file_bytes, ..Sizes::default() };
@@ -205,7 +211,11 @@ impl Member<'_> {
             ObjectFormat::Elf => 2,
             ObjectFormat::MachO => 8,
         };
-        60 + (self.bytes.len() as u64).next_multiple_of(alignment)
+        let platform = match (self.object.format, self.object.platform) {
+            (ObjectFormat::MachO, None) => BuildVersion::SIZE.into(),
+            _ => 0,
+        };
+        60 + (self.bytes.len() as u64 + platform).next_multiple_of(alignment)
     }
 }
 
@@ -216,6 +226,16 @@ impl<'a> LoadedBlob<'a> {
         let metadata = Metadata::parse(executable.metadata_json()?)?;
         let devices = blob.device_modules()?;
         Ok(Self { prefix, bytes, blob, executable, devices, metadata })
+    }
+
+    /// How its kernels for Apple's GPUs are stored; none where it has none.
+    pub fn metal(&self) -> Option<Metal> {
+        let modules = self.devices.iter().filter(|device| device.kind == DeviceKind::Metal);
+        let form = |module: &DeviceModule<'_>| match module.format {
+            "metal" => Metal::Source,
+            _ => Metal::Metallib,
+        };
+        modules.map(form).max()
     }
 }
 

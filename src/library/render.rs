@@ -2,7 +2,7 @@ use std::io::{self, Write};
 
 use super::inspect::{InspectedLibrary, Inspection};
 use super::printable::printable;
-use crate::model::ByteSize;
+use crate::model::{ByteSize, Metal};
 
 /// How many kernels are shown unless all are asked for.
 const KERNELS: usize = 10;
@@ -110,6 +110,9 @@ fn write_kernels(out: &mut dyn Write, library: &InspectedLibrary, all: bool) -> 
             ", {share} % of it declarations that are repeated before every kernel ({})",
             ByteSize(library.repeated_kernel_bytes)
         );
+    }
+    if library.metal == Some(Metal::Source) {
+        text += &format!("; {}", Metal::SOURCE_NOTE);
     }
     line(out, "kernels", &text)?;
     let shown = if all { library.kernels.len() } else { KERNELS };

@@ -4,7 +4,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Digest, Fingerprint, LibraryFormat, LibraryName, MacabiArch, Target};
+use super::{Digest, Fingerprint, LibraryFormat, LibraryName, MacabiArch, Metal, Target};
 
 /// Which compiler it is: whatever of it can change a library.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct CompileInputs {
     /// `MLC_MACABI_ARCH`, for Mac Catalyst.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub macabi_arch: Option<MacabiArch>,
+    /// How kernels for Apple's GPUs are stored.
+    #[serde(default, skip_serializing_if = "Metal::is_metallib")]
+    pub metal: Metal,
     /// The library's name; its prefix is part of every symbol.
     pub model_lib: LibraryName,
     /// The compiler.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{UnknownChoice, choose};
-use super::{Budget, Budgets, ModelId, PackageBudgets, Revision};
+use super::{Budget, Budgets, MetalChoice, ModelId, PackageBudgets, Revision};
 
 /// A `mlc-package.yml` that has passed every check of `config::project`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +32,8 @@ pub struct ProjectPackage {
     pub output: Utf8PathBuf,
     /// The sources of MLC LLM.
     pub source_dir: Option<Utf8PathBuf>,
+    /// How kernels for Apple's GPUs are to be stored.
+    pub metal: Option<MetalChoice>,
     /// Its own limits.
     pub budget: Budget,
     /// The limits of its models that are named.

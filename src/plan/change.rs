@@ -90,6 +90,7 @@ impl Change {
             None => "none".into(),
         };
         note("MLC_MACABI_ARCH", arch(old), arch(new));
+        note("metal", old.metal.to_string(), new.metal.to_string());
         fields_between("", &old.chat_config, &new.chat_config, &mut note);
         // A default name holds a hash of the rest: it says nothing new when the rest changed.
         if changes.is_empty() && old.model_lib != new.model_lib {

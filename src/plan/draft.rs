@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     ChatConfig, CompileInputs, CompileRecord, CompilerIdentity, Device, Fingerprint, JitPolicy,
-    LibraryFormat, LibraryName, MacabiArch, ModelEntry, ModelId, PackageConfig,
+    LibraryFormat, LibraryName, MacabiArch, Metal, ModelEntry, ModelId, PackageConfig,
 };
 
 /// What a plan is made from.
@@ -24,6 +24,8 @@ pub struct DraftRequest<'a> {
     pub compiler: Option<&'a CompilerIdentity>,
     /// The processor of a Mac Catalyst package.
     pub macabi_arch: MacabiArch,
+    /// How kernels for Apple's GPUs are stored.
+    pub metal: Metal,
 }
 
 /// What was found of a model.
@@ -188,6 +190,7 @@ fn add_library(
         host: None,
         format: LibraryFormat::Tar,
         macabi_arch: (device == Device::Macabi).then_some(request.macabi_arch),
+        metal: request.metal,
         model_lib: model_lib.clone(),
         compiler: compiler.clone(),
     });

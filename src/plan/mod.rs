@@ -27,7 +27,7 @@ pub use matrix::{Matrix, MatrixJob, NamedPlan};
 
 use crate::model::{
     ByteSize, CompileInputs, CompilerIdentity, Device, Fingerprint, JitPolicy, LibraryName,
-    LibraryNameError, MacabiArch, ModelId, ModelSource, Overrides, ResolvedConversion,
+    LibraryNameError, MacabiArch, Metal, ModelId, ModelSource, Overrides, ResolvedConversion,
 };
 
 /// What `build` will do.
@@ -272,6 +272,14 @@ impl Plan {
     /// How many libraries have to be compiled.
     pub fn misses(&self) -> usize {
         self.libraries.iter().filter(|library| library.is_miss()).count()
+    }
+
+    /// Whether a library's Metal kernels are left to the phone to compile.
+    pub fn has_metal_source(&self) -> bool {
+        self.libraries.iter().any(|library| match &library.origin {
+            Origin::Compiled { inputs, .. } => inputs.metal == Metal::Source,
+            Origin::Prepared { .. } => false,
+        })
     }
 }
 

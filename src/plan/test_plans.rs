@@ -18,6 +18,7 @@ pub(super) fn compiled(name: &str, opt: &str, cached: Cached) -> PlannedLibrary 
         host: None,
         format: LibraryFormat::Tar,
         macabi_arch: None,
+        metal: Default::default(),
         model_lib: model_lib.clone(),
         compiler: CompilerIdentity {
             mlc_llm: package.clone(),
@@ -50,6 +51,7 @@ pub(super) fn plan(libraries: Vec<PlannedLibrary>) -> Plan {
         fetch: None,
         compiler: None,
         macabi_arch: crate::model::MacabiArch::Arm64,
+        metal: Default::default(),
     });
     let empty = draft.unwrap().resolve(&Default::default(), &[], JitPolicy::On);
     Plan { libraries, ..empty }

@@ -62,6 +62,7 @@ fn drafted(
         fetch: None,
         compiler: Some(&compiler(tvm)),
         macabi_arch: MacabiArch::Arm64,
+        metal: Metal::default(),
     })
 }
 

@@ -71,6 +71,9 @@ fn write_package(
         let line = format!("  {what:<12}{:>10}{change}  {remark}", ByteSize(size.bytes()));
         writeln!(out, "{}", line.trim_end())?;
     }
+    if let Some(note) = package.metal_note() {
+        writeln!(out, "  {note}")?;
+    }
     if let Some(used) = package.budget.as_ref() {
         writeln!(out, "  {:<12}{}", "budget", table::bar(used))?;
     }

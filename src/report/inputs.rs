@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::manifest::{Manifest, ModelRecord};
-use crate::model::{CompilerIdentity, ModelId, OverrideValue};
+use crate::model::{CompilerIdentity, Metal, ModelId, OverrideValue};
 
 /// One difference of what went in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -65,9 +65,19 @@ fn of_package(now: &Manifest, before: &Manifest) -> Vec<InputChange> {
     found.extend(InputChange::new(None, "mlc-package", tool(before), tool(now)));
     let arch = |manifest: &Manifest| manifest.macabi_arch;
     found.extend(InputChange::new(None, "Mac Catalyst processor", arch(before), arch(now)));
+    found.extend(InputChange::new(None, "Metal kernels", metal(before), metal(now)));
     let digest = |manifest: &Manifest| Some(short(&manifest.config.digest.to_hex()).to_owned());
     found.extend(InputChange::new(None, now.config.name.clone(), digest(before), digest(now)));
     found
+}
+
+/// How the kernels of a package for Apple are stored.
+fn metal(manifest: &Manifest) -> Option<String> {
+    let mut forms: Vec<_> = manifest.libraries.iter().filter_map(|library| library.metal).collect();
+    forms.sort_unstable();
+    forms.dedup();
+    let words: Vec<_> = forms.iter().map(Metal::to_string).collect();
+    (!words.is_empty()).then(|| words.join(", "))
 }
 
 /// `tvm` and `0.26.0`, and so on.

@@ -115,6 +115,7 @@ fn write_sizes(out: &mut String, report: &SizeReport, package: &PackageReport) -
         LinkedBy::Binding => "linked code is `libtvm4j_runtime_packed.so`".to_owned(),
         LinkedBy::Archive => "linked code is the model libraries".to_owned(),
     });
+    about.extend(package.metal_note().map(str::to_owned));
     writeln!(out, "{}", about.join(" · "))?;
     match &package.budget {
         Some(used) => writeln!(out, "\nBudget of the package: {}", table::bar(used)),

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
 use super::{count, write_table};
-use crate::model::ModelSource;
+use crate::model::{Metal, ModelSource};
 use crate::plan::{
     BindingState, Cached, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle,
     PlannedConversion, PlannedEngine, PlannedLibrary,
@@ -30,6 +30,9 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
             write!(out, ", {tool} {version}")?;
         }
         writeln!(out)?;
+    }
+    if plan.has_metal_source() {
+        writeln!(out, "{}", Metal::SOURCE_NOTE)?;
     }
     if !plan.libraries.is_empty() {
         writeln!(out)?;

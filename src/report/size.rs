@@ -7,7 +7,7 @@ use super::inputs::{self, InputChange};
 use super::measured::Measured;
 use super::parts::{self, ModelParts};
 use crate::manifest::{DuplicateRecord, LibraryRecord, Manifest, ModelRecord, PartRecord};
-use crate::model::{Device, LibraryName, Measure, ModelId, PackageBudgets};
+use crate::model::{Device, LibraryName, Measure, Metal, ModelId, PackageBudgets};
 
 /// One package to report on.
 #[derive(Clone, Debug)]
@@ -65,6 +65,9 @@ pub struct PackageReport {
     pub has_baseline: bool,
     /// What the linked code is measured by.
     pub linked_by: LinkedBy,
+    /// How kernels for Apple's GPUs are stored; none for other devices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metal: Option<Metal>,
     /// Its sizes. The memory is that of its largest model.
     pub sizes: Sizes,
     /// The limit it is nearest to, or farthest beyond.
@@ -263,6 +266,11 @@ impl SizeReport {
 }
 
 impl PackageReport {
+    /// What a phone pays for kernels that are source; none where they are compiled.
+    pub fn metal_note(&self) -> Option<&'static str> {
+        (self.metal == Some(Metal::Source)).then_some(Metal::SOURCE_NOTE)
+    }
+
     fn new(input: &PackageInput, accept: &budget::Acceptance) -> (Self, Vec<OverLimit>) {
         let (now, before) = (&input.manifest, input.baseline.as_ref());
         let (linked_by, linked) = parts::linked(now, before);
@@ -299,6 +307,7 @@ impl PackageReport {
             device: now.device,
             has_baseline: before.is_some(),
             linked_by,
+            metal: now.libraries.iter().filter_map(|library| library.metal).max(),
             sizes,
             budget,
             models,

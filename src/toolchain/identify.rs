@@ -13,7 +13,7 @@ use super::{ToolchainError, machine, python, sources, xcode};
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::io::stamp::Moment;
-use crate::model::{CompilerIdentity, PackageIdentity, Target};
+use crate::model::{CompilerIdentity, Metal, MetalChoice, PackageIdentity, Target};
 
 /// The question which compiler there is.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub struct ToolchainRequest<'a> {
     pub cache_dir: &'a Utf8Path,
     /// What is compiled for says which of the machine's tools take part.
     pub target: &'a Target,
+    /// How kernels for Apple's GPUs are to be stored.
+    pub metal: MetalChoice,
     /// The host that is compiled for, where it is named.
     pub host: Option<&'a str>,
     /// How long a Python may take to answer.
@@ -42,6 +44,8 @@ pub struct Toolchain {
     pub python: Utf8PathBuf,
     /// The compiler.
     pub identity: CompilerIdentity,
+    /// How kernels for Apple's GPUs are stored; metallib for other devices.
+    pub metal: Metal,
     /// The versions of what MLC LLM converts checkpoints with, by the distributions' names.
     pub libraries: BTreeMap<String, String>,
     /// Whether Python was started to find out.
@@ -89,11 +93,16 @@ pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, ToolchainEr
     memory.store(request.cache_dir, key);
     let libraries = memory.answer().libraries.clone();
     let mut identity = CompilerIdentity { mlc_llm, tvm, tvm_ffi, tools: [].into() };
-    let apple = request.target.is_apple();
-    let xcode = apple.then(|| xcode::version(request.environment)).flatten();
+    let metal = match request.target.device().filter(|device| device.is_apple()) {
+        Some(_) => xcode::metal(request.metal, request.environment, request.cancel)?,
+        None => Metal::Metallib,
+    };
+    // Whoever stores source needs nothing of Xcode's: libraries of Linux and of Macs are the same.
+    let with_xcode = request.target.is_apple() && metal == Metal::Metallib;
+    let xcode = with_xcode.then(|| xcode::version(request.environment)).flatten();
     identity.tools.extend(xcode.map(|version| ("xcode".to_owned(), version)));
     identity.tools.extend(machine::tools(request.target, request.host, request.environment));
-    Ok(Toolchain { python, identity, libraries, probed })
+    Ok(Toolchain { python, identity, metal, libraries, probed })
 }
 
 fn complain(answer: &Answer, python: &Utf8Path) -> Result<(), ToolchainError> {

@@ -1,16 +1,70 @@
 //! Which Xcode compiles for Apple's devices: its `metal` turns kernels into what the phone
 //! runs. Read from files, since `xcodebuild -version` takes a second.
 
+use std::ffi::OsString;
+use std::io;
+use std::time::Duration;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::ToolchainError;
+use crate::io::answer::{self, Question};
 use crate::io::environment::Environment;
 use crate::io::files;
-use crate::model::Digest;
+use crate::io::process::{self, Cancel};
+use crate::model::{Digest, Metal, MetalChoice};
 
 /// Where `xcode-select --switch` keeps its choice.
 const SELECTED: &str = "/var/db/xcode_select_link";
 /// Where Xcode is without a choice.
 const DEFAULT: &str = "/Applications/Xcode.app/Contents/Developer";
+
+/// How long `xcrun` may take to answer: the first call after an update looks through Xcode.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How kernels for Apple's GPUs are stored: as asked for, else compiled where `xcrun metal` runs.
+pub(super) fn metal(
+    choice: MetalChoice,
+    environment: &Environment,
+    cancel: &Cancel,
+) -> Result<Metal, ToolchainError> {
+    match choice {
+        MetalChoice::Metallib => Ok(Metal::Metallib),
+        MetalChoice::Source => Ok(Metal::Source),
+        MetalChoice::Auto => match metal_runs(environment, cancel) {
+            Ok(true) => Ok(Metal::Metallib),
+            Ok(false) => Ok(Metal::Source),
+            Err(_) => Err(ToolchainError::Interrupted),
+        },
+    }
+}
+
+/// Whether `xcrun metal` runs. It is found also where the toolchain behind it is not, as since
+/// Xcode 26, and that toolchain comes and goes without a trace in any file that is ours to read:
+/// so it is asked.
+///
+/// # Errors
+/// Somebody asked to stop.
+fn metal_runs(environment: &Environment, cancel: &Cancel) -> io::Result<bool> {
+    let Some(xcrun) =
+        process::find_program("xcrun", environment.get("PATH"), &environment.directory)
+    else {
+        return Ok(false);
+    };
+    let args = ["metal", "--version"].map(OsString::from);
+    let question = Question {
+        path: &xcrun,
+        args: &args,
+        variables: &environment.variables,
+        directory: &environment.directory,
+        limit: 64 << 10,
+        patience: PATIENCE,
+    };
+    match answer::ask(&question, cancel) {
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+        answer => Ok(matches!(answer, Ok(Some(_)))),
+    }
+}
 
 /// The version of the active Xcode, `16.2 (16C5032a)`; none where there is none, as on Linux.
 pub(super) fn version(environment: &Environment) -> Option<String> {

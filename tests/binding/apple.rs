@@ -88,3 +88,29 @@ fn a_failing_script_and_one_that_makes_nothing() {
     site.build(&[]).fails(14).says("reported success, but").says("holds no library");
     assert_eq!((site.kits().len(), site.scene.dist().exists()), (0, false));
 }
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn apples_linker_takes_the_archive_for_one_of_ios() {
+    let site = site("iphone");
+    site.build(&["--no-binding"]).ok();
+    let archive = site.scene.dist().join("lib/libmodel_iphone.a");
+    let lld = ["ld64.lld", "ld64.lld-14", "ld64.lld-16", "ld64.lld-19"];
+    let lld = lld.iter().find_map(|name| which::which(name).ok()).expect("setup-cross.sh: lld");
+    let linked = site.scene.root.join("models.dylib");
+    let link = assert_cmd::Command::new(lld)
+        .args(["-arch", "arm64", "-platform_version", "ios", "14.0", "14.0", "-dylib"])
+        .args(["-fatal_warnings", "-undefined", "dynamic_lookup", "-all_load"])
+        .args([archive.as_str(), "-o", linked.as_str()])
+        .output()
+        .unwrap();
+    assert!(link.status.success(), "{}", String::from_utf8_lossy(&link.stderr));
+    let nm = assert_cmd::Command::new(which::which("llvm-nm").expect("setup-tools.sh: llvm"))
+        .args(["--defined-only", linked.as_str()])
+        .output()
+        .unwrap();
+    let symbols = String::from_utf8(nm.stdout).unwrap();
+    for model_lib in ["one_layer", "other_layer"] {
+        assert!(symbols.contains(&format!("_{model_lib}___tvm_ffi__library_bin")), "{symbols}");
+    }
+}

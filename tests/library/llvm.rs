@@ -26,6 +26,28 @@ pub(crate) fn archive(format: &str, members: &[(String, Vec<u8>)]) -> Vec<u8> {
     fs_err::read(dir.path().join("out.a")).unwrap()
 }
 
+/// An archive's members, as another reader takes them out.
+pub(crate) fn members(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let file = object::read::archive::ArchiveFile::parse(archive).unwrap();
+    let member = |member: object::Result<object::read::archive::ArchiveMember<'_>>| {
+        let member = member.unwrap();
+        let name = String::from_utf8(member.name().to_vec()).unwrap();
+        (name, member.data(archive).unwrap().to_vec())
+    };
+    file.members().map(member).collect()
+}
+
+/// What `llvm-objdump` says of an object: code, relocations, symbols; without the line that
+/// names the file.
+pub(crate) fn dump(name: &str, object: &[u8], arguments: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join(name), object).unwrap();
+    let output = tool("llvm-objdump").args(arguments).arg(name).current_dir(dir.path()).output();
+    let output = output.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// The global symbols that `llvm-nm` lists: its member, its name and whether it is defined.
 pub(crate) fn global_symbols(archive: &Path) -> Vec<(String, String, bool)> {
     let mut nm = tool("llvm-nm");

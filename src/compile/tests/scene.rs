@@ -41,6 +41,7 @@ pub(super) fn job(model_lib: &str) -> CompileJob {
         host: None,
         format: LibraryFormat::Tar,
         macabi_arch: None,
+        metal: Default::default(),
         model_lib: model_lib.parse().unwrap(),
         compiler: CompilerIdentity {
             mlc_llm: wheel("mlc-llm-nightly-cpu"),

@@ -9,7 +9,7 @@ use super::tree::Node;
 use super::{ProjectTree, budgets};
 use crate::model::{PackageName, Project, ProjectPackage, PublishSettings};
 
-const PACKAGE: [&str; 5] = ["name", "config", "output", "source-dir", "budgets"];
+const PACKAGE: [&str; 6] = ["name", "config", "output", "source-dir", "metal", "budgets"];
 const PUBLISH: [&str; 7] =
     ["tag", "draft", "prerelease", "compression", "weights", "comment", "check"];
 
@@ -97,6 +97,8 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
     let source_dir = existing(checker, &fields, "source-dir");
     let output = inside(checker, &fields, "output");
     let sink = &mut checker.sink;
+    let metal =
+        fields.parsed(sink, "metal", Code::InvalidChoice, "write `auto`, `metallib` or `source`");
     let budgets = fields.map(sink, "budgets");
     let (budget, model_budgets) = match &budgets {
         Some(fields) => budgets::of_package(sink, fields),
@@ -130,6 +132,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
             config: root.join(config.value),
             output: root.join(output.value),
             source_dir: source_dir.map(|dir| root.join(dir.value)),
+            metal: metal.map(|at| at.value),
             budget,
             model_budgets,
         },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::super::schema::{MODEL_ID, NO_REVISION, REVISION, render};
-use crate::model::{ArchiveCompression, CommentPolicy};
+use crate::model::{ArchiveCompression, CommentPolicy, MetalChoice};
 
 /// The text of `schema/mlc-package.schema.json`.
 pub fn schema() -> String {
@@ -64,6 +64,10 @@ struct Package {
     #[serde(rename = "source-dir")]
     #[schemars(regex(pattern = PATH), extend("not" = {"pattern": NO_PATH}))]
     source_dir: Option<String>,
+    /// How kernels for iphone and macabi are stored: compiled by `xcrun metal`, or as source that
+    /// the phone compiles; `auto` compiles them where `xcrun metal` runs.
+    #[serde(default)]
+    metal: MetalChoice,
     /// Its own limits, each measure in place of the general one.
     budgets: Option<PackageBudgets>,
 }

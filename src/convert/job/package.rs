@@ -20,8 +20,8 @@ use crate::io::environment::Environment;
 use crate::io::files;
 use crate::io::in_use::InUse;
 use crate::model::{
-    ByteSize, ChatConfig, Conversion, Digest, Fingerprint, ModelEntry, ModelFiles, ModelId,
-    ModelSource, Overrides, ResolvedConversion, Target, TensorCache,
+    ByteSize, ChatConfig, Conversion, Digest, Fingerprint, MetalChoice, ModelEntry, ModelFiles,
+    ModelId, ModelSource, Overrides, ResolvedConversion, Target, TensorCache,
 };
 use crate::plan::{
     CachedModel, FoundModel, ModelFacts, PlannedBundle, PlannedConversion, PlannedEngine,
@@ -40,6 +40,8 @@ pub struct ConversionsRequest<'a> {
     pub python: Option<&'a str>,
     /// What the package is for.
     pub target: &'a Target,
+    /// How kernels for Apple's GPUs are to be stored.
+    pub metal: MetalChoice,
     /// Whether the Hub must not be asked.
     pub offline: bool,
 }
@@ -311,6 +313,7 @@ fn compiler<'t>(
             environment: request.environment,
             cache_dir: request.cache_dir,
             target: request.target,
+            metal: request.metal,
             host: None,
             limit: Toolchain::DEFAULT_LIMIT,
             cancel,

@@ -21,7 +21,7 @@ use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::swap::Staging;
 use crate::io::{dir, files, link};
-use crate::model::{ChatConfig, Device, DownloadPolicy, HubRepo, Overrides};
+use crate::model::{ChatConfig, Device, DownloadPolicy, HubRepo, MetalChoice, Overrides};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
 use crate::ui::Ui;
 
@@ -188,6 +188,7 @@ fn by_mlc(request: &ConvertRequest, job: Job<'_>, why: &Why) -> Result<CachedEnt
         cache_dir: &request.cache_dir,
         // What the tools of a target are does not matter here.
         target: &Device::Android.into(),
+        metal: MetalChoice::default(),
         host: None,
         limit: Toolchain::DEFAULT_LIMIT,
         cancel: job.cancel,

@@ -6,12 +6,12 @@ mod machine;
 mod sources;
 mod tools;
 
+use super::AppleChoices;
 use super::facts::Facts;
 use super::finding::Finding;
-use crate::model::MacabiArch;
 
 /// Judges everything, in the order in which a build needs it.
-pub(super) fn judge(facts: &Facts, macabi: MacabiArch) -> Vec<Finding> {
+pub(super) fn judge(facts: &Facts, apple: AppleChoices) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(facts.python.as_ref().map(machine::python));
     found.extend(sources::sources(facts));
@@ -19,12 +19,12 @@ pub(super) fn judge(facts: &Facts, macabi: MacabiArch) -> Vec<Finding> {
     found.push(tools::cmake(&facts.cmake));
     found.push(tools::ninja(&facts.ninja));
     found.push(tools::rustup(&facts.rustup));
-    found.extend(tools::rust_targets(facts, macabi));
+    found.extend(tools::rust_targets(facts, apple.macabi_arch));
     found.push(tools::git(&facts.git));
     found.push(android::ndk(&facts.ndk));
     found.push(android::ndk_compiler(facts));
     found.push(android::jdk(&facts.jdk));
-    found.extend(apple::apple(facts));
+    found.extend(apple::apple(facts, apple.metal));
     found.extend(machine::disks(facts));
     found.extend(facts.memory.map(machine::memory));
     found

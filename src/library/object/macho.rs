@@ -4,6 +4,7 @@ use object::read::macho::{
     LoadCommandVariant, MachHeader as _, Nlist as _, Section as _, Segment as _,
 };
 
+use super::build_version;
 use super::names::Names;
 use super::{Binding, ObjectError, RawObject, RawSection, RawSymbol, SectionKind};
 use super::{ObjectFormat, Platform, Processor, printable};
@@ -33,6 +34,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
             }
             _ => {}
         }
+    }
+    if platform.is_none() {
+        build_version::check(bytes)?;
     }
     Ok(RawObject {
         format: ObjectFormat::MachO,

@@ -4,6 +4,7 @@
 //! looks for the end of a name through the whole string table: a hostile file of some megabytes
 //! would take hours.
 
+mod build_version;
 mod elf;
 mod kind;
 mod macho;
@@ -11,6 +12,7 @@ mod names;
 
 use self::names::NamesError;
 use super::printable::printable;
+pub(super) use build_version::BuildVersion;
 pub use kind::{ObjectFormat, Platform, Processor};
 
 /// The end of a blob symbol's name in today's TVM, after the library's prefix.
@@ -33,6 +35,9 @@ pub enum ObjectError {
     /// What `clang -flto` writes.
     #[error("it is LLVM bitcode, not machine code")]
     Bitcode,
+    /// A Mach-O object whose commands are damaged, or of a kind whose offsets are not known.
+    #[error("its load commands cannot be extended by a platform")]
+    Commands,
     /// Bytes that look like nothing.
     #[error("it is not an object file")]
     NotAnObject,

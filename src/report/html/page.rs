@@ -140,9 +140,11 @@ impl Section {
             count(package.models.iter().filter(|m| m.parts.is_some()).count(), "model", "models");
         Self {
             name: visible(&package.name),
-            about: match package.name == package.device.as_str() {
-                true => format!("{models}{baseline}"),
-                false => format!("{} · {models}{baseline}", package.device),
+            about: {
+                let device = Some(package.device.as_str()).filter(|device| package.name != *device);
+                let models = format!("{models}{baseline}");
+                let parts = [device, Some(&models), package.metal_note()];
+                parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
             },
             tiles: Measure::ALL.into_iter().map(|measure| Tile::of(package, measure)).collect(),
             differences,

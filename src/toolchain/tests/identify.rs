@@ -21,6 +21,7 @@ fn ask(
         cache_dir: &scene.cache(),
         target: &Device::Android.into(),
         host: None,
+        metal: Default::default(),
         limit,
         cancel: &Cancel::default(),
     })
@@ -255,6 +256,7 @@ fn a_python_that_is_not_there_is_told_by_who_asked_for_it() {
             cache_dir: &scene.cache(),
             target: &Device::Android.into(),
             host: None,
+            metal: Default::default(),
             limit: Duration::from_secs(9),
             cancel: &Cancel::default(),
         })
@@ -310,6 +312,7 @@ fn asking_can_be_cancelled() {
         cache_dir: &scene.cache(),
         target: &Device::Android.into(),
         host: None,
+        metal: Default::default(),
         limit: Duration::from_secs(600),
         cancel: &cancel,
     });

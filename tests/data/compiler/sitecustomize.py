@@ -5,7 +5,8 @@ import os
 import sys
 import time
 
-probed = sys.argv[:1] == ["-c"]
+# The compiler itself is started by `-c` too, where Metal kernels stay source.
+probed = sys.argv[:1] == ["-c"] and sys.argv[1:2] != ["compile"]
 if probed and "STAND_IN_PROBE_CALLS" in os.environ:
     with open(os.environ["STAND_IN_PROBE_CALLS"], "a", encoding="utf-8") as file:
         file.write("probe\n")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tvm import relax
 from tvm.ir.transform import PassContext
-from tvm.support import tar
+from tvm.support import tar, xcode
+from tvm_ffi import register_global_func
 
 from .config import ModelConfig
 from .flags import OptFlags
@@ -16,9 +17,20 @@ from .pipeline import make_pipeline
 from .target import device_target
 
 
+def register_metal_compiler() -> None:
+    """TVM calls what is registered under this name, as in MLC LLM; without it, kernels stay
+    source."""
+
+    @register_global_func("tvm_callback_metal_compile", override=True)
+    def compile_metal(source, target):
+        return xcode.compile_metal(source, sdk=str(target.attrs["libs"][0]))
+
+
 def build(config: ModelConfig, opt: OptFlags, device: str, prefix: str, output: Path) -> None:
     """Compile to `output`, which appears only when it is complete."""
     target = device_target(device)
+    if target.kind.name == "metal":
+        register_metal_compiler()
     model = create_model(config)
     print(f"compiling {config.model_type} {config.quantization} for {device}", file=sys.stderr)
     print(f"  target {target}\n  opt {opt}\n  prefix {prefix!r}\n  {config}", file=sys.stderr)
