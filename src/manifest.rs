@@ -154,7 +154,8 @@ impl ModelSizes {
     }
 }
 
-/// Memory in bytes, by upstream's formula (`mlc_llm/cli/model_metadata.py`).
+/// Memory in bytes, by upstream's formulas: the compiler's (`mlc_llm/cli/model_metadata.py`) and
+/// the runtime's (`cpp/serve/config.cc`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryRecord {
     /// The parameters.
@@ -165,8 +166,19 @@ pub struct MemoryRecord {
     pub kv_cache_per_token: u64,
     /// The tokens that the KV cache holds: the context, or the sliding window.
     pub context: u64,
-    /// All together.
+    /// What the compiler prints: parameters, temporary buffers and KV cache.
     pub total: u64,
+    /// What the runtime asks for, and refuses the model without; none in records of earlier
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<u64>,
+}
+
+impl MemoryRecord {
+    /// What the phone has to have.
+    pub fn needed(&self) -> u64 {
+        self.runtime.unwrap_or(self.total)
+    }
 }
 
 /// One library of the archive.

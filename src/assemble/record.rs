@@ -98,6 +98,7 @@ fn memory_record(
         kv_cache_per_token: memory.kv_cache_per_token,
         context: memory.context,
         total: memory.total,
+        runtime: Some(memory.runtime),
     })
 }
 

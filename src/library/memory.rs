@@ -1,5 +1,7 @@
-//! How much memory a model needs on the phone, by upstream's formula (`cli/model_metadata.py`):
-//! its weights, the temporary buffers of its hungriest function, and its KV cache.
+//! How much memory a model needs on the phone, by two formulas of upstream's. The compiler prints
+//! the sum of the weights, the temporary buffers of the hungriest function, and the KV cache
+//! (`cli/model_metadata.py`). The runtime asks for more (`cpp/serve/config.cc`, in the mode
+//! "interactive", which both apps use), and refuses a model where there is less.
 
 use serde::Serialize;
 
@@ -14,10 +16,18 @@ pub struct Memory {
     pub temporary: u64,
     /// The KV cache for one token of context; 0 for models without one.
     pub kv_cache_per_token: u64,
-    /// The tokens that the KV cache holds: the sliding window if there is one, else the context.
+    /// The tokens that the KV cache holds: the context if there is one, else the sliding window.
     pub context: u64,
-    /// All together, with a KV cache for the whole context.
+    /// What the compiler prints: parameters, temporary buffers, and a KV cache for the whole
+    /// context.
     pub total: u64,
+    /// The state of recurrent layers; 0 for models without any.
+    pub recurrent_state: u64,
+    /// What the runtime sets aside besides: the temporary buffers once more, what attention,
+    /// embeddings and logits are computed in, and the lists of the KV cache's pages.
+    pub workspace: u64,
+    /// What the runtime asks for: all of it.
+    pub runtime: u64,
 }
 
 /// Why the memory cannot be told.
@@ -58,7 +68,7 @@ pub enum MemoryError {
 }
 
 /// The memory that a model needs. `lookup` finds the fields of `mlc-chat-config.json` that
-/// dimensions refer to.
+/// dimensions refer to, and those that tell what only the runtime needs.
 pub fn memory(
     metadata: &Metadata,
     lookup: &dyn Fn(&str) -> Option<i64>,
@@ -73,11 +83,116 @@ pub fn memory(
     let temporary = metadata.memory_usage.values().copied().max().unwrap_or(0);
     let kv_cache_per_token = kv_cache_per_token(metadata)?;
     let context = metadata.cached_tokens().unwrap_or(0);
+    let too_large = || MemoryError::TooLarge("the whole model".into());
     let total = kv_cache_per_token
         .checked_mul(context)
         .and_then(|cache| cache.checked_add(parameters)?.checked_add(temporary))
-        .ok_or_else(|| MemoryError::TooLarge("the whole model".into()))?;
-    Ok(Memory { parameters, temporary, kv_cache_per_token, context, total })
+        .ok_or_else(too_large)?;
+    let recurrent_state =
+        whole(recurrent_state(metadata, &|name| positive(lookup(name)))).ok_or_else(too_large)?;
+    let workspace = whole(workspace(metadata, lookup)).ok_or_else(too_large)?;
+    let runtime = total
+        .checked_add(recurrent_state)
+        .and_then(|sum| sum.checked_add(workspace))
+        .ok_or_else(too_large)?;
+    Ok(Memory {
+        parameters,
+        temporary,
+        kv_cache_per_token,
+        context,
+        total,
+        recurrent_state,
+        workspace,
+        runtime,
+    })
+}
+
+/// What the runtime's planning has in bytes, which upstream computes in floats, as whole ones.
+fn whole(bytes: f64) -> Option<u64> {
+    let bytes = bytes.ceil();
+    // 2^63, far above what there is.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in 0..2^63")]
+    (0.0..9.2e18).contains(&bytes).then_some(bytes as u64)
+}
+
+/// A number of the model's config that is above 0.
+#[expect(clippy::cast_precision_loss, reason = "sizes of models are far below 2^52")]
+fn positive(number: Option<i64>) -> Option<f64> {
+    number.filter(|number| *number > 0).map(|number| number as f64)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate of bytes that takes 2^53 of them")]
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+/// Conversations at a time in the mode "interactive".
+const SEQUENCES: f64 = 1.0;
+
+/// What the runtime sets aside besides what the compiler counts.
+fn workspace(metadata: &Metadata, lookup: &dyn Fn(&str) -> Option<i64>) -> f64 {
+    let vocabulary = positive(lookup("vocab_size"))
+        .or_else(|| metadata.active_vocab_size.map(float))
+        .unwrap_or(0.0);
+    // The library's own chunk: the runtime takes no larger one, whatever the model's config says.
+    let chunk = metadata
+        .prefill_chunk_size
+        .map(float)
+        .or_else(|| positive(lookup("prefill_chunk_size")))
+        .unwrap_or(0.0);
+    let buffers = |hidden: f64| {
+        let model = chunk * 4.0 + SEQUENCES * 4.0 + (chunk * 2.0 + SEQUENCES) * hidden * 2.0;
+        let logits = SEQUENCES * 20.0 + SEQUENCES * vocabulary * 16.125;
+        model + logits
+    };
+    if metadata.kv_state_kind.as_deref() == Some("rnn_state") {
+        // Of these models upstream adds up all functions' buffers, and takes none twice.
+        let all: f64 = metadata.memory_usage.values().copied().map(float).sum();
+        let largest = metadata.memory_usage.values().copied().max().map_or(0.0, float);
+        return all - largest + buffers(positive(lookup("hidden_size")).unwrap_or(0.0));
+    }
+    let again = metadata.memory_usage.values().copied().max().map_or(0.0, float);
+    let Some((cache, dim)) =
+        metadata.kv_cache.and_then(|cache| Some((cache, float(cache.head_dim?))))
+    else {
+        return again;
+    };
+    let (heads, kv_heads) = (
+        float(cache.num_attention_heads.unwrap_or(0)),
+        float(cache.num_key_value_heads.unwrap_or(0)),
+    );
+    let attention = (SEQUENCES + 1.0) * 88.0
+        + chunk * (heads + 1.0) * 8.0
+        + chunk * dim * (heads + kv_heads) * 4.0
+        + 48.0 * 1024.0 * 1024.0;
+    let pages = 1.25 * float(metadata.cached_tokens().unwrap_or(0));
+    again + attention + pages + buffers(dim * heads)
+}
+
+/// The recurrent layers' state: of RWKV (`config.cc`), or of the layers without attention in a
+/// hybrid model such as Qwen 3.5, which has one for each conversation and one more for each that
+/// may be taken up again (`create_rnn_state` in `qwen35_model.py`, `model.cc`).
+fn recurrent_state(metadata: &Metadata, size: &dyn Fn(&str) -> Option<f64>) -> f64 {
+    let bytes = match metadata.kv_state_kind.as_deref() {
+        Some("rnn_state") => (|| {
+            let (hidden, layers) = (size("hidden_size")?, size("num_hidden_layers")?);
+            let (heads, head) = (size("num_heads")?, size("head_size")?);
+            Some(SEQUENCES * layers * (hidden * 2.0 * 2.0 + heads * head * head * 2.0))
+        })(),
+        Some("hybrid") => (|| {
+            let (key, value) = (size("linear_key_head_dim")?, size("linear_value_head_dim")?);
+            let (keys, values) = (size("linear_num_key_heads")?, size("linear_num_value_heads")?);
+            let layers = size("num_hidden_layers")?;
+            let linear = layers - (layers / size("full_attention_interval")?).floor();
+            let element = if metadata.quantization.contains("f32") { 4.0 } else { 2.0 };
+            let convolved = (size("linear_conv_kernel_dim")? - 1.0)
+                * (keys * key * 2.0 + values * value)
+                * element;
+            Some(2.0 * SEQUENCES * linear * (values * key * value * 4.0 + convolved))
+        })(),
+        _ => None,
+    };
+    bytes.unwrap_or(0.0)
 }
 
 fn param_bytes(param: &Param, lookup: &dyn Fn(&str) -> Option<i64>) -> Result<u64, MemoryError> {
@@ -193,12 +308,69 @@ mod tests {
             kv_cache_per_token: 2 * 3 * 16 * 2 * 2,
             context: 512,
             total: 3200 + 1000 + 512 * 384,
+            recurrent_state: 0,
+            // The buffers again, attention's, the pages', the embeddings' and the logits'.
+            workspace: 1000 + (2 * 88 + (48 << 20)) + 640 + (4 + 64 * 2) + (20 + 1613),
+            runtime: 3200 + 2 * 1000 + 512 * 384 + 176 + (48 << 20) + 640 + 132 + 1633,
         };
         assert_eq!(memory(&f16, &lookup).unwrap(), expected);
+        // Layers with a window get pages for the whole context all the same.
         let window = metadata("q0f32", r#""sliding_window_size": 10"#);
         let window = memory(&window, &lookup).unwrap();
-        assert_eq!((window.context, window.kv_cache_per_token), (10, 768));
+        assert_eq!((window.context, window.kv_cache_per_token), (512, 768));
         assert_eq!(memory(&metadata("q0bf16", r#""x": 0"#), &lookup).unwrap().total, 197_608);
+    }
+
+    /// Llama 3.2 1B with a context of 4096 and chunks of 1024: the sums that the compiler and the
+    /// runtime came to.
+    #[test]
+    fn the_runtime_asks_for_more_than_the_compiler_prints() {
+        let metadata = Metadata::parse(
+            r#"{"model_type": "llama", "quantization": "q4f16_1", "context_window_size": 4096,
+            "prefill_chunk_size": 1024, "memory_usage": {"prefill": 92274688},
+            "kv_cache": {"num_hidden_layers": 16, "num_attention_heads": 32,
+            "num_key_value_heads": 8, "head_dim": 64},
+            "params": [{"name": "w", "shape": [695205888], "dtype": "uint8"}]}"#,
+        )
+        .unwrap();
+        let found = memory(&metadata, &|name| (name == "vocab_size").then_some(128_256)).unwrap();
+        assert_eq!(found.total >> 20, 879);
+        assert_eq!(found.runtime >> 20, 1035);
+    }
+
+    #[test]
+    fn a_hybrid_model_has_a_recurrent_state_besides() {
+        let json = r#"{"model_type": "qwen3_5", "quantization": "q4f16_1",
+            "kv_state_kind": "hybrid", "kv_cache": null}"#;
+        let metadata = Metadata::parse(json).unwrap();
+        let config = |name: &str| {
+            Some(match name {
+                "linear_key_head_dim" => 8,
+                "linear_value_head_dim" => 16,
+                "linear_num_key_heads" => 2,
+                "linear_num_value_heads" => 4,
+                "linear_conv_kernel_dim" => 4,
+                "num_hidden_layers" => 6,
+                "full_attention_interval" => 4,
+                _ => return None,
+            })
+        };
+        // Five linear layers, two states each.
+        let state = 5 * 2 * (4 * 8 * 16 * 4 + 3 * (2 * 8 * 2 + 4 * 16) * 2);
+        assert_eq!(memory(&metadata, &config).unwrap().recurrent_state, state);
+        let rwkv = json.replace("hybrid", "rnn_state");
+        let metadata = Metadata::parse(&rwkv).unwrap();
+        let config = |name: &str| {
+            Some(match name {
+                "hidden_size" => 64,
+                "num_hidden_layers" => 3,
+                "num_heads" => 2,
+                "head_size" => 32,
+                _ => return None,
+            })
+        };
+        let state = 3 * (64 * 4 + 2 * 32 * 32 * 2);
+        assert_eq!(memory(&metadata, &config).unwrap().recurrent_state, state);
     }
 
     #[test]
@@ -235,13 +407,14 @@ mod tests {
     #[test]
     fn sizes_that_overflow_are_errors() {
         let max = u64::MAX;
-        for more in [
-            params(&format!("[{max}, {max}]"), "float16"),
-            r#""sliding_window_size": 9223372036854775807"#.to_owned(),
-        ] {
-            let error = memory(&metadata("q4f16_1", &more), &|_| None).unwrap_err();
-            assert!(matches!(error, MemoryError::TooLarge(_)), "{more}");
-        }
+        let metadata = metadata("q4f16_1", &params(&format!("[{max}, {max}]"), "float16"));
+        let error = memory(&metadata, &|_| None).unwrap_err();
+        assert!(matches!(error, MemoryError::TooLarge(_)));
+        let mut metadata = metadata;
+        metadata.params.clear();
+        metadata.context_window_size = Some(1 << 62);
+        let error = memory(&metadata, &|_| None).unwrap_err();
+        assert!(matches!(error, MemoryError::TooLarge(_)));
         let json = format!(
             r#"{{"model_type": "m", "quantization": "f16", "kv_cache": {{"head_dim": {max},
             "num_hidden_layers": {max}, "num_key_value_heads": {max}}}}}"#

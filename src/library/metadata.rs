@@ -105,9 +105,10 @@ impl Metadata {
         Ok(serde_json::from_str(json)?)
     }
 
-    /// The tokens that the KV cache holds: the sliding window if there is one, else the context.
+    /// The tokens that the KV cache holds: the context if there is one, else the sliding window.
+    /// Layers with a window get pages for the whole context (TVM's `attn_utils.h`).
     pub fn cached_tokens(&self) -> Option<u64> {
-        self.sliding_window_size.filter(|size| *size > 0).or(self.context_window_size)
+        self.context_window_size.or(self.sliding_window_size)
     }
 }
 
@@ -140,9 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn a_window_of_zero_is_no_window() {
+    fn the_context_wins_over_the_window() {
         let json = r#"{"model_type": "m", "quantization": "q", "context_window_size": 512,
-            "sliding_window_size": 0}"#;
+            "sliding_window_size": 64}"#;
         assert_eq!(Metadata::parse(json).unwrap().cached_tokens(), Some(512));
     }
 

@@ -80,12 +80,26 @@ fn write_library(out: &mut dyn Write, library: &InspectedLibrary, all: bool) -> 
                 out,
                 "memory",
                 &format!(
-                    "{} = parameters {} + temporary {} + KV cache {} ({} a token)",
+                    "{}, as the compiler prints it = parameters {} + temporary {} + KV cache {} \
+                     ({} a token)",
                     ByteSize(memory.total),
                     ByteSize(memory.parameters),
                     ByteSize(memory.temporary),
                     ByteSize(kv_cache),
                     ByteSize(memory.kv_cache_per_token),
+                ),
+            )?;
+            let recurrent = match memory.recurrent_state {
+                0 => String::new(),
+                bytes => format!(" + recurrent state {}", ByteSize(bytes)),
+            };
+            line(
+                out,
+                "RAM needed",
+                &format!(
+                    "{}, which the runtime asks for = the same + workspace {}{recurrent}",
+                    ByteSize(memory.runtime),
+                    ByteSize(memory.workspace),
                 ),
             )?;
         }

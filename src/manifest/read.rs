@@ -102,7 +102,7 @@ impl Manifest {
 
     fn every_size(&self) -> impl Iterator<Item = u64> {
         let models = self.models.iter().flat_map(|model| {
-            let memory = model.memory.map_or(0, |memory| memory.total);
+            let memory = model.memory.map_or(0, |memory| memory.needed().max(memory.total));
             let sizes = model.sizes;
             let own = [sizes.weights, sizes.tokenizer, sizes.other, memory];
             let tensors = model.largest_tensors.iter().map(|tensor| tensor.bytes);

@@ -61,9 +61,9 @@ fn needs(planned: &Planned, linked: &[Linked<'_>]) -> BTreeMap<ModelId, VramNeed
     let models = planned.plan.models.iter();
     let memory = models.filter_map(|model| Some((model, memory_of(planned, model, linked)?)));
     memory
-        .filter(|(model, memory)| memory.total > model.estimated_vram_bytes)
+        .filter(|(model, memory)| memory.needed() > model.estimated_vram_bytes)
         .map(|(model, memory)| {
-            let need = VramNeed { bytes: memory.total, breakdown: breakdown(&memory) };
+            let need = VramNeed { bytes: memory.needed(), breakdown: breakdown(&memory) };
             (model.model_id.clone(), need)
         })
         .collect()
@@ -73,8 +73,12 @@ fn breakdown(memory: &MemoryRecord) -> String {
     let parameters = ByteSize(memory.parameters);
     let temporary = ByteSize(memory.temporary);
     let cache = ByteSize(memory.total.saturating_sub(memory.parameters + memory.temporary));
+    let workspace = ByteSize(memory.needed().saturating_sub(memory.total));
     let context = memory.context;
-    format!("{parameters} parameters, {temporary} buffers, {cache} KV cache for {context} tokens")
+    format!(
+        "{parameters} parameters, {temporary} buffers, {cache} KV cache for {context} tokens, \
+         {workspace} workspace of the runtime"
+    )
 }
 
 impl Raised {

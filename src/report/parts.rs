@@ -63,7 +63,7 @@ pub(super) fn download(model: &ModelRecord) -> u64 {
 
 /// The memory of the model; as declared where its library does not say.
 pub(super) fn ram(model: &ModelRecord) -> u64 {
-    model.memory.map_or(model.estimated_vram_bytes, |memory| memory.total)
+    model.memory.map_or(model.estimated_vram_bytes, |memory| memory.needed())
 }
 
 /// The model's share of what its library adds to the archive.

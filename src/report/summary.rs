@@ -91,7 +91,7 @@ fn row(manifest: &Manifest, model: &ModelRecord) -> Vec<String> {
     let sizes = model.sizes;
     let (download, bundled) = if model.bundled { (0, sizes.total()) } else { (sizes.total(), 0) };
     let needed = match model.memory {
-        Some(memory) => ByteSize(memory.total).to_string(),
+        Some(memory) => ByteSize(memory.needed()).to_string(),
         None => "unknown".into(),
     };
     vec![

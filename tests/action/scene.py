@@ -34,7 +34,7 @@ def model(name):
     return {
         "model": f"models/{name}",
         "model_id": f"{name}-q0f16",
-        "estimated_vram_bytes": 1048576,
+        "estimated_vram_bytes": 104857600,
         "bundle_weight": True,
         "model_lib": f"{name}_layer",
     }

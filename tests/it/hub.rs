@@ -45,7 +45,7 @@ pub(crate) fn entry(name: &str) -> Value {
     json!({
         "model": format!("HF://{REPO}"),
         "model_id": format!("{name}-q0f16"),
-        "estimated_vram_bytes": 1_048_576,
+        "estimated_vram_bytes": 104_857_600,
         "model_lib": format!("{name}_layer"),
     })
 }

@@ -26,7 +26,7 @@ pub(crate) fn scene(device: &str) -> Scene {
             "quantization": "q0f16",
             "conv_template": "llama-3",
             "model_id": MODEL,
-            "estimated_vram_bytes": 1_048_576,
+            "estimated_vram_bytes": 104_857_600,
             "bundle_weight": true,
             "model_lib": "one_layer",
             "overrides": {"context_window_size": 32},

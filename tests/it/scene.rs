@@ -227,7 +227,7 @@ pub(crate) fn entry(name: &str) -> Value {
     json!({
         "model": format!("models/{name}"),
         "model_id": format!("{name}-q0f16"),
-        "estimated_vram_bytes": 1_048_576,
+        "estimated_vram_bytes": 104_857_600,
         "bundle_weight": true,
         "model_lib": format!("{name}_layer"),
     })

@@ -5,7 +5,7 @@ use crate::scene::Scene;
 /// What the model of tests/data/layer needs by its library's metadata.
 fn needed(scene: &Scene) -> u64 {
     let manifest = scene.json("app/dist/mlc-package-manifest.json");
-    manifest["models"][0]["memory"]["total"].as_u64().unwrap()
+    manifest["models"][0]["memory"]["runtime"].as_u64().unwrap()
 }
 
 /// A scene whose first model declares too little.
@@ -106,7 +106,7 @@ fn fix_vram_changes_the_number_and_nothing_else() {
     );
     let app = scene.json("app/dist/bundle/mlc-app-config.json");
     assert_eq!(app["model_list"][0]["estimated_vram_bytes"], needed);
-    assert_eq!(app["model_list"][1]["estimated_vram_bytes"], 1_048_576);
+    assert_eq!(app["model_list"][1]["estimated_vram_bytes"], 104_857_600);
     let manifest = scene.json("app/dist/mlc-package-manifest.json");
     assert_eq!(manifest["models"][0]["estimated_vram_bytes"], needed);
     // The record is of the config as it is now.

@@ -90,6 +90,11 @@ fn the_metadata_and_the_memory() {
         kv_cache_per_token: 256,
         context: 512,
         total: 2_099_328,
+        recurrent_state: 0,
+        // The buffers, 48 MiB and 54,448 of attention, 33,412 of embeddings, 6,212 of logits,
+        // 640 of pages.
+        workspace: 52_317_944,
+        runtime: 54_417_272,
     };
     assert_eq!(memory(&llama, &vocabulary).unwrap(), expected);
 
