@@ -8,7 +8,8 @@ demo:
 test:
 	@scripts/test.sh
 
-# The images and the action in them; needs a container engine, or root on Debian.
+# The images, the action in them, and the documented workflows run by act; needs a container engine,
+# or root on Debian.
 test-container:
 	@scripts/test-container.sh
 

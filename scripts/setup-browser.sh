@@ -17,17 +17,7 @@ browser() { find_one chromium chromium-browser google-chrome google-chrome-stabl
 if ! { browser && find_one chromedriver; } >/dev/null; then
   echo "setup: installing Chromium and its driver" >&2
   if command -v apt-get >/dev/null; then
-    as_root=()
-    if [ "$(id -u)" != 0 ]; then
-      if ! command -v sudo >/dev/null; then
-        echo "setup-browser: as root: apt-get install chromium chromium-driver" >&2
-        exit 1
-      fi
-      as_root=(sudo)
-    fi
-    "${as_root[@]}" apt-get update -qq >&2
-    "${as_root[@]}" apt-get install -y -qq --no-install-recommends chromium chromium-driver \
-      >/dev/null
+    scripts/apt-install.sh chromium chromium-driver
   else
     echo "setup-browser: install Chromium and chromedriver of one version, on PATH" >&2
     exit 1

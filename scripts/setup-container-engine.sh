@@ -25,23 +25,27 @@ if ((${#missing[@]})); then
     exit 1
   fi
   say "installing ${missing[*]}"
-  apt-get update -qq >&2
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  scripts/apt-install.sh "${missing[@]}" >&2
 fi
 
 mkdir -p "$here"
-if ! docker --host "unix://$socket" info >/dev/null 2>&1; then
+answers() { docker --host "unix://$socket" info >/dev/null 2>&1; }
+# An overlay takes a kernel and a file system that can do it, and starts a container at once; plain
+# copies always work.
+for driver in overlay2 vfs; do
+  if answers; then break; fi
   # No bridge and no packet filter: neither is needed, and many machines have no right to them.
-  # An overlay needs a kernel that has it; plain copies always work.
-  setsid dockerd --storage-driver=vfs --iptables=false --ip6tables=false --ip-masq=false \
+  setsid dockerd --storage-driver="$driver" --iptables=false --ip6tables=false --ip-masq=false \
     --bridge=none --data-root "$here/data" --exec-root "$here/exec" \
     --host "unix://$socket" --pidfile "$here/pid" >"$here/dockerd.log" 2>&1 &
+  started=$!
   for _ in {1..100}; do
-    if docker --host "unix://$socket" info >/dev/null 2>&1; then break; fi
+    if answers || ! kill -0 "$started" 2>/dev/null; then break; fi
     sleep 0.2
   done
-fi
-if ! docker --host "unix://$socket" info >/dev/null 2>&1; then
+  if ! answers; then kill "$started" 2>/dev/null || true; fi
+done
+if ! answers; then
   say "dockerd does not start; the end of target/container/dockerd.log:"
   tail -n 5 "$here/dockerd.log" >&2
   exit 1

@@ -20,16 +20,10 @@ for tool in clang ld.lld llvm-ar; do
   command -v "$tool" >/dev/null || missing+=("$tool")
 done
 if ((${#missing[@]})); then
-  install=(apt-get install -y -qq --no-install-recommends clang lld llvm)
   if ! command -v apt-get >/dev/null; then
     fail "install clang, lld and llvm, so that these are on PATH: ${missing[*]}"
-  elif [ "$(id -u)" = 0 ]; then
-    apt-get update -qq && "${install[@]}" >/dev/null
-  elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
-    sudo apt-get update -qq && sudo "${install[@]}" >/dev/null
-  else
-    fail "not found: ${missing[*]}; as root: ${install[*]}"
   fi
+  scripts/apt-install.sh clang lld llvm
 fi
 
 stamp=$root/.packages

@@ -22,10 +22,7 @@ done
 if ((${#missing[@]})); then
   echo "setup: installing LLVM's tools (${missing[*]})"
   if command -v apt-get >/dev/null; then
-    as_root=()
-    if [ "$(id -u)" != 0 ]; then as_root=(sudo); fi
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" apt-get install -y -qq --no-install-recommends llvm >/dev/null
+    scripts/apt-install.sh llvm
   elif command -v brew >/dev/null; then
     brew install --quiet llvm
     echo "setup: add $(brew --prefix llvm)/bin to PATH"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the image `tool` and runs it, and the action in an image, as root and as another user.
+# Builds the image `tool` and runs it, and the action in an image, as root and as another user; then
+# act runs the documented workflows in containers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,9 +22,7 @@ step "static program"
 target=$(uname -m)-unknown-linux-musl
 rustup target add "$target" 2>/dev/null
 if ! command -v musl-gcc >/dev/null; then
-  as_root=()
-  if [[ $(id -u) != 0 ]]; then as_root=(sudo); fi
-  "${as_root[@]}" apt-get install -y -qq --no-install-recommends musl-tools >/dev/null
+  scripts/apt-install.sh musl-tools
 fi
 cargo build --release --locked --bin mlc-package --target "$target"
 case $(uname -m) in x86_64) architecture=amd64 ;; *) architecture=arm64 ;; esac
@@ -37,7 +36,7 @@ if ! "$docker" image inspect "$debian" >/dev/null 2>&1 && ! "$docker" pull --qui
   debian=mlc-package-test/debian
   if ! "$docker" image inspect "$debian" >/dev/null 2>&1; then
     if ! command -v debootstrap >/dev/null; then
-      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends debootstrap >/dev/null
+      scripts/apt-install.sh debootstrap
     fi
     root=$(mktemp -d)
     debootstrap --variant=minbase bookworm "$root" >/dev/null
@@ -89,3 +88,10 @@ if [[ $(id -u) == 0 ]]; then
   "${as_other[@]}" "$python" -B -m unittest discover --start-directory tests/action --pattern 'container_test.py'
   rm -rf "$home"
 fi
+
+step "the documented workflows, run by act"
+scripts/setup-act.sh
+"${build[@]}" --build-arg "DEBIAN=$debian" --tag mlc-package-test/runner \
+  --file tests/act/runner.Dockerfile tests/act
+MLC_PACKAGE_TEST_ACT_IMAGE=mlc-package-test/runner \
+  target/linters/bin/python -B -m unittest discover --start-directory tests/action --pattern 'act_test.py'
