@@ -31,6 +31,7 @@ pub enum Verbosity {
 pub struct Ui {
     verbosity: Verbosity,
     github: bool,
+    animated: bool,
     running: Mutex<Running>,
 }
 
@@ -42,6 +43,8 @@ struct Running {
 
 /// More of a message than this, in characters, is some file's: names in it may have any length.
 const LONGEST: usize = 8000;
+/// GitHub shows 4096 bytes of an annotation; in UTF-8 a character may take four.
+const ANNOTATION: usize = 1000;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -51,7 +54,24 @@ const HELP: Style = AnsiColor::Cyan.on_default().bold();
 impl Ui {
     /// A voice for this process. `github`: long logs are folded as GitHub Actions folds them.
     pub fn new(verbosity: Verbosity, github: bool) -> Self {
-        Self { verbosity, github, running: Mutex::new(Running { bar: None, names: Vec::new() }) }
+        let watched = !github && std::io::stderr().is_terminal();
+        Self {
+            verbosity,
+            github,
+            animated: watched && verbosity == Verbosity::Normal,
+            running: Mutex::new(Running { bar: None, names: Vec::new() }),
+        }
+    }
+
+    /// The same without anything that moves: nobody watches, and on a terminal it would be mixed
+    /// with the lines of a job's log.
+    pub fn still(self) -> Self {
+        Self { animated: false, ..self }
+    }
+
+    /// Whether a person watches a terminal: then there are bars and spinners.
+    fn is_animated(&self) -> bool {
+        self.animated
     }
 
     /// Says what was or is being done: `   Compiling phi-2`.
@@ -110,6 +130,13 @@ impl Ui {
         self.github
     }
 
+    /// Puts an error on the page of a job of GitHub Actions.
+    pub fn annotate(&self, message: &str) {
+        let cut: String = message.chars().take(ANNOTATION).collect();
+        // What is in it may be foreign; a command ends with its line.
+        self.line(&format!("::error title=mlc-package::{}", crate::github::escape_data(&cut)));
+    }
+
     /// A program's log: folded in a job of GitHub Actions, plain lines for whoever asks for
     /// details, nothing else.
     pub fn log(&self, title: &str, text: &str) {
@@ -135,8 +162,8 @@ impl Ui {
     pub fn begin(&self, name: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.names.push(name.to_owned());
-        if running.bar.is_none() && self.verbosity == Verbosity::Normal {
-            running.bar = std::io::stderr().is_terminal().then(spinner);
+        if running.bar.is_none() && self.is_animated() {
+            running.bar = Some(spinner());
         }
         running.show();
     }
@@ -201,8 +228,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn named(ui: &'a Ui, bytes: u64, verbs: [&'static str; 2]) -> Self {
-        let terminal = std::io::stderr().is_terminal() && ui.verbosity == Verbosity::Normal;
-        let bars = terminal.then(|| {
+        let bars = ui.is_animated().then(|| {
             let all = indicatif::MultiProgress::new();
             let total = all.add(byte_bar("all files", bytes));
             Bars { all, total }

@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{Binding, BindingError, Builder, FailedBuild, HowEnded, Phase, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::io::files;
-use crate::io::process::{self, End, LogLimit, Program, Variables, last_lines};
+use crate::io::process::{self, End, LogLimit, Program, Variables, all_lines};
 
 /// What has the linker make libraries that fit pages of 16 KiB.
 const LARGE_PAGES: &str = "-Wl,-z,max-page-size=16384";
@@ -131,25 +131,47 @@ impl Step<'_> {
             End::Signal(signal) => HowEnded::Signal(signal),
             End::TimedOut => HowEnded::TimedOut(ended.elapsed),
         };
+        let what = self.what.unwrap_or_else(|| phase(self.log));
         Err(BindingError::Failed(Box::new(FailedBuild {
-            what: self.what.unwrap_or_else(|| phase(self.log)),
+            what,
             program: self.name.to_owned(),
             how,
             log: self.log.to_owned(),
-            last_lines: shown(last_lines(self.log, LINES + TRACEBACK).unwrap_or_default()),
+            last_lines: shown(what, all_lines(self.log).unwrap_or_default()),
         })))
     }
 }
 
-/// What of a log's last lines says something: that a program which Python ran has failed is said
-/// by the program itself, and Python's traceback says where in upstream's script that was.
-fn shown(mut lines: Vec<String>) -> Vec<String> {
+/// What of a log says something. That a program which Python ran has failed is said by the program
+/// itself, and Python's traceback says where in upstream's script that was. Why CMake does not
+/// configure stands where it found that, long before it ends.
+fn shown(what: Phase, mut lines: Vec<String>) -> Vec<String> {
+    if what == Phase::Configure {
+        let mut errors = cmake_errors(&lines);
+        if !errors.is_empty() {
+            errors.truncate(LINES);
+            return errors;
+        }
+    }
+    lines.drain(..lines.len().saturating_sub(LINES + TRACEBACK));
     let traceback = lines.iter().rposition(|line| line.starts_with("Traceback (most recent call"));
     let of_a_program = lines.last().is_some_and(|line| line.contains("CalledProcessError"));
     if let Some(begin) = traceback.filter(|begin| of_a_program && *begin > 0) {
         lines.truncate(begin);
     }
     lines.split_off(lines.len().saturating_sub(LINES))
+}
+
+/// The blocks in which CMake says what is wrong: `CMake Error at CMakeLists.txt:12 (message):`, its
+/// message and its calls, all of them indented.
+fn cmake_errors(lines: &[String]) -> Vec<String> {
+    let mut inside = false;
+    let belongs = |line: &&String| {
+        let goes_on = line.starts_with("  ") || line.starts_with("Call Stack (");
+        inside = line.starts_with("CMake Error") || (inside && goes_on);
+        inside
+    };
+    lines.iter().filter(belongs).cloned().collect()
 }
 
 /// What the script was doing when it ended: both of upstream's say what they begin, one in its
@@ -180,18 +202,36 @@ mod tests {
     use super::{LINES, Phase, phase_of, shown};
 
     #[test]
+    fn why_cmake_does_not_configure_is_shown_wherever_it_stands() {
+        let error = "CMake Error at 3rdparty/tvm/CMakeLists.txt:12 (message):\n  \
+                     Could not find tokenizers\nCall Stack (most recent call first):\n  \
+                     CMakeLists.txt:3 (include)";
+        let log = format!(
+            "-- The CXX compiler is GNU\nCMake Warning at a:1 (message):\n  old\n{error}\n-- found\n\
+             CMake Error: CMAKE_CXX_COMPILER not set\n{}-- Configuring incomplete\n\
+             Traceback (most recent call last):\n  File x\nsubprocess.CalledProcessError: cmake",
+            "-- looking\n".repeat(99)
+        );
+        let lines = || log.lines().map(str::to_owned).collect::<Vec<_>>();
+        let mut expected: Vec<_> = error.lines().collect();
+        expected.push("CMake Error: CMAKE_CXX_COMPILER not set");
+        assert_eq!(shown(Phase::Configure, lines()), expected);
+        assert_eq!(shown(Phase::Build, lines()).last().unwrap(), "-- Configuring incomplete");
+    }
+
+    #[test]
     fn a_traceback_of_what_a_program_said_already_is_left_out() {
         let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
         let traceback = "Traceback (most recent call last):\n  File x\n";
         let program = format!("ninja: failed\n{traceback}subprocess.CalledProcessError: ninja");
-        assert_eq!(shown(lines(&program)), ["ninja: failed"]);
+        assert_eq!(shown(Phase::Build, lines(&program)), ["ninja: failed"]);
         for kept in [
             format!("a\n{traceback}ImportError: mlc_llm"),
             format!("{traceback}subprocess.CalledProcessError: x"),
         ] {
-            assert_eq!(shown(lines(&kept)), lines(&kept));
+            assert_eq!(shown(Phase::Build, lines(&kept)), lines(&kept));
         }
-        assert_eq!(shown(vec!["x".to_owned(); 60]).len(), LINES);
+        assert_eq!(shown(Phase::Build, vec!["x".to_owned(); 60]).len(), LINES);
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! How a failed run is told.
+//! How a failed run is told: on standard error, in a job of GitHub Actions on its page too, and by
+//! copies of the logs.
 
-use camino::Utf8Path;
+use std::fmt::Write as _;
+
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::binding::checks::LinkedError;
 use crate::compile::CompileError;
@@ -8,110 +11,168 @@ use crate::convert::ConvertError;
 use crate::convert::weights::WeightsError;
 use crate::doctor::DoctorError;
 use crate::error::Error;
+use crate::exit::Exit;
+use crate::io::kept_log;
+use crate::model;
 use crate::ui::Ui;
 
-/// Says why a run failed: one error a problem, each with what to do.
-pub(super) fn tell(error: &Error, ui: &Ui) {
-    match error {
-        Error::Compile(errors) => {
-            let (interrupted, failed): (Vec<_>, Vec<_>) =
-                errors.iter().partition(|(_, error)| error.is_interrupted());
-            for (models, error) in failed {
-                tell_compile(models.as_deref(), error, ui);
-            }
-            // Of however many compilations.
-            if let Some((_, error)) = interrupted.first() {
-                tell_compile(None, error, ui);
-            }
+/// Says why a run failed. In a job, one annotation says it on the job's page; the logs of what
+/// failed are copied into `log_dir`.
+pub(super) fn tell(error: &Error, ui: &Ui, log_dir: Option<&Utf8Path>) {
+    let mut telling = Telling { ui, annotation: String::new(), logs: Vec::new() };
+    telling.error(error);
+    let Telling { annotation, logs, .. } = telling;
+    for log in log_dir.iter().flat_map(|dir| logs.iter().map(move |log| (dir, log))) {
+        if let Err(why) = kept_log::copy_into(log.1, log.0) {
+            ui.warn(&format!("the log `{}` could not be copied: {why}", log.1));
         }
-        Error::Toolchain(error) => {
-            tell_program(&error.to_string(), error.last_lines(), None, error.help(), ui);
-        }
-        Error::Binding(error) => {
-            tell_program(&error.to_string(), error.last_lines(), error.log(), error.help(), ui)
-        }
-        Error::Package { source, .. } => {
-            tell(source, ui);
-            ui.error(&error.to_string(), None);
-        }
-        // Its diagnostics were shown, and they end with their number.
-        Error::Config(_) | Error::Project(_) => {}
-        Error::Validation(problems) => {
-            for problem in problems {
-                let message = format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);
-                ui.error(&message, Some(&problem.help));
-            }
-        }
-        Error::Convert(error) => tell_convert(error, ui),
-        Error::Weights(weights) => match &**weights {
-            WeightsError::NonFinite { tensors } => tell_nonfinite(weights, tensors, ui),
-            _ => ui.error(&error.to_string(), error.help().as_deref()),
-        },
-        Error::Doctor(DoctorError::Needs(findings)) => {
-            for finding in findings {
-                let message = format!("[{}] {}", finding.check, finding.message);
-                ui.error(&message, finding.help.as_deref());
-            }
-        }
-        Error::Linked(LinkedError::Problems(problems)) => {
-            for problem in problems {
-                let message = format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);
-                ui.error(&message, Some(&problem.help));
-            }
-        }
-        other => ui.error(&other.to_string(), other.help().as_deref()),
+    }
+    if ui.in_github() && !matches!(error.exit(), Exit::Interrupted) {
+        ui.annotate(annotation.trim_end());
     }
 }
 
-/// A line a tensor.
-fn tell_nonfinite(error: &WeightsError, tensors: &[String], ui: &Ui) {
-    let message = error.to_string();
-    ui.error(message.lines().next().unwrap_or_default(), None);
-    tensors.iter().for_each(|tensor| ui.note("|", tensor));
-    if let Some(help) = error.help() {
-        ui.note("help", &help);
-    }
+/// More of a message than this, in characters, is some file's: names in it may have any length.
+const LONGEST: usize = 1000;
+
+/// A failed run that is being told.
+struct Telling<'a> {
+    ui: &'a Ui,
+    /// What the job's page will say: a line a problem.
+    annotation: String,
+    /// The logs of what failed.
+    logs: Vec<Utf8PathBuf>,
 }
 
-fn tell_convert(error: &ConvertError, ui: &Ui) {
-    ui.error(&error.to_string(), None);
-    if let Some(failed) = error.python() {
-        for line in &failed.last_lines {
-            ui.note("|", line);
+impl Telling<'_> {
+    /// One error a problem, each with what to do.
+    fn error(&mut self, error: &Error) {
+        match error {
+            Error::Compile(errors) => {
+                let (interrupted, failed): (Vec<_>, Vec<_>) =
+                    errors.iter().partition(|(_, error)| error.is_interrupted());
+                for (models, error) in failed {
+                    self.compile(models.as_deref(), error);
+                }
+                // Of however many compilations.
+                if let Some((_, error)) = interrupted.first() {
+                    self.compile(None, error);
+                }
+            }
+            Error::Toolchain(error) => {
+                self.program(&error.to_string(), None, error.last_lines(), None, error.help());
+            }
+            Error::Binding(error) => {
+                let (lines, log) = (error.last_lines(), error.log());
+                self.program(&error.to_string(), None, lines, log, error.help());
+            }
+            Error::Package { source, .. } => {
+                self.error(source);
+                self.say(&error.to_string(), None);
+            }
+            // Its diagnostics were shown, and they end with their number.
+            Error::Config(_) | Error::Project(_) => self.annotate(&error.to_string()),
+            Error::Validation(problems) => {
+                for problem in problems {
+                    let message =
+                        format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);
+                    self.say(&message, Some(&problem.help));
+                }
+            }
+            Error::Convert(error) => self.convert(error),
+            Error::Weights(weights) => match &**weights {
+                WeightsError::NonFinite { tensors } => self.nonfinite(weights, tensors),
+                _ => self.say(&error.to_string(), error.help().as_deref()),
+            },
+            Error::Doctor(DoctorError::Needs(findings)) => {
+                for finding in findings {
+                    let message = format!("[{}] {}", finding.check, finding.message);
+                    self.say(&message, finding.help.as_deref());
+                }
+            }
+            Error::Linked(LinkedError::Problems(problems)) => {
+                for problem in problems {
+                    let message =
+                        format!("[{}] `{}`: {}", problem.code, problem.path, problem.message);
+                    self.say(&message, Some(&problem.help));
+                }
+            }
+            other => self.say(&other.to_string(), other.help().as_deref()),
         }
-        if let Some(log) = &failed.log {
-            ui.note("log", log.as_str());
+    }
+
+    /// One problem, and what to do.
+    fn say(&mut self, message: &str, help: Option<&str>) {
+        self.ui.error(message, help);
+        self.annotate(message);
+        if let Some(help) = help {
+            self.annotate(&format!("help: {help}"));
         }
     }
-    if let Some(help) = error.help() {
-        ui.note("help", &help);
-    }
-}
 
-fn tell_compile(models: Option<&str>, error: &CompileError, ui: &Ui) {
-    let message = match models {
-        Some(models) => format!("model {models}: {error}"),
-        None => error.to_string(),
-    };
-    tell_program(&message, error.last_lines(), error.log(), error.help(), ui);
-}
+    fn annotate(&mut self, line: &str) {
+        // A String takes everything.
+        let _ = writeln!(self.annotation, "{}", model::visible(line, LONGEST));
+    }
 
-/// An error of a program that was run: what it printed last, and where the rest is.
-fn tell_program(
-    message: &str,
-    last_lines: &[String],
-    log: Option<&Utf8Path>,
-    help: Option<String>,
-    ui: &Ui,
-) {
-    ui.error(message, None);
-    for line in last_lines {
-        ui.note("|", line);
+    /// A line a tensor.
+    fn nonfinite(&mut self, error: &WeightsError, tensors: &[String]) {
+        let message = error.to_string();
+        let first = message.lines().next().unwrap_or_default();
+        self.ui.error(first, None);
+        self.annotate(first);
+        tensors.iter().for_each(|tensor| self.ui.note("|", tensor));
+        self.help(error.help());
     }
-    if let Some(log) = log {
-        ui.note("log", log.as_str());
+
+    fn convert(&mut self, error: &ConvertError) {
+        let Some(failed) = error.python() else {
+            return self.say(&error.to_string(), error.help().as_deref());
+        };
+        let (exception, log) = (failed.exception.as_deref(), failed.log.as_deref());
+        self.program(&error.to_string(), exception, &failed.last_lines, log, error.help());
     }
-    if let Some(help) = help {
-        ui.note("help", &help);
+
+    fn compile(&mut self, models: Option<&str>, error: &CompileError) {
+        let message = match models {
+            Some(models) => format!("model {models}: {error}"),
+            None => error.to_string(),
+        };
+        let (lines, log) = (error.last_lines(), error.log());
+        self.program(&message, error.exception(), lines, log, error.help());
+    }
+
+    /// An error of a program that was run: the exception that ended it, what it printed, and where
+    /// the rest is.
+    fn program(
+        &mut self,
+        message: &str,
+        exception: Option<&str>,
+        lines: &[String],
+        log: Option<&Utf8Path>,
+        help: Option<String>,
+    ) {
+        let because = |line: Option<&str>| match line {
+            Some(line) => format!("{message}: {line}"),
+            None => message.to_owned(),
+        };
+        self.ui.error(&because(exception), None);
+        // The lines themselves are in the job's log.
+        self.annotate(&because(exception.or(lines.last().map(String::as_str))));
+        for line in lines {
+            self.ui.note("|", line);
+        }
+        if let Some(log) = log {
+            self.ui.note("log", log.as_str());
+            self.logs.push(log.to_owned());
+        }
+        self.help(help);
+    }
+
+    fn help(&mut self, help: Option<String>) {
+        if let Some(help) = help {
+            self.ui.note("help", &help);
+            self.annotate(&format!("help: {help}"));
+        }
     }
 }

@@ -29,6 +29,7 @@ mod variables;
 
 use std::io::Write;
 
+use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use self::stdout::Stdout;
@@ -55,6 +56,16 @@ struct Global {
     /// Say nothing but errors and the result
     #[arg(short, long, global = true, help_heading = "Messages")]
     quiet: bool,
+    /// Copy the logs of what fails into this directory
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "MLC_PACKAGE_LOG_DIR",
+        hide_env_values = true,
+        help_heading = "Messages"
+    )]
+    log_dir: Option<Utf8PathBuf>,
     /// Colour the messages
     #[arg(
         long,
@@ -146,6 +157,9 @@ pub fn main() -> Exit {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
             // Help that nobody can read any more needs no complaint.
             let _ = error.print();
+            if exit == Exit::Usage {
+                annotate_usage(&error);
+            }
             return exit;
         }
     };
@@ -155,13 +169,15 @@ pub fn main() -> Exit {
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
     };
-    let github = crate::github::is_job(std::env::var("GITHUB_ACTIONS").ok().as_deref());
+    let log_dir = cli.global.log_dir;
     let mut out = std::io::BufWriter::new(Stdout(anstream::stdout().lock()));
     let cancel = Cancel::default();
     if cli.verb.stops_when_asked() {
         signals::handle(&cancel);
     }
-    let mut context = Context { ui: Ui::new(verbosity, github), out: &mut out, cancel };
+    let ui = Ui::new(verbosity, in_github());
+    let ui = if in_ci() { ui.still() } else { ui };
+    let mut context = Context { ui, out: &mut out, cancel };
     let result = run(cli.verb, &mut context);
     let result = result.and_then(|exit| context.out.flush().map(|()| exit).map_err(Error::Io));
     match result {
@@ -169,9 +185,29 @@ pub fn main() -> Exit {
         // `mlc-package plan | head` is no failure.
         Err(error) if error.is_broken_pipe() => Exit::Ok,
         Err(error) => {
-            failure::tell(&error, &context.ui);
+            failure::tell(&error, &context.ui, log_dir.as_deref());
             error.exit()
         }
+    }
+}
+
+/// Whether this is a job of GitHub Actions.
+fn in_github() -> bool {
+    crate::github::is_job(std::env::var("GITHUB_ACTIONS").ok().as_deref())
+}
+
+/// Whether this is a job of any such service: all of them set `CI`.
+fn in_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !matches!(&*value, "" | "0" | "false"))
+}
+
+/// Says on a job's page that the command line is wrong: the first line of what clap says.
+fn annotate_usage(error: &clap::Error) {
+    if in_github() {
+        let text = error.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        let message = line.strip_prefix("error: ").unwrap_or(line);
+        Ui::new(Verbosity::Quiet, true).annotate(message);
     }
 }
 

@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::StoreError;
 use crate::io::ended::{Limit, signal_name};
+use crate::io::reason::Reason;
 use crate::model::LibraryName;
 
 /// Why model libraries could not be had. Exit 12, but for [`Interrupted`](Self::Interrupted):
@@ -45,8 +46,8 @@ pub struct FailedCompilation {
     pub failure: Failure,
     /// Where the compiler's log was kept; none if it could not be.
     pub log: Option<Utf8PathBuf>,
-    /// The log's last lines.
-    pub last_lines: Vec<String>,
+    /// What the log says.
+    pub reason: Reason,
 }
 
 /// What a compiler did instead of writing a library.
@@ -106,9 +107,23 @@ impl CompileError {
     /// What a failed program printed last.
     pub fn last_lines(&self) -> &[String] {
         match self {
-            Self::Compilation(failed) => &failed.last_lines,
+            Self::Compilation(failed) => &failed.reason.lines,
             _ => &[],
         }
+    }
+
+    /// The exception that ended the compiler.
+    pub fn exception(&self) -> Option<&str> {
+        match self {
+            Self::Compilation(failed) => failed.reason.exception.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether other libraries may be had all the same.
+    pub(super) fn is_of_one_library(&self) -> bool {
+        let Self::Compilation(failed) = self else { return false };
+        !matches!(failed.failure, Failure::Start { .. } | Failure::Prepare(_) | Failure::Cancelled)
     }
 
     /// The log of a failed compilation.
@@ -140,12 +155,20 @@ impl CompileError {
 impl FailedCompilation {
     fn help(&self) -> Option<String> {
         let full = ["No space left on device", "Disk quota exceeded", "File too large"];
-        if self.last_lines.iter().any(|line| full.iter().any(|full| line.contains(full))) {
+        if self.reason.lines.iter().any(|line| full.iter().any(|full| line.contains(full))) {
             return Some(
                 "the disk is full, or a limit is reached: make room, or choose other places with `--cache-dir` \
                          and MLC_TEMP_DIR"
                     .to_owned(),
             );
+        }
+        // Of a short text TVM makes another kind of object than it then asks for.
+        if self.reason.exception.as_ref().is_some_and(|line| line.contains("ffi.SmallStr")) {
+            return Some(format!(
+                "TVM 0.25 and 0.26 fail with names of libraries that have less than {} letters: take \
+                 a longer `model_lib`",
+                LibraryName::SAFE_LEN
+            ));
         }
         match self.failure {
             // 137 is how a shell reports SIGKILL.

@@ -74,6 +74,9 @@ impl Compiler for MlcCompiler {
         files::create_dir_all(&scratch).map_err(Failure::Prepare)?;
 
         let mut variables = self.environment.for_python();
+        // Without it, TVM says of an error in TVMScript nothing but that this would show it. Other
+        // errors do not depend on it.
+        variables.entry("TVM_BACKTRACE".into()).or_insert_with(|| "1".into());
         if let Some(arch) = job.inputs.macabi_arch {
             variables.insert("MLC_MACABI_ARCH".into(), arch.as_str().into());
         }

@@ -11,10 +11,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::error::FailedCompilation;
 use super::store::NewEntry;
 use super::{CompileError, CompileErrors, Failure, Lookup, Store, StoredLibrary};
-use crate::io::process::{Cancel, last_lines};
+use crate::io::process::Cancel;
+use crate::io::reason;
 use crate::model::{CompileInputs, Fingerprint, JitPolicy, LibraryName};
 
-/// How many of a log's last lines an error carries.
+/// How many of a log's lines an error carries.
 const LINES: usize = 20;
 
 /// One library to be had.
@@ -109,8 +110,9 @@ pub struct CompiledLibrary {
 /// Gives the libraries of all jobs, in their order, and compiles those that the store lacks.
 /// Jobs of one fingerprint are one compilation.
 ///
-/// After a failure nothing new is begun, but what runs is let finish: its result is in the
-/// store for the next run. If asked to stop, what runs is ended.
+/// A library that fails to compile does not stop the others: they are in the store for the next
+/// run, and every failure is in the error. Where the machine is what fails, nothing new is begun,
+/// but what runs is let finish. If asked to stop, what runs is ended.
 pub fn compile_all(
     compiler: &dyn Compiler,
     store: &Store,
@@ -157,15 +159,15 @@ fn compile_missing(
     missing: &[&CompileJob],
 ) -> Result<Vec<(Fingerprint, CompiledLibrary)>, CompileErrors> {
     let next = AtomicUsize::new(0);
-    let failed = AtomicBool::new(false);
+    let stopped = AtomicBool::new(false);
     let results = Mutex::new(BTreeMap::new());
     let work = || {
-        while !failed.load(Ordering::SeqCst) {
+        while !stopped.load(Ordering::SeqCst) {
             let index = next.fetch_add(1, Ordering::SeqCst);
             let Some(job) = missing.get(index) else { return };
             let result = compile_one(compiler, store, request, job);
             if let Err(error) = &result {
-                failed.store(true, Ordering::SeqCst);
+                stopped.fetch_or(!error.is_of_one_library(), Ordering::SeqCst);
                 let model_lib = &job.inputs.model_lib;
                 (request.events)(CompileEvent::Failed { model_lib, error });
             }
@@ -225,12 +227,12 @@ fn explain(failure: Failure, entry: &NewEntry, model_lib: &LibraryName) -> Compi
         return CompileError::Interrupted;
     }
     // Before it is moved: on a full disk it may have to stay and be lost.
-    let last_lines = last_lines(&entry.log(), LINES).unwrap_or_default();
+    let reason = reason::of_python(&entry.log(), LINES);
     CompileError::Compilation(Box::new(FailedCompilation {
         model_lib: model_lib.clone(),
         failure,
         log: entry.keep_log(model_lib),
-        last_lines,
+        reason,
     }))
 }
 

@@ -124,6 +124,8 @@ codes! {
     /// A model, or its package, is larger than its budget allows. A warning where that is all the
     /// budget asks for.
     OverBudget, "over-budget", Error;
+    /// A library's name that TVM 0.25 and 0.26 fail to compile: it is too short for them.
+    ShortModelLib, "short-model-lib", Warning;
     /// A field that nothing reads.
     UnknownField, "unknown-field", Warning;
     /// An override that the compiler does not know.

@@ -13,6 +13,7 @@ pub(super) fn check(sink: &mut Sink, entries: &[Entry], prepared: &[Prepared]) {
     model_ids(sink, entries);
     let ready: HashSet<_> = prepared.iter().filter_map(|library| library.name.as_ref()).collect();
     same_library(sink, entries, &ready);
+    short(sink, entries, &ready);
     ineffective(sink, entries, &ready);
     unused(sink, entries, prepared);
 }
@@ -112,6 +113,27 @@ fn conflict(name: &At<LibraryName>, first: &At<LibraryName>, how: &str) -> Diagn
     let help = "give each its own `model_lib`, or leave it out to have one made";
     Diagnostic::new(Code::ConflictingModelLib, name.span, message, help)
         .related(first.span, "the first one")
+}
+
+/// Names that some compilers fail with. What is compiled already needs none.
+fn short(sink: &mut Sink, entries: &[Entry], ready: &HashSet<&LibraryName>) {
+    let mut told = HashSet::new();
+    for name in entries.iter().filter_map(|entry| entry.model_lib.as_ref()) {
+        let fails = name.value.is_short() && !ready.contains(&name.value);
+        if !fails || !told.insert(&name.value) {
+            continue;
+        }
+        if sink.is_full() {
+            return;
+        }
+        let message = format!("TVM 0.25 and 0.26 fail to compile a library named `{}`", name.value);
+        let help = format!(
+            "take a name of {} letters or more, or leave it out to have one made",
+            LibraryName::SAFE_LEN
+        );
+        let found = Diagnostic::new(Code::ShortModelLib, name.span, message, help);
+        sink.push(found.label("too short for them"));
+    }
 }
 
 /// Overrides of entries whose libraries are compiled already.

@@ -144,7 +144,9 @@ pub struct PythonFailure {
     pub failure: EngineFailure,
     /// What it printed, unless that could not be kept.
     pub log: Option<Utf8PathBuf>,
-    /// The log's last lines.
+    /// The exception that ended it.
+    pub exception: Option<String>,
+    /// The log's last lines, or those about the exception.
     pub last_lines: Vec<String>,
 }
 

@@ -30,6 +30,21 @@ pub fn keep(log: &Utf8Path, cache_dir: &Utf8Path, name: &str) -> Option<Utf8Path
     Some(path)
 }
 
+/// Copies a log into a directory of the user's, under its own name or one like it: nothing there
+/// is replaced.
+pub fn copy_into(log: &Utf8Path, dir: &Utf8Path) -> std::io::Result<Utf8PathBuf> {
+    files::create_dir_all(dir)?;
+    let (stem, suffix) = (log.file_stem().unwrap_or("log"), log.extension().unwrap_or("log"));
+    let name = |n: usize| match n {
+        1 => format!("{stem}.{suffix}"),
+        n => format!("{stem}.{n}.{suffix}"),
+    };
+    let free = (1..1000).map(|n| dir.join(name(n))).find(|path| !path.exists());
+    let path = free.ok_or_else(|| std::io::Error::other(format!("`{dir}` is full of logs")))?;
+    super::link::copy_of(log, &path)?;
+    Ok(path)
+}
+
 /// A file name has at most 255 bytes.
 const LONGEST: usize = 200;
 

@@ -100,6 +100,16 @@ pub fn last_lines(path: &Utf8Path, count: usize) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
+/// All lines of a log that hold anything, as [`last_lines`] gives them. Of a log that is longer
+/// than any that [`BoundedLog`] writes by default, the beginning.
+pub fn all_lines(path: &Utf8Path) -> io::Result<Vec<String>> {
+    const MOST: u64 = 8 << 20;
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.lines().map(printable).filter(|line| !line.trim().is_empty()).collect())
+}
+
 /// One line as a terminal would leave it, without what steers the terminal.
 fn printable(line: &str) -> String {
     let line = line.trim_end_matches('\r');

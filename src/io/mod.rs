@@ -18,6 +18,7 @@ pub mod map;
 pub mod memory;
 pub mod positioned;
 pub mod process;
+pub mod reason;
 pub mod retry;
 pub mod secret;
 pub mod sha256;

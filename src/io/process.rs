@@ -13,7 +13,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use super::cancel::Cancel;
 use super::log::BoundedLog;
-pub use super::log::{LogLimit, last_lines};
+pub use super::log::{LogLimit, all_lines, last_lines};
 
 /// A whole environment: every variable a program sees.
 pub type Variables = BTreeMap<OsString, OsString>;

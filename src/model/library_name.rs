@@ -26,6 +26,16 @@ pub enum LibraryNameError {
 }
 
 impl LibraryName {
+    /// From this length on every TVM compiles it. Before 0.27, TVM fails with a prefix of less than
+    /// eight bytes, and a prefix has one more than the name (`TypeError: Cannot convert from type
+    /// ffi.SmallStr to ffi.Object`).
+    pub const SAFE_LEN: usize = 7;
+
+    /// Whether there is a TVM that fails to compile a library of this name.
+    pub fn is_short(&self) -> bool {
+        self.0.len() < Self::SAFE_LEN
+    }
+
     /// The name as written into `mlc-app-config.json`.
     pub fn as_str(&self) -> &str {
         &self.0

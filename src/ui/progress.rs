@@ -1,11 +1,10 @@
 //! How far something is that works through bytes.
 
-use std::io::IsTerminal as _;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use super::{Ui, Verbosity, byte_bar};
+use super::{Ui, byte_bar};
 use crate::model::ByteSize;
 
 /// Work on a number of bytes: a bar with rate and time left on a terminal, elsewhere a line every
@@ -26,9 +25,8 @@ impl<'a> Progress<'a> {
 
     /// Nothing is done yet: `Converting`, `tiny-llama`.
     pub fn new(ui: &'a Ui, verb: &'static str, what: &str, bytes: u64) -> Self {
-        let terminal = std::io::stderr().is_terminal() && ui.verbosity == Verbosity::Normal;
         let what = what.to_owned();
-        let bar = terminal.then(|| byte_bar(&format!("{verb} {what}"), bytes));
+        let bar = ui.is_animated().then(|| byte_bar(&format!("{verb} {what}"), bytes));
         Self { ui, verb, what, bytes, began: Instant::now(), so_far: Mutex::new(0), bar }
     }
 

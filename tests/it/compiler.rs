@@ -77,12 +77,34 @@ fn the_others_are_finished_and_kept_when_one_fails() {
         .says("other_layer")
         .never_says("`one_layer`");
     assert!(!scene.dist().exists());
-    // One at a time, nothing is begun after a failure.
+    // Also one at a time, and every failure is told.
     let calls = scene.compilations().len();
     let call =
         scene.build(&["--jobs", "1"]).env("STAND_IN", "exit-1").env("MLC_JIT_POLICY", "REDO");
-    call.fails(12).says("one_layer");
-    assert_eq!(scene.compilations().len(), calls + 1);
+    let mut run = call.fails(12);
+    assert_eq!(scene.compilations().len(), calls + 2);
+    for (model, library) in [("one-q0f16", "one_layer"), ("other-q0f16", "other_layer")] {
+        run = run.says(&format!(
+            "error: model {model}: failed to compile `{library}`: the compiler exited with code 1: \
+             ValueError: Cannot find quantization: q5"
+        ));
+    }
+}
+
+#[test]
+fn logs_of_what_failed_are_copied_to_where_they_are_wanted() {
+    let scene = Scene::new("android");
+    let redo = || scene.build(&["--log-dir", "logs"]).env("MLC_JIT_POLICY", "REDO");
+    redo().ok();
+    assert!(!scene.app().join("logs").exists());
+    redo().env("STAND_IN", "exit-1").env("STAND_IN_ONLY", "other_layer").fails(12);
+    redo().env("STAND_IN", "exit-1").fails(12);
+    let logs = crate::tree::names(&scene.app().join("logs"));
+    assert_eq!(logs.len(), 3, "{logs:?}");
+    for log in logs {
+        let log = fs_err::read_to_string(scene.app().join("logs").join(log)).unwrap();
+        assert!(log.ends_with("ValueError: Cannot find quantization: q5\n"), "{log}");
+    }
 }
 
 #[test]

@@ -167,7 +167,13 @@ fn in_a_job_of_github_the_compilers_log_is_folded_and_its_commands_are_not_obeye
         assert_eq!(lines[at(&format!("::{word}::")) + 1], "::endgroup::");
         // Outside of the group, no line of the log is a command either.
         let commands = lines.iter().filter(|line| line.trim_start().starts_with("::error"));
-        assert_eq!(commands.count(), 1, "{}", run.shown());
+        let foreign = commands.clone().filter(|line| **line == lines[hostile]);
+        assert_eq!(foreign.count(), 1, "{}", run.shown());
+        // What failed is on the job's page, once.
+        let told: Vec<_> = commands.filter(|line| **line != lines[hostile]).collect();
+        let expected = "::error title=mlc-package::model one-q0f16: failed to compile `one_layer`: \
+                        the compiler exited with code 1: ValueError: Cannot find quantization: q5";
+        assert_eq!(told, if code == 0 { vec![] } else { vec![&expected] }, "{}", run.shown());
     }
     // Elsewhere the log is in its file alone.
     scene.build(&[]).env("MLC_JIT_POLICY", "REDO").ok().never_says("not a command of ours");
@@ -181,9 +187,13 @@ fn a_name_of_a_stranger_is_no_command_and_steers_no_terminal() {
     scene.configure(|config| config["model_list"][0]["model"] = format!("models/{name}").into());
     fs_err::remove_file(scene.app().join("models").join(name).join("params_shard_0.bin")).unwrap();
     let run = scene.build(&[]).env("GITHUB_ACTIONS", "true").fails(11);
-    assert_eq!(run.stderr.lines().count(), 2, "{}", run.shown());
+    // The error, what to do, and both on the job's page.
+    assert_eq!(run.stderr.lines().count(), 3, "{}", run.shown());
     assert!(!run.stderr.contains('\u{1b}'), "{}", run.shown());
     run.says(r"one\n::error::mine\u{1b}[31m");
+
+    let run = scene.build(&["--nonsense"]).env("GITHUB_ACTIONS", "true").fails(2);
+    run.says("\n::error title=mlc-package::unexpected argument '--nonsense' found\n");
 }
 
 #[test]

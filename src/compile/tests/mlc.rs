@@ -24,7 +24,7 @@ fn the_call_is_upstreams() {
     let mut compiler = scene.compiler(
         "for arg; do echo \"$arg\"; done > \"$HOME/args\"; \
          cp \"$4\" \"$HOME/config\"; pwd > \"$HOME/pwd\"; ls -A > \"$HOME/ls\"; \
-         echo $MLC_MACABI_ARCH $TMPDIR $OURS > \"$HOME/vars\"; echo library > \"$output\"",
+         echo $MLC_MACABI_ARCH $TMPDIR $OURS $TVM_BACKTRACE > \"$HOME/vars\"; echo library > \"$output\"",
     );
     compiler.environment = scene.environment(&[("MLC_TEMP_DIR", "big"), ("OURS", "inherited")]);
     let mut job = job("tiny");
@@ -52,7 +52,7 @@ fn the_call_is_upstreams() {
     assert_eq!(scene.read("home/args").lines().collect::<Vec<_>>(), expected);
     assert_eq!(scene.read("home/config").as_bytes(), job.chat_config);
     let temporary = scene.root.join("big");
-    assert_eq!(scene.read("home/vars").trim(), format!("x86_64 {temporary} inherited"));
+    assert_eq!(scene.read("home/vars").trim(), format!("x86_64 {temporary} inherited 1"));
     // An empty directory of ours: nothing there is taken for a module.
     assert!(scene.read("home/pwd").trim().starts_with(space.work.as_str()));
     assert_eq!(scene.read("home/ls"), "");

@@ -121,31 +121,58 @@ fn policies_decide_what_may_be_compiled() {
 }
 
 #[test]
-fn a_failure_carries_the_end_of_its_log_and_the_others_are_let_finish() {
+fn a_library_that_fails_stops_no_other_and_carries_its_reason() {
     let scene = Scene::new();
     let store = scene.store();
-    // `slow` ends after `broken` has failed; `later` must not begin.
     let compiler = scene.compiler(
         "case \"$output$*\" in \
-         *--system-lib-prefix\\ broken_*) seq 100; echo Traceback; touch \"$HOME/failed\"; exit 1;; \
+         *--system-lib-prefix\\ broken_*) seq 100; echo 'ValueError: it is broken'; seq 900; \
+         touch \"$HOME/failed\"; exit 1;; \
          *--system-lib-prefix\\ slow_*) while [ ! -e \"$HOME/failed\" ]; do sleep 0.02; done; \
-         sleep 0.5; echo library > \"$output\";; \
+         echo library > \"$output\";; \
+         *--system-lib-prefix\\ silent_*) seq 30; exit 2;; \
          *) echo library > \"$output\";; esac",
     );
     let cancel = Cancel::default();
     let options = Options { parallel: 2, ..Options::new(&cancel) };
-    let jobs = [job("slow"), job("broken"), job("later")];
+    let jobs = [job("slow"), job("broken"), job("later"), job("silent"), job("last")];
     let errors = options.run(&compiler, &store, &jobs).unwrap_err();
-    let [error] = &errors.0[..] else { panic!("{errors}") };
-    assert_eq!(error.to_string(), "failed to compile `broken`: the compiler exited with code 1");
-    assert_eq!(error.last_lines().len(), 20);
-    assert_eq!(error.last_lines()[18..], ["100", "Traceback"]);
-    let log = error.log().unwrap();
+    let [broken, silent] = &errors.0[..] else { panic!("{errors}") };
+    assert_eq!(broken.to_string(), "failed to compile `broken`: the compiler exited with code 1");
+    assert_eq!(broken.exception(), Some("ValueError: it is broken"));
+    assert_eq!(broken.last_lines().len(), 20);
+    assert_eq!(broken.last_lines()[14..], ["100", "ValueError: it is broken", "1", "2", "3", "4"]);
+    let log = broken.log().unwrap();
     assert!(log.starts_with(scene.cache().join("logs")), "{log}");
     assert!(fs_err::read_to_string(log).unwrap().starts_with("1\n2\n"));
-    assert!(matches!(store.lookup(jobs[0].fingerprint), Lookup::Hit(_)));
-    assert_eq!(store.lookup(jobs[2].fingerprint), Lookup::Miss(MissReason::Absent));
-    assert!(!options.events().contains(&"started later".to_owned()));
+    assert_eq!(silent.exception(), None);
+    assert_eq!(silent.last_lines()[18..], ["29", "30"]);
+    for index in [0, 2, 4] {
+        assert!(matches!(store.lookup(jobs[index].fingerprint), Lookup::Hit(_)), "{index}");
+    }
+    assert_eq!(store.lookup(jobs[1].fingerprint), Lookup::Miss(MissReason::Absent));
+}
+
+#[test]
+fn a_compiler_that_cannot_be_started_is_tried_once() {
+    let scene = Scene::new();
+    let mut compiler = scene.compiler("exit 0");
+    compiler.python = scene.root.join("absent");
+    let cancel = Cancel::default();
+    let options = Options::new(&cancel);
+    let errors = options.run(&compiler, &scene.store(), &[job("a"), job("b")]).unwrap_err();
+    assert_eq!(errors.0.len(), 1, "{errors}");
+}
+
+#[test]
+fn a_name_that_tvm_fails_with_is_told_by_its_remedy() {
+    let scene = Scene::new();
+    let compiler = scene.compiler(
+        "echo 'TypeError: Cannot convert from type `ffi.SmallStr` to `ffi.Object`'; exit 1",
+    );
+    let cancel = Cancel::default();
+    let errors = Options::new(&cancel).run(&compiler, &scene.store(), &[job("a")]).unwrap_err();
+    assert!(errors.0[0].help().unwrap().contains("less than 7 letters"), "{errors}");
 }
 
 #[test]

@@ -210,7 +210,7 @@ proptest! {
                 "estimated_vram_bytes": vram,
                 "bundle_weight": bundle,
                 "overrides": as_value(over),
-                "model_lib": lib.as_ref().map(|lib| format!("{lib}{index}x")),
+                "model_lib": lib.as_ref().map(|lib| format!("{lib}{index}_model")),
             });
             if let Some(revision) = revision {
                 entry["revision"] = revision.as_str().into();
@@ -236,7 +236,7 @@ proptest! {
             prop_assert_eq!(read.estimated_vram_bytes, *vram as u64);
             prop_assert_eq!(read.bundle_weight, *bundle);
             prop_assert_eq!(&read.overrides, over);
-            let lib = lib.as_ref().map(|lib| format!("{lib}{index}x").replace('-', "_"));
+            let lib = lib.as_ref().map(|lib| format!("{lib}{index}_model").replace('-', "_"));
             prop_assert_eq!(read.model_lib.as_ref().map(|lib| lib.as_str().to_owned()), lib);
         }
     }

@@ -120,7 +120,17 @@ fn schema_and_checker_agree_on_names_and_sources() {
         ),
         (
             "model_lib",
-            &["null", "\"a-b\"", "\"-\"", "\"\"", "\"3b\"", "\"a b\"", "1", &long(200), &long(201)],
+            &[
+                "null",
+                "\"library-a\"",
+                "\"-------\"",
+                "\"\"",
+                "\"3b\"",
+                "\"a b\"",
+                "1",
+                &long(200),
+                &long(201),
+            ],
         ),
     ]);
 }

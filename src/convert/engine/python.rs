@@ -8,7 +8,8 @@ use camino::Utf8Path;
 use crate::convert::chat::{ChatRequest, ChatSummary};
 use crate::convert::error::{ConvertError, EngineFailure, PythonFailure};
 use crate::io::files;
-use crate::io::process::{self, Cancel, End, LogLimit, Program, Variables, last_lines};
+use crate::io::process::{self, Cancel, End, LogLimit, Program, Variables};
+use crate::io::reason;
 use crate::model::{ChatConfig, OverrideValue, TensorCache};
 
 /// How many of a log's last lines an error carries.
@@ -146,13 +147,14 @@ impl MlcEngine<'_> {
     }
 
     fn failed(&self, verb: &'static str, failure: EngineFailure) -> ConvertError {
-        let last_lines = last_lines(self.log, LINES).unwrap_or_default();
+        let reason = reason::of_python(self.log, LINES);
         ConvertError::Python(Box::new(PythonFailure {
             model: None,
             verb,
             failure,
             log: Some(self.log.to_owned()),
-            last_lines,
+            exception: reason.exception,
+            last_lines: reason.lines,
         }))
     }
 }
