@@ -18,6 +18,8 @@ from scene import DATA, PROGRAM, ROOT, TARGET, VERSION, model, run
 
 IMAGE = os.environ.get("MLC_PACKAGE_TEST_ACT_IMAGE", "")
 HOME = ROOT / "target/act"
+# A commit of the action, as a workflow pins it.
+PINNED = "0123456789abcdef0123456789abcdef01234567"
 USES = re.compile(r"uses: *(actions/[a-z-]+)(?:/[a-z-]+)?@(\w[\w.-]*)")
 BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -109,7 +111,7 @@ class Act(unittest.TestCase):
             for name, ref in sorted(set(USES.findall("\n".join(texts))))
             if (HOME / "actions" / name.removeprefix("actions/")).is_dir()
         ]
-        for ref in ("v1", f"v{VERSION}"):
+        for ref in ("v1", f"v{VERSION}", PINNED):
             cls.repositories.append(f"mlc-package/mlc-package@{ref}={cls.action}")
 
     def setUp(self):
@@ -171,8 +173,8 @@ class Act(unittest.TestCase):
         calls.unlink(missing_ok=True)
         return sorted(json.loads(line)["arguments"][-1].removesuffix("_") for line in lines)
 
-    def act(self, event, payload=None, workflow="models", **variables):
-        """Runs a workflow as the repository is now."""
+    def act(self, event, payload=None, workflow="models", cache=True, **variables):
+        """Runs a workflow as the repository is now. `cache`: whether act serves one."""
         file = self.root / "event.json"
         file.write_text(json.dumps(payload or {}))
         with socket.socket() as probe:
@@ -204,6 +206,8 @@ class Act(unittest.TestCase):
             command += ["--local-repository", repository]
         for name, value in environment.items():
             command += ["--env", f"{name}={value}"]
+        if not cache:
+            command.append("--no-cache-server")
         mounts = f"-v {self.released}:{self.released}:ro -v {DATA}:{DATA}:ro -v {self.shared}:{self.shared}"
         command += ["--container-options", mounts]
         done = subprocess.run(

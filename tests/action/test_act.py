@@ -1,9 +1,26 @@
 """README's workflow, run by act on this machine: a program that nobody here wrote loads the action
 and runs its steps. scripts/test-container.sh runs every documented workflow in containers."""
 
+import http.server
+import threading
 import unittest
 
-from act import IMAGE, Act, documented
+from act import IMAGE, PINNED, Act, documented
+
+
+class Ill(http.server.BaseHTTPRequestHandler):
+    """A server of caches that answers 500."""
+
+    asked = 0
+
+    def do_GET(self):
+        Ill.asked += 1
+        self.send_error(500)
+
+    do_POST = do_PATCH = do_GET
+
+    def log_message(self, *_):
+        pass
 
 
 @unittest.skipIf(IMAGE, "act_test.py runs more of it in containers")
@@ -27,6 +44,27 @@ class Smoke(Act):
         files = self.artifact("dist")
         self.assertIn("mlc-package-manifest.json", files)
         self.assertIn("lib/libmodel_android.a", files)
+
+    def test_a_workflow_may_pin_a_commit(self):
+        text = documented("README.md", "name: models", "comment: on-change")
+        self.workflow(text.replace("mlc-package/mlc-package@v1", f"mlc-package/mlc-package@{PINNED}"))
+        done = self.good("push", self.push(self.commit()), cache=False)
+        self.assertEqual(done.outputs("package")["version"], "1.2.3")
+        # No cache server at all is a miss.
+        self.assertEqual(self.compilations(), ["one_layer", "other_layer"])
+        self.assertEqual(done.commands("error"), [])
+
+    def test_a_cache_that_answers_500_is_a_miss(self):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Ill)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        head = self.commit()
+        done = self.good("push", self.push(head), cache=False, ACTIONS_CACHE_URL=address)
+        self.assertGreater(Ill.asked, 0)
+        self.assertEqual(done.outputs("package")["libs-compiled"], "2")
+        self.assertEqual(done.commands("error"), [])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ import threading
 import unittest
 import urllib.parse
 
+from ruamel.yaml import YAML
+
 from release_github import ReleaseGitHub
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -311,6 +313,30 @@ class Release(Repository):
         (self.clone / "CHANGELOG.md").write_text("# Changelog\n\n## 1.0.01\n")
         self.assertIn("no section `## 1.0.0`", self.step("begin", "1.0.0", directory, good=False))
         self.assertEqual(self.github.releases, [])
+
+
+class Workflow(unittest.TestCase):
+    def test_each_job_waits_for_what_it_needs_and_the_moving_tag_is_last(self):
+        workflow = YAML(typ="safe").load((ROOT / ".github/workflows/release.yml").read_text())
+        jobs = workflow["jobs"]
+
+        def before(name):
+            needs = jobs[name].get("needs", [])
+            needs = [needs] if isinstance(needs, str) else needs
+            return set(needs).union(*(before(need) for need in needs))
+
+        self.assertEqual(before("keep"), {"begin", "programs"})
+        self.assertEqual(before("image"), {"begin", "programs", "keep"})
+        self.assertEqual(before("publish"), set(jobs) - {"publish"})
+        runs = [step["run"] for step in jobs["publish"]["steps"] if "run" in step]
+        steps = [run.split()[1] for run in runs if run.startswith("scripts/release.sh ")]
+        self.assertEqual(steps, ["tag", "publish", "move"])
+        self.assertEqual(len(runs), 3)
+        # Who builds may not write, and who writes builds nothing.
+        for name, job in jobs.items():
+            text = json.dumps(job["steps"])
+            builds = "cargo build" in text or "build-push-action" in text
+            self.assertNotEqual(builds, job["permissions"].get("contents") == "write" or name == "public")
 
 
 class Registry:
