@@ -66,6 +66,14 @@ class Smoke(Act):
         self.assertEqual(done.outputs("package")["libs-compiled"], "2")
         self.assertEqual(done.commands("error"), [])
 
+    def test_a_compiler_that_fails_is_an_annotation(self):
+        done = self.bad("push", self.push(self.commit()), cache=False, STAND_IN="exit-1")
+        errors = done.commands("error")
+        self.assertTrue([error for error in errors if "model one-q0f16: failed to compile" in error], errors)
+        # What the compiler itself prints is no command.
+        self.assertIn("not a command of ours", done.said())
+        self.assertFalse([error for error in errors if "not a command of ours" in error], errors)
+
 
 if __name__ == "__main__":
     unittest.main()
