@@ -124,7 +124,7 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     let mut planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
     output::refuse_occupied(&request.package, &planned.plan)?;
     refuse_unfetched(&planned.plan)?;
-    check_prepared(&planned.plan)?;
+    check_prepared(&planned.plan, &planned.models.files)?;
     abi_headers::check(&planned, ui)?;
     examine::require(&request.package, &planned, ui, cancel)?;
     planned.models.complete(planned.plan.fetch, ui)?;
@@ -317,7 +317,7 @@ fn link_and_assemble(
     let plan = &planned.plan;
     let sources: Vec<_> =
         plan.libraries.iter().map(|planned| source(planned, had)).collect::<Result<_, _>>()?;
-    with_libraries(plan, &sources, |linked| {
+    with_libraries(plan, &planned.models.files, &sources, |linked| {
         clock.lap("library");
         assemble(request, planned, &sources, linked, clock, ui, cancel)
     })

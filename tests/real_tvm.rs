@@ -54,24 +54,102 @@ impl Package {
     /// Runs the program with nothing of this process's environment but `PATH`; gives the JSON
     /// that it prints.
     fn run(&self, arguments: &[&str]) -> Value {
-        let run = assert_cmd::cargo::cargo_bin_cmd!("mlc-package")
+        let run = self.command(arguments).args(["--format", "json"]).assert().success();
+        serde_json::from_slice(&run.get_output().stdout).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> assert_cmd::Command {
+        let mut command = assert_cmd::cargo::cargo_bin_cmd!("mlc-package");
+        command
             .args(arguments)
-            .args(["--format", "json"])
             .env_clear()
             .env("PATH", std::env::var("PATH").unwrap())
             .env("HOME", &self.root)
             .env("PYTHONPATH", format!("{TINY}/compiler"))
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("MLC_PACKAGE_PYTHON", python())
-            .current_dir(self.root.join("app"))
-            .assert()
-            .success();
-        serde_json::from_slice(&run.get_output().stdout).unwrap()
+            .current_dir(self.root.join("app"));
+        command
     }
 
     fn build(&self) -> Value {
         self.run(&["build", "--no-binding"])
     }
+}
+
+/// Changes the tensors that the tensor cache of the first model lists.
+fn edit_tensors(package: &Package, change: impl FnOnce(&mut Vec<Value>)) {
+    let path = package.root.join("models").join(MODELS[0]).join("tensor-cache.json");
+    let original = fs_err::read(format!("{TINY}/models/{}/tensor-cache.json", MODELS[0])).unwrap();
+    let mut cache: Value = serde_json::from_slice(&original).unwrap();
+    change(cache["records"][0]["records"].as_array_mut().unwrap());
+    fs_err::write(path, cache.to_string()).unwrap();
+}
+
+#[test]
+#[ignore = "needs target/venv: make test"]
+fn weights_that_are_not_the_librarys_are_named() {
+    type Change = fn(&mut Vec<Value>);
+    let ways: [(Change, &str); 8] = [
+        (
+            |tensors| tensors.retain(|tensor| !name(tensor).starts_with("model.layers.1.")),
+            "the library has 2 layers, the weights 1: `model.layers.1.",
+        ),
+        (
+            |tensors| find(tensors, "model.norm.weight")["name"] = "model.ln.weight".into(),
+            "a tensor has another name: `model.norm.weight` is float16 [64] in the library",
+        ),
+        (
+            |tensors| tensors.retain(|tensor| name(tensor) != "model.embed_tokens.q_scale"),
+            "`model.embed_tokens.q_scale` is float16 [384, 2] in the library and missing",
+        ),
+        (
+            |tensors| find(tensors, "model.norm.weight")["shape"] = json!([8, 8]),
+            "`model.norm.weight` is float16 [64] in the library and float16 [8, 8]",
+        ),
+        (
+            |tensors| find(tensors, "lm_head.q_weight")["dtype"] = "int32".into(),
+            "`lm_head.q_weight` is uint32 [384, 8] in the library and int32 [384, 8]",
+        ),
+        (
+            |tensors| {
+                let mut more = tensors[0].clone();
+                more["name"] = "model.bias".into();
+                tensors.push(more);
+            },
+            "`model.bias` is uint32 [384, 8] in the weights and unknown to the library",
+        ),
+        (
+            |tensors| find(tensors, "lm_head.q_weight")["shape"] = json!([400, 8]),
+            "says `vocab_size` 384, and the weights have 400: `lm_head.q_weight`",
+        ),
+        (
+            |tensors| {
+                let turned = find(tensors, "model.layers.0.mlp.down_proj.q_weight");
+                turned["shape"] = json!([20, 64]);
+            },
+            "the layout is transposed, as that of q4f16_0 is against q4f16_1: \
+             `model.layers.0.mlp.down_proj.q_weight`",
+        ),
+    ];
+    let mut package = Package::new("android");
+    package.configure(|config| drop(config["model_list"].as_array_mut().unwrap().pop()));
+    for (change, says) in ways {
+        edit_tensors(&package, change);
+        let run = package.command(&["build", "--no-binding"]).assert().code(13);
+        let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        assert!(told.contains("[wrong-weights]") && told.contains(says), "{says}: {told}");
+    }
+    edit_tensors(&package, |_| {});
+    package.build();
+}
+
+fn name(tensor: &Value) -> &str {
+    tensor["name"].as_str().unwrap()
+}
+
+fn find<'a>(tensors: &'a mut [Value], wanted: &str) -> &'a mut Value {
+    tensors.iter_mut().find(|tensor| tensor["name"] == wanted).unwrap()
 }
 
 /// One field of each library of a manifest or a plan.

@@ -1,14 +1,15 @@
-use std::collections::BTreeMap;
-
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
-use super::{Context, Format};
+use super::{Context, Format, failure};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::fetch::package::ModelsError;
+use crate::fetch::{self, FetchError};
 use crate::io::files;
 use crate::io::map::MappedFile;
-use crate::library::{self, LibraryFile};
+use crate::library::weights::{self, Weights};
+use crate::library::{self, LibraryFile, LoadedBlob, ModelLibrary};
 use crate::manifest::{self, Manifest};
 use crate::model::{ChatConfig, Device};
 use crate::ui::Ui;
@@ -33,10 +34,10 @@ pub(super) struct InspectArgs {
 }
 
 pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let (path, chat_configs) = if files::is_dir(&args.path) {
-        (archive_of(&args.path)?, bundled_chat_configs(&args.path, &context.ui))
+    let (path, mut models) = if files::is_dir(&args.path) {
+        (archive_of(&args.path)?, bundled(&args.path, &context.ui))
     } else if files::is_file(&args.path) {
-        (args.path.clone(), BTreeMap::new())
+        (args.path.clone(), Vec::new())
     } else {
         return Err(Error::usage(
             format!("there is no file `{}`", args.path),
@@ -45,7 +46,8 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
     };
     let given = args.chat_config.as_deref().map(read_chat_config).transpose()?;
     let number = |model_lib: &str, name: &str| {
-        given.as_ref().or_else(|| chat_configs.get(model_lib))?.number(name)
+        let of_bundled = || models.iter().find(|model| model.library == model_lib);
+        given.as_ref().or_else(|| of_bundled().map(|model| &model.chat_config))?.number(name)
     };
     if files::size(&path)? == EMPTY_ARCHIVE && path != args.path {
         return Err(Error::usage(
@@ -66,8 +68,12 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
             writeln!(context.out, "{}", serde_json::to_string_pretty(&inspection)?)?;
         }
     }
+    if let (Some(path), Some(chat_config)) = (&args.chat_config, given.clone()) {
+        models =
+            opened.blobs().flatten().map(|blob| Model::beside(path, &chat_config, blob)).collect();
+    }
     // What can be read was shown; that the rest cannot be is a failure all the same.
-    let mut exit = Exit::Ok;
+    let mut exit = wrong_weights(&opened, &models, context)?;
     for error in opened.blobs().filter_map(Result::err).map(Error::Library) {
         context.ui.error(&error.to_string(), error.help().as_deref());
         exit = error.exit();
@@ -96,27 +102,88 @@ fn archive_of(dist: &Utf8Path) -> Result<Utf8PathBuf, Error> {
     })
 }
 
-/// The configs of the bundled models of a `dist/`, by the library that each loads. They only
-/// say more of what is in the archive: what cannot be read is left out with a warning.
-fn bundled_chat_configs(dist: &Utf8Path, ui: &Ui) -> BTreeMap<String, ChatConfig> {
+/// A model whose files are beside a library.
+struct Model {
+    /// What it is called in messages.
+    name: String,
+    /// The library that it loads.
+    library: String,
+    chat_config: ChatConfig,
+    dir: Utf8PathBuf,
+}
+
+impl Model {
+    /// The one whose config was named, for the library of that blob.
+    fn beside(path: &Utf8Path, chat_config: &ChatConfig, blob: &LoadedBlob<'_>) -> Self {
+        let dir = files::parent(path);
+        Self {
+            name: dir.file_name().unwrap_or(dir.as_str()).to_owned(),
+            library: library::model_lib(blob.prefix).to_owned(),
+            chat_config: chat_config.clone(),
+            dir: dir.to_owned(),
+        }
+    }
+}
+
+/// The bundled models of a `dist/`. They only say more of what is in the archive: what cannot be
+/// read is left out with a warning.
+fn bundled(dist: &Utf8Path, ui: &Ui) -> Vec<Model> {
     let path = dist.join(manifest::FILE_NAME);
     let manifest = match read_manifest(&path) {
         Ok(Some(manifest)) => manifest,
-        Ok(None) => return BTreeMap::new(),
+        Ok(None) => return Vec::new(),
         Err(why) => {
             ui.warn(&format!("`{path}` cannot be used: {why}"));
-            return BTreeMap::new();
+            return Vec::new();
         }
     };
-    let mut found = BTreeMap::new();
+    let mut found = Vec::new();
     for model in manifest.models.iter().filter(|model| model.bundled) {
-        let bundle = dist.join("bundle").join(model.model_id.as_str());
-        match read_chat_config(&bundle.join(ChatConfig::FILE_NAME)) {
-            Ok(chat_config) => drop(found.insert(model.model_lib.to_string(), chat_config)),
+        let dir = dist.join("bundle").join(model.model_id.as_str());
+        match read_chat_config(&dir.join(ChatConfig::FILE_NAME)) {
+            Ok(chat_config) => found.push(Model {
+                name: model.model_id.to_string(),
+                library: model.model_lib.to_string(),
+                chat_config,
+                dir,
+            }),
             Err(error) => ui.warn(&error.to_string()),
         }
     }
     found
+}
+
+/// Holds the weights that are beside a library against it, and tells of those that do not belong
+/// to it.
+fn wrong_weights(
+    opened: &ModelLibrary<'_>,
+    models: &[Model],
+    context: &Context<'_>,
+) -> Result<Exit, Error> {
+    let mut exit = Exit::Ok;
+    for model in models {
+        let mut blobs = opened.blobs().flatten();
+        let Some(blob) = blobs.find(|blob| library::model_lib(blob.prefix) == model.library) else {
+            continue;
+        };
+        let cannot = |source: FetchError| {
+            let model_id = Some(model.name.clone());
+            Error::Models(ModelsError::Model { model_id, source: Box::new(source) })
+        };
+        let Some(cache) = fetch::tensor_cache_if_there(&model.dir).map_err(cannot)? else {
+            continue;
+        };
+        let (name, tensor_cache) = cache;
+        let weights = Weights { chat_config: &model.chat_config, tensor_cache: &tensor_cache };
+        let path = model.dir.join(name);
+        let problem = weights::check(&blob.metadata, weights, &model.name, &model.library, &path);
+        if let Some(problem) = problem {
+            let error = Error::Validation(vec![problem]);
+            failure::tell(&error, &context.ui, None);
+            exit = error.exit();
+        }
+    }
+    Ok(exit)
 }
 
 fn read_manifest(path: &Utf8Path) -> Result<Option<Manifest>, Error> {

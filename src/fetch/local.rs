@@ -88,17 +88,25 @@ pub(super) fn read_chat_config(dir: &Utf8Path) -> Result<ChatConfig, FetchError>
 
 /// The tensor cache and its name. Where both names are there, the newer one counts.
 pub(super) fn read_tensor_cache(dir: &Utf8Path) -> Result<(&'static str, TensorCache), FetchError> {
+    let [newer, _] = TensorCache::FILE_NAMES;
+    tensor_cache_if_there(dir)?
+        .ok_or_else(|| FetchError::Missing { dir: dir.to_owned(), file: newer.to_owned() })
+}
+
+/// The same, where a directory may have none.
+pub fn tensor_cache_if_there(
+    dir: &Utf8Path,
+) -> Result<Option<(&'static str, TensorCache)>, FetchError> {
     for name in TensorCache::FILE_NAMES {
         let path = dir.join(name);
         if let Some(text) = files::read_if_there(&path)? {
             refuse_lfs_pointer(&path, text.len() as u64)?;
             let cache =
                 TensorCache::parse(&text).map_err(|why| FetchError::TensorCache { path, why })?;
-            return Ok((name, cache));
+            return Ok(Some((name, cache)));
         }
     }
-    let [newer, _] = TensorCache::FILE_NAMES;
-    Err(FetchError::Missing { dir: dir.to_owned(), file: newer.to_owned() })
+    Ok(None)
 }
 
 /// Every file with its place on this machine and its size, sorted by path.

@@ -156,7 +156,7 @@ pub fn inspect(
 }
 
 /// The name that goes with a prefix.
-fn model_lib(prefix: &str) -> &str {
+pub fn model_lib(prefix: &str) -> &str {
     prefix.strip_suffix('_').unwrap_or(prefix)
 }
 

@@ -245,7 +245,7 @@ fn kv_cache_per_token(metadata: &Metadata) -> Result<u64, MemoryError> {
 
 /// The bits of one element of a type as TVM names it: `float16`, `uint32`, `float8_e4m3fn`,
 /// `float16x4`.
-fn bits(dtype: &str) -> Option<u64> {
+pub(super) fn bits(dtype: &str) -> Option<u64> {
     let (scalar, lanes) = match dtype.rsplit_once('x') {
         Some((scalar, lanes)) => (scalar, number(lanes).filter(|lanes| *lanes <= 65_535)?),
         None => (dtype, 1),

@@ -65,6 +65,19 @@ pub struct Param {
     pub shape: Vec<Dimension>,
     /// Its element type, `float16` for instance.
     pub dtype: String,
+    /// The steps by which it is divided among devices, where it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub preprocs: Vec<Preproc>,
+}
+
+/// A step that divides a weight among devices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preproc {
+    /// The shape that it takes; by default the one that it gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_shape: Option<Vec<Dimension>>,
+    /// The shape that it gives.
+    pub out_shape: Vec<Dimension>,
 }
 
 /// One dimension of a weight.

@@ -21,6 +21,7 @@ mod printable;
 mod render;
 mod shared;
 mod validate;
+pub mod weights;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ pub use anatomy::{Anatomy, SharedKernel};
 pub use archive::write_archive;
 pub use container::ContainerError;
 pub use error::{BlobProblem, LibraryError};
-pub use inspect::{InspectedLibrary, Inspection, inspect};
+pub use inspect::{InspectedLibrary, Inspection, inspect, model_lib};
 pub use object::{ObjectError, ObjectFormat, Platform, Processor};
 pub use render::write_inspection;
 pub use shared::check_format;

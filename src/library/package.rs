@@ -7,8 +7,9 @@ use camino::Utf8Path;
 use crate::compile::package::Had;
 use crate::error::Error;
 use crate::io::map::MappedFile;
+use crate::library::weights::{self, Weights};
 use crate::library::{self, Expectation, LibraryError, LibraryFile, Linked, Problem, Target};
-use crate::model::Fingerprint;
+use crate::model::{Fingerprint, ModelFiles, ModelId};
 use crate::plan::{Origin, Plan, PlannedLibrary};
 
 /// A library's file, mapped.
@@ -39,6 +40,7 @@ pub(crate) fn source<'a>(
 /// Opens and validates libraries, all problems at once, and goes on with them.
 pub(crate) fn with_libraries<T>(
     plan: &Plan,
+    models: &BTreeMap<ModelId, ModelFiles>,
     sources: &[LibrarySource<'_>],
     go_on: impl FnOnce(&[Linked<'_>]) -> Result<T, Error>,
 ) -> Result<T, Error> {
@@ -56,19 +58,51 @@ pub(crate) fn with_libraries<T>(
             expects,
         })
         .collect();
-    let problems = library::validate(target(plan), &linked);
+    let mut problems = library::validate(target(plan), &linked);
+    problems.extend(wrong_weights(models, &linked));
     if problems.is_empty() { go_on(&linked) } else { Err(Error::Validation(problems)) }
+}
+
+/// Weights that are not those of the library that loads them.
+fn wrong_weights(models: &BTreeMap<ModelId, ModelFiles>, linked: &[Linked<'_>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for linked in linked {
+        let prefix = linked.name.system_lib_prefix();
+        let Some(blob) = linked.library.blobs().flatten().find(|blob| blob.prefix == prefix) else {
+            continue;
+        };
+        for expected in linked.expects.iter().filter(|expected| expected.is_met_by(blob)) {
+            let Some(model_id) = &expected.model_id else { continue };
+            // A checkpoint that is not converted yet has no files.
+            let files = models.get(model_id).filter(|files| !files.files.is_empty());
+            let Some(files) = files else { continue };
+            let weights =
+                Weights { chat_config: &files.chat_config, tensor_cache: &files.tensor_cache };
+            let path = files.tensor_cache_path();
+            problems.extend(weights::check(
+                &blob.metadata,
+                weights,
+                model_id.as_str(),
+                linked.name.as_str(),
+                &path,
+            ));
+        }
+    }
+    problems
 }
 
 /// Validates the libraries that the user compiled: whoever waited for a compilation should not
 /// be told after it.
-pub(crate) fn check_prepared(plan: &Plan) -> Result<(), Error> {
+pub(crate) fn check_prepared(
+    plan: &Plan,
+    models: &BTreeMap<ModelId, ModelFiles>,
+) -> Result<(), Error> {
     let none = BTreeMap::new();
     let prepared =
         plan.libraries.iter().filter(|library| matches!(library.origin, Origin::Prepared { .. }));
     let sources: Vec<_> =
         prepared.map(|planned| source(planned, &none)).collect::<Result<_, _>>()?;
-    with_libraries(plan, &sources, |_| Ok(()))
+    with_libraries(plan, models, &sources, |_| Ok(()))
 }
 
 /// All, or the problems of all that are none.

@@ -44,6 +44,14 @@ pub struct Expectation {
     pub quantization: String,
 }
 
+impl Expectation {
+    /// Whether a blob says that it is of this architecture and quantization.
+    pub(super) fn is_met_by(&self, blob: &LoadedBlob<'_>) -> bool {
+        let metadata = &blob.metadata;
+        metadata.model_type == self.model_type && metadata.quantization == self.quantization
+    }
+}
+
 /// The kinds of problems, as printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,6 +72,8 @@ pub enum Code {
     UnreadableBlob,
     /// The library is of another model.
     WrongModel,
+    /// The model's weights are not those that the library takes.
+    WrongWeights,
     /// Two objects define one symbol.
     DuplicateSymbol,
 }
@@ -253,7 +263,7 @@ fn missing_blob(linked: &Linked<'_>, prefixes: &[&str]) -> Problem {
 fn check_model(linked: &Linked<'_>, blob: &LoadedBlob<'_>, problems: &mut Vec<Problem>) {
     let (model_type, quantization) = (&blob.metadata.model_type, &blob.metadata.quantization);
     for model in linked.expects {
-        if *model_type != model.model_type || *quantization != model.quantization {
+        if !model.is_met_by(blob) {
             let (model_type, quantization) = (printable(model_type), printable(quantization));
             let (who, help) = match &model.model_id {
                 Some(id) => (
@@ -363,6 +373,7 @@ impl fmt::Display for Code {
             Self::DuplicateBlob => "duplicate-blob",
             Self::UnreadableBlob => "unreadable-blob",
             Self::WrongModel => "wrong-model",
+            Self::WrongWeights => "wrong-weights",
             Self::DuplicateSymbol => "duplicate-symbol",
         })
     }

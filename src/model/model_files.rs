@@ -49,6 +49,13 @@ impl ModelFiles {
         self.dir.join(ChatConfig::FILE_NAME)
     }
 
+    /// Where the tensor cache is. Where both names are there, the newer one counts.
+    pub fn tensor_cache_path(&self) -> Utf8PathBuf {
+        let [newer, older] = TensorCache::FILE_NAMES;
+        let is_there = |name: &str| self.files.iter().any(|file| file.path.as_str() == name);
+        self.dir.join(if is_there(newer) || !is_there(older) { newer } else { older })
+    }
+
     /// The bytes of all files of a role.
     pub fn bytes_of(&self, role: FileRole) -> u64 {
         self.files.iter().filter(|file| file.role == role).map(|file| file.bytes).sum()

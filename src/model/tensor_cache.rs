@@ -35,6 +35,9 @@ pub struct TensorRecord {
     pub shape: Vec<u64>,
     /// Its element type, `float16` or `uint32` for instance.
     pub dtype: String,
+    /// How it is stored: `raw`, or `f32-to-bf16`, which is bfloat16 if the type is `float32`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
     /// Its bytes in the shard.
     pub nbytes: u64,
     /// Where it begins in the shard.

@@ -40,5 +40,5 @@ mod sizes;
 mod store;
 mod streams;
 mod tree;
-mod unpack;
 mod variables;
+mod weights;
