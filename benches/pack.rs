@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
+use mlc_package::github::api::ApiOptions;
 use mlc_package::io::cancel::Cancel;
-use mlc_package::io::retry::RetryPolicy;
 use mlc_package::publish::pack::{self, PackOptions};
-use mlc_package::publish::unpack::{GithubHost, Source, UnpackRequest, unpack};
+use mlc_package::publish::unpack::{Source, UnpackRequest, unpack};
 use serde_json::json;
 
 const SHARDS: usize = 64;
@@ -54,9 +54,7 @@ fn unpack_turn(dir: &Utf8Path) -> anyhow::Result<()> {
     let request = UnpackRequest {
         source: Source::find(dir.join("packed").as_str())?,
         output: dir.join("out"),
-        github: GithubHost::from_variables(&|_| None)?,
-        retry: RetryPolicy::default(),
-        stall: Duration::from_secs(30),
+        github: ApiOptions::without_repository(&|_| None)?,
     };
     unpack(&request, &Cancel::default(), &|_| {})?;
     Ok(())

@@ -100,10 +100,8 @@ fn send(url: &str, path: &Utf8Path, count: usize) -> anyhow::Result<()> {
     };
     let request = ReleaseRequest {
         tag: "v1".to_owned(),
-        target: None,
-        draft: false,
-        prerelease: false,
         files: (0..count).map(file).collect(),
+        ..ReleaseRequest::default()
     };
     let begun = Instant::now();
     let published = release(&options, &request, &Cancel::default(), &|_| {})?;

@@ -112,6 +112,14 @@ pub enum Error {
     /// A release could not be unpacked. Exit 2, 11, 13 or 14.
     #[error(transparent)]
     Unpack(#[from] UnpackError),
+    /// A baseline that was named cannot be read. Exits as why it cannot, or 11.
+    #[error("the baseline `{origin}` cannot be read: {source}")]
+    Baseline {
+        /// Where it is.
+        origin: String,
+        /// Why not.
+        source: Box<Error>,
+    },
     /// A release was not published. Exit 15, or 2 if nobody says of which repository.
     #[error(transparent)]
     Publish(#[from] PublishError),
@@ -198,6 +206,10 @@ impl Error {
             }
             Self::Pack(_) => Exit::Publish,
             Self::Unpack(error) => unpack_exit(error),
+            Self::Baseline { source, .. } => match source.exit() {
+                Exit::Publish => Exit::Fetch,
+                exit => exit,
+            },
             Self::Publish(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Publish(error) if error.is_usage() => Exit::Usage,
             Self::Publish(_) => Exit::Publish,
@@ -236,6 +248,10 @@ impl Error {
             Self::Pack(error) => error.help().map(str::to_owned),
             Self::Unpack(error) => error.help(),
             Self::Publish(error) => error.help(),
+            Self::Baseline { source, .. } => match &**source {
+                Self::Publish(PublishError::Api(error)) => error.help_to_read(),
+                source => source.help(),
+            },
             _ => None,
         }
     }

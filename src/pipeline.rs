@@ -196,7 +196,7 @@ fn make_plan(
     if planned_binding.is_some() {
         clock.lap("sources");
     }
-    let mut models = PackageModels::new(&request.hub(), &config, cancel)?;
+    let mut models = PackageModels::new(&request.hub(), &config, ui, cancel)?;
     let mut conversions = PackageConversions::new(&request.cache_dir);
     let target = config.device.into();
     let converting = request.conversions(&target);

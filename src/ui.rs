@@ -5,7 +5,8 @@ mod progress;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use camino::Utf8Path;
@@ -27,12 +28,13 @@ pub enum Verbosity {
     Verbose,
 }
 
-/// Standard error, in lines with an aligned first word, as cargo writes them.
+/// Standard error, in lines with an aligned first word, as cargo writes them. Clones are one voice.
+#[derive(Clone)]
 pub struct Ui {
     verbosity: Verbosity,
     github: bool,
     animated: bool,
-    running: Mutex<Running>,
+    running: Arc<Mutex<Running>>,
 }
 
 /// The spinner that shows what is being compiled; only on a terminal.
@@ -59,7 +61,7 @@ impl Ui {
             verbosity,
             github,
             animated: watched && verbosity == Verbosity::Normal,
-            running: Mutex::new(Running { bar: None, names: Vec::new() }),
+            running: Arc::new(Mutex::new(Running { bar: None, names: Vec::new() })),
         }
     }
 
@@ -93,6 +95,11 @@ impl Ui {
         if self.verbosity >= Verbosity::Normal {
             self.line(&format!("{WARNING}warning{WARNING:#}: {}", visible(message)));
         }
+    }
+
+    /// Says why something is asked for again, and when.
+    pub fn retrying(&self, why: &str, after: Duration) {
+        self.warn(&format!("{why}; retrying in {}", seconds(after)));
     }
 
     /// Says why the run failed, and what to do.
@@ -290,9 +297,8 @@ impl<'a> Transfer<'a> {
     }
 
     /// It has to be asked for again.
-    pub fn retry(&self, name: &str, why: &str, after: std::time::Duration) {
-        let seconds = after.as_secs_f64();
-        let warn = || self.ui.warn(&format!("{name}: {why}; again in {seconds:.1} s"));
+    pub fn retry(&self, name: &str, why: &str, after: Duration) {
+        let warn = || self.ui.retrying(&format!("{name}: {why}"), after);
         match &self.bars {
             Some(bars) => bars.all.suspend(warn),
             None => warn(),
@@ -330,6 +336,14 @@ impl Running {
 /// line break, GitHub would take the rest for a command; of the old form, anywhere.
 fn visible(text: &str) -> Cow<'_, str> {
     model::visible(text, LONGEST)
+}
+
+/// A wait, as a person counts it.
+fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        seconds => format!("{seconds} s"),
+    }
 }
 
 /// The width of the terminal, or what is read well where there is none.

@@ -4,14 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::time::Duration;
 
+use mlc_package::github::api::ApiOptions;
 use mlc_package::io::cancel::Cancel;
-use mlc_package::io::retry::RetryPolicy;
 use mlc_package::model::Digest;
 use mlc_package::publish::pack::assets::AssetsManifest;
 use mlc_package::publish::pack::{Sha256, sums};
-use mlc_package::publish::unpack::{GithubHost, Source, UnpackError, UnpackRequest, unpack};
+use mlc_package::publish::unpack::{Source, UnpackError, UnpackRequest, unpack};
 use serde_json::{Value, json};
 
 use super::tar::with_true_checksums;
@@ -87,13 +86,11 @@ fn unpacks(list: &[u8], archive: &[u8], own_sums: Option<&[u8]>) -> bool {
 }
 
 fn request(place: &Place) -> UnpackRequest {
-    let url = |text: &str| GithubHost::from_variables(&|_| Some(text.to_owned())).expect("one");
+    let url = |text: &str| Some(text.to_owned());
     UnpackRequest {
         source: Source::File(place.path("packed").join(LIST)),
         output: place.path("dist"),
-        github: url("https://github.invalid"),
-        retry: RetryPolicy::default(),
-        stall: Duration::from_secs(1),
+        github: ApiOptions::without_repository(&|_| url("https://github.invalid")).expect("one"),
     }
 }
 

@@ -10,22 +10,61 @@ use crate::github::api::ApiOptions;
 use crate::github::event;
 use crate::io::environment::Environment;
 use crate::pipeline::publish::{self, CommentWhen, Feedback};
-use crate::publish::{Annotation, Conclusion, Level};
+use crate::publish::{Annotation, Conclusion, Level, Place};
 use crate::report::{self, SizeReport};
 
 /// Where the report goes besides.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "In a job of GitHub Actions")]
+#[command(next_help_heading = IN_A_JOB)]
 pub(super) struct FeedbackArgs {
     /// Comment on the job's pull request
     #[arg(long, value_name = "WHEN", default_value = "never")]
     comment: When,
+    #[command(flatten)]
+    comment_place: CommentPlace,
     /// Make a check run of it, beside the commit
     #[arg(long)]
     check: bool,
     /// Add it to the job's summary
     #[arg(long)]
     summary: bool,
+}
+
+/// Over the options that are about a job.
+pub(super) const IN_A_JOB: &str = "In a job of GitHub Actions";
+
+/// Which comment, of several jobs' on one pull request.
+#[derive(Debug, Args)]
+pub(super) struct CommentPlace {
+    /// What tells several comments on one pull request apart: jobs of one key write one comment
+    /// [default: the verb's own]
+    #[arg(long, value_name = "KEY", value_parser = key, help_heading = IN_A_JOB)]
+    comment_key: Option<String>,
+    /// Write only this section of the comment, and leave those of other jobs; sections are in the
+    /// order of their names
+    #[arg(long, value_name = "NAME", value_parser = key, help_heading = IN_A_JOB)]
+    comment_section: Option<String>,
+}
+
+impl CommentPlace {
+    /// The comment, by its key or the verb's.
+    pub(super) fn place<'a>(&'a self, verb: &'a str) -> Place<'a> {
+        Place {
+            key: self.comment_key.as_deref().unwrap_or(verb),
+            section: self.comment_section.as_deref(),
+        }
+    }
+}
+
+/// A word that can stand in the mark of a comment.
+fn key(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let good = !text.is_empty() && text.len() <= 100 && text.chars().all(plain);
+    let good = good && !text.contains("--") && !text.starts_with('-') && !text.ends_with('-');
+    match good {
+        true => Ok(text.to_owned()),
+        false => Err("expected letters, digits, `.`, `_` and single `-` between them".to_owned()),
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -57,7 +96,7 @@ impl FeedbackArgs {
         };
         let annotations: Vec<_> = notes.into_iter().map(annotation).collect();
         let feedback = Feedback {
-            key: "size",
+            place: self.comment_place.place("size"),
             title: &sizes.title(),
             conclusion,
             markdown: &markdown,

@@ -2,6 +2,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use super::feedback::{CommentPlace, IN_A_JOB};
 use super::{Context, Format};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -9,11 +10,11 @@ use crate::github::api::ApiOptions;
 use crate::github::event;
 use crate::io::environment::Environment;
 use crate::io::files;
-use crate::model::{ArchiveCompression, CommentPolicy, Project};
+use crate::model::{ArchiveCompression, ByteSize, CommentPolicy, Project};
 use crate::pipeline;
-use crate::pipeline::publish::{self, CommentWhen, Feedback, PublishRequest};
+use crate::pipeline::publish::{self, CommentWhen, Feedback, Intended, Intention, PublishRequest};
 use crate::publish::pack::{Compression, PackOptions, PackageName};
-use crate::publish::{Conclusion, PublishError, Published, ReleaseFile};
+use crate::publish::{Conclusion, Existing, Latest, PublishError, Published, ReleaseFile};
 use crate::report::{self, ReleaseSummary};
 
 /// The longest report that is read, in bytes.
@@ -56,16 +57,33 @@ pub(super) struct PublishArgs {
     /// Mark the release as no final version [default: as mlc-package.yml says, else false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     prerelease: Option<bool>,
+    /// The release's title [default: the tag, if the release is new]
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// A file with the release's text, in Markdown
+    #[arg(long, value_name = "FILE")]
+    notes_file: Option<Utf8PathBuf>,
+    /// Whether it becomes the release that GitHub calls the latest [default: as GitHub does it]
+    #[arg(long, value_name = "WHETHER", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    make_latest: Option<LatestChoice>,
+    /// Replace assets of another package that have the same names
+    #[arg(long)]
+    replace: bool,
+    /// Print what would be sent and replaced; nothing is packed or changed
+    #[arg(long)]
+    dry_run: bool,
     /// Comment on the job's pull request: the release and the reports [default: as mlc-package.yml
     /// says, else never]
-    #[arg(long, value_name = "WHEN", help_heading = "In a job")]
+    #[arg(long, value_name = "WHEN", help_heading = IN_A_JOB)]
     comment: Option<When>,
+    #[command(flatten)]
+    comment_place: CommentPlace,
     /// Make a check run of it [default: as mlc-package.yml says, else false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = "In a job")]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = IN_A_JOB)]
     check: Option<bool>,
     /// Markdown to go into the comment, the check run and the job's summary; may be given more
     /// than once
-    #[arg(long, value_name = "FILE", help_heading = "In a job")]
+    #[arg(long, value_name = "FILE", help_heading = IN_A_JOB)]
     report_markdown: Vec<Utf8PathBuf>,
     /// How to print the result
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -78,6 +96,16 @@ enum CompressionChoice {
     Zstd,
     /// .tar.gz, for those who have no zstd
     Gzip,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LatestChoice {
+    /// It does
+    True,
+    /// It does not
+    False,
+    /// It does if its version is the highest
+    Legacy,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -113,10 +141,19 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
         tag,
         draft: args.draft.or(settings.draft).unwrap_or(false),
         prerelease: args.prerelease.or(settings.prerelease).unwrap_or(false),
+        title: args.title,
+        notes: args.notes_file.as_ref().map(|path| read_text("--notes-file", path)).transpose()?,
+        latest: args.make_latest.map(Latest::from),
+        replace: args.replace,
         packages,
         staging: args.staging,
         files: args.files,
     };
+    if args.dry_run {
+        let (existing, intended) = publish::rehearse(&request, &context.ui, &context.cancel)?;
+        print_intended(&request.tag, existing.as_ref(), &intended, args.format, context)?;
+        return Ok(Exit::Ok);
+    }
     let (published, files) = publish::publish(&request, &context.ui, &context.cancel)?;
     print(&request.tag, &published, &files, args.format, context)?;
 
@@ -136,7 +173,7 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
         markdown = format!("{markdown}\n{report}");
     }
     let feedback = Feedback {
-        key: "release",
+        place: args.comment_place.place("release"),
         title: &request.tag,
         conclusion: Conclusion::Success,
         markdown: &markdown,
@@ -216,14 +253,64 @@ fn refuse_bad_tag(tag: &str) -> Result<(), Error> {
 }
 
 fn read_reports(paths: &[Utf8PathBuf]) -> Result<Vec<String>, Error> {
-    let read = |path: &Utf8PathBuf| {
-        let wrong = |what: &str| {
-            Error::usage(format!("--report-markdown {path}: {what}"), "name a file of Markdown")
+    paths.iter().map(|path| read_text("--report-markdown", path)).collect()
+}
+
+fn read_text(option: &str, path: &Utf8PathBuf) -> Result<String, Error> {
+    let wrong =
+        |what: &str| Error::usage(format!("{option} {path}: {what}"), "name a file of Markdown");
+    let bytes = files::read_at_most(path, REPORT_LIMIT)?.ok_or_else(|| wrong("too long"))?;
+    String::from_utf8(bytes).map_err(|_| wrong("not UTF-8"))
+}
+
+fn print_intended(
+    tag: &str,
+    existing: Option<&Existing>,
+    intended: &[Intended],
+    format: Format,
+    context: &mut Context<'_>,
+) -> Result<(), Error> {
+    let release = existing.map(|existing| &existing.release);
+    if let Format::Json = format {
+        let assets = intended
+            .iter()
+            .map(|asset| json!({"name": asset.name, "bytes": asset.bytes, "action": asset.action}));
+        let result = json!({
+            "tag": tag,
+            "url": release.map(|release| &release.html_url),
+            "draft": release.map(|release| release.draft),
+            "assets": assets.collect::<Vec<_>>(),
+        });
+        writeln!(context.out, "{}", serde_json::to_string_pretty(&result)?)?;
+        return Ok(());
+    }
+    match release {
+        None => writeln!(context.out, "{tag}: a new release")?,
+        Some(release) if release.draft => {
+            writeln!(context.out, "{tag}: {} (draft)", release.html_url)?
+        }
+        Some(release) => writeln!(context.out, "{tag}: {}", release.html_url)?,
+    }
+    for asset in intended {
+        let action = match asset.action {
+            Intention::Keep => "keep",
+            Intention::Send => "send",
+            Intention::Replace => "replace",
+            Intention::Pack => "pack",
         };
-        let bytes = files::read_at_most(path, REPORT_LIMIT)?.ok_or_else(|| wrong("too long"))?;
-        String::from_utf8(bytes).map_err(|_| wrong("not UTF-8"))
-    };
-    paths.iter().map(read).collect()
+        writeln!(context.out, "  {action:<8}{} ({})", asset.name, ByteSize(asset.bytes))?;
+    }
+    Ok(())
+}
+
+impl From<LatestChoice> for Latest {
+    fn from(choice: LatestChoice) -> Self {
+        match choice {
+            LatestChoice::True => Self::Yes,
+            LatestChoice::False => Self::No,
+            LatestChoice::Legacy => Self::Legacy,
+        }
+    }
 }
 
 fn print(

@@ -1,25 +1,21 @@
-use std::time::Duration;
-
 use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::{Context, place};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::io::retry::RetryPolicy;
+use crate::github::api::ApiOptions;
 use crate::model::ByteSize;
 use crate::pipeline;
-use crate::publish::unpack::{GithubHost, Source, UnpackRequest};
+use crate::publish::PublishError;
+use crate::publish::unpack::{Source, UnpackRequest};
 use crate::report::count;
-
-/// The longest time without a byte of a download.
-const STALL: Duration = Duration::from_secs(30);
 
 /// `mlc-package unpack`.
 #[derive(Debug, Args)]
 pub(super) struct UnpackArgs {
-    /// The …-assets.json of a release: its address, the file, or the directory that holds it
-    /// beside all other assets
+    /// A release (OWNER/REPO@TAG, or the address of its page), or its …-assets.json: the address,
+    /// the file, or the directory that holds it beside all other assets
     source: String,
     /// Where to lay it out
     #[arg(short, long, value_name = "DIR", default_value = "dist")]
@@ -31,9 +27,8 @@ pub(super) fn run(args: &UnpackArgs, context: &mut Context<'_>) -> Result<Exit, 
     let request = UnpackRequest {
         source: Source::find(&args.source)?,
         output: args.output.clone(),
-        github: GithubHost::from_variables(&|name| std::env::var(name).ok())?,
-        retry: RetryPolicy::default(),
-        stall: STALL,
+        github: ApiOptions::without_repository(&|name| std::env::var(name).ok())
+            .map_err(PublishError::from)?,
     };
     let list = pipeline::unpack(&request, &context.ui, &context.cancel)?;
     let files: usize = list.archives.iter().map(|archive| archive.files.len()).sum();

@@ -2,7 +2,7 @@ use camino::Utf8Path;
 
 use super::{Checked, FileText, MAX_BYTES, ModelDir, Place, Surroundings};
 use crate::io::{dir, files};
-use crate::model::{ChatConfig, TensorCache};
+use crate::model::{ChatConfig, TensorCache, git_lfs};
 
 /// A `mlc-chat-config.json` larger than this is none: they have a few kilobytes.
 const MAX_CHAT_CONFIG: u64 = 16 << 20;
@@ -43,6 +43,9 @@ fn text_of(path: &Utf8Path) -> FileText {
         return FileText::Missing;
     }
     match files::read_at_most(path, MAX_CHAT_CONFIG) {
+        Ok(Some(text)) if git_lfs::is_pointer(&text) => {
+            FileText::Unreadable(git_lfs::NOT_PULLED.to_owned())
+        }
         Ok(Some(text)) => FileText::Text(text),
         Ok(None) => FileText::Unreadable("it is larger than 16 MiB".to_owned()),
         Err(error) => FileText::Unreadable(error.to_string()),

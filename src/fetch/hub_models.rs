@@ -12,7 +12,8 @@ use crate::io::cancel::Cancel;
 use crate::io::in_use::InUse;
 use crate::io::{digest, space, stamp};
 use crate::model::{
-    ChatConfig, DownloadPolicy, HubRepo, ModelFile, ModelFiles, Shard, ShardPath, TensorCache,
+    ChatConfig, DownloadPolicy, FileRole, HubRepo, ModelFile, ModelFiles, Shard, ShardPath,
+    TensorCache,
 };
 
 /// How the models of the Hub are had.
@@ -85,16 +86,23 @@ impl HubModels {
     }
 
     /// Has a model's config and tensor cache, downloading the two if they are not here. With a
-    /// lock nothing else is asked; without, the commit is, in one small request.
+    /// lock nothing else is asked; without, the commit is, in one small request. A model that is
+    /// not bundled needs no tensor cache: the app downloads it, and MLC LLM takes it too.
     pub fn metadata(
         &self,
         repo: &HubRepo,
+        bundled: bool,
         events: &dyn Fn(FetchEvent),
     ) -> Result<HubModel, FetchError> {
-        self.find(repo, events).map_err(|error| self.explained(repo, error))
+        self.find(repo, bundled, events).map_err(|error| self.explained(repo, error))
     }
 
-    fn find(&self, repo: &HubRepo, events: &dyn Fn(FetchEvent)) -> Result<HubModel, FetchError> {
+    fn find(
+        &self,
+        repo: &HubRepo,
+        bundled: bool,
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<HubModel, FetchError> {
         let pin = self.lock.as_ref().and_then(|lock| lock.find(repo));
         if self.locked && pin.is_none() {
             return Err(FetchError::NotLocked { repo: Box::new(repo.clone()) });
@@ -121,7 +129,7 @@ impl HubModels {
             Some(pin) => (pin.commit.clone(), Listing { files: pin.files.clone() }),
             None => self.resolve_or_cached(repo)?,
         };
-        self.read(repo, commit, &listing, events)
+        self.read(repo, commit, &listing, bundled, events)
     }
 
     /// The commit that a model is now, and the commit's files.
@@ -141,7 +149,9 @@ impl HubModels {
         let commit = self.commit(repo)?;
         let listing = self.hub.listing(repo, &commit).or_else(|error| {
             let cached = match &error {
-                HubError::Offline { .. } => cached_listing(&self.hub_cache, repo, &commit),
+                HubError::Offline { .. } => {
+                    cached_listing(&self.hub_cache, repo, &commit, &self.cancel)
+                }
                 _ => None,
             };
             cached.ok_or(error)
@@ -229,6 +239,7 @@ impl HubModels {
         repo: &HubRepo,
         commit: Commit,
         listing: &Listing,
+        bundled: bool,
         events: &dyn Fn(FetchEvent),
     ) -> Result<HubModel, FetchError> {
         let lacks = |file: &str| FetchError::NotAModel {
@@ -239,8 +250,12 @@ impl HubModels {
         let chat_config =
             listing.file(ChatConfig::FILE_NAME).ok_or_else(|| lacks(ChatConfig::FILE_NAME))?;
         let tensor_cache = TensorCache::FILE_NAMES.iter().find_map(|name| listing.file(name));
-        let tensor_cache = tensor_cache.ok_or_else(|| lacks(newer))?;
-        let small = [chat_config.clone(), tensor_cache.clone()];
+        if tensor_cache.is_none() && bundled {
+            return Err(lacks(newer));
+        }
+        let has_tensor_cache = tensor_cache.is_some();
+        let small: Vec<_> =
+            [Some(chat_config), tensor_cache].into_iter().flatten().cloned().collect();
         let in_use = self.hold(repo, &commit)?;
         let new: Vec<_> =
             small.iter().filter(|file| self.is_missing(repo, &commit, file)).collect();
@@ -250,7 +265,10 @@ impl HubModels {
         let dir = self.hub.fetch(repo, &commit, &small, events)?;
         self.note(repo, &commit, &new);
         let chat_config = read_chat_config(&dir)?;
-        let (cache_name, tensor_cache) = read_tensor_cache(&dir)?;
+        let (cache_name, tensor_cache) = match has_tensor_cache {
+            true => read_tensor_cache(&dir)?,
+            false => (newer, TensorCache { shards: Vec::new() }),
+        };
         for shard in &tensor_cache.shards {
             let file =
                 listing.file(shard.path.as_str()).ok_or_else(|| lacks(shard.path.as_str()))?;
@@ -271,7 +289,13 @@ impl HubModels {
                 path: file.path.clone(),
                 source: dir.join(file.path.as_path()),
                 bytes: file.bytes,
-                role: role_of(&file.path),
+                role: match role_of(&file.path) {
+                    // Nothing else says which files are its weights.
+                    FileRole::Other if !has_tensor_cache && is_shard(&file.path) => {
+                        FileRole::Weights
+                    }
+                    role => role,
+                },
             };
             useful.iter().map(model_file).collect()
         };
@@ -321,6 +345,11 @@ impl HubModels {
 fn is_metadata(path: &ShardPath) -> bool {
     let [newer, older] = TensorCache::FILE_NAMES;
     [ChatConfig::FILE_NAME, newer, older].contains(&path.as_str())
+}
+
+/// Whether a file has the name that MLC LLM gives to shards.
+fn is_shard(path: &ShardPath) -> bool {
+    path.as_str().starts_with("params_shard_") && path.as_str().ends_with(".bin")
 }
 
 fn is_gits(path: &ShardPath) -> bool {

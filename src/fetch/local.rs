@@ -4,10 +4,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::FetchError;
 use crate::io::files::{self, TreeKind};
+use crate::model::git_lfs;
 use crate::model::{ChatConfig, FileRole, ModelFile, ModelFiles, ShardPath, TensorCache};
-
-/// A git-lfs pointer is a text of about 130 bytes that begins so (git-lfs, docs/spec.md).
-const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// Where `hf download --local-dir` notes what it has downloaded.
 const HUB_NOTES: &str = ".cache/huggingface";
@@ -155,7 +153,7 @@ fn follow(dir: &Utf8Path, path: Utf8PathBuf) -> Result<(Utf8PathBuf, u64), Fetch
 
 fn refuse_lfs_pointer(path: &Utf8Path, bytes: u64) -> Result<(), FetchError> {
     // No pointer is longer (git-lfs, docs/spec.md).
-    if bytes < 1024 && files::read(path)?.starts_with(LFS_POINTER) {
+    if bytes < 1024 && git_lfs::is_pointer(&files::read(path)?) {
         return Err(FetchError::LfsPointer { path: path.to_owned() });
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-use super::hub::{FetchEvent, HubError, HubOptions};
+use super::hub::{FetchEvent, HubError, HubOptions, Notices};
 use super::{FetchError, HubModel, HubModels, HubModelsOptions, Lock, LockError, MlcCache, local};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
@@ -130,13 +130,16 @@ pub struct HubRequest<'a> {
 
 impl HubRequest<'_> {
     /// The Hub, as the environment and the command line have it.
-    pub fn open(&self, cancel: &Cancel) -> Result<HubModels, ModelsError> {
+    pub fn open(&self, ui: &Ui, cancel: &Cancel) -> Result<HubModels, ModelsError> {
         let environment = self.environment;
         let variable = |name: &str| environment.text(name);
         let home = environment.directory.join(variable("HOME").unwrap_or_default());
         let get = |name: &str| variable(name).map(str::to_owned);
         let mut hub = HubOptions::from_variables(&get, &home, self.cache_dir)?;
         hub.offline |= self.offline;
+        let voice = ui.clone();
+        hub.notices =
+            Notices::new(move |why, after| voice.retrying(&format!("the Hub: {why}"), after));
         hub.cache_dir = environment.directory.join(&hub.cache_dir);
         let lock = match self.package_config {
             Some(config) => Lock::read(&Lock::path_for(config))?,
@@ -166,11 +169,12 @@ impl PackageModels {
     pub fn new(
         request: &HubRequest<'_>,
         config: &PackageConfig,
+        ui: &Ui,
         cancel: &Cancel,
     ) -> Result<Self, ModelsError> {
         let from_hub = |entry: &ModelEntry| matches!(entry.source, ModelSource::Hub(_));
         let hub = match config.models.iter().any(from_hub) {
-            true => Some(Arc::new(request.open(cancel)?)),
+            true => Some(Arc::new(request.open(ui, cancel)?)),
             false => None,
         };
         let fetch = hub.as_ref().map(|_| PlannedFetch::default());
@@ -216,7 +220,7 @@ impl PackageModels {
         };
         // Two small files, of sizes that are not known yet.
         let transfer = Transfer::new(ui, 0);
-        let model = match hub.metadata(repo, &|event| show(&transfer, event)) {
+        let model = match hub.metadata(repo, entry.bundle_weight, &|event| show(&transfer, event)) {
             Ok(model) => model,
             Err(error) if error.is_offline() => {
                 return Ok(FoundModel::NotHere { why: error.to_string() });

@@ -6,6 +6,7 @@ use super::package::{HubRequest, ModelsError, of_model};
 use super::{FetchError, Lock};
 use crate::io::cancel::Cancel;
 use crate::model::{HubRepo, ModelId, ModelSource, PackageConfig};
+use crate::ui::Ui;
 
 /// Which pins are moved to what their revisions are now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub struct LockRequest<'a> {
 }
 
 /// Pins every hub model of a config.
-pub fn lock(request: &LockRequest<'_>, cancel: &Cancel) -> Result<Locked, ModelsError> {
+pub fn lock(request: &LockRequest<'_>, ui: &Ui, cancel: &Cancel) -> Result<Locked, ModelsError> {
     let LockRequest { config, package_config, only, update, .. } = request;
     let path = Lock::path_for(package_config);
     let before = Lock::read(&path)?;
@@ -61,7 +62,7 @@ pub fn lock(request: &LockRequest<'_>, cancel: &Cancel) -> Result<Locked, Models
         let known = models.iter().map(|(id, _)| id.to_string()).collect();
         return Err(ModelsError::NotInConfig { name: name.clone(), known });
     }
-    let hub = request.hub.open(cancel)?;
+    let hub = request.hub.open(ui, cancel)?;
     let mut pinned = Vec::new();
     for (model_id, repo) in &models {
         let old = before.as_ref().and_then(|lock| lock.find(repo)).map(|pin| pin.commit.clone());

@@ -1,19 +1,31 @@
-//! HTTP from plain threads, bodies read as they come. It follows no redirects and
-//! repeats nothing: whoever asks knows what an answer means.
+//! HTTP from plain threads, bodies read as they come. A [`Client`] follows no redirects and
+//! repeats nothing; a [`session`] does both, and knows whom the token is for.
 
+pub mod address;
+pub mod certificates;
+pub mod resume;
 pub mod send;
+pub mod session;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use reqwest::header::{self, HeaderValue};
+use reqwest::header::{self, HeaderName, HeaderValue};
 pub use reqwest::{StatusCode, Url};
 
 use super::cancel::Cancel;
+use super::clock::Clock;
 use super::secret::Secret;
 
 /// How often a wait looks whether somebody asked to stop.
 const TICK: Duration = Duration::from_millis(50);
+
+/// A body that brings less than this in [`SLOW_WINDOW`] of waiting is given up, in bytes: a server
+/// that sends a byte now and then is never silent, and never done.
+const SLOW_BYTES: u64 = 60 << 10;
+
+/// See [`SLOW_BYTES`].
+const SLOW_WINDOW: Duration = Duration::from_secs(60);
 
 /// How a [`Client`] behaves.
 #[derive(Clone, Debug)]
@@ -22,6 +34,8 @@ pub struct ClientOptions {
     pub stall: Duration,
     /// Whether `HTTPS_PROXY` and its kin, and the system's own settings, are obeyed.
     pub system_proxy: bool,
+    /// How time passes while a body comes.
+    pub clock: Clock,
 }
 
 /// One thread's connections. They are kept and used again, and live only while something of
@@ -30,6 +44,7 @@ pub struct Client {
     runtime: tokio::runtime::Runtime,
     inner: reqwest::Client,
     stall: Duration,
+    clock: Clock,
 }
 
 /// Why there is no answer, or no whole one.
@@ -44,6 +59,12 @@ pub enum HttpError {
     /// The server is silent.
     #[error("no byte for {} s", .0.as_secs_f32())]
     Stalled(Duration),
+    /// The server's certificate is not trusted: the text says why.
+    #[error("{0}")]
+    Certificate(String),
+    /// The server is all but silent.
+    #[error("fewer than {} KiB came in {} s", SLOW_BYTES >> 10, SLOW_WINDOW.as_secs())]
+    TooSlow,
     /// A body that was to be held in memory is too long for it.
     #[error("the answer is longer than {0} bytes")]
     TooLong(u64),
@@ -61,8 +82,8 @@ pub struct Get<'a> {
     pub bearer: Option<&'a Secret>,
     /// The first byte and the one after the last.
     pub range: Option<(u64, u64)>,
-    /// The kind of answer that is wanted, where an address has several.
-    pub accept: Option<&'static str>,
+    /// Other headers.
+    pub headers: &'a [(&'static str, &'a str)],
 }
 
 /// An answer, its body not yet read.
@@ -70,6 +91,8 @@ pub struct Response<'c> {
     client: &'c Client,
     cancel: &'c Cancel,
     inner: reqwest::Response,
+    /// How long it was waited for the body since so many bytes were there, and these bytes.
+    slow: (Duration, u64),
 }
 
 impl Client {
@@ -90,32 +113,25 @@ impl Client {
                 .connect_timeout(options.stall);
             if options.system_proxy { builder } else { builder.no_proxy() }
         };
+        let named = certificates::named().map_err(HttpError::Setup)?;
         // A bare container has no certificates, and the client is not made then, even for HTTP.
-        let inner = builder().build().or_else(|_| builder().tls_certs_only(roots()).build());
+        let all = || certificates::mozillas().chain(named.clone());
+        let inner = builder().tls_certs_merge(named.clone()).build();
+        let inner = inner.or_else(|_| builder().tls_certs_only(all()).build());
         let inner = inner.map_err(|error| HttpError::Setup(chain(error)))?;
-        Ok(Self { runtime, inner, stall: options.stall })
+        Ok(Self { runtime, inner, stall: options.stall, clock: options.clock.clone() })
     }
 
     /// Asks, and waits for the head of the answer.
     pub fn get<'c>(&'c self, get: &Get<'_>, cancel: &'c Cancel) -> Result<Response<'c>, HttpError> {
-        // A body that somebody compressed on the way has neither our size nor our digest.
-        let mut request =
-            self.inner.get(get.url.clone()).header(header::ACCEPT_ENCODING, "identity");
-        if let Some(token) = get.bearer {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-                .map_err(|_| HttpError::Setup("the token has control characters".to_owned()))?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
-        }
-        if let Some(accept) = get.accept {
-            request = request.header(header::ACCEPT, accept);
-        }
+        let request = self.inner.get(get.url.clone());
+        let mut request = dressed(request, get.headers, get.bearer)?;
         if let Some((start, end)) = get.range {
             let last = end.saturating_sub(1);
             request = request.header(header::RANGE, format!("bytes={start}-{last}"));
         }
         let inner = self.wait(request.send(), cancel)?;
-        Ok(Response { client: self, cancel, inner })
+        Ok(Response { client: self, cancel, inner, slow: Default::default() })
     }
 
     fn wait<T>(
@@ -132,7 +148,7 @@ impl Client {
                 }
                 let tick = TICK.min(self.stall);
                 match tokio::time::timeout(tick, future.as_mut()).await {
-                    Ok(done) => return done.map_err(|error| HttpError::Broken(chain(error))),
+                    Ok(done) => return done.map_err(broken),
                     Err(_) if begun.elapsed() >= self.stall => {
                         return Err(HttpError::Stalled(self.stall));
                     }
@@ -157,7 +173,20 @@ impl Response<'_> {
     /// The next piece of the body, of any size; `None` at its end. A body that ends before its
     /// `Content-Length` or its last chunk is an error.
     pub fn next_piece(&mut self) -> Result<Option<impl AsRef<[u8]> + use<>>, HttpError> {
-        self.client.wait(self.inner.chunk(), self.cancel)
+        let clock = &self.client.clock;
+        let before = clock.elapsed();
+        let piece = self.client.wait(self.inner.chunk(), self.cancel)?;
+        let (waited, bytes) = &mut self.slow;
+        // Longer than this nobody waits: the process was stopped meanwhile.
+        *waited += clock.elapsed().saturating_sub(before).min(self.client.stall);
+        *bytes += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        if *waited >= SLOW_WINDOW && piece.is_some() {
+            if *bytes < SLOW_BYTES {
+                return Err(HttpError::TooSlow);
+            }
+            self.slow = Default::default();
+        }
+        Ok(piece)
     }
 
     /// The whole body, if it is not longer than `limit` bytes.
@@ -174,10 +203,33 @@ impl Response<'_> {
     }
 }
 
-/// Mozilla's root certificates.
-fn roots() -> impl Iterator<Item = reqwest::Certificate> {
-    let certificates = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    certificates.filter_map(|der| reqwest::Certificate::from_der(der).ok())
+/// A request with its headers, and the token if it is to have it.
+fn dressed(
+    request: reqwest::RequestBuilder,
+    headers: &[(&'static str, &str)],
+    bearer: Option<&Secret>,
+) -> Result<reqwest::RequestBuilder, HttpError> {
+    // A body that somebody compressed on the way has neither our size nor our digest.
+    let mut request = request.header(header::ACCEPT_ENCODING, "identity");
+    for (name, value) in headers {
+        let value = HeaderValue::try_from(*value)
+            .map_err(|_| HttpError::Setup(format!("the header {name} has control characters")))?;
+        request = request.header(HeaderName::from_static(name), value);
+    }
+    if let Some(token) = bearer {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
+            .map_err(|_| HttpError::Setup("the token has control characters".to_owned()))?;
+        value.set_sensitive(true);
+        request = request.header(header::AUTHORIZATION, value);
+    }
+    Ok(request)
+}
+
+fn broken(error: reqwest::Error) -> HttpError {
+    match certificates::is_untrusted(&error) {
+        true => HttpError::Certificate(chain(error)),
+        false => HttpError::Broken(chain(error)),
+    }
 }
 
 /// An error with its causes. Without the URL: it may be a signed one, and who asked names it.

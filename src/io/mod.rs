@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod atomic;
 pub mod cancel;
+pub mod clock;
 pub mod digest;
 pub mod dir;
 pub mod ended;

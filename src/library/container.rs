@@ -8,7 +8,7 @@ use object::read::archive::ArchiveFile;
 
 use super::object::looks_like_object;
 use super::printable::printable;
-use crate::model::ByteSize;
+use crate::model::{ByteSize, git_lfs};
 
 /// The most that a compressed library may inflate to, in bytes. Real ones have a few megabytes.
 const INFLATED_LIMIT: u64 = 1 << 30;
@@ -26,6 +26,9 @@ pub enum ContainerError {
     /// Nothing there.
     #[error("it is empty")]
     Empty,
+    /// git-lfs was not there when the repository was cloned.
+    #[error("{}", git_lfs::NOT_PULLED)]
+    NotPulled,
     /// None of the formats.
     #[error("it is neither a .tar, nor a static archive, nor an object file")]
     Unknown,
@@ -78,6 +81,8 @@ impl<'a> Container<'a> {
             tar_members(&bytes)?
         } else if looks_like_object(&bytes) {
             vec![(name.to_owned(), 0..bytes.len())]
+        } else if git_lfs::is_pointer(&bytes) {
+            return Err(ContainerError::NotPulled);
         } else {
             return Err(ContainerError::Unknown);
         };

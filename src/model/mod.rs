@@ -9,6 +9,7 @@ mod config_class;
 mod conversion;
 mod device;
 mod digest;
+pub mod git_lfs;
 mod kit;
 mod library_name;
 mod metal;

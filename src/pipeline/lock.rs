@@ -31,7 +31,7 @@ pub fn lock(
         update,
         hub: request.hub(),
     };
-    Ok(update_lock::lock(&request, cancel)?)
+    Ok(update_lock::lock(&request, ui, cancel)?)
 }
 
 fn package(path: &Utf8PathBuf, ui: &Ui) -> Result<PackageConfig, Error> {

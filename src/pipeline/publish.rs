@@ -5,17 +5,19 @@ mod feedback;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub use self::baseline::{baseline_at, baselines};
+pub use self::baseline::{baseline_at, baselines, printable};
 pub use self::feedback::{CommentWhen, Feedback, feedback};
 use crate::error::Error;
-use crate::github::api::{ApiError, ApiOptions};
+use crate::github::api::ApiOptions;
 use crate::io::dir::TemporaryDir;
 use crate::io::process::Cancel;
 use crate::io::{atomic, files};
 use crate::manifest;
 use crate::model::ByteSize;
 use crate::publish::pack::{self, PackEvent, PackOptions};
-use crate::publish::{self, Happening, PublishError, Published, ReleaseFile, ReleaseRequest};
+use crate::publish::{
+    self, Existing, Happening, Latest, PublishError, Published, ReleaseFile, ReleaseRequest,
+};
 use crate::ui::{Transfer, Ui};
 
 /// A release to be.
@@ -31,6 +33,14 @@ pub struct PublishRequest {
     pub draft: bool,
     /// Whether it is no final version.
     pub prerelease: bool,
+    /// Its title; the tag of a new release, where none is given.
+    pub title: Option<String>,
+    /// Its text, in Markdown.
+    pub notes: Option<String>,
+    /// Whether it becomes the latest release.
+    pub latest: Option<Latest>,
+    /// Whether assets of another package may be replaced.
+    pub replace: bool,
     /// The packages, and how each is packed.
     pub packages: Vec<(Utf8PathBuf, PackOptions)>,
     /// Where their archives are made, and stay; else beside each package, until they are up.
@@ -39,16 +49,94 @@ pub struct PublishRequest {
     pub files: Vec<Utf8PathBuf>,
 }
 
+/// What publishing would do with one asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intended {
+    /// Its name; that of an archive that is too large for one asset is what its parts' begin with.
+    pub name: String,
+    /// Its size in bytes: of an archive, what is packed into it.
+    pub bytes: u64,
+    /// What would be done.
+    pub action: Intention,
+}
+
+/// See [`Intended`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Intention {
+    /// It is up already.
+    Keep,
+    /// It would be sent.
+    Send,
+    /// It would be sent in the place of another of its name.
+    Replace,
+    /// It would be packed, and sent unless it is up already.
+    Pack,
+}
+
+/// What publishing would do. GitHub is asked, and nothing is changed, packed or sent.
+pub fn rehearse(
+    request: &PublishRequest,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<(Option<Existing>, Vec<Intended>), Error> {
+    let existing = look_up(request, ui, cancel)?;
+    let there = |name: &str| existing.as_ref()?.assets.get(name);
+    let mut intended = Vec::new();
+    for (dist, options) in &request.packages {
+        let plan = pack::plan(dist, options)?;
+        for path in &plan.left_out {
+            ui.warn(&format!("{dist}: `{path}` is not of the build, and is left out"));
+        }
+        let assets = plan.assets.iter().map(|asset| Intended {
+            name: asset.name.to_string(),
+            bytes: asset.bytes,
+            action: Intention::Pack,
+        });
+        intended.extend(assets);
+    }
+    for path in &request.files {
+        let file = ReleaseFile::read(path)?;
+        let action = match there(&file.name) {
+            None => Intention::Send,
+            Some(asset) if asset.digest == Some(format!("sha256:{}", file.sha256)) => {
+                Intention::Keep
+            }
+            Some(_) => Intention::Replace,
+        };
+        intended.push(Intended { name: file.name, bytes: file.bytes, action });
+    }
+    if intended.is_empty() {
+        return Err(PublishError::NoFiles.into());
+    }
+    Ok((existing, intended))
+}
+
+/// Looks whether the release is there, before minutes of packing: a token that GitHub does not know,
+/// a repository that is not there and files that no release takes are found now.
+fn look_up(request: &PublishRequest, ui: &Ui, cancel: &Cancel) -> Result<Option<Existing>, Error> {
+    publish::refuse_bad_files(&request.files)?;
+    for (dist, options) in &request.packages {
+        pack::plan(dist, options)?;
+    }
+    if request.packages.is_empty() && request.files.is_empty() {
+        return Err(PublishError::NoFiles.into());
+    }
+    let on_happening = |happening: Happening<'_>| {
+        if let Happening::Waiting { why, time } = happening {
+            ui.retrying(why, time);
+        }
+    };
+    Ok(publish::look_up(&request.options, &request.tag, cancel, &on_happening)?)
+}
+
 /// Publishes a release; gives its files too.
 pub fn publish(
     request: &PublishRequest,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<(Published, Vec<ReleaseFile>), Error> {
-    // Packing takes minutes, after which it would be a pity.
-    if request.options.token.is_none() {
-        return Err(PublishError::from(ApiError::NoToken).into());
-    }
+    look_up(request, ui, cancel)?;
     let mut files = Vec::new();
     let mut stagings = Vec::new();
     for (dist, options) in &request.packages {
@@ -76,6 +164,10 @@ pub fn publish(
         target: request.target.clone(),
         draft: request.draft,
         prerelease: request.prerelease,
+        title: request.title.clone(),
+        notes: request.notes.clone(),
+        latest: request.latest,
+        replace: request.replace,
         files,
     };
     let all: u64 = release.files.iter().map(|file| file.bytes).sum();
@@ -128,6 +220,9 @@ fn pack(
     let transfer = Transfer::packing(ui);
     let packed = pack::write(&plan, &staging, cancel, &|event| show_packing(ui, &transfer, &event));
     drop(transfer);
+    if matches!(packed, Err(pack::PackError::Interrupted)) && files::is_dir(&staging) {
+        ui.status("Leaving", &format!("{staging}: the next run goes on with what is packed there"));
+    }
     for asset in packed?.assets {
         // There is one for all packages of the release.
         if asset.name.as_str() != publish::SUMS {
@@ -164,7 +259,15 @@ fn temporary_home() -> Result<Utf8PathBuf, Error> {
 fn show(ui: &Ui, transfer: &Transfer<'_>, happening: &Happening<'_>) {
     match happening {
         Happening::Waiting { why, time } => {
-            ui.warn(&format!("{why}; going on in {:.1} s", time.as_secs_f64()));
+            ui.retrying(why, *time);
+        }
+        Happening::Stays { release } => {
+            let what = if release.draft { "the draft of" } else { "the release" };
+            let (tag, url) = (&release.tag_name, &release.html_url);
+            ui.status(
+                "Leaving",
+                &format!("{what} `{tag}` with what is up, which the next run completes: {url}"),
+            );
         }
         Happening::Drafted { tag } => ui.detail("Drafted", tag),
         Happening::Kept { files } => {

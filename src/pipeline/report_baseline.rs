@@ -2,10 +2,10 @@
 
 use camino::Utf8Path;
 
-use super::publish::{baseline_at, baselines};
+use super::publish::{baseline_at, baselines, printable};
 use super::report::{NamedPath, read_manifest};
 use crate::error::Error;
-use crate::github::api::{ApiError, ApiOptions};
+use crate::github::api::ApiOptions;
 use crate::io::process::Cancel;
 use crate::manifest::Manifest;
 use crate::publish::PublishError;
@@ -32,7 +32,8 @@ pub enum BaselineSource {
 /// The variable of this process of some name.
 pub type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Gives each package its baseline. One that cannot be used is none, and that is said.
+/// Gives each package its baseline. One that was named and cannot be read is an error: limits on
+/// growth would hold no more. Of the latest release that is said, since there may be none.
 pub(super) fn pair(
     packages: &mut [PackageInput],
     sources: &[BaselineSource],
@@ -50,7 +51,7 @@ pub(super) fn pair(
             BaselineSource::Url { name, url } => {
                 let text = options(variable, false)
                     .and_then(|options| baseline_at(url, &options, ui, cancel));
-                one(name, url, text.and_then(|text| manifest(&text)))
+                one(name, &printable(url), text.and_then(|text| manifest(&text)))
             }
             BaselineSource::LatestRelease => latest_release(variable, ui, cancel),
         };
@@ -61,6 +62,9 @@ pub(super) fn pair(
                     origins.push((origin, *source == BaselineSource::LatestRelease));
                 }
                 Err(why) if cancel.is_cancelled() => return Err(why),
+                Err(why) if *source != BaselineSource::LatestRelease => {
+                    return Err(Error::Baseline { origin, source: Box::new(why) });
+                }
                 Err(why) => {
                     let help = help(&why).map(|help| format!(" ({help})")).unwrap_or_default();
                     ui.warn(&format!("reported without the baseline `{origin}`: {why}{help}"));
@@ -84,11 +88,7 @@ pub(super) fn pair(
 /// What to do. The help of other errors of GitHub is for those who publish.
 fn help(error: &Error) -> Option<String> {
     match error {
-        Error::Publish(PublishError::Api(api)) => match api {
-            ApiError::NoRepository(_) => Some("set it to owner/name".to_owned()),
-            ApiError::GaveUp { .. } | ApiError::Passing { .. } | ApiError::Limited { .. } => None,
-            api => api.help(),
-        },
+        Error::Publish(PublishError::Api(error)) => error.help_to_read(),
         error => error.help(),
     }
 }

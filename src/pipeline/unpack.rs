@@ -18,7 +18,7 @@ const MAX_MANIFEST: u64 = 16 << 20;
 
 /// Lays out `dist/` again from the assets that a release has.
 pub fn unpack(request: &UnpackRequest, ui: &Ui, cancel: &Cancel) -> Result<AssetsManifest, Error> {
-    let remote = matches!(request.source, Source::Url(_));
+    let remote = !matches!(request.source, Source::File(_));
     // How much is to come is known once the list has come.
     let transfer: OnceCell<Transfer<'_>> = OnceCell::new();
     let tell = |event: UnpackEvent<'_>| match (event, transfer.get()) {
@@ -41,7 +41,7 @@ pub fn unpack(request: &UnpackRequest, ui: &Ui, cancel: &Cancel) -> Result<Asset
             transfer.retry(name, &why, after);
         }
         (UnpackEvent::Retry { name, why, after }, None) => {
-            ui.warn(&format!("{name}: {why}; again in {:.1} s", after.as_secs_f64()));
+            ui.retrying(&format!("{name}: {why}"), after);
         }
         _ => {}
     };

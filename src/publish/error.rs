@@ -53,6 +53,30 @@ pub enum PublishError {
         /// What was sent.
         expected: String,
     },
+    /// GitHub takes a file, and its list of assets does not show it.
+    #[error(
+        "`{name}` was sent {sent} times, and the list of assets of the release `{tag}` {shown}"
+    )]
+    Unconfirmed {
+        /// The asset.
+        name: String,
+        /// The release's tag.
+        tag: String,
+        /// How often it was sent.
+        sent: u32,
+        /// What the list shows.
+        shown: String,
+    },
+    /// An asset of the same name is another package's.
+    #[error("`{name}` in the release `{tag}` is of another package, {package}")]
+    Foreign {
+        /// The asset.
+        name: String,
+        /// The release's tag.
+        tag: String,
+        /// What is known of the package.
+        package: String,
+    },
     /// There is nothing to publish.
     #[error("there are no files to publish")]
     NoFiles,
@@ -123,6 +147,16 @@ impl PublishError {
             Self::Contended { .. } => Some(
                 "let one run publish a tag: `concurrency: publish-${{ github.ref }}` in the \
                  workflow"
+                    .to_owned(),
+            ),
+            Self::Foreign { .. } => Some(
+                "give this package's assets a name of their own with --name, or replace the other's \
+                 with --replace"
+                    .to_owned(),
+            ),
+            Self::Unconfirmed { .. } => Some(
+                "GitHub contradicts itself: see https://www.githubstatus.com, and run it again \
+                 later; what is up already is not sent again"
                     .to_owned(),
             ),
             Self::NoFiles => Some("name a dist/ with --output, or files with --file".to_owned()),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::PublishError;
-use crate::io::sha256;
+use crate::io::{files, sha256};
 use crate::model::{ByteSize, Digest};
 
 /// The largest asset that a release takes, in bytes, exclusive.
@@ -59,7 +59,7 @@ pub fn sums(files: &[ReleaseFile]) -> String {
 /// different names become the same; here a part of the name's digest keeps them apart.
 pub fn asset_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let safe = name.chars().all(plain)
+    let safe = name.chars().all(|c| plain(c) || c == '+')
         && (1..=LONGEST_NAME).contains(&name.len())
         && !name.starts_with('.')
         && !name.ends_with('.');
@@ -90,6 +90,17 @@ pub fn asset_name(name: &str) -> String {
         "" => format!("file-{digest}{extension}"),
         stem => format!("{stem}-{digest}{extension}"),
     }
+}
+
+/// Refuses files that a release would not take; none of them is read.
+pub fn refuse_bad_files(paths: &[Utf8PathBuf]) -> Result<(), PublishError> {
+    let named = |path: &Utf8PathBuf| {
+        let name = asset_name(path.file_name().unwrap_or_default());
+        let (bytes, sha256) = (files::size(path)?, String::new());
+        Ok(ReleaseFile { name, label: None, path: path.clone(), bytes, sha256 })
+    };
+    let files = paths.iter().map(named).collect::<Result<Vec<_>, PublishError>>()?;
+    if files.is_empty() { Ok(()) } else { refuse_impossible(&files) }
 }
 
 /// Refuses what a release would not take, before anything is sent.
@@ -132,7 +143,8 @@ mod tests {
 
     #[test]
     fn plain_names_stay_and_others_are_told_apart() {
-        for name in ["chat-android-lib.tar.zst", "SHA256SUMS", "a_b.json", "x.tar.zst.part01"] {
+        let plain = ["chat-android-lib.tar.zst", "SHA256SUMS", "a_b.json", "x.tar.zst.part01"];
+        for name in plain.into_iter().chain(["app-1.2+7.aab"]) {
             assert_eq!(asset_name(name), name);
         }
         let names =
@@ -154,7 +166,7 @@ mod tests {
             let safe = asset_name(&name);
             prop_assert_eq!(asset_name(&safe), safe.clone());
             prop_assert!(safe.len() <= 200 && !safe.is_empty());
-            prop_assert!(safe.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)));
+            prop_assert!(safe.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+".contains(&b)));
             prop_assert!(!safe.starts_with('.') && !safe.ends_with('.'));
             prop_assert!(name == other || safe != asset_name(&other));
         }

@@ -6,6 +6,7 @@ mod check;
 mod comment;
 mod error;
 mod file;
+mod others;
 pub mod pack;
 mod pull;
 mod release;
@@ -16,11 +17,11 @@ mod upload;
 use std::time::Duration;
 
 pub use self::check::{Annotation, Check, Conclusion, Level, check};
-pub use self::comment::{Commented, StickyComment, comment};
+pub use self::comment::{Commented, Place, StickyComment, comment};
 pub use self::error::PublishError;
-pub use self::file::{ReleaseFile, SUMS, asset_name, sums};
+pub use self::file::{ReleaseFile, SUMS, asset_name, refuse_bad_files, sums};
 pub use self::pull::pull_request;
-pub use self::release::{Published, ReleaseRequest, release};
+pub use self::release::{Existing, Latest, Published, ReleaseRequest, look_up, release};
 pub use self::text::{CHECK_LIMIT, COMMENT_LIMIT, cut};
 
 /// What happens while something is published, for whoever shows it.
@@ -37,6 +38,11 @@ pub enum Happening<'a> {
     Drafted {
         /// Its tag.
         tag: &'a str,
+    },
+    /// Somebody asked to stop, and this release stays with what is up.
+    Stays {
+        /// The release.
+        release: &'a crate::github::api::Release,
     },
     /// The files that are there already, and do not have to be sent.
     Kept {

@@ -1,19 +1,21 @@
 //! A release: found or made as a draft, filled, held against what we have, and published only
 //! then. A run that fails leaves a draft, and the next one goes on with it.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::file::refuse_impossible;
 use super::upload::fill;
 use super::{Happening, OnHappening, PublishError, ReleaseFile};
-use crate::github::api::{Api, ApiError, ApiOptions, Call, Permission, Release};
+use crate::github::api::{Api, ApiError, ApiOptions, Asset, Call, Permission, Release};
 use crate::io::cancel::Cancel;
 
 /// How often another release of the same tag may get in the way.
 const ROUNDS: usize = 3;
 
 /// What is to be published.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ReleaseRequest {
     /// The release's tag; GitHub makes it when the release is published, if it is not there.
     pub tag: String,
@@ -23,8 +25,65 @@ pub struct ReleaseRequest {
     pub draft: bool,
     /// Whether it is no final version.
     pub prerelease: bool,
+    /// Its title; the tag, where none is given and the release is new.
+    pub title: Option<String>,
+    /// Its text, in Markdown.
+    pub notes: Option<String>,
+    /// Whether it becomes the latest release.
+    pub latest: Option<Latest>,
+    /// Whether assets of another package may be replaced.
+    pub replace: bool,
     /// Its files, in the order in which they are sent.
     pub files: Vec<ReleaseFile>,
+}
+
+/// Whether a release becomes the one that GitHub calls the latest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latest {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// It does if its version is the highest.
+    Legacy,
+}
+
+impl Latest {
+    /// The word that the API has for it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Yes => "true",
+            Self::No => "false",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
+/// A release that is there before anything is published.
+#[derive(Clone, Debug)]
+pub struct Existing {
+    /// The release.
+    pub release: Release,
+    /// Its assets, by name.
+    pub assets: BTreeMap<String, Asset>,
+}
+
+/// Looks whether a release is there, and what it has. It changes nothing, and finds out whether the
+/// token and the repository are right.
+pub fn look_up(
+    options: &ApiOptions,
+    tag: &str,
+    cancel: &Cancel,
+    on_happening: OnHappening<'_>,
+) -> Result<Option<Existing>, PublishError> {
+    if options.token.is_none() {
+        return Err(ApiError::NoToken.into());
+    }
+    let on_wait = |why: &str, time| on_happening(Happening::Waiting { why, time });
+    let api = Api::new(options, cancel, &on_wait)?;
+    let Some(release) = find(&api, tag)? else { return Ok(None) };
+    let assets = super::upload::assets(&api, &release)?;
+    Ok(Some(Existing { release, assets }))
 }
 
 /// A release that has all its files.
@@ -54,8 +113,13 @@ pub fn release(
     let mut round = 1;
     loop {
         let (release, made) = find_or_make(&api, request, on_happening)?;
-        let sent = fill(&api, &release, request, on_happening)
-            .map_err(|error| unfinished(&release, error))?;
+        let stopped = |error: PublishError| {
+            if error.is_interrupted() {
+                on_happening(Happening::Stays { release: &release });
+            }
+            unfinished(&release, error)
+        };
+        let sent = fill(&api, &release, request, on_happening).map_err(stopped)?;
         let done = match finish(&api, &release, request) {
             // Another run made a draft of its own, and was faster: its release is filled now.
             Err(error) if error.is_taken() && round < ROUNDS => {
@@ -86,10 +150,13 @@ fn find_or_make(
         }
         let mut body = json!({
             "tag_name": request.tag,
-            "name": request.tag,
+            "name": request.title.as_ref().unwrap_or(&request.tag),
             "draft": true,
             "prerelease": request.prerelease,
         });
+        if let Some(notes) = &request.notes {
+            body["body"] = json!(notes);
+        }
         if let Some(target) = &request.target {
             body["target_commitish"] = json!(target);
         }
@@ -134,10 +201,24 @@ fn find(api: &Api<'_>, tag: &str) -> Result<Option<Release>, ApiError> {
 fn finish(api: &Api<'_>, release: &Release, request: &ReleaseRequest) -> Result<Release, ApiError> {
     let publish = release.draft && !request.draft;
     let mark = request.prerelease && !release.prerelease;
-    if release.immutable || !(publish || mark) {
+    let differs = |asked: &Option<String>, is: &Option<String>| asked.is_some() && asked != is;
+    let mut body = json!({});
+    if differs(&request.title, &release.name) {
+        body["name"] = json!(request.title);
+    }
+    if differs(&request.notes, &release.body) {
+        body["body"] = json!(request.notes);
+    }
+    let is_draft = release.draft && !publish;
+    let is_prerelease = release.prerelease || mark;
+    // Neither drafts nor prereleases can be the latest.
+    if let Some(latest) = request.latest.filter(|_| !is_draft && !is_prerelease) {
+        body["make_latest"] = json!(latest.as_str());
+    }
+    let nothing = body.as_object().is_none_or(serde_json::Map::is_empty);
+    if release.immutable || (nothing && !(publish || mark)) {
         return Ok(release.clone());
     }
-    let mut body = json!({});
     if publish {
         body["draft"] = json!(false);
         // The draft may be of a run at another commit.

@@ -5,19 +5,24 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
+use super::file::SUMS;
+use super::others::{self, Merged, Sums};
 use super::{Happening, OnHappening, PublishError, ReleaseFile, ReleaseRequest};
 use crate::github::api::{Api, ApiError, Asset, Call, Permission, Release};
 use crate::io::http::Url;
 use crate::io::http::send::Body;
-use crate::io::retry::Backoff;
+use crate::io::retry::{Backoff, Passing};
 
-/// The state of an asset that is whole.
-const UPLOADED: &str = "uploaded";
-
-/// How many rounds an upload of another run may take before it counts as broken.
+/// How many rounds an upload of another run may take before it counts as broken, and how many a
+/// list of assets may take to show one of ours. Fewer than a [`Backoff`] has.
 const PATIENCE: u32 = 4;
+
+/// How often one file is sent while the list of assets does not show it.
+const SENDS: u32 = 3;
+
+/// The same of `SHA256SUMS`, which every run that fills the release writes anew.
+const SENDS_OF_SUMS: u32 = 9;
 
 /// What is known of one file's upload.
 #[derive(Default)]
@@ -28,6 +33,10 @@ struct State {
     rival: bool,
     /// How many rounds the other run's upload was waited for.
     waited: u32,
+    /// How often it was sent.
+    sent: u32,
+    /// How many rounds the list of assets has not shown it since.
+    unseen: u32,
 }
 
 /// What there is to do in a round.
@@ -35,18 +44,12 @@ struct State {
 struct Missing<'f> {
     /// Files to be sent.
     send: Vec<&'f ReleaseFile>,
-    /// Files that another run is sending.
-    rivals: Vec<&'f ReleaseFile>,
+    /// Why there is to be another look: what another run is sending, or the list does not show.
+    waiting: Option<String>,
 }
 
 /// What became of a file that was sent.
 type Sent<'f> = (&'f ReleaseFile, Result<Asset, ApiError>);
-
-/// A failure that may pass: why, and how long GitHub asks to wait.
-struct Passing {
-    why: String,
-    after: Option<Duration>,
-}
 
 /// Fills a release; gives the names of what was sent. All is there when it succeeds.
 pub(super) fn fill(
@@ -56,28 +59,41 @@ pub(super) fn fill(
     on_happening: OnHappening<'_>,
 ) -> Result<Vec<String>, PublishError> {
     let url = upload_url(api, release)?;
-    let mut states: BTreeMap<&str, State> = BTreeMap::new();
+    let mut states: BTreeMap<String, State> = BTreeMap::new();
+    let mut files = request.files.clone();
+    let mut sums = Sums::of(&files);
     let mut backoff = Backoff::new(&api.options().retry);
     let mut first = true;
     loop {
-        let missing = look(api, release, request, &mut states, first, on_happening)?;
+        let there = assets(api, release)?;
+        if let Some(sums) = &mut sums {
+            let merged = sums.merge(api, &there, &mut files)?;
+            let state = states.entry(SUMS.to_owned()).or_default();
+            match merged {
+                Merged::Whole(id) => state.ours = Some(id),
+                // Another run's is in the place of ours: that is no conflict.
+                Merged::ToSend if there.get(SUMS).is_some_and(Asset::is_uploaded) => {
+                    state.ours = None;
+                }
+                Merged::ToSend => {}
+            }
+        }
+        let look = Look { api, release, files: &files, there: &there, on_happening };
+        let missing = look.look(&mut states, first, request.replace)?;
         first = false;
-        if missing.send.is_empty() && missing.rivals.is_empty() {
-            let sent = |file: &&ReleaseFile| {
-                states.get(file.name.as_str()).is_some_and(|state| state.ours.is_some())
-            };
+        if missing.send.is_empty() && missing.waiting.is_none() {
+            let sent =
+                |file: &&ReleaseFile| states.get(&file.name).is_some_and(|state| state.sent > 0);
             return Ok(request.files.iter().filter(sent).map(|file| file.name.clone()).collect());
         }
-        let mut passing = missing.rivals.first().map(|file| Passing {
-            why: format!("another run is sending `{}`", file.name),
-            after: None,
-        });
+        let mut passing = missing.waiting.map(Passing::new);
         for (file, result) in send_all(api, &url, &missing.send, on_happening)? {
-            let state = states.entry(&file.name).or_default();
+            let state = states.entry(file.name.clone()).or_default();
             match result {
                 Ok(asset) => {
                     refuse_damaged(file, &asset)?;
-                    state.ours = Some(asset.id);
+                    (state.ours, state.unseen) = (Some(asset.id), 0);
+                    state.sent += 1;
                     backoff.reset();
                 }
                 Err(error) => {
@@ -88,61 +104,93 @@ pub(super) fn fill(
                 }
             }
         }
-        if let Some(Passing { why, after }) = passing {
-            api.wait(&mut backoff, &why, after)?;
+        if let Some(passing) = passing {
+            api.wait(&mut backoff, &passing)?;
         }
     }
 }
 
-/// Looks at what the release has, and removes what is in the way.
-fn look<'f>(
-    api: &Api<'_>,
-    release: &Release,
-    request: &'f ReleaseRequest,
-    states: &mut BTreeMap<&'f str, State>,
-    first: bool,
-    on_happening: OnHappening<'_>,
-) -> Result<Missing<'f>, PublishError> {
-    let there = assets(api, release)?;
-    let mut missing = Missing::default();
-    let mut in_the_way = Vec::new();
-    for file in &request.files {
-        let state = states.entry(&file.name).or_default();
-        match there.get(&file.name) {
-            Some(asset) if is_whole(file, asset, state) => continue,
-            Some(asset) if asset.state != UPLOADED && state.rival && state.waited < PATIENCE => {
-                state.waited += 1;
-                missing.rivals.push(file);
-                continue;
+/// A look at what the release has.
+struct Look<'f, 'a> {
+    api: &'f Api<'a>,
+    release: &'f Release,
+    files: &'f [ReleaseFile],
+    there: &'f BTreeMap<String, Asset>,
+    on_happening: OnHappening<'f>,
+}
+
+impl<'f> Look<'f, '_> {
+    /// Says what there is to do, and removes what is in the way.
+    fn look(
+        &self,
+        states: &mut BTreeMap<String, State>,
+        first: bool,
+        replace: bool,
+    ) -> Result<Missing<'f>, PublishError> {
+        let Self { api, release, files, there, on_happening } = *self;
+        let mut missing = Missing::default();
+        let mut in_the_way = Vec::new();
+        for file in files {
+            let state = states.entry(file.name.clone()).or_default();
+            let most = if file.name == SUMS { SENDS_OF_SUMS } else { SENDS };
+            match there.get(&file.name) {
+                Some(asset) if is_whole(file, asset, state) => continue,
+                Some(asset) if !asset.is_uploaded() && state.rival && state.waited < PATIENCE => {
+                    state.waited += 1;
+                    missing.waiting = Some(format!("another run is sending `{}`", file.name));
+                    continue;
+                }
+                Some(asset)
+                    if asset.is_uploaded() && state.ours.is_some_and(|id| id != asset.id) =>
+                {
+                    let (name, tag) = (file.name.clone(), release.tag_name.clone());
+                    return Err(PublishError::Contended { name, tag });
+                }
+                // GitHub has said that it has it: the list is behind, or never agrees.
+                shown if state.ours.is_some() && state.unseen < PATIENCE => {
+                    state.unseen += 1;
+                    let shown = differs(file, shown);
+                    missing.waiting =
+                        Some(format!("`{}` was sent, and the list {shown}", file.name));
+                    continue;
+                }
+                shown if state.sent >= most => {
+                    return Err(PublishError::Unconfirmed {
+                        name: file.name.clone(),
+                        tag: release.tag_name.clone(),
+                        sent: state.sent,
+                        shown: differs(file, shown),
+                    });
+                }
+                Some(asset) => in_the_way.push((file, asset)),
+                None => {}
             }
-            Some(asset)
-                if asset.state == UPLOADED && state.ours.is_some_and(|id| id != asset.id) =>
-            {
-                let (name, tag) = (file.name.clone(), release.tag_name.clone());
-                return Err(PublishError::Contended { name, tag });
+            state.ours = None;
+            missing.send.push(file);
+        }
+        if first && missing.send.len() < files.len() {
+            on_happening(Happening::Kept { files: files.len() - missing.send.len() });
+        }
+        if release.immutable && !missing.send.is_empty() {
+            let files = missing.send.iter().map(|file| file.name.clone()).collect();
+            return Err(PublishError::Immutable { tag: release.tag_name.clone(), files });
+        }
+        if first && !replace {
+            let whole = in_the_way.iter().filter(|(_, asset)| asset.is_uploaded());
+            let whole: Vec<_> = whole.map(|(file, _)| *file).collect();
+            others::refuse_foreign(api, release, files, &whole, there)?;
+        }
+        for (file, asset) in in_the_way {
+            on_happening(Happening::Removing { name: &file.name });
+            let id = asset.id.to_string();
+            let path = ["releases", "assets", &id];
+            let removed = api.delete(Call::delete(&path, Permission::Contents));
+            if let Err(error) = removed {
+                return Err(final_failure(error, api, release, file));
             }
-            Some(asset) => in_the_way.push((file, asset)),
-            None => {}
         }
-        missing.send.push(file);
+        Ok(missing)
     }
-    if first && missing.send.len() < request.files.len() {
-        on_happening(Happening::Kept { files: request.files.len() - missing.send.len() });
-    }
-    if release.immutable && !missing.send.is_empty() {
-        let files = missing.send.iter().map(|file| file.name.clone()).collect();
-        return Err(PublishError::Immutable { tag: release.tag_name.clone(), files });
-    }
-    for (file, asset) in in_the_way {
-        on_happening(Happening::Removing { name: &file.name });
-        let id = asset.id.to_string();
-        let path = ["releases", "assets", &id];
-        let removed = api.delete(Call::delete(&path, Permission::Contents));
-        if let Err(error) = removed {
-            return Err(final_failure(error, api, release, file));
-        }
-    }
-    Ok(missing)
 }
 
 /// Whether an asset is the file. Without a digest, as older servers have it, that is known only
@@ -152,11 +200,29 @@ fn is_whole(file: &ReleaseFile, asset: &Asset, state: &State) -> bool {
         Some(digest) => *digest == format!("sha256:{}", file.sha256),
         None => state.ours == Some(asset.id),
     };
-    asset.state == UPLOADED && asset.size == file.bytes && same
+    asset.is_uploaded() && asset.size == file.bytes && same
+}
+
+/// What a list of assets says of a file instead of that it is whole.
+fn differs(file: &ReleaseFile, shown: Option<&Asset>) -> String {
+    match shown {
+        None => "does not show it".to_owned(),
+        Some(asset) if !asset.is_uploaded() => format!("shows it as `{}`", asset.state),
+        Some(asset) if asset.size != file.bytes => {
+            format!("shows {} bytes instead of {}", asset.size, file.bytes)
+        }
+        Some(asset) => match &asset.digest {
+            Some(digest) => format!("shows the digest {digest} instead of sha256:{}", file.sha256),
+            None => "shows another one".to_owned(),
+        },
+    }
 }
 
 /// Every asset of a release by its name.
-fn assets(api: &Api<'_>, release: &Release) -> Result<BTreeMap<String, Asset>, ApiError> {
+pub(super) fn assets(
+    api: &Api<'_>,
+    release: &Release,
+) -> Result<BTreeMap<String, Asset>, ApiError> {
     let id = release.id.to_string();
     let mut there = BTreeMap::new();
     api.each_page(
@@ -183,7 +249,7 @@ fn send_all<'f>(
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
             on_happening(Happening::Begun { file });
             let result = send(&api, url, file, on_happening);
-            let limited = matches!(&result, Err(ApiError::Passing { after: Some(_), .. }));
+            let limited = matches!(&result, Err(ApiError::Passing(Passing { after: Some(_), .. })));
             let stop = matches!(result, Err(ApiError::Cancelled));
             results.lock().unwrap_or_else(PoisonError::into_inner).push((*file, result));
             if stop {
@@ -250,11 +316,11 @@ fn failed(
     state: &mut State,
 ) -> Result<Passing, PublishError> {
     match error {
-        ApiError::Passing { why, after, .. } => Ok(Passing { why, after }),
+        ApiError::Passing(passing) => Ok(passing),
         // There already, or gone while it was on its way: another run is at work.
         error if error.is_taken() || error.is_missing() => {
             state.rival = true;
-            Ok(Passing { why: error.to_string(), after: None })
+            Ok(Passing::new(error.to_string()))
         }
         error => Err(final_failure(error, api, release, file)),
     }

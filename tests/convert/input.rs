@@ -216,3 +216,17 @@ fn a_directory_without_weights_is_no_checkpoint() {
     assert_eq!(run.exit, Some(2), "{run:?}");
     says(&run.err, &["there is no directory `nowhere`"]);
 }
+
+#[test]
+fn a_git_lfs_pointer_is_named_as_what_it_is() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4\n";
+    for name in ["model.safetensors", "config.json", "tokenizer.json"] {
+        let scene = Scene::new();
+        scene.write();
+        fs_err::write(scene.source().join(name), pointer).unwrap();
+        let run = scene.convert("q0f32", &["--conv-template", "LM"]);
+        assert_eq!(run.exit, Some(11), "{name}: {run:?}");
+        let said = format!("{name}`");
+        assert!(run.err.contains(&said) && run.err.contains("git lfs pull"), "{name}: {run:?}");
+    }
+}

@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "the server is a part of a benchmark too")]
 
 mod faults;
+mod limits;
 mod place;
 mod processes;
 mod python;

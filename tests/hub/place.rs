@@ -60,9 +60,11 @@ impl Place {
         options.connections = 4;
         options.retry = RetryPolicy {
             attempts: 4,
+            attempts_in_trouble: 4,
             first: Duration::from_millis(1),
             longest: Duration::from_millis(5),
             longest_asked: Duration::from_secs(3),
+            ..RetryPolicy::default()
         };
         Self { cancel: Cancel::default(), options, events: RefCell::default(), _dir: None }
     }

@@ -71,6 +71,8 @@ pub enum Fault {
     Json(String, String),
     /// An endless JSON.
     Endless,
+    /// JSON that never ends, a byte now and then.
+    Trickle,
 }
 
 impl Fault {
@@ -271,6 +273,14 @@ fn answer(
         Some(Fault::Json(body, link)) => {
             let link = if link.is_empty() { String::new() } else { format!("Link: {link}\r\n") };
             return simple(stream, 200, &link, body);
+        }
+        Some(Fault::Trickle) => {
+            write!(stream, "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n[")?;
+            loop {
+                // So that each is a piece of its own.
+                std::thread::sleep(Duration::from_millis(2));
+                stream.write_all(b" ")?;
+            }
         }
         Some(Fault::Endless) => {
             write!(stream, "HTTP/1.1 200 X\r\nConnection: close\r\n\r\n[")?;

@@ -85,3 +85,29 @@ fn offline_a_snapshot_of_another_tool_will_do_if_it_is_whole() {
     hub.build(&["--offline"]).fails(11).says("the list of files at ");
     assert_eq!(hub.asked(), [""; 0]);
 }
+
+#[test]
+fn offline_a_snapshot_on_a_file_system_without_links_will_do() {
+    let hub = HubScene::sound(true);
+    hub.build(&[]).ok();
+    let built = hub.scene.dist().join("bundle/one-q0f16");
+    let before = tree::digest(built.join("params_shard_0.bin"));
+    // As `huggingface_hub` leaves it there: files in the snapshot, and no blobs.
+    fs_err::remove_dir_all(hub.scene.cache().join("hub-listings")).unwrap();
+    let model = hub.scene.root.join("home/.cache/huggingface/hub/models--user--model");
+    let snapshot = model.join("snapshots").join(COMMIT);
+    for name in tree::files(&snapshot) {
+        let file = snapshot.join(&name);
+        let bytes = fs_err::read(&file).unwrap();
+        fs_err::remove_file(&file).unwrap();
+        fs_err::write(&file, bytes).unwrap();
+    }
+    fs_err::remove_dir_all(model.join("blobs")).unwrap();
+    fs_err::remove_dir_all(hub.scene.dist()).unwrap();
+    hub.asked();
+    hub.build(&["--offline"]).ok();
+    assert_eq!(tree::digest(built.join("params_shard_0.bin")), before);
+    fs_err::remove_file(snapshot.join("params_shard_0.bin")).unwrap();
+    hub.build(&["--offline"]).fails(11).says("the list of files at ");
+    assert_eq!(hub.asked(), [""; 0]);
+}

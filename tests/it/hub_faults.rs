@@ -34,6 +34,18 @@ fn what_the_hub_refuses_is_said_with_a_remedy() {
 }
 
 #[test]
+fn that_the_hub_is_asked_again_is_said() {
+    let rule = |seen: &Seen, nth| {
+        (nth == 0 && seen.path.starts_with("/api/")).then_some(Fault::Status(502, ""))
+    };
+    let hub = HubScene::new(Server::new(&files(), rule), false);
+    let run = hub.plan(&[]).ok();
+    // The commit, and the list of its files.
+    assert_eq!(run.stderr.matches("warning: the Hub: 502").count(), 2, "{}", run.shown());
+    assert!(run.stderr.contains("; retrying in 0."), "{}", run.shown());
+}
+
+#[test]
 fn a_token_is_sent_and_never_shown() {
     let rule = |seen: &Seen, _| seen.authorization.is_none().then_some(Fault::Status(401, ""));
     let hub = HubScene::new(Server::new(&files(), rule), true);
@@ -56,6 +68,21 @@ fn a_token_is_sent_and_never_shown() {
     let refused = HubScene::new(Server::new(&files(), |_, _| Some(Fault::Status(403, ""))), true);
     let run = refused.build(&["-v"]).env("HF_TOKEN", TOKEN).fails(11);
     run.never_says(TOKEN);
+}
+
+#[test]
+fn a_model_without_a_tensor_cache_is_taken_if_the_app_downloads_it() {
+    let mut lacking = files();
+    lacking.retain(|(name, _)| *name != "tensor-cache.json");
+    let hub = HubScene::new(Server::sound(&lacking), false);
+    hub.build(&[]).ok();
+    let manifest = hub.scene.json("app/dist/mlc-package-manifest.json");
+    let sizes = &manifest["models"][0]["sizes"];
+    let shard = lacking.iter().find(|(name, _)| *name == "params_shard_0.bin").unwrap();
+    assert_eq!(sizes["weights"], shard.1.bytes.len());
+    // What ships with the app has to be whole, and nothing says what that is.
+    let hub = HubScene::new(Server::sound(&lacking), true);
+    hub.build(&[]).fails(11).says("`user/model` has no `tensor-cache.json`");
 }
 
 #[test]
@@ -98,9 +125,12 @@ fn ctrl_c_ends_a_download_which_is_gone_on_with() {
     let blobs = hub.scene.root.join("home/.cache/huggingface/hub/models--user--model/blobs");
     wait_for("the shard's first bytes", || {
         let mut names = tree::names(&blobs).into_iter();
-        names.find(|name| name.contains(".mlc-package."))
+        let is_there = |name: &String| {
+            let size = fs_err::metadata(blobs.join(name)).map_or(0, |file| file.len());
+            name.contains(".mlc-package.") && size > 200_000
+        };
+        names.find(is_there)
     });
-    std::thread::sleep(std::time::Duration::from_millis(700));
     run.signal(Signal::INT);
     let run = run.wait().code(130);
     assert!(run.stderr.ends_with("error: interrupted\n"), "{}", run.shown());

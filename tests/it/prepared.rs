@@ -135,3 +135,18 @@ fn a_missing_library_is_an_error_of_the_config() {
     scene.build(&[]).fails(10).says("error[missing-library]").says("absent.tar");
     assert_eq!(scene.compiled(), [""; 0]);
 }
+
+#[test]
+fn a_git_lfs_pointer_is_no_library_and_no_config_and_is_named() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4\n";
+    let scene = Scene::new("android");
+    scene.write("app/libs/one.tar", pointer.as_bytes());
+    prepare(&scene, json!({"one_layer": "libs/one.tar"}));
+    scene.build(&[]).fails(13).says("one.tar").says("git lfs pull");
+
+    let scene = Scene::with_models("android", &["one"]);
+    let mut files = tree::files(&scene.app()).into_iter();
+    let config = files.find(|path| path.ends_with("mlc-chat-config.json")).unwrap();
+    fs_err::write(scene.app().join(config), pointer).unwrap();
+    scene.build(&[]).fails(10).says("git lfs pull");
+}

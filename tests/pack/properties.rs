@@ -1,11 +1,9 @@
 //! Any package comes back as it was.
 
-use std::time::Duration;
-
+use mlc_package::github::api::ApiOptions;
 use mlc_package::io::cancel::Cancel;
-use mlc_package::io::retry::RetryPolicy;
 use mlc_package::publish::pack::{Compression, Level};
-use mlc_package::publish::unpack::{GithubHost, Source, UnpackRequest, unpack};
+use mlc_package::publish::unpack::{Source, UnpackRequest, unpack};
 use proptest::prelude::*;
 
 use crate::scene::{Scene, Tree, lay_out, noise, options, pack, read};
@@ -87,9 +85,7 @@ proptest! {
         let request = UnpackRequest {
             source: Source::find(scene.path("packed").as_str()).unwrap(),
             output: scene.path("dist"),
-            github: GithubHost::from_variables(&|_| None).unwrap(),
-            retry: RetryPolicy::default(),
-            stall: Duration::from_secs(30),
+            github: ApiOptions::without_repository(&|_| None).unwrap(),
         };
         unpack(&request, &Cancel::default(), &|_| {}).unwrap();
         prop_assert!(read(&scene.path("dist")) == tree);

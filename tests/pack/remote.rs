@@ -193,3 +193,43 @@ fn a_public_release_is_had_without_the_token() {
     assert_eq!(read(&scene.path("dist")), tree);
     assert!(server.seen().iter().all(|seen| seen.authorization.is_none()));
 }
+
+#[test]
+fn a_release_is_named_by_its_page_or_shortly_and_its_server_has_its_own_api() {
+    let (scene, tree, packed) = packed();
+    for name in
+        ["owner/app@v1.0", "PAGE/owner/app/releases/tag/v1.0", "PAGE/owner/app/releases/latest"]
+    {
+        let (github, store) = private(&packed);
+        let name = name.replace("PAGE", &github.url());
+        let mut command = scene.command(&["unpack", &name]);
+        // The API of a GitHub Enterprise Server is below it: nothing else says where.
+        command.env("GITHUB_SERVER_URL", github.url()).env("GITHUB_TOKEN", "ghp_secret");
+        let (code, _, stderr) = finish(&mut command);
+        assert_eq!(code, 0, "{name}: {stderr}");
+        assert_eq!(read(&scene.path("dist")), tree);
+        assert!(github.seen().iter().any(|seen| seen.path.starts_with("/api/v3/")));
+        assert!(store.seen().iter().all(|seen| seen.authorization.is_none()));
+        fs_err::remove_dir_all(scene.path("dist")).unwrap();
+    }
+    let (code, _, stderr) = scene.run(&["unpack", "https://ghes.invalid/o/r/releases/tag/v1"]);
+    assert!(
+        code == 2 && stderr.contains("set GITHUB_SERVER_URL to https://ghes.invalid/"),
+        "{stderr}"
+    );
+    // A directory of that name is meant itself.
+    fs_err::create_dir_all(scene.path("o/r@v1")).unwrap();
+    let (code, _, stderr) = scene.run(&["unpack", "o/r@v1"]);
+    assert!(code == 2 && stderr.contains("holds no …-assets.json"), "{stderr}");
+}
+
+#[test]
+fn the_asset_of_a_private_release_on_an_enterprise_server_is_asked_of_its_own_api() {
+    let (scene, tree, packed) = packed();
+    let (github, _) = private(&packed);
+    let mut command = scene.command(&["unpack", &list_url(&github.url())]);
+    command.env("GITHUB_SERVER_URL", github.url()).env("GH_TOKEN", "ghp_secret");
+    let (code, _, stderr) = finish(&mut command);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(read(&scene.path("dist")), tree);
+}

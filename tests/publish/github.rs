@@ -36,6 +36,8 @@ pub enum Fault {
     Finalize,
     /// An answer that is no JSON.
     Garbage,
+    /// A page of a list that has always another one after it.
+    Endless,
     /// An upload that is never over, for a test that kills the client.
     Hang(usize),
 }
@@ -256,6 +258,13 @@ fn serve(stream: TcpStream, state: &State) -> io::Result<()> {
                 Some(answer)
             }
             (_, true) => receive(&mut connection, &head, &seen, state, fault.as_ref())?,
+            (Some(Fault::Endless), _) => {
+                let mut answer = routes::refusal(200, "", &[]);
+                answer.body = b"[]".to_vec();
+                let next = "<https://elsewhere.example/>; rel=\"next\"".to_owned();
+                answer.headers.push(("Link".to_owned(), next));
+                Some(answer)
+            }
             (Some(Fault::Garbage), _) => {
                 let mut answer = routes::refusal(200, "", &[]);
                 answer.body = b"<html>".to_vec();

@@ -4,12 +4,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs of their own")]
 #![allow(unreachable_pub, reason = "the server is a part of a benchmark too")]
 
+mod contradictions;
 mod feedback;
 #[allow(dead_code, clippy::allow_attributes, reason = "a benchmark uses the rest")]
 mod github;
 mod http;
 mod library;
 mod openapi;
+mod options;
 #[path = "../pack/scene.rs"]
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/pack")]
 mod package;
@@ -23,3 +25,4 @@ mod shapes;
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/report")]
 mod sized;
 mod sizes;
+mod tls;

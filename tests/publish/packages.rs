@@ -101,10 +101,14 @@ fn sizes_are_compared_with_the_latest_release_and_with_an_address() {
     let asset = release.assets.iter().find(|asset| is_manifest(&asset.name)).unwrap();
     let run = report(&format!("{}/storage/{}", github.state.storage, asset.id));
     assert!(!run.stdout.contains("no baseline"), "{run:?}");
-    // What cannot be had is no reason to fail.
-    let run = report(&format!("{}/nowhere.json", github.url()));
-    assert!(run.stdout.contains("no baseline"), "{run:?}");
-    assert!(run.stderr.contains("warning: reported without the baseline `http://"), "{run:?}");
+    // What was named and cannot be had is an error: limits on growth would hold no more.
+    let manifest = format!("--manifest={}", package.path("built"));
+    let nowhere = github.url().replace("http://", "http://me:pw@");
+    let nowhere = format!("--baseline={nowhere}/nowhere.json?signature=secret");
+    let run = scene.run(&["report", &manifest, &nowhere], 11);
+    assert!(run.stderr.contains("error: the baseline `http://127.0.0.1"), "{run:?}");
+    assert!(!run.stderr.contains("secret") && !run.stderr.contains("pw@"), "{run:?}");
+    assert!(run.stdout.is_empty(), "{run:?}");
 }
 
 #[test]

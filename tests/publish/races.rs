@@ -69,6 +69,7 @@ fn a_run_is_interrupted_at_once_and_says_so() {
     let run = Run::of(child.wait_with_output().unwrap());
     assert_eq!(run.code, Some(130), "{}", run.stderr);
     assert!(run.stderr.contains("interrupted"), "{}", run.stderr);
+    assert!(run.stderr.contains("the draft of `v1` with what is up"), "{}", run.stderr);
     assert!(github.only_release().draft);
 }
 

@@ -224,7 +224,7 @@ fn a_limit_is_waited_for_as_long_as_it_says() {
         let run = scene.run(&arguments(&[]), 0);
         assert!(begun.elapsed() >= std::time::Duration::from_secs(1), "it did not wait");
         assert_eq!(run.says("limit on requests"), 1, "{}", run.stderr);
-        assert_eq!(run.says("going on in 1.0 s"), 1, "{}", run.stderr);
+        assert_eq!(run.says("retrying in 1.0 s"), 1, "{}", run.stderr);
         assert_whole(&github, &scene);
         assert_eq!(github.only_release().tag, "v1");
     }
@@ -236,7 +236,7 @@ fn a_limit_during_an_upload_stops_the_others_too() {
         once("a.tar.zst", Fault::Refuse(403, vec![("Retry-After", "1".to_owned())], "limit"));
     let scene = scene(&github);
     let run = scene.run(&arguments(&[]), 0);
-    assert_eq!(run.says("going on in 1.0 s"), 1, "{}", run.stderr);
+    assert_eq!(run.says("retrying in 1.0 s"), 1, "{}", run.stderr);
     assert_whole(&github, &scene);
 }
 

@@ -58,7 +58,10 @@ pub fn answer(seen: &Seen, state: &State) -> Answer {
         assert!(!seen.authorized, "the token went to another host");
         let store = state.store();
         let mut assets = store.releases.iter().flat_map(|release| &release.assets);
-        let asset = assets.find(|asset| asset.id.to_string() == id).unwrap();
+        // Another run may have removed it since it was asked for.
+        let Some(asset) = assets.find(|asset| asset.id.to_string() == id) else {
+            return missing();
+        };
         return Answer { status: 200, headers: Vec::new(), body: asset.bytes.clone() };
     }
     let mut store = state.store();
@@ -210,6 +213,9 @@ fn change(at: usize, seen: &Seen, store: &mut Store, public: &str) -> Answer {
     let release = &mut store.releases[at];
     release.draft &= !publishes;
     release.immutable |= publishes && immutable;
+    if let Some(name) = seen.body["name"].as_str() {
+        release.name = name.to_owned();
+    }
     if let Some(target) = seen.body["target_commitish"].as_str() {
         release.target = target.to_owned();
     }
@@ -261,7 +267,7 @@ pub fn begin_upload(
         return Err(refusal(422, "Cannot upload assets to an immutable release", &[]));
     }
     // It writes names as it likes them.
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '.' };
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.+".contains(c) { c } else { '.' };
     let name: String = head.query("name").unwrap().chars().map(plain).collect();
     if release.assets.iter().any(|asset| asset.name == name) {
         return Err(refusal(422, "Validation Failed", &["already_exists"]));

@@ -6,7 +6,7 @@ use crate::packages::{changed, package};
 use crate::scene::Scene;
 
 #[test]
-fn a_baseline_that_cannot_be_used_is_none_and_is_said() {
+fn a_baseline_that_was_named_and_cannot_be_read_is_an_error() {
     let scene = Scene::new();
     scene
         .manifest("now.json", &package("android", 2))
@@ -14,18 +14,24 @@ fn a_baseline_that_cannot_be_used_is_none_and_is_said() {
         .write("garbage.json", "\u{0}{\"schema\": 1")
         .write("newer.json", r#"{"schema": 2, "tool": "9.1.0", "models": "many"}"#)
         .write("large.json", vec![b' '; (16 << 20) + 1]);
-    for (baseline, why) in [
-        ("garbage.json", "`garbage.json` is no manifest of a package"),
-        ("newer.json", "`newer.json` has schema 2, written by mlc-package 9.1.0"),
-        ("large.json", "it is larger than 16 MiB"),
-        ("missing.json", "there is no manifest `missing.json`"),
-        ("ios.json", "the baseline `ios.json` is of none of the packages"),
+    for (baseline, code, why) in [
+        ("garbage.json", 13, "`garbage.json` is no manifest of a package"),
+        ("newer.json", 13, "`newer.json` has schema 2, written by mlc-package 9.1.0"),
+        ("large.json", 13, "it is larger than 16 MiB"),
+        ("missing.json", 2, "there is no manifest `missing.json`"),
+        ("http://127.0.0.1:9/m.json", 11, "127.0.0.1:9"),
     ] {
-        let run = scene.report(0, &format!("--manifest now.json --baseline {baseline}"));
-        assert!(run.stderr.starts_with("warning: "), "{}", run.stderr);
+        // Limits on growth would hold no more, and nobody would know.
+        let run = scene.report(code, &format!("--manifest now.json --baseline {baseline}"));
+        let start = format!("error: the baseline `{baseline}` cannot be read: ");
+        assert!(run.stderr.contains(&start), "{}", run.stderr);
         assert!(run.stderr.contains(why), "{why}\n{}", run.stderr);
-        assert!(run.stdout.contains("no baseline"), "{}", run.stdout);
+        assert_eq!(run.stdout, "");
     }
+    let run = scene.report(0, "--manifest now.json --baseline ios.json");
+    let why = "warning: the baseline `ios.json` is of none of the packages";
+    assert!(run.stderr.contains(why), "{}", run.stderr);
+    assert!(run.stdout.contains("no baseline"), "{}", run.stdout);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::arch::{Architecture, Invalid, ModelConfig};
 use super::error::ConvertError;
 use super::{templates, tokenizer};
 use crate::io::{atomic, files};
-use crate::model::{ByteSize, ChatConfig, Overrides, to_python_json};
+use crate::model::{ByteSize, ChatConfig, Overrides, git_lfs, to_python_json};
 
 /// The most a `config.json` may hold in bytes; real ones have a few thousand.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -180,6 +180,7 @@ pub(super) fn read_object_if_there(
     let invalid = |why| ConvertError::Invalid { path: Utf8PathBuf::from(path), why };
     match serde_json::from_slice(&text) {
         Ok(Value::Object(fields)) => Ok(Some(fields)),
+        _ if git_lfs::is_pointer(&text) => Err(invalid(git_lfs::NOT_PULLED.to_owned())),
         Ok(_) => Err(invalid("it is not a JSON object".to_owned())),
         Err(error) => Err(invalid(format!("it is not valid JSON: {error}"))),
     }

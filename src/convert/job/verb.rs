@@ -104,7 +104,7 @@ pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Con
                 offline: request.offline,
                 policy: DownloadPolicy::On,
             };
-            let hub = Arc::new(hub.open(cancel)?);
+            let hub = Arc::new(hub.open(ui, cancel)?);
             Checkpoint::on_hub(&hub, repo, arguments.source.is_none(), None)?
         }
     };

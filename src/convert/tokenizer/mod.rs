@@ -12,7 +12,7 @@ use self::vocabulary::TokenizerJson;
 use super::ConvertError;
 use crate::io::map::MappedFile;
 use crate::io::{files, link};
-use crate::model::{ByteSize, LinkMode};
+use crate::model::{ByteSize, LinkMode, git_lfs};
 
 /// The files that an MLC model directory takes over, in upstream's order.
 const FILES: [&str; 6] = [
@@ -64,6 +64,9 @@ pub(super) fn read(
     }
     let text = MappedFile::open(&path).map_err(failed)?;
     let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
+    if git_lfs::is_pointer(&text) {
+        return Err(invalid(git_lfs::NOT_PULLED.to_owned()));
+    }
     let json: TokenizerJson<'_> = serde_json::from_slice(&text)
         .map_err(|error| invalid(format!("it is not a tokenizer: {error}")))?;
     let info = info::detect(&json).map_err(invalid)?;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::error::WeightsError;
 use crate::io::files;
 use crate::io::positioned::PositionedFile;
-use crate::model::ShardPath;
+use crate::model::{ShardPath, git_lfs};
 
 /// More bytes of index, or of headers in all, belong to no model of these architectures; reading
 /// them would cost more memory than everything else.
@@ -105,6 +105,11 @@ impl SourceFile {
         }
         file.read_exact_at(&mut length, 0).map_err(WeightsError::Read)?;
         let length = u64::from_le_bytes(length);
+        let mut start = vec![0; usize::try_from(size.min(100)).unwrap_or_default()];
+        file.read_exact_at(&mut start, 0).map_err(WeightsError::Read)?;
+        if git_lfs::is_pointer(&start) {
+            return Err(WeightsError::NotPulled { path: path.to_owned() });
+        }
         if length > size - 8 {
             return Err(damaged(format!(
                 "its header claims {length} bytes, and the file has {size}: it is cut off, or no \

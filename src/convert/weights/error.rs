@@ -64,6 +64,12 @@ pub enum WeightsError {
         /// Why.
         why: String,
     },
+    /// git-lfs was not there when the repository was cloned. Exit 11.
+    #[error("`{path}`: {}", crate::model::git_lfs::NOT_PULLED)]
+    NotPulled {
+        /// The file.
+        path: Utf8PathBuf,
+    },
     /// Tensors that the model needs are not there. Exit 11.
     #[error("{} of the model's tensors are not in `{path}`: {}", tensors.len(), first(tensors))]
     Missing {

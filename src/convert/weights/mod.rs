@@ -33,7 +33,7 @@ pub use super::arch::{ConfigError, HfConfig};
 use super::arch::Architecture;
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, files, space};
-use crate::model::{ByteSize, Quantization, TensorCache};
+use crate::model::{ByteSize, Quantization, TensorCache, git_lfs};
 
 use checkpoint::Checkpoint;
 use index::Metadata;
@@ -96,6 +96,9 @@ pub fn read_config(checkpoint: &Utf8Path) -> Result<HfConfig, WeightsError> {
     let path = checkpoint.join("config.json");
     let text = files::read_at_most(&path, HfConfig::LIMIT).map_err(WeightsError::Read)?;
     let text = text.unwrap_or_default();
+    if git_lfs::is_pointer(&text) {
+        return Err(WeightsError::NotPulled { path });
+    }
     HfConfig::parse(&text).map_err(|source| WeightsError::Config { path, source })
 }
 

@@ -1,6 +1,7 @@
 use camino::Utf8PathBuf;
 
 use super::listing::ListingError;
+use crate::io::http::session::SessionError;
 use crate::model::{HubRepo, ShardPath};
 
 /// Why something of the Hub cannot be had. Exit 11.
@@ -13,6 +14,18 @@ pub enum HubError {
         repo: Box<HubRepo>,
         /// The status.
         status: u16,
+        /// What was asked for.
+        url: String,
+    },
+    /// 401, 403 with our token, and none without: what everybody may have.
+    #[error("the Hub refuses the token ({token}): {url} answers {status}, and `{repo}` is public")]
+    Token {
+        /// The repository.
+        repo: Box<HubRepo>,
+        /// The status.
+        status: u16,
+        /// Where the token is from.
+        token: String,
         /// What was asked for.
         url: String,
     },
@@ -145,6 +158,9 @@ pub enum HubError {
     /// The file system said no.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    /// The server's certificate is not trusted.
+    #[error(transparent)]
+    Session(SessionError),
     /// The HTTP client cannot be made.
     #[error("{0}")]
     Client(String),
@@ -162,6 +178,14 @@ impl HubError {
                  accepted at {}",
                 repo.url()
             )),
+            Self::Token { token, .. } => Some(format!(
+                "the token has expired or was revoked: replace it, or remove it from {token}"
+            )),
+            Self::Session(error) => error.help().map(str::to_owned),
+            Self::Answer { .. } => Some(
+                "check HF_ENDPOINT and HTTPS_PROXY: what answers there is not the Hub, or not well"
+                    .to_owned(),
+            ),
             Self::NoSuchRevision { .. } => {
                 Some("check the spelling; a private repository needs HF_TOKEN".to_owned())
             }

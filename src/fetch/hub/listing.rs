@@ -42,7 +42,10 @@ pub enum ListingError {
     /// Too many.
     #[error("there are more than {MAX_FILES} files")]
     TooMany,
-    /// Pages without an end, or beyond all measure.
+    /// Pages without an end.
+    #[error("the list goes on after {0} pages")]
+    TooManyPages(u32),
+    /// Pages beyond all measure.
     #[error("the list has more than {0} bytes")]
     TooLong(u64),
 }

@@ -25,7 +25,7 @@ pub use self::digest::{NotADigest, RemoteDigest};
 pub use self::download::FetchEvent;
 pub use self::error::HubError;
 pub use self::listing::{Listing, ListingError, RemoteFile, TreePage};
-pub use self::options::HubOptions;
+pub use self::options::{HubOptions, Notices};
 pub use crate::io::retry::RetryPolicy;
 pub use crate::io::secret::Secret;
 
@@ -33,6 +33,7 @@ use self::layout::RepoCache;
 use self::listing_store::ListingStore;
 use self::requests::Asker;
 use crate::io::cancel::Cancel;
+use crate::io::http::session::Session;
 use crate::io::http::{Client, ClientOptions};
 use crate::model::{HubRepo, ShardPath};
 
@@ -181,16 +182,19 @@ impl Hub {
             None => Client::new(&ClientOptions {
                 stall: self.options.stall,
                 system_proxy: self.options.system_proxy,
+                clock: self.options.retry.clock.clone(),
             })
             .map_err(|error| HubError::Client(error.to_string()))?,
         };
-        let done = action(&Asker {
+        let session = Session {
             client: &client,
-            endpoint: &self.options.endpoint,
+            home: &self.options.endpoint,
             token: self.options.token.as_ref(),
             cancel,
             retry: &self.options.retry,
-        });
+            on_wait: &|why, time| self.options.notices.tell(why, time),
+        };
+        let done = action(&Asker { session, token_from: &self.options.token_from });
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
         done
     }

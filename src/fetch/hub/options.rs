@@ -1,10 +1,12 @@
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::HubError;
 use crate::io::files;
-use crate::io::http::Url;
+use crate::io::http::{Url, address};
 use crate::io::retry::RetryPolicy;
 use crate::io::secret::Secret;
 
@@ -15,6 +17,8 @@ pub struct HubOptions {
     pub endpoint: Url,
     /// Who asks. It is sent to the endpoint's own host and to no other.
     pub token: Option<Secret>,
+    /// Where the token is from: a variable, a file.
+    pub token_from: String,
     /// The Hub's cache, shared with every other Hugging Face tool.
     pub cache_dir: Utf8PathBuf,
     /// Where our own listings of repositories are kept.
@@ -31,6 +35,37 @@ pub struct HubOptions {
     pub range_bytes: u64,
     /// Whether proxies are obeyed.
     pub system_proxy: bool,
+    /// Who is told that the Hub is asked again for what is no file.
+    pub notices: Notices,
+}
+
+/// Who is told why something is waited for, and how long.
+#[derive(Clone)]
+pub struct Notices(Arc<Tell>);
+
+type Tell = dyn Fn(&str, Duration) + Send + Sync;
+
+impl Notices {
+    /// Tells them.
+    pub fn new(tell: impl Fn(&str, Duration) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(tell))
+    }
+
+    pub(super) fn tell(&self, why: &str, time: Duration) {
+        (self.0)(why, time);
+    }
+}
+
+impl Default for Notices {
+    fn default() -> Self {
+        Self::new(|_, _| {})
+    }
+}
+
+impl fmt::Debug for Notices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notices")
+    }
 }
 
 impl HubOptions {
@@ -42,14 +77,20 @@ impl HubOptions {
         Self {
             endpoint,
             token: None,
+            token_from: "HF_TOKEN".to_owned(),
             cache_dir,
             listings_dir,
             offline: false,
             stall: Duration::from_secs(30),
-            retry: RetryPolicy::default(),
+            // The Hub counts requests over five minutes.
+            retry: RetryPolicy {
+                longest_asked: Duration::from_secs(15 * 60),
+                ..RetryPolicy::default()
+            },
             connections: 8,
             range_bytes: 32 << 20,
             system_proxy: true,
+            notices: Notices::default(),
         }
     }
 
@@ -86,11 +127,15 @@ impl HubOptions {
         let mut options = Self::new(endpoint, cache_dir, our_cache.join("hub-listings"));
         if !is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
             let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| hf_home.join("token"));
-            options.token = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"]
-                .iter()
-                .find_map(|name| Secret::new(&var(name)?));
+            for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {
+                if options.token.is_none() {
+                    options.token = var(name).and_then(|text| Secret::new(&text));
+                    options.token_from = name.to_owned();
+                }
+            }
             if options.token.is_none() {
                 options.token = token_in(&token_file)?;
+                options.token_from = token_file.into_string();
             }
         }
         options.offline = is_set("HF_HUB_OFFLINE") || is_set("TRANSFORMERS_OFFLINE");
@@ -108,13 +153,7 @@ fn set(get: &dyn Fn(&str) -> Option<String>, name: &str) -> Option<String> {
 }
 
 fn endpoint(text: &str) -> Result<Url, HubError> {
-    let wrong = |why: &str| HubError::Endpoint { url: text.to_owned(), why: why.to_owned() };
-    let url = Url::parse(text.trim_end_matches('/')).map_err(|error| wrong(&error.to_string()))?;
-    match url.scheme() {
-        "http" | "https" if url.query().is_none() && url.fragment().is_none() => Ok(url),
-        "http" | "https" => Err(wrong("it must not have a query or a fragment")),
-        _ => Err(wrong("it must begin with https:// or http://")),
-    }
+    address::server(text).map_err(|why| HubError::Endpoint { url: text.to_owned(), why })
 }
 
 fn token_in(path: &Utf8Path) -> Result<Option<Secret>, HubError> {

@@ -1,44 +1,56 @@
-//! One request to the Hub: its redirects, and what its answer means.
-
-use std::time::{Duration, SystemTime};
+//! One request to the Hub, and what its answer means.
 
 use super::HubError;
-use crate::io::cancel::Cancel;
-use crate::io::http::{Client, Get, HttpError, Response, StatusCode, Url};
-use crate::io::retry::{self, Backoff, RetryPolicy};
-use crate::io::secret::Secret;
+use crate::io::http::session::{Answer, Ask, Failure as NoAnswer, Refusal, Session, SessionError};
+use crate::io::http::{HttpError, Url, address};
+use crate::io::retry::{Backoff, Passing};
 use crate::model::{HubRepo, ShardPath};
-
-/// The Hub redirects once, to where its files are; more than a few are a loop.
-const MAX_REDIRECTS: u32 = 8;
 
 /// Why a request was in vain.
 pub(super) enum Failure {
     /// It will not be otherwise next time.
     Final(HubError),
     /// It may be otherwise next time.
-    Passing {
-        /// What happened.
-        why: String,
-        /// How long the server asks to wait.
-        after: Option<Duration>,
-    },
+    Passing(Passing),
 }
 
 impl Failure {
     pub(super) fn passing(why: impl Into<String>) -> Self {
-        Self::Passing { why: why.into(), after: None }
+        Self::Passing(Passing::new(why))
+    }
+
+    /// What an error of the connection to an address means.
+    pub(super) fn of(error: HttpError, url: &Url) -> Self {
+        match NoAnswer::of(error, url) {
+            NoAnswer::Passing(passing) => Self::Passing(passing),
+            NoAnswer::Final(error) => Self::Final(error.into()),
+            // Of a connection there is none.
+            NoAnswer::Refused(refusal) => Self::passing(refusal.status().to_string()),
+        }
     }
 }
 
-impl From<HttpError> for Failure {
-    fn from(error: HttpError) -> Self {
+impl From<HubError> for Failure {
+    fn from(error: HubError) -> Self {
+        Self::Final(error)
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self::Final(error.into())
+    }
+}
+
+impl From<SessionError> for HubError {
+    fn from(error: SessionError) -> Self {
         match error {
-            HttpError::Cancelled => Self::Final(HubError::Cancelled),
-            HttpError::Setup(why) => Self::Final(HubError::Client(why)),
-            HttpError::Broken(why) => Self::passing(why),
-            error @ (HttpError::Stalled(_) | HttpError::TooLong(_)) => {
-                Self::passing(error.to_string())
+            SessionError::Redirect { url, why } => Self::Redirect { url, why },
+            SessionError::Answer { url, why } => Self::Answer { url, why },
+            SessionError::Client(why) => Self::Client(why),
+            SessionError::Cancelled => Self::Cancelled,
+            error @ (SessionError::Certificate { .. } | SessionError::GaveUp { .. }) => {
+                Self::Session(error)
             }
         }
     }
@@ -54,53 +66,26 @@ pub(super) enum Subject<'a> {
 }
 
 /// What every request needs.
+#[derive(Clone, Copy)]
 pub(super) struct Asker<'a> {
-    pub(super) client: &'a Client,
-    pub(super) endpoint: &'a Url,
-    pub(super) token: Option<&'a Secret>,
-    pub(super) cancel: &'a Cancel,
-    pub(super) retry: &'a RetryPolicy,
+    pub(super) session: Session<'a>,
+    /// Where the token is from, for whoever has to change it.
+    pub(super) token_from: &'a str,
 }
 
 impl<'a> Asker<'a> {
-    /// Asks once, follows redirects, and gives an answer whose status is 200 or 206, with the
-    /// address it came from. The token goes to the endpoint's own host only.
+    /// Asks once, and gives an answer of success. The token goes to the endpoint's own host only.
     pub(super) fn ask(
         &self,
-        start: &Url,
+        url: &Url,
         range: Option<(u64, u64)>,
         subject: Subject<'_>,
-    ) -> Result<(Response<'a>, Url), Failure> {
-        let mut url = start.clone();
-        for _ in 0..MAX_REDIRECTS {
-            let home = url.origin() == self.endpoint.origin();
-            let bearer = self.token.filter(|_| home);
-            let response =
-                self.client.get(&Get { url: &url, bearer, range, accept: None }, self.cancel)?;
-            let status = response.status();
-            if status == StatusCode::OK || status == StatusCode::PARTIAL_CONTENT {
-                return Ok((response, url));
-            }
-            if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
-                return Err(refusal(&response, &url, home, subject));
-            }
-            url = self.redirected(&url, response.header("location"))?;
-        }
-        Err(Failure::Final(HubError::Redirect {
-            url: printable(start),
-            why: format!("more than {MAX_REDIRECTS} times"),
-        }))
-    }
-
-    fn redirected(&self, from: &Url, location: Option<&str>) -> Result<Url, Failure> {
-        let refuse = |why: String| Failure::Final(HubError::Redirect { url: printable(from), why });
-        let location = location.ok_or_else(|| refuse("to nowhere".to_owned()))?;
-        let url = from
-            .join(location)
-            .map_err(|error| refuse(format!("to an address that is none ({error})")))?;
-        match (from.scheme(), url.scheme()) {
-            ("https", "https") | ("http", "http" | "https") => Ok(url),
-            (_, scheme) => Err(refuse(format!("to {scheme}://, which is not safe"))),
+    ) -> Result<Answer<'a>, Failure> {
+        match self.session.ask(Ask { url, range, headers: &[], stranger: false }) {
+            Ok(answer) => Ok(answer),
+            Err(NoAnswer::Final(error)) => Err(error.into()),
+            Err(NoAnswer::Passing(passing)) => Err(Failure::Passing(passing)),
+            Err(NoAnswer::Refused(refusal)) => Err(self.refusal(&refusal, url, range, subject)),
         }
     }
 
@@ -110,51 +95,65 @@ impl<'a> Asker<'a> {
         url: &Url,
         mut action: impl FnMut() -> Result<T, Failure>,
     ) -> Result<T, HubError> {
-        let mut backoff = Backoff::new(self.retry);
+        let mut backoff = Backoff::new(self.session.retry);
         loop {
             match action() {
                 Ok(done) => return Ok(done),
                 Err(Failure::Final(error)) => return Err(error),
-                Err(Failure::Passing { why, after }) => {
-                    let Some(delay) = backoff.failed(after) else {
-                        let (url, attempts) = (printable(url), backoff.failures());
-                        return Err(HubError::GaveUp { url, why, attempts });
-                    };
-                    if !retry::wait(delay, self.cancel) {
-                        return Err(HubError::Cancelled);
-                    }
+                Err(Failure::Passing(passing)) => {
+                    self.session
+                        .again(&mut backoff, &passing)
+                        .map_err(|error| gave_up(error, url))?;
                 }
             }
         }
     }
+
+    /// What an answer without content means.
+    fn refusal(
+        &self,
+        refusal: &Refusal<'_>,
+        asked: &Url,
+        range: Option<(u64, u64)>,
+        subject: Subject<'_>,
+    ) -> Failure {
+        let status = refusal.status();
+        if let Some(mut passing) = refusal.passing(self.session.retry) {
+            if status.as_u16() == 429 && self.session.token.is_none() {
+                passing.why += "; HF_TOKEN raises it";
+            }
+            return Failure::Passing(passing);
+        }
+        let (repo, url) = (Box::new(subject.repo().clone()), address::printable(&refusal.url));
+        Failure::Final(match status.as_u16() {
+            status @ (401 | 403) if self.is_public(asked, range) => {
+                HubError::Token { repo, status, token: self.token_from.to_owned(), url }
+            }
+            status @ (401 | 403) => HubError::Refused { repo, status, url },
+            404 => match subject {
+                Subject::Revision(_, revision) => {
+                    HubError::NoSuchRevision { repo, revision: revision.to_owned(), url }
+                }
+                Subject::File(_, file) => HubError::NoSuchFile { repo, file: file.clone(), url },
+            },
+            _ => HubError::Status { url, status: status.to_string() },
+        })
+    }
+
+    /// Whether what was refused to us with our token is given to anybody without one.
+    fn is_public(&self, url: &Url, range: Option<(u64, u64)>) -> bool {
+        let ask = Ask { url, range, headers: &[], stranger: true };
+        self.session.token.is_some() && self.session.ask(ask).is_ok()
+    }
 }
 
-/// What an answer without content means.
-fn refusal(response: &Response<'_>, url: &Url, home: bool, subject: Subject<'_>) -> Failure {
-    let status = response.status();
-    let (repo, printed) = (Box::new(subject.repo().clone()), printable(url));
-    let passing = || Failure::Passing {
-        why: status.to_string(),
-        after: response
-            .header("retry-after")
-            .and_then(|value| retry::retry_after(value, SystemTime::now())),
-    };
-    match status.as_u16() {
-        408 | 416 | 425 | 429 | 500..=599 => passing(),
-        // Another host's addresses are signed for a time, and may have run out.
-        400..=499 if !home => passing(),
-        401 | 403 => {
-            Failure::Final(HubError::Refused { repo, status: status.as_u16(), url: printed })
+/// What giving up means of an address.
+pub(super) fn gave_up(error: SessionError, url: &Url) -> HubError {
+    match error {
+        SessionError::GaveUp { why, attempts } => {
+            HubError::GaveUp { url: address::printable(url), why, attempts }
         }
-        404 => Failure::Final(match subject {
-            Subject::Revision(_, revision) => {
-                HubError::NoSuchRevision { repo, revision: revision.to_owned(), url: printed }
-            }
-            Subject::File(_, file) => {
-                HubError::NoSuchFile { repo, file: file.clone(), url: printed }
-            }
-        }),
-        _ => Failure::Final(HubError::Status { url: printed, status: status.to_string() }),
+        error => error.into(),
     }
 }
 
@@ -166,49 +165,11 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// An address without what may be secret in it: a signature in the query, a password.
-pub(super) fn printable(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // Fails for addresses that cannot have either.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
-}
-
 /// An address below the endpoint, its parts encoded.
-pub(super) fn address<'s>(
+pub(super) fn below<'s>(
     endpoint: &Url,
     parts: impl IntoIterator<Item = &'s str>,
 ) -> Result<Url, HubError> {
-    let mut url = endpoint.clone();
-    match url.path_segments_mut() {
-        Ok(mut path) => {
-            path.pop_if_empty().extend(parts);
-        }
-        Err(()) => {
-            let why = "it has no path".to_owned();
-            return Err(HubError::Endpoint { url: endpoint.to_string(), why });
-        }
-    }
-    Ok(url)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Url, address, printable};
-
-    #[test]
-    fn parts_of_an_address_stay_parts() {
-        let endpoint = Url::parse("https://mirror.example/hub").unwrap();
-        let url = address(&endpoint, ["a", "refs/pr/1", "x y?#%.bin"]).unwrap();
-        assert_eq!(url.as_str(), "https://mirror.example/hub/a/refs%2Fpr%2F1/x%20y%3F%23%25.bin");
-    }
-
-    #[test]
-    fn signatures_are_not_printed() {
-        let url = Url::parse("https://me:pw@cdn.example/a/b?X-Amz-Signature=abc#d").unwrap();
-        assert_eq!(printable(&url), "https://cdn.example/a/b");
-    }
+    address::below(endpoint, parts)
+        .map_err(|why| HubError::Endpoint { url: endpoint.to_string(), why })
 }

@@ -3,8 +3,10 @@
 use serde::Deserialize;
 
 use super::listing::{ListingError, MAX_FILES, TreePage};
-use super::requests::{Asker, Failure, Subject, address, printable};
+use super::requests::{Asker, Failure, Subject, below};
 use super::{Commit, HubError, Listing};
+use crate::io::http::address::printable;
+use crate::io::http::session::json;
 use crate::io::http::{HttpError, Url};
 use crate::model::HubRepo;
 
@@ -14,8 +16,11 @@ const MAX_DESCRIPTION: u64 = 8 << 20;
 /// A page of the Hub has 1000 files, some 300 bytes each.
 const MAX_PAGE: u64 = 16 << 20;
 
-/// All pages of one repository.
-const MAX_PAGES: u64 = 64 << 20;
+/// All pages of one repository, in bytes.
+const MAX_LIST: u64 = 64 << 20;
+
+/// Pages of one repository: the Hub fills each but the last.
+const MAX_PAGES: u32 = 1000;
 
 /// The commit that a revision is now.
 pub(super) fn commit(
@@ -28,14 +33,14 @@ pub(super) fn commit(
         sha: String,
     }
     let parts = ["api", "models", repo.user(), repo.repo(), "revision", revision];
-    let mut url = address(asker.endpoint, parts)?;
+    let mut url = below(asker.session.home, parts)?;
     url.set_query(Some("expand=sha"));
     asker.insist(&url, || {
-        let (response, _) = asker.ask(&url, None, Subject::Revision(repo, revision))?;
-        let body = response.body(MAX_DESCRIPTION)?;
+        let answer = asker.ask(&url, None, Subject::Revision(repo, revision))?;
+        let body = answer.response.body(MAX_DESCRIPTION);
+        let body = body.map_err(|error| Failure::of(error, &answer.url))?;
         let wrong = |why: String| Failure::Final(HubError::Answer { url: printable(&url), why });
-        let description: Description =
-            serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
+        let description: Description = json(&body, &url)?;
         description.sha.parse().map_err(|error: super::NotACommit| wrong(error.to_string()))
     })
 }
@@ -48,11 +53,15 @@ pub(super) fn listing(
 ) -> Result<Listing, HubError> {
     let refuse = |why| HubError::Listing { repo: Box::new(repo.clone()), why };
     let parts = ["api", "models", repo.user(), repo.repo(), "tree", commit.as_str()];
-    let mut url = address(asker.endpoint, parts)?;
+    let mut url = below(asker.session.home, parts)?;
     url.set_query(Some("recursive=true"));
     let mut next = Some(url);
-    let (mut files, mut rest) = (Vec::new(), MAX_PAGES);
+    let (mut files, mut rest, mut pages) = (Vec::new(), MAX_LIST, 0);
     while let Some(url) = next {
+        pages += 1;
+        if pages > MAX_PAGES {
+            return Err(refuse(ListingError::TooManyPages(MAX_PAGES)));
+        }
         let page = asker.insist(&url, || page(asker, repo, commit, &url, rest))?;
         rest = rest.saturating_sub(page.bytes);
         let empty = page.entries.is_empty();
@@ -65,7 +74,7 @@ pub(super) fn listing(
         next = page.next;
         if let Some(next) = &next {
             // The token goes along, and nothing else says where the list ends.
-            if next.origin() != asker.endpoint.origin() || empty {
+            if next.origin() != asker.session.home.origin() || empty {
                 let why = "a next page that cannot be one".to_owned();
                 return Err(HubError::Answer { url: printable(next), why });
             }
@@ -87,7 +96,8 @@ fn page(
     url: &Url,
     rest: u64,
 ) -> Result<Page, Failure> {
-    let (response, _) = asker.ask(url, None, Subject::Revision(repo, commit.as_str()))?;
+    let answer = asker.ask(url, None, Subject::Revision(repo, commit.as_str()))?;
+    let response = answer.response;
     let link = response.header("link").and_then(next_of);
     let next = match link.map(|link| url.join(link)) {
         None => None,
@@ -99,15 +109,13 @@ fn page(
     };
     let body = match response.body(rest.min(MAX_PAGE)) {
         Err(HttpError::TooLong(bytes)) => {
-            let limit = if bytes < MAX_PAGE { MAX_PAGES } else { MAX_PAGE };
+            let limit = if bytes < MAX_PAGE { MAX_LIST } else { MAX_PAGE };
             let why = ListingError::TooLong(limit);
             return Err(Failure::Final(HubError::Listing { repo: Box::new(repo.clone()), why }));
         }
-        body => body?,
+        body => body.map_err(|error| Failure::of(error, &answer.url))?,
     };
-    let entries = TreePage::parse(&body).map_err(|error| {
-        Failure::Final(HubError::Answer { url: printable(url), why: error.to_string() })
-    })?;
+    let entries: TreePage = json(&body, url)?;
     Ok(Page { entries, bytes: body.len() as u64, next })
 }
 

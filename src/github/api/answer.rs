@@ -1,10 +1,11 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::error::{ApiError, Permission};
+use crate::io::http::address::printable;
 use crate::io::http::{Response, Url};
-use crate::io::retry::retry_after;
+use crate::io::retry::{Passing, retry_after};
 
 /// The longest text of a refusal that is read, in bytes.
 const REFUSAL_LIMIT: u64 = 64 << 10;
@@ -24,13 +25,8 @@ pub(super) struct Refusal {
     /// Requests that are left, and when there will be more, in seconds since 1970.
     pub(super) remaining: Option<u64>,
     pub(super) reset: Option<u64>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Text {
-    message: String,
-    errors: Vec<serde_json::Value>,
+    /// Whether the API itself answers, and not a storage that it redirected to.
+    pub(super) elsewhere: bool,
 }
 
 impl Refusal {
@@ -47,19 +43,8 @@ impl Refusal {
         };
         // Its status says what there is to say, should the text not come.
         let body = response.body(REFUSAL_LIMIT).unwrap_or_default();
-        let text: Text = serde_json::from_slice(&body).unwrap_or_default();
-        refusal.codes = text
-            .errors
-            .iter()
-            .filter_map(|error| error.get("code")?.as_str().map(str::to_owned))
-            .collect();
-        let said = |error: &serde_json::Value| {
-            let text = error.as_str().or_else(|| error.get("message")?.as_str());
-            text.map(str::to_owned)
-        };
-        let messages = std::iter::once(text.message).chain(text.errors.iter().filter_map(said));
-        let messages: Vec<_> = messages.filter(|message| !message.is_empty()).collect();
-        refusal.message = messages.join(": ").chars().take(500).collect();
+        let text: Value = serde_json::from_slice(&body).unwrap_or_default();
+        (refusal.message, refusal.codes) = said(&text);
         refusal
     }
 
@@ -74,15 +59,19 @@ impl Refusal {
                 _ if self.is_secondary() => "GitHub's secondary limit on requests".to_owned(),
                 status => format!("GitHub's limit on requests ({status})"),
             };
-            return ApiError::Passing { why, after: Some(after) };
+            return ApiError::Passing(Passing::in_trouble(why, Some(after)));
         }
         let (url, message) = (printable(url), self.message);
         match self.status {
-            401 => ApiError::BadToken { url, message },
+            401 if !self.elsewhere => ApiError::BadToken { url, message },
+            // Another host's addresses are signed for a time, and may have run out.
+            400..=499 if self.elsewhere => {
+                ApiError::Passing(Passing::new(format!("{url} answers {}", self.status)))
+            }
             403 | 404 => ApiError::Refused { status: self.status, url, message, permission },
             408 | 425 | 500..=599 => {
                 let why = format!("{url} answers {}", self.status);
-                ApiError::Passing { why, after: self.retry_after }
+                ApiError::Passing(Passing::in_trouble(why, self.retry_after))
             }
             422 => ApiError::Invalid { url, message, codes: self.codes },
             status => ApiError::Status { url, status, message },
@@ -113,22 +102,45 @@ impl Refusal {
     }
 }
 
-/// An address without what may be secret in it: a signature in the query, a password.
-pub(super) fn printable(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_query(None);
-    url.set_fragment(None);
-    // Fails for addresses that cannot have either.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
+/// GitHub's words, in one line, and its codes. `errors` are objects with the field and a code or a
+/// message, texts, or one text: a ruleset's message may stand in any of them.
+fn said(text: &Value) -> (String, Vec<String>) {
+    let word = |value: &Value, name: &str| value.get(name)?.as_str().map(str::to_owned);
+    let errors = match text.get("errors") {
+        Some(Value::Array(errors)) => errors.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    let detail = |error: &Value| {
+        if let Some(text) = error.as_str() {
+            return Some(text.to_owned());
+        }
+        let code = word(error, "code").filter(|code| code != "custom");
+        let said = word(error, "message").or(code)?;
+        Some(match word(error, "field") {
+            Some(field) => format!("{field}: {said}"),
+            None => said,
+        })
+    };
+    let codes = errors.iter().filter_map(|error| word(error, "code")).collect();
+    let mut words: Vec<String> = Vec::new();
+    for said in word(text, "message").into_iter().chain(errors.iter().filter_map(detail)) {
+        // A line break in it would be shown as one that is not there.
+        let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !line.is_empty() && !words.contains(&line) {
+            words.push(line);
+        }
+    }
+    (words.join(": ").chars().take(500).collect(), codes)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::{ApiError, Permission, Refusal, Url};
+    use serde_json::json;
+
+    use super::{ApiError, Permission, Refusal, Url, said};
 
     fn error(refusal: Refusal) -> ApiError {
         let url = Url::parse("https://u:p@api.example/repos/a/b?secret=1").unwrap();
@@ -137,7 +149,7 @@ mod tests {
 
     fn waits(refusal: Refusal) -> Option<u64> {
         match error(refusal) {
-            ApiError::Passing { after, .. } => after.map(|after| after.as_secs()),
+            ApiError::Passing(passing) => passing.after.map(|after| after.as_secs()),
             _ => None,
         }
     }
@@ -163,6 +175,31 @@ mod tests {
         assert_eq!(waits(left), Some(60));
         let forbidden = Refusal { remaining: Some(9), reset: Some(1030), ..refusal(403) };
         assert!(matches!(error(forbidden), ApiError::Refused { status: 403, .. }));
+    }
+
+    #[test]
+    fn field_code_and_message_of_a_refusal_are_one_line() {
+        let words = |text| said(&text).0;
+        let taken = json!({"message": "Validation Failed", "errors": [
+            {"resource": "ReleaseAsset", "code": "already_exists", "field": "name"},
+            {"resource": "Release", "code": "custom", "message": "tag is not a valid tag"},
+        ]});
+        assert_eq!(
+            words(taken.clone()),
+            "Validation Failed: name: already_exists: tag is not a valid tag"
+        );
+        assert_eq!(said(&taken).1, ["already_exists", "custom"]);
+        let rules = "Repository rule violations found\n\nCannot create ref due to creations being \
+                     restricted.";
+        assert_eq!(
+            words(json!({"message": rules, "errors": "Cannot\r\ncreate ref"})),
+            "Repository rule violations found Cannot create ref due to creations being \
+             restricted.: Cannot create ref"
+        );
+        assert_eq!(words(json!({"message": "x", "errors": ["x", "y", 7, null]})), "x: y");
+        for other in [json!(null), json!([1]), json!({"message": 7, "errors": {}})] {
+            assert_eq!(words(other), "");
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::answer::printable;
+use crate::io::http::address::printable;
+use crate::io::http::session::{Failure, SessionError};
 use crate::io::http::{HttpError, Url};
+use crate::io::retry::Passing;
 
 /// What a token must be allowed to do, in the words of a workflow's `permissions:`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +74,8 @@ pub enum ApiError {
         message: String,
     },
     /// It may be otherwise next time; whoever asks again has to know what was done.
-    #[error("{why}")]
-    Passing {
-        /// What happened.
-        why: String,
-        /// How long GitHub asks to wait.
-        after: Option<Duration>,
-    },
+    #[error("{}", .0.why)]
+    Passing(Passing),
     /// It failed again and again.
     #[error("{why} (tried {attempts} times)")]
     GaveUp {
@@ -105,6 +102,17 @@ pub enum ApiError {
         /// What is wrong with it.
         why: String,
     },
+    /// A list of pages that never ends.
+    #[error("{url}: the list goes on after {pages} pages")]
+    Endless {
+        /// What was asked for.
+        url: String,
+        /// How many pages were read.
+        pages: usize,
+    },
+    /// The server's certificate is not trusted, or its redirect not followed.
+    #[error(transparent)]
+    Session(SessionError),
     /// There is no repository to talk about.
     #[error("which repository? {0}")]
     NoRepository(String),
@@ -131,11 +139,18 @@ pub enum ApiError {
 
 impl ApiError {
     pub(super) fn broken(error: HttpError, url: &Url) -> Self {
-        match error {
-            HttpError::Cancelled => Self::Cancelled,
-            HttpError::Setup(why) => Self::Client(why),
-            error => Self::Passing { why: format!("{}: {error}", printable(url)), after: None },
+        match Failure::of(error, url) {
+            Failure::Final(error) => error.into(),
+            Failure::Passing(passing) => Self::passing(passing, url),
+            // Of a connection there is none.
+            Failure::Refused(refusal) => Self::Client(refusal.status().to_string()),
         }
+    }
+
+    /// A failure of the way to an address.
+    pub(super) fn passing(passing: Passing, url: &Url) -> Self {
+        let why = format!("{}: {}", printable(url), passing.why);
+        Self::Passing(Passing { why, ..passing })
     }
 
     /// Whether it is said not to be there.
@@ -153,11 +168,20 @@ impl ApiError {
         matches!(self, Self::Invalid { codes, .. } if codes.iter().any(|code| code == "already_exists"))
     }
 
+    /// What to do about it, for who only reads.
+    pub fn help_to_read(&self) -> Option<String> {
+        match self {
+            Self::NoRepository(_) => Some("set it to owner/name".to_owned()),
+            Self::GaveUp { .. } | Self::Passing(_) | Self::Limited { .. } => None,
+            error => error.help(),
+        }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         Some(match self {
             Self::BadToken { .. } => {
-                "GITHUB_TOKEN (or GH_TOKEN) has expired or is another server's: in a workflow, \
+                "GH_TOKEN (else GITHUB_TOKEN) has expired or is another server's: in a workflow, \
                  give `${{ github.token }}`"
                     .to_owned()
             }
@@ -177,13 +201,33 @@ impl ApiError {
             Self::Limited { .. } => {
                 "run it again then: what is up already stays, and is not sent again".to_owned()
             }
-            Self::GaveUp { .. } | Self::Passing { .. } => {
+            Self::Session(error) => return error.help().map(str::to_owned),
+            Self::Answer { .. } | Self::Endless { .. } => {
+                "check GITHUB_API_URL and HTTPS_PROXY: what answers there is not GitHub's API, or \
+                 not well"
+                    .to_owned()
+            }
+            Self::GaveUp { .. } | Self::Passing(_) => {
                 "run it again: what is up already stays, and is not sent again; \
                  https://www.githubstatus.com says how GitHub is"
                     .to_owned()
             }
             _ => return None,
         })
+    }
+}
+
+impl From<SessionError> for ApiError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::GaveUp { why, attempts } => Self::GaveUp { why, attempts },
+            SessionError::Answer { url, why } => Self::Answer { url, why },
+            SessionError::Client(why) => Self::Client(why),
+            SessionError::Cancelled => Self::Cancelled,
+            error @ (SessionError::Redirect { .. } | SessionError::Certificate { .. }) => {
+                Self::Session(error)
+            }
+        }
     }
 }
 

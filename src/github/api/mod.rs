@@ -6,8 +6,6 @@ mod error;
 mod options;
 mod types;
 
-use std::time::Duration;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -17,11 +15,13 @@ pub use self::options::ApiOptions;
 pub use self::types::{Asset, CheckRun, Comment, Pull, Release, User};
 use crate::io::cancel::Cancel;
 use crate::io::http::send::{Body, Method, Request};
-use crate::io::http::{Client, ClientOptions, Response, Url};
-use crate::io::retry::{self, Backoff};
+use crate::io::http::session::{self, Answer, Ask, Failure, Session};
+use crate::io::http::{Client, ClientOptions, Response, Url, address};
+use crate::io::retry::{Backoff, Passing};
 
-/// The version of the API that we know.
-const VERSION: &str = "2022-11-28";
+/// What is sent with each request: the version of the API that we know, among others.
+const HEADERS: [(&str, &str); 2] =
+    [("accept", "application/vnd.github+json"), ("x-github-api-version", "2022-11-28")];
 
 /// The longest answer that is read, in bytes: a page of a hundred comments, each as long as may be.
 const ANSWER_LIMIT: u64 = 32 << 20;
@@ -33,7 +33,7 @@ const PER_PAGE: usize = 100;
 const MAX_PAGES: usize = 100;
 
 /// A wait, for whoever shows it: why, and how long.
-pub type OnWait<'a> = &'a (dyn Fn(&str, Duration) + Sync);
+pub type OnWait<'a> = session::OnWait<'a>;
 
 /// The API of one repository. Each thread has its own.
 pub struct Api<'a> {
@@ -100,6 +100,7 @@ impl<'a> Api<'a> {
         let client = Client::new(&ClientOptions {
             stall: options.stall,
             system_proxy: options.system_proxy,
+            clock: options.retry.clock.clone(),
         });
         let client = client.map_err(|error| ApiError::Client(error.to_string()))?;
         Ok(Self { client, options, cancel, on_wait })
@@ -144,15 +145,19 @@ impl<'a> Api<'a> {
                 // The page after is ours to name: an address from the answer would be followed
                 // with the token.
                 let link = response.header("link").unwrap_or_default();
-                let more = link.contains("rel=\"next\"");
-                Ok((decode::<Vec<T>>(response, &self.address_of(call)?)?, more))
+                let next = link.contains("rel=\"next\"");
+                let entries = decode::<Vec<T>>(response, &self.address_of(call)?)?;
+                // A proxy may have taken the header away.
+                let more = next || entries.len() >= PER_PAGE;
+                Ok((entries, more))
             })?;
             visit(entries);
             if !more {
                 return Ok(());
             }
         }
-        Ok(())
+        let url = address::printable(&self.address_of(call)?);
+        Err(ApiError::Endless { url, pages: MAX_PAGES })
     }
 
     /// Whose token this is. A workflow's own token is nobody's: GitHub then answers 403.
@@ -201,29 +206,31 @@ impl<'a> Api<'a> {
         let mut backoff = Backoff::new(&self.options.retry);
         loop {
             match action() {
-                Err(ApiError::Passing { why, after }) => self.wait(&mut backoff, &why, after)?,
+                Err(ApiError::Passing(passing)) => self.wait(&mut backoff, &passing)?,
                 done => return done,
             }
         }
     }
 
     /// Waits after a failure that passes; says why.
-    pub fn wait(
-        &self,
-        backoff: &mut Backoff<'_>,
-        why: &str,
-        after: Option<Duration>,
-    ) -> Result<(), ApiError> {
+    pub fn wait(&self, backoff: &mut Backoff<'_>, passing: &Passing) -> Result<(), ApiError> {
         let longest = self.options.retry.longest_asked;
-        if let Some(after) = after.filter(|after| *after > longest) {
-            return Err(ApiError::Limited { why: why.to_owned(), after, longest });
+        if let Some(after) = passing.after.filter(|after| *after > longest) {
+            return Err(ApiError::Limited { why: passing.why.clone(), after, longest });
         }
-        let Some(time) = backoff.failed(after) else {
-            let (why, attempts) = (why.to_owned(), backoff.failures());
-            return Err(ApiError::GaveUp { why, attempts });
-        };
-        (self.on_wait)(why, time);
-        if retry::wait(time, self.cancel) { Ok(()) } else { Err(ApiError::Cancelled) }
+        Ok(self.session().again(backoff, passing)?)
+    }
+
+    /// What every request has in common.
+    pub fn session(&self) -> Session<'_> {
+        Session {
+            client: &self.client,
+            home: &self.options.api,
+            token: self.options.token.as_ref(),
+            cancel: self.cancel,
+            retry: &self.options.retry,
+            on_wait: self.on_wait,
+        }
     }
 
     /// Sends a file, once. `at` hears how much of it has been sent.
@@ -239,8 +246,8 @@ impl<'a> Api<'a> {
             url,
             bearer: self.options.token.as_ref(),
             headers: &[
-                ("accept", "application/vnd.github+json"),
-                ("x-github-api-version", VERSION),
+                HEADERS[0],
+                HEADERS[1],
                 // The one type that GitHub's description of its API has for all assets.
                 ("content-type", "application/octet-stream"),
             ],
@@ -253,24 +260,30 @@ impl<'a> Api<'a> {
         decode(accepted(response, url, permission)?, url)
     }
 
-    /// Begins a download, at any address. The token goes to the API's own host only.
-    pub fn download(&self, url: &Url, accept: &str) -> Result<Response<'_>, ApiError> {
-        let home = url.origin() == self.options.api.origin();
-        let request = Request {
-            method: Method::GET,
-            url,
-            bearer: self.options.token.as_ref().filter(|_| home),
-            headers: &[("accept", accept)],
-            body: Body::Empty,
-        };
-        self.client
-            .send(request, self.cancel, &mut |_| {})
-            .map_err(|error| ApiError::broken(error, url))
+    /// Downloads a file at any address, of `limit` bytes at most. The token goes to the API's own
+    /// host only.
+    pub fn download(&self, url: &Url, limit: u64) -> Result<Vec<u8>, ApiError> {
+        let headers = [("accept", "application/octet-stream")];
+        self.insist(|| {
+            let stranger = url.origin() != self.options.api.origin();
+            let ask = Ask { url, range: None, headers: &headers, stranger };
+            let answer = self.asked(ask, Permission::Read)?;
+            let from = answer.url;
+            answer.response.body(limit).map_err(|error| ApiError::broken(error, &from))
+        })
     }
 
-    /// What an answer means that is no success.
-    pub fn refusal(&self, response: Response<'_>, url: &Url) -> ApiError {
-        Refusal::read(response).error(url, Permission::Read)
+    /// Asks once, through redirects.
+    fn asked(&self, ask: Ask<'_>, permission: Permission) -> Result<Answer<'_>, ApiError> {
+        self.session().ask(ask).map_err(|failure| match failure {
+            Failure::Final(error) => error.into(),
+            Failure::Passing(passing) => ApiError::passing(passing, ask.url),
+            Failure::Refused(refusal) => {
+                let session::Refusal { response, url, at_home } = *refusal;
+                let refusal = Refusal { elsewhere: !at_home, ..Refusal::read(response) };
+                refusal.error(&url, permission)
+            }
+        })
     }
 
     /// The address of something of the repository.
@@ -302,18 +315,21 @@ impl<'a> Api<'a> {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(call.query);
         }
-        let mut headers =
-            vec![("accept", "application/vnd.github+json"), ("x-github-api-version", VERSION)];
+        let mut headers = HEADERS.to_vec();
         if body.is_some() {
             headers.push(("content-type", "application/json"));
         }
+        let method = match call.method {
+            Verb::Get => {
+                let ask = Ask { url: &url, range: None, headers: &headers, stranger: false };
+                return Ok(self.asked(ask, call.permission)?.response);
+            }
+            Verb::Post => Method::POST,
+            Verb::Patch => Method::PATCH,
+            Verb::Delete => Method::DELETE,
+        };
         let request = Request {
-            method: match call.method {
-                Verb::Get => Method::GET,
-                Verb::Post => Method::POST,
-                Verb::Patch => Method::PATCH,
-                Verb::Delete => Method::DELETE,
-            },
+            method,
             url: &url,
             bearer: self.options.token.as_ref(),
             headers: &headers,
@@ -329,8 +345,7 @@ impl<'a> Api<'a> {
 
 fn decode<T: DeserializeOwned>(response: Response<'_>, url: &Url) -> Result<T, ApiError> {
     let body = response.body(ANSWER_LIMIT).map_err(|error| ApiError::broken(error, url))?;
-    serde_json::from_slice(&body)
-        .map_err(|error| ApiError::Answer { url: answer::printable(url), why: error.to_string() })
+    Ok(session::json(&body, url)?)
 }
 
 /// An answer of success, or what another means.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::error::ApiError;
 use crate::github::Repository;
-use crate::io::http::Url;
+use crate::io::http::{Url, address};
 use crate::io::retry::RetryPolicy;
 use crate::io::secret::Secret;
 
@@ -11,6 +11,8 @@ use crate::io::secret::Secret;
 pub struct ApiOptions {
     /// The API's address: `https://api.github.com`, or that of a GitHub Enterprise Server.
     pub api: Url,
+    /// Where people look at repositories: `https://github.com`, or a GitHub Enterprise Server.
+    pub server: Url,
     /// The repository; none for who asks of none.
     pub repository: Option<Repository>,
     /// Who asks.
@@ -29,14 +31,18 @@ impl ApiOptions {
     /// The public API.
     pub const API: &'static str = "https://api.github.com";
 
+    /// Where people look at it.
+    pub const SERVER: &'static str = "https://github.com";
+
     /// Options for a repository, everything else as it is by default.
     pub fn new(api: Url, repository: Repository, token: Option<Secret>) -> Self {
-        Self::of(api, Some(repository), token)
+        Self::of(api.clone(), api, Some(repository), token)
     }
 
-    fn of(api: Url, repository: Option<Repository>, token: Option<Secret>) -> Self {
+    fn of(server: Url, api: Url, repository: Option<Repository>, token: Option<Secret>) -> Self {
         Self {
             api,
+            server,
             repository,
             token,
             stall: Duration::from_secs(60),
@@ -51,7 +57,8 @@ impl ApiOptions {
     }
 
     /// Options by the variables that a job has: `GITHUB_API_URL`, else by `GITHUB_SERVER_URL`;
-    /// `GITHUB_REPOSITORY`, unless `repo` names another; `GITHUB_TOKEN`, else `GH_TOKEN`.
+    /// `GITHUB_REPOSITORY`, unless `repo` names another; `GH_TOKEN`, else `GITHUB_TOKEN`, in the
+    /// order of GitHub's own `gh`.
     pub fn from_variables(
         get: &dyn Fn(&str) -> Option<String>,
         repo: Option<&str>,
@@ -70,36 +77,31 @@ impl ApiOptions {
     /// The same for who asks of no repository, for a file at some address.
     pub fn without_repository(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, ApiError> {
         let set = |name: &str| get(name).filter(|value| !value.is_empty());
-        let api = match (set("GITHUB_API_URL"), set("GITHUB_SERVER_URL")) {
-            (Some(api), _) => address("GITHUB_API_URL", &api)?,
-            (None, Some(server)) => of_server(&address("GITHUB_SERVER_URL", &server)?)?,
-            (None, None) => address("GITHUB_API_URL", Self::API)?,
+        let server = set("GITHUB_SERVER_URL").unwrap_or_else(|| Self::SERVER.to_owned());
+        let server = named("GITHUB_SERVER_URL", &server)?;
+        let api = match set("GITHUB_API_URL") {
+            Some(api) => named("GITHUB_API_URL", &api)?,
+            None => of_server(&server)?,
         };
-        let token = ["GITHUB_TOKEN", "GH_TOKEN"].iter().find_map(|name| Secret::new(&set(name)?));
-        Ok(Self::of(api, None, token))
+        let token = ["GH_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| Secret::new(&set(name)?));
+        Ok(Self::of(server, api, None, token))
     }
 }
 
-fn address(name: &str, text: &str) -> Result<Url, ApiError> {
-    let wrong = |why: &str| ApiError::Address {
+fn named(name: &str, text: &str) -> Result<Url, ApiError> {
+    address::server(text).map_err(|why| ApiError::Address {
         name: name.to_owned(),
         url: text.to_owned(),
-        why: why.to_owned(),
-    };
-    let url = Url::parse(text.trim_end_matches('/')).map_err(|error| wrong(&error.to_string()))?;
-    match url.scheme() {
-        "http" | "https" if url.query().is_none() && url.fragment().is_none() => Ok(url),
-        "http" | "https" => Err(wrong("it must not have a query or a fragment")),
-        _ => Err(wrong("it must begin with https:// or http://")),
-    }
+        why,
+    })
 }
 
 /// Where a server has its API.
 fn of_server(server: &Url) -> Result<Url, ApiError> {
     match server.host_str() {
-        Some("github.com") => address("GITHUB_API_URL", ApiOptions::API),
+        Some("github.com") => named("GITHUB_API_URL", ApiOptions::API),
         Some(host) if host.ends_with(".ghe.com") => {
-            address("GITHUB_SERVER_URL", &format!("https://api.{host}"))
+            named("GITHUB_SERVER_URL", &format!("https://api.{host}"))
         }
         _ => below(server, ["api", "v3"]),
     }
@@ -110,22 +112,16 @@ pub(super) fn below<'s>(
     base: &Url,
     parts: impl IntoIterator<Item = &'s str>,
 ) -> Result<Url, ApiError> {
-    let mut url = base.clone();
-    match url.path_segments_mut() {
-        Ok(mut path) => {
-            path.pop_if_empty().extend(parts);
-        }
-        Err(()) => {
-            let (url, why) = (base.to_string(), "it has no path".to_owned());
-            return Err(ApiError::Address { name: "GITHUB_API_URL".to_owned(), url, why });
-        }
-    }
-    Ok(url)
+    address::below(base, parts).map_err(|why| ApiError::Address {
+        name: "GITHUB_API_URL".to_owned(),
+        url: base.to_string(),
+        why,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ApiError, ApiOptions};
+    use super::{ApiError, ApiOptions, Secret};
 
     fn options(variables: &[(&str, &str)]) -> Result<ApiOptions, ApiError> {
         let get = |name: &str| {
@@ -161,5 +157,9 @@ mod tests {
         let both =
             options(&[("GITHUB_REPOSITORY", "a/b"), ("GITHUB_TOKEN", ""), ("GH_TOKEN", "t")]);
         assert!(both.unwrap().token.is_some());
+        // `gh` has the same order.
+        let both =
+            options(&[("GITHUB_REPOSITORY", "a/b"), ("GITHUB_TOKEN", "job"), ("GH_TOKEN", "mine")]);
+        assert_eq!(both.unwrap().token, Secret::new("mine"));
     }
 }

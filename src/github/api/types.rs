@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 /// A release.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Release {
     /// Its number.
     pub id: u64,
@@ -23,6 +23,9 @@ pub struct Release {
     pub html_url: String,
     /// Its title.
     pub name: Option<String>,
+    /// Its text.
+    #[serde(default)]
+    pub body: Option<String>,
 }
 
 /// A file of a release.
@@ -39,6 +42,13 @@ pub struct Asset {
     /// `sha256:` and the digest; none on older servers.
     #[serde(default)]
     pub digest: Option<String>,
+}
+
+impl Asset {
+    /// Whether GitHub has all of it, as far as it says.
+    pub fn is_uploaded(&self) -> bool {
+        self.state == "uploaded"
+    }
 }
 
 /// A comment.

@@ -12,9 +12,8 @@ use bytes::{Bytes, BytesMut};
 use camino::Utf8Path;
 use http_body::{Frame, SizeHint};
 pub use reqwest::Method;
-use reqwest::header::{self, HeaderName, HeaderValue};
 
-use super::{Cancel, Client, HttpError, Response, Secret, TICK, Url, chain};
+use super::{Cancel, Client, HttpError, Response, Secret, TICK, Url, broken, dressed};
 
 /// What is read of a file at once, in bytes.
 const BLOCK: usize = 64 << 10;
@@ -57,20 +56,8 @@ impl Client {
         cancel: &'c Cancel,
         at: &mut dyn FnMut(u64),
     ) -> Result<Response<'c>, HttpError> {
-        let mut building = self.inner.request(request.method, request.url.clone());
-        building = building.header(header::ACCEPT_ENCODING, "identity");
-        for (name, value) in request.headers {
-            let value = HeaderValue::try_from(*value).map_err(|_| {
-                HttpError::Setup(format!("the header {name} has control characters"))
-            })?;
-            building = building.header(HeaderName::from_static(name), value);
-        }
-        if let Some(token) = request.bearer {
-            let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))
-                .map_err(|_| HttpError::Setup("the token has control characters".to_owned()))?;
-            value.set_sensitive(true);
-            building = building.header(header::AUTHORIZATION, value);
-        }
+        let building = self.inner.request(request.method, request.url.clone());
+        let mut building = dressed(building, request.headers, request.bearer)?;
         let sent = Arc::new(AtomicU64::new(0));
         building = match request.body {
             Body::Empty => building,
@@ -90,7 +77,7 @@ impl Client {
                     return Err(HttpError::Cancelled);
                 }
                 match tokio::time::timeout(TICK.min(self.stall), answer.as_mut()).await {
-                    Ok(done) => return done.map_err(|error| HttpError::Broken(chain(error))),
+                    Ok(done) => return done.map_err(broken),
                     Err(_) => {
                         let now = sent.load(Ordering::Relaxed);
                         if now != before {
@@ -103,7 +90,7 @@ impl Client {
                 }
             }
         })?;
-        Ok(Response { client: self, cancel, inner })
+        Ok(Response { client: self, cancel, inner, slow: Default::default() })
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::github::api::{Api, ApiOptions};
-use crate::io::http::Url;
+use crate::io::http::{Url, address};
 use crate::io::process::Cancel;
 use crate::publish::PublishError;
 use crate::publish::baseline::{self, Baseline};
@@ -28,13 +28,21 @@ pub fn baseline_at(
     let api = Api::new(options, cancel, &on_wait).map_err(PublishError::from)?;
     let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let parsed = parsed.ok_or_else(|| PublishError::Download {
-        url: url.to_owned(),
-        why: "this is no address of http:// or https://".to_owned(),
+        url: printable(url),
+        why: "this is not an address that begins with http:// or https://".to_owned(),
     })?;
     let text = baseline::download(&api, &parsed)?;
-    Ok(Baseline { origin: url.split('?').next().unwrap_or_default().to_owned(), text })
+    Ok(Baseline { origin: printable(url), text })
+}
+
+/// What a person named as an address, without what may be secret in it.
+pub fn printable(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(url) => address::printable(&url),
+        Err(_) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    }
 }
 
 fn wait(ui: &Ui, why: &str, time: Duration) {
-    ui.warn(&format!("{why}; going on in {:.1} s", time.as_secs_f64()));
+    ui.retrying(why, time);
 }

@@ -9,7 +9,7 @@ use crate::github::api::{Api, ApiError, ApiOptions};
 use crate::github::event::Context;
 use crate::github::output;
 use crate::io::process::Cancel;
-use crate::publish::{self, Annotation, Check, Commented, Conclusion, StickyComment};
+use crate::publish::{self, Annotation, Check, Commented, Conclusion, Place, StickyComment};
 use crate::ui::Ui;
 
 /// When a comment is made.
@@ -27,8 +27,8 @@ pub enum CommentWhen {
 /// What is to be said, and where.
 #[derive(Debug)]
 pub struct Feedback<'a> {
-    /// What tells several comments on one pull request apart: `size`, `release`.
-    pub key: &'a str,
+    /// Which comment it is, or which section of it.
+    pub place: Place<'a>,
     /// What it comes to, in a few words: the check run's title.
     pub title: &'a str,
     /// How the check run ends.
@@ -63,7 +63,7 @@ pub fn feedback(
         let on_wait = |why: &str, time: std::time::Duration| {
             // One line says it; each further one would be the same.
             if !told.swap(true, Ordering::Relaxed) {
-                ui.warn(&format!("{why}; going on in {:.1} s", time.as_secs_f64()));
+                ui.retrying(why, time);
             }
         };
         let options = options.and_then(|options| match &options.token {
@@ -139,7 +139,7 @@ fn comment(
         api,
         &StickyComment {
             pull_request: number,
-            key: feedback.key,
+            place: feedback.place,
             markdown: feedback.markdown,
             create: feedback.comment == CommentWhen::Always || feedback.changed,
         },

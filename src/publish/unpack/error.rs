@@ -113,6 +113,27 @@ impl UnpackError {
         Self::Write { path: path.into(), source }
     }
 
+    /// The client cannot be made.
+    pub(super) fn client(why: String) -> Self {
+        Self::Read(io::Error::other(why))
+    }
+
+    /// An address that gives nothing to whoever asks.
+    pub(super) fn refused(url: String, status: u16, token: bool) -> Self {
+        let why = match status {
+            404 => "there is no such file, or it is not for everybody".to_owned(),
+            status => format!("the server answers {status}"),
+        };
+        let help = if token {
+            "check the address; for a private repository, the token of GH_TOKEN, else of \
+             GITHUB_TOKEN, must be allowed to read its contents"
+        } else {
+            "check the address; a release of a private repository needs GH_TOKEN or GITHUB_TOKEN, \
+             and drafts are not served at all"
+        };
+        Self::Http { url, why, help: Some(help.to_owned()) }
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         let text = match self {

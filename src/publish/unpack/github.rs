@@ -1,180 +1,190 @@
-//! Assets of a release that is not for everybody: GitHub gives them to who has a token, at
-//! addresses of its API alone.
+//! Releases of GitHub: what an address or a short name says of one, and where the API has the assets
+//! of one that is not for everybody.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use super::UnpackError;
-use super::requests::{Address, Asker, printable, refused};
-use crate::io::http::Url;
-use crate::io::secret::Secret;
+use crate::github::Repository;
+use crate::github::api::{Api, ApiError, Call, Permission};
+use crate::io::http::{Url, address};
+use crate::publish::pack::assets::SUFFIX;
 
-/// Assets on one page of their list.
-const PAGE: usize = 100;
-
-/// Pages that are read: a release has at most 1000 assets.
-const PAGES: usize = 11;
-
-/// The largest answer that is read, in bytes.
-const MOST_BYTES: u64 = 16 << 20;
-
-const JSON: &str = "application/vnd.github+json";
-const BYTES: &str = "application/octet-stream";
-
-/// A GitHub, and who asks.
-#[derive(Clone, Debug)]
-pub struct GithubHost {
-    /// Where people look at repositories: `https://github.com`.
-    pub server: Url,
-    /// Where programs ask: `https://api.github.com`.
-    pub api: Url,
-    /// Who asks. It is sent to the API's own host and to no other.
-    pub token: Option<Secret>,
+/// A release: `OWNER/REPO@TAG`, or the address of its page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseName {
+    /// The server, where it was named.
+    pub(super) server: Option<Url>,
+    pub(super) repository: Repository,
+    /// None for the latest release.
+    pub(super) tag: Option<String>,
 }
 
-impl GithubHost {
-    /// By the variables that GitHub's own tools read: `GITHUB_SERVER_URL` and `GITHUB_API_URL`;
-    /// the token from `GH_TOKEN`, else `GITHUB_TOKEN`.
-    pub fn from_variables(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, UnpackError> {
-        let address = |name: &str, default: &str| {
-            let text = get(name).filter(|text| !text.is_empty());
-            let text = text.unwrap_or_else(|| default.to_owned());
-            Url::parse(text.trim_end_matches('/')).map_err(|error| UnpackError::Source {
-                message: format!("{name} is `{text}`, which is no address: {error}"),
-                help: format!("leave {name} unset for {default}"),
-            })
-        };
-        Ok(Self {
-            server: address("GITHUB_SERVER_URL", "https://github.com")?,
-            api: address("GITHUB_API_URL", "https://api.github.com")?,
-            token: ["GH_TOKEN", "GITHUB_TOKEN"].iter().find_map(|name| Secret::new(&get(name)?)),
+impl ReleaseName {
+    /// Reads `OWNER/REPO@TAG`.
+    pub(super) fn short(text: &str) -> Option<Self> {
+        let (repository, tag) = text.split_once('@')?;
+        let (repository, tag) = (repository.parse().ok()?, Some(tag.to_owned()));
+        tag.as_deref().is_some_and(|tag| !tag.is_empty()).then_some(Self {
+            server: None,
+            repository,
+            tag,
         })
     }
-}
 
-/// What an address of a release's asset says: `/<owner>/<repo>/releases/download/<tag>/<name>`,
-/// or `…/releases/latest/download/<name>`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ReleaseUrl {
-    owner: String,
-    repo: String,
-    /// None for the latest release.
-    tag: Option<String>,
-}
+    /// Reads the address of a release's page: `…/OWNER/REPO/releases/tag/TAG`, or
+    /// `…/OWNER/REPO/releases/latest`. A server may have a path of its own.
+    pub(super) fn page(url: &Url) -> Option<Self> {
+        let parts: Vec<&str> = url.path_segments()?.collect();
+        let at = parts.iter().rposition(|part| *part == "releases")?;
+        let (before, after) = parts.split_at(at);
+        let [above @ .., owner, name] = before else { return None };
+        let tag = match after {
+            [_, "latest"] | [_, "latest", ""] => None,
+            // A tag may have slashes, which are not always encoded.
+            [_, "tag", tag @ ..] => {
+                let tag = address::decoded(tag.join("/").trim_end_matches('/'))?;
+                Some(tag).filter(|tag| !tag.is_empty()).map(Some)?
+            }
+            _ => return None,
+        };
+        let mut server = url.clone();
+        server.set_query(None);
+        server.set_fragment(None);
+        server.set_path(&above.join("/"));
+        Some(Self { server: Some(server), repository: repository(owner, name)?, tag })
+    }
 
-impl ReleaseUrl {
-    pub(super) fn parse(url: &Url, server: &Url) -> Option<Self> {
+    /// Reads the address of a release's asset: `/OWNER/REPO/releases/download/TAG/NAME`, or
+    /// `…/releases/latest/download/NAME`, at this server.
+    pub(super) fn of_asset(url: &Url, server: &Url) -> Option<Self> {
         if url.origin() != server.origin() {
             return None;
         }
         let path = url.path().strip_prefix(server.path().trim_end_matches('/'))?;
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-        let (owner, repo, tag) = match parts[..] {
-            [owner, repo, "releases", "latest", "download", _] => (owner, repo, None),
-            // A tag may have slashes, which are not always encoded.
-            [owner, repo, "releases", "download", ref tag @ .., _] if !tag.is_empty() => {
-                (owner, repo, Some(tag.join("/")))
+        let (owner, name, tag) = match parts[..] {
+            [owner, name, "releases", "latest", "download", _] => (owner, name, None),
+            [owner, name, "releases", "download", ref tag @ .., _] if !tag.is_empty() => {
+                (owner, name, Some(address::decoded(&tag.join("/"))?))
             }
             _ => return None,
         };
-        Some(Self { owner: owner.to_owned(), repo: repo.to_owned(), tag })
+        Some(Self { server: None, repository: repository(owner, name)?, tag })
     }
 
-    /// The API's address of the repository's releases.
-    fn releases(&self, api: &Url) -> String {
-        let (owner, repo) = (&self.owner, &self.repo);
-        format!("{api}/repos/{owner}/{repo}/releases").replace("//repos", "/repos")
-    }
-
-    /// The API's address of the release.
-    fn release(&self, releases: &str) -> String {
-        match &self.tag {
-            Some(tag) => format!("{releases}/tags/{tag}"),
-            None => format!("{releases}/latest"),
-        }
-    }
-
-    /// Where the API has the release's assets, by name.
+    /// The assets of the release by name, and its tag.
     pub(super) fn assets(
         &self,
-        asker: &Asker<'_>,
-        host: &GithubHost,
-        token: &Secret,
-    ) -> Result<BTreeMap<String, Url>, UnpackError> {
+        api: &Api<'_>,
+    ) -> Result<(String, BTreeMap<String, Url>), UnpackError> {
         #[derive(Deserialize)]
         struct Release {
             id: u64,
+            tag_name: Option<String>,
         }
         #[derive(Deserialize)]
         struct Asset {
             name: String,
             id: u64,
         }
-        let releases = self.releases(&host.api);
-        let release = self.release(&releases);
-        let Release { id } = ask(asker, &release, token)?;
+        let path = match &self.tag {
+            Some(tag) => vec!["releases", "tags", tag],
+            None => vec!["releases", "latest"],
+        };
+        let release: Release = api.get(Call::get(&path, Permission::Read))?;
+        let id = release.id.to_string();
+        let mut found = Vec::new();
+        let path = ["releases", &id, "assets"];
+        api.each_page(Call::get(&path, Permission::Read), |page: Vec<Asset>| found.extend(page))?;
         let mut assets = BTreeMap::new();
-        for page in 1..=PAGES {
-            let url = format!("{releases}/{id}/assets?per_page={PAGE}&page={page}");
-            let found: Vec<Asset> = ask(asker, &url, token)?;
-            let last = found.len() < PAGE;
-            for Asset { name, id } in found {
-                assets.insert(name, parse(&format!("{releases}/assets/{id}"))?);
-            }
-            if last {
-                break;
-            }
+        for asset in found {
+            let url = api.address(&["releases", "assets", &asset.id.to_string()])?;
+            assets.insert(asset.name, url);
         }
-        Ok(assets)
+        let tag = release.tag_name.or_else(|| self.tag.clone());
+        Ok((tag.unwrap_or_default(), assets))
+    }
+
+    /// The one list of assets among those of a release.
+    pub(super) fn list<'n>(
+        &self,
+        tag: &str,
+        mut names: impl Iterator<Item = &'n String>,
+    ) -> Result<&'n str, UnpackError> {
+        let lists: Vec<_> = names.by_ref().filter(|name| name.ends_with(SUFFIX)).collect();
+        let (message, help) = match lists.as_slice() {
+            [one] => return Ok(one),
+            [] => (
+                format!("the release `{tag}` of {} holds no …{SUFFIX}", self.repository),
+                "name a release that `mlc-package publish` made".to_owned(),
+            ),
+            several => {
+                let names: Vec<_> = several.iter().map(|name| name.as_str()).collect();
+                (
+                    format!(
+                        "the release `{tag}` of {} holds several packages: {}",
+                        self.repository,
+                        names.join(", ")
+                    ),
+                    format!(
+                        "name one by its address: …/{}/releases/download/{tag}/{}",
+                        self.repository, names[0]
+                    ),
+                )
+            }
+        };
+        Err(UnpackError::Source { message, help })
     }
 }
 
-/// The address of an asset's bytes.
-pub(super) fn bytes_of<'t>(url: &Url, token: &'t Secret) -> Address<'t> {
-    Address { url: url.clone(), token: Some(token), accept: Some(BYTES) }
+fn repository(owner: &str, name: &str) -> Option<Repository> {
+    format!("{owner}/{name}").parse().ok()
 }
 
-fn ask<T: serde::de::DeserializeOwned>(
-    asker: &Asker<'_>,
-    url: &str,
-    token: &Secret,
-) -> Result<T, UnpackError> {
-    let address = Address { url: parse(url)?, token: Some(token), accept: Some(JSON) };
-    let printed = printable(&address.url);
-    let body = asker.small("the release", &address, MOST_BYTES)?;
-    let body = body.map_err(|status| refused(printed.clone(), status, true))?;
-    serde_json::from_slice(&body).map_err(|error| UnpackError::Http {
-        url: printed,
-        why: format!("the answer is not what GitHub's API gives: {error}"),
-        help: None,
-    })
-}
-
-fn parse(url: &str) -> Result<Url, UnpackError> {
-    Url::parse(url).map_err(|error| UnpackError::Http {
-        url: url.to_owned(),
-        why: error.to_string(),
-        help: None,
-    })
+impl From<ApiError> for UnpackError {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Cancelled => Self::Interrupted,
+            ApiError::Client(why) => Self::client(why),
+            ApiError::Refused { status, url, .. } => Self::refused(url, status, true),
+            ApiError::BadToken { url, .. } => Self::refused(url, 401, true),
+            ApiError::Answer { url, why } => {
+                let why = format!("the answer is not what GitHub's API gives: {why}");
+                Self::Http { url, why, help: None }
+            }
+            error => {
+                let help = error.help();
+                Self::Http { url: "GitHub's API".to_owned(), why: error.to_string(), help }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::{GithubHost, ReleaseUrl, Url};
+    use super::{ReleaseName, Url};
+    use crate::github::api::{Api, ApiOptions};
+    use crate::io::cancel::Cancel;
+
+    fn parts(name: ReleaseName) -> (String, String) {
+        (name.repository.to_string(), name.tag.unwrap_or_default())
+    }
+
+    fn some(tag: &str) -> Option<(String, String)> {
+        Some(("o/r".to_owned(), tag.to_owned()))
+    }
 
     #[test]
     fn addresses_of_assets_are_known_and_others_are_not() {
         let server = Url::parse("https://github.com").unwrap();
-        let parse = |url: &str| {
-            ReleaseUrl::parse(&Url::parse(url).unwrap(), &server)
-                .map(|ReleaseUrl { owner, repo, tag }| (owner, repo, tag.unwrap_or_default()))
-        };
-        let some = |tag: &str| Some(("o".to_owned(), "r".to_owned(), tag.to_owned()));
+        let parse =
+            |url: &str| ReleaseName::of_asset(&Url::parse(url).unwrap(), &server).map(parts);
         assert_eq!(parse("https://github.com/o/r/releases/download/v1/a.json"), some("v1"));
-        assert_eq!(parse("https://github.com/o/r/releases/download/a%2Fb/a.json"), some("a%2Fb"));
+        assert_eq!(parse("https://github.com/o/r/releases/download/a%2Fb/a.json"), some("a/b"));
         assert_eq!(parse("https://github.com/o/r/releases/download/a/b/a.json"), some("a/b"));
         assert_eq!(parse("https://github.com/o/r/releases/latest/download/a.json"), some(""));
         for other in [
@@ -187,6 +197,49 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_release_is_named_shortly_or_by_its_page() {
+        let short = |text: &str| ReleaseName::short(text).map(parts);
+        assert_eq!(short("o/r@v1.0"), some("v1.0"));
+        assert_eq!(short("o/r@a/b@c"), some("a/b@c"));
+        for other in ["o/r", "o@v1", "o/r@", "./o/r@v1", "o/r/s@v1", "dist"] {
+            assert_eq!(short(other), None, "{other}");
+        }
+        let page = |url: &str| {
+            let page = ReleaseName::page(&Url::parse(url).unwrap())?;
+            Some((page.server.clone().unwrap().to_string(), parts(page)))
+        };
+        let at = |server: &str, tag: &str| some(tag).map(|parts| (server.to_owned(), parts));
+        let hub = "https://github.com/";
+        assert_eq!(page("https://github.com/o/r/releases/tag/v1"), at(hub, "v1"));
+        assert_eq!(page("https://github.com/o/r/releases/tag/a%2Fb/?x#y"), at(hub, "a/b"));
+        assert_eq!(page("https://github.com/o/r/releases/latest"), at(hub, ""));
+        let ghes = page("https://ghes.example/git/o/r/releases/tag/v1");
+        assert_eq!(ghes, at("https://ghes.example/git", "v1"));
+        for other in [
+            "https://github.com/o/r/releases",
+            "https://github.com/o/r/releases/tag/",
+            "https://github.com/o/releases/tag/v1",
+            "https://github.com/o/r/releases/download/v1/a-assets.json",
+        ] {
+            assert_eq!(page(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn of_several_lists_none_is_guessed() {
+        let name = ReleaseName::short("o/r@v1").unwrap();
+        let list = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            name.list("v1", names.iter()).map(str::to_owned)
+        };
+        assert_eq!(list(&["a.tar.zst", "x-android-assets.json"]).unwrap(), "x-android-assets.json");
+        assert!(list(&["a"]).unwrap_err().to_string().contains("holds no …-assets.json"));
+        let error = list(&["x-assets.json", "y-assets.json"]).unwrap_err();
+        assert!(error.to_string().ends_with("several packages: x-assets.json, y-assets.json"));
+        assert!(error.help().unwrap().ends_with("/o/r/releases/download/v1/x-assets.json"));
+    }
+
     proptest! {
         /// The token goes to the API's address of a release, whatever the address said.
         #[test]
@@ -195,32 +248,30 @@ mod tests {
                 "o|r|[.]{1,3}|%2e%2E|[a-z%0-9@:?#\\\\ ]{0,8}|\\PC{0,4}", 2..6,
             ),
         ) {
-            let server = Url::parse("https://github.com").unwrap();
-            let api = Url::parse("https://api.github.com/v3").unwrap();
+            let get = |name: &str| match name {
+                "GITHUB_API_URL" => Some("https://api.github.com/v3".to_owned()),
+                _ => None,
+            };
+            let mut options = ApiOptions::without_repository(&get).unwrap();
             let (repo, tag) = parts.split_at(2);
             let (repo, tag) = (repo.join("/"), tag.join("/"));
-            let url = format!("https://github.com/{repo}/releases/download/{tag}/a.json");
-            let url = Url::parse(&url);
-            if let Some(found) = url.ok().and_then(|url| ReleaseUrl::parse(&url, &server)) {
-                let address = Url::parse(&found.release(&found.releases(&api))).unwrap();
-                prop_assert_eq!(address.origin(), api.origin());
-                let begin = format!("/v3/repos/{}/{}/releases/", found.owner, found.repo);
+            for url in [
+                format!("https://github.com/{repo}/releases/download/{tag}/a.json"),
+                format!("https://github.com/{repo}/releases/tag/{tag}"),
+            ] {
+                let Ok(url) = Url::parse(&url) else { continue };
+                let found = ReleaseName::of_asset(&url, &options.server);
+                let Some(found) = found.or_else(|| ReleaseName::page(&url)) else { continue };
+                options.repository = Some(found.repository.clone());
+                let cancel = Cancel::default();
+                let api = Api::new(&options, &cancel, &|_, _| {}).unwrap();
+                let tag = found.tag.unwrap_or_default();
+                let address = api.address(&["releases", "tags", &tag]).unwrap();
+                prop_assert_eq!(address.origin(), options.api.origin());
+                let begin = format!("/v3/repos/{}/releases/tags", found.repository);
                 prop_assert!(address.path().starts_with(&begin), "{}", address);
                 prop_assert!(address.query().is_none() && address.fragment().is_none());
             }
         }
-    }
-
-    #[test]
-    fn a_variable_that_is_empty_is_none() {
-        let get = |name: &str| match name {
-            "GITHUB_API_URL" => Some("https://ghes.example/api/v3/".to_owned()),
-            "GITHUB_TOKEN" => Some("secret".to_owned()),
-            _ => Some(String::new()),
-        };
-        let host = GithubHost::from_variables(&get).unwrap();
-        assert_eq!(host.api.as_str(), "https://ghes.example/api/v3");
-        assert_eq!(host.server.as_str(), "https://github.com/");
-        assert!(host.token.is_some() && !format!("{host:?}").contains("secret"));
     }
 }

@@ -9,7 +9,6 @@ mod feed;
 mod github;
 mod local;
 mod remote;
-mod requests;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,13 +17,14 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use error::UnpackError;
-pub use github::GithubHost;
+pub use github::ReleaseName;
 
 use self::local::LocalAssets;
 use self::remote::RemoteAssets;
+use crate::github::api::{Api, ApiOptions};
 use crate::io::cancel::Cancel;
 use crate::io::http::Url;
-use crate::io::retry::RetryPolicy;
+use crate::io::http::address::printable;
 use crate::io::{files, space, swap};
 use crate::manifest;
 use crate::model::ByteSize;
@@ -41,15 +41,27 @@ pub enum Source {
     File(Utf8PathBuf),
     /// The same on a server.
     Url(Url),
+    /// A release that has one list of assets.
+    Release(ReleaseName),
 }
 
 impl Source {
-    /// What a person names: an address, a directory that holds one list, or a list.
+    /// What a person names: an address, a directory that holds one list, a list, or a release.
     pub fn find(text: &str) -> Result<Self, UnpackError> {
         if text.starts_with("https://") || text.starts_with("http://") {
-            return remote::list_url(text).map(Self::Url);
+            let page = Url::parse(text).ok().and_then(|url| ReleaseName::page(&url));
+            return match page {
+                Some(release) => Ok(Self::Release(release)),
+                None => remote::list_url(text).map(Self::Url),
+            };
         }
-        local::find(Utf8Path::new(text)).map(Self::File)
+        let path = Utf8Path::new(text);
+        match ReleaseName::short(text) {
+            Some(release) if !files::is_dir(path) && !files::is_file(path) => {
+                Ok(Self::Release(release))
+            }
+            _ => local::find(path).map(Self::File),
+        }
     }
 }
 
@@ -60,12 +72,8 @@ pub struct UnpackRequest {
     pub source: Source,
     /// `dist/`.
     pub output: Utf8PathBuf,
-    /// Where releases that are not public are, and who asks for them.
-    pub github: GithubHost,
-    /// How failed requests are repeated.
-    pub retry: RetryPolicy,
-    /// The longest time without a byte.
-    pub stall: Duration,
+    /// How servers are asked; where releases that are not public are, and who asks for them.
+    pub github: ApiOptions,
 }
 
 /// What happens meanwhile.
@@ -133,10 +141,34 @@ pub fn unpack(
             from(&assets, name, path.as_str(), request, cancel, events)
         }
         Source::Url(url) => {
-            let assets = RemoteAssets::new(url, request, cancel, events)?;
-            from(&assets, assets.list_name(), &requests::printable(url), request, cancel, events)
+            let release = ReleaseName::of_asset(url, &request.github.server);
+            remote(release, Some(url), request, cancel, events)
         }
+        Source::Release(release) => remote(Some(release.clone()), None, request, cancel, events),
     }
+}
+
+/// Unpacks from a server: a list of assets, or a release that has one.
+fn remote(
+    release: Option<ReleaseName>,
+    list: Option<&Url>,
+    request: &UnpackRequest,
+    cancel: &Cancel,
+    events: Events<'_>,
+) -> Result<AssetsManifest, UnpackError> {
+    let repository = release.as_ref().map(|release| release.repository.clone());
+    let options = ApiOptions { repository, ..request.github.clone() };
+    let on_wait = |why: &str, after| {
+        events(UnpackEvent::Retry { name: "the release", why: why.to_owned(), after });
+    };
+    let api = Api::new(&options, cancel, &on_wait)?;
+    let list = match (list, &release) {
+        (None, Some(release)) => remote::list_of(release, &api)?,
+        (Some(list), _) => list.clone(),
+        (None, None) => return Err(UnpackError::client("nothing was named".to_owned())),
+    };
+    let assets = RemoteAssets::new(&list, release, &api, events);
+    from(&assets, assets.list_name(), &printable(&list), request, cancel, events)
 }
 
 fn from(

@@ -11,10 +11,9 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use self::part::{Claim, Claimed, Part};
-use super::requests::address;
+use super::requests::below;
 use super::{Commit, Hub, HubError, RemoteDigest, RemoteFile};
 use crate::io::cancel::Cancel;
-use crate::io::retry;
 use crate::model::{HubRepo, ShardPath};
 
 /// How often a thread without work looks for some, and the caller whether it is to stop.
@@ -135,7 +134,7 @@ fn missing(
         }
         let names = [repo.user(), repo.repo(), "resolve", commit.as_str()];
         let path = file.path.as_str().split('/');
-        let url = address(&hub.options.endpoint, names.into_iter().chain(path))?;
+        let url = below(&hub.options.endpoint, names.into_iter().chain(path))?;
         let part = Part::new(repo, commit, file, url, &cache, hub.options.range_bytes);
         parts.insert(file.digest, part);
     }
@@ -161,7 +160,7 @@ fn work(
                     transfer::work(asker, part, &claim, events)?;
                 }
                 Next::Wait => {
-                    retry::wait(TICK, stop);
+                    std::thread::sleep(TICK);
                 }
                 Next::Nothing => return Ok(()),
             }

@@ -13,6 +13,7 @@ use crate::fetch::hub::layout::RepoCache;
 use crate::fetch::hub::{Commit, HubError, RemoteFile};
 use crate::io::files;
 use crate::io::http::Url;
+use crate::io::http::address::printable;
 use crate::io::lock::Lock;
 use crate::io::positioned::{self, PositionedFile};
 use crate::model::HubRepo;
@@ -208,7 +209,7 @@ impl Part {
         changed.unwrap_or(Ok(true)).map_err(|()| HubError::Changed {
             repo: Box::new(self.repo.clone()),
             file: self.file.path.clone(),
-            url: self.url.to_string(),
+            url: printable(&self.url),
         })
     }
 

@@ -6,17 +6,16 @@ use super::FetchEvent;
 use super::part::{Claim, Ended, Part};
 use crate::fetch::hub::HubError;
 use crate::fetch::hub::digest::Hasher;
-use crate::fetch::hub::requests::{Asker, Failure, Subject, printable};
+use crate::fetch::hub::requests::{Asker, Failure, Subject, gave_up};
 use crate::io::cancel::Cancel;
-use crate::io::http::{Response, StatusCode};
+use crate::io::http::resume::{PROGRESS, content_range};
+use crate::io::http::session::{Answer, Session};
+use crate::io::http::{Response, StatusCode, Url};
 use crate::io::positioned::PositionedFile;
-use crate::io::retry::{self, Backoff};
+use crate::io::retry::Backoff;
 
 /// What is read back at once for a digest.
 const BLOCK: usize = 256 << 10;
-
-/// So much is progress: failures before it are forgotten.
-const PROGRESS: u64 = 64 << 10;
 
 /// Why a request ended early.
 enum Stop {
@@ -28,12 +27,6 @@ enum Stop {
 impl<E: Into<Failure>> From<E> for Stop {
     fn from(error: E) -> Self {
         Self::Failure(error.into())
-    }
-}
-
-impl From<HubError> for Failure {
-    fn from(error: HubError) -> Self {
-        Self::Final(error)
     }
 }
 
@@ -54,7 +47,7 @@ pub(super) fn work(
         tell(FetchEvent::Progress { file: file.clone(), bytes_so_far: there });
     }
     let done = go_on(asker, part, claim, &tell);
-    let done = done.and_then(|()| catch_up(part, claim, asker.cancel));
+    let done = done.and_then(|()| catch_up(part, claim, asker.session.cancel));
     match (done, part.release(claim)) {
         (Err(error), _) | (Ok(()), Err(error)) => Err(error),
         (Ok(()), Ok(Ended::Open)) => Ok(()),
@@ -79,29 +72,27 @@ fn go_on(
     claim: &Claim,
     tell: &dyn Fn(FetchEvent),
 ) -> Result<(), HubError> {
-    let mut backoff = Backoff::new(asker.retry);
+    let mut backoff = Backoff::new(asker.session.retry);
+    let retried = |why: &str, after| {
+        tell(FetchEvent::Retry { file: part.file.path.clone(), why: why.to_owned(), after });
+    };
+    let session = Session { on_wait: &retried, ..asker.session };
     while let Some(missing) = part.missing(claim) {
-        catch_up(part, claim, asker.cancel)?;
+        catch_up(part, claim, asker.session.cancel)?;
         let mut got = 0;
-        let (why, after) = match request(asker, part, claim, missing, &mut got, tell) {
+        let passing = match request(asker, part, claim, missing, &mut got, tell) {
             Ok(()) => continue,
             Err(Stop::LetGo) => return Ok(()),
             Err(Stop::Failure(Failure::Final(error))) => return Err(error),
-            Err(Stop::Failure(Failure::Passing { why, after })) => (why, after),
+            Err(Stop::Failure(Failure::Passing(passing))) => passing,
         };
         // It may have been redirected to a host that is in trouble, or for a time that is over.
         part.set_location(None);
         if got >= PROGRESS {
             backoff.reset();
         }
-        let Some(after) = backoff.failed(after) else {
-            let (url, attempts) = (printable(&part.url), backoff.failures());
-            return Err(HubError::GaveUp { url, why, attempts });
-        };
-        tell(FetchEvent::Retry { file: part.file.path.clone(), why, after });
-        if !retry::wait(after, asker.cancel) {
-            return Err(HubError::Cancelled);
-        }
+        let waited = session.again(&mut backoff, &passing);
+        waited.map_err(|error| gave_up(error, &part.url))?;
     }
     Ok(())
 }
@@ -119,20 +110,20 @@ fn request(
     let url = part.location();
     let range = (!all).then_some((start, end));
     let subject = Subject::File(&part.repo, &part.file.path);
-    let (mut response, from) = asker.ask(&url, range, subject)?;
+    let Answer { mut response, url: from } = asker.ask(&url, range, subject)?;
     let until = check_head(part, &response, range)?;
     if part.is_changed(response.header("etag"))? {
         return Err(Stop::LetGo);
     }
     if from.origin() != part.url.origin() {
-        part.set_location(Some(from));
+        part.set_location(Some(from.clone()));
     }
     match claim.range {
         Some(index) => {
             let mut hasher = part.take_hasher(start);
             let mut sink =
                 Sink { part, disk: &claim.disk, index, at: start, until, hasher: hasher.as_mut() };
-            let done = sink.fill(&mut response, asker.cancel, tell);
+            let done = sink.fill(&mut response, &from, asker.session.cancel, tell);
             let at = sink.at;
             *got = at - start;
             if let Some(hasher) = hasher {
@@ -140,7 +131,10 @@ fn request(
             }
             done
         }
-        None => fill_gaps(part, &claim.disk, &mut response, asker.cancel, got, tell),
+        None => {
+            let cancel = asker.session.cancel;
+            fill_gaps(part, &claim.disk, (&mut response, &from), cancel, got, tell)
+        }
     }
 }
 
@@ -188,14 +182,6 @@ fn check_head(
     }
 }
 
-/// Reads `bytes 0-99/200` (RFC 9110, 14.4): first byte, last byte, size if it is known.
-fn content_range(header: &str) -> Option<(u64, u64, Option<u64>)> {
-    let (range, total) = header.trim().strip_prefix("bytes")?.trim_start().split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
-    Some((first.parse().ok()?, last.parse().ok()?, total))
-}
-
 /// Where the bytes of one range go.
 struct Sink<'p> {
     part: &'p Part,
@@ -210,10 +196,11 @@ impl Sink<'_> {
     fn fill(
         &mut self,
         response: &mut Response<'_>,
+        from: &Url,
         cancel: &Cancel,
         tell: &dyn Fn(FetchEvent),
     ) -> Result<(), Stop> {
-        while let Some(piece) = response.next_piece()? {
+        while let Some(piece) = response.next_piece().map_err(|error| Failure::of(error, from))? {
             let piece = piece.as_ref();
             if self.at + piece.len() as u64 > self.until {
                 return Err(Failure::passing("more bytes came than were announced").into());
@@ -234,13 +221,13 @@ impl Sink<'_> {
 fn fill_gaps(
     part: &Part,
     disk: &PositionedFile,
-    response: &mut Response<'_>,
+    (response, from): (&mut Response<'_>, &Url),
     cancel: &Cancel,
     got: &mut u64,
     tell: &dyn Fn(FetchEvent),
 ) -> Result<(), Stop> {
     let mut at = 0;
-    while let Some(piece) = response.next_piece()? {
+    while let Some(piece) = response.next_piece().map_err(|error| Failure::of(error, from))? {
         let piece = piece.as_ref();
         let end = at + piece.len() as u64;
         if end > part.file.bytes {
@@ -309,37 +296,4 @@ fn catch_up(part: &Part, claim: &Claim, cancel: &Cancel) -> Result<(), HubError>
         done?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::content_range;
-
-    #[test]
-    fn a_content_range_has_three_numbers_or_two() {
-        assert_eq!(content_range("bytes 5-9/20"), Some((5, 9, Some(20))));
-        assert_eq!(content_range("bytes 5-9/*"), Some((5, 9, None)));
-        for header in ["", "bytes", "bytes */20", "bytes 5-/20", "items 5-9/20", "bytes 5-9"] {
-            assert_eq!(content_range(header), None, "{header}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn any_content_range_is_read_or_not(
-            first: u64,
-            last: u64,
-            total: Option<u64>,
-            noise in "bytes ?[0-9*/+-]{0,50}|\\PC{0,20}",
-        ) {
-            let size = total.map_or("*".to_owned(), |total| total.to_string());
-            let header = format!("bytes {first}-{last}/{size}");
-            prop_assert_eq!(content_range(&header), Some((first, last, total)));
-            if content_range(&noise).is_some() {
-                prop_assert!(noise.contains('-') && noise.contains('/'), "{}", noise);
-            }
-        }
-    }
 }
