@@ -3,6 +3,10 @@
 # anything slow begins.
 set -euo pipefail
 
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=action/common.sh
+source "$here/common.sh"
+
 arguments=(--format=github)
 if [[ $STRICT == true ]]; then arguments+=(--strict); fi
 while IFS= read -r name; do
@@ -13,4 +17,5 @@ if [[ -n $CONFIG ]]; then
   # Its budgets are what the report is held against.
   if [[ -f mlc-package.yml ]]; then arguments+=(mlc-package.yml); fi
 fi
-"$MLC_PACKAGE" check "${arguments[@]}"
+failing='the check of the configs failed'
+run_program "$MLC_PACKAGE" check "${arguments[@]}"

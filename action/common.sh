@@ -4,8 +4,10 @@
 # They run in bash 3.2 too, which macOS has: an empty array is unset there.
 
 # Where everything of a job lies: the program, the caches that actions/cache fills, results.
-# shellcheck disable=SC2034 # for those who source this
 state=$RUNNER_TEMP/mlc-package
+# Copies of the logs of what failed; an output names it.
+# shellcheck disable=SC2034 # for those who source this
+logs=$state/logs
 
 # The text of a workflow command: no line of it is a command of its own.
 escape() {
@@ -17,10 +19,12 @@ escape() {
 
 notice() { printf '::notice title=mlc-package::%s\n' "$(escape "$1")"; }
 warning() { printf '::warning title=mlc-package::%s\n' "$(escape "$1")"; }
+# On standard error: standard output may be what a step captures.
+annotate_error() { printf '::error title=mlc-package::%s\n' "$(escape "$1")" >&2; }
 
 # Ends the step with what is wrong and what to do.
 fail() {
-  printf '::error title=mlc-package::%s\n' "$(escape "$1")"
+  annotate_error "$1"
   exit "${2:-2}"
 }
 
@@ -35,6 +39,19 @@ output_list() {
   printf '%s<<%s\n%s\n%s\n' "$1" "$end" "$2" "$end" >>"$GITHUB_OUTPUT"
 }
 
+# The SHA-256 of a file, and its name.
+sha256() {
+  if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi
+}
+
+# The libraries in the cache, their directories' names, one a line.
+cached_libraries() {
+  local directory
+  for directory in "$MLC_PACKAGE_CACHE_DIR"/libs/*/; do
+    if [[ -d $directory ]]; then basename "$directory"; fi
+  done | LC_ALL=C sort
+}
+
 # Reads a list, one a line, into the array `list`. Where it is empty, so is the array: then it may
 # only be counted.
 read_list() {
@@ -45,34 +62,80 @@ read_list() {
   done <<<"$1"
 }
 
+# What the step fails at, for its annotation; each step says it.
+failing='the step failed'
+
+# Runs mlc-package. What it refuses or fails at it puts on the job's page itself; that it was killed
+# or crashed, it cannot.
+run_program() {
+  local code=0
+  "$@" || code=$?
+  # 20: over budget; 130 and 143: the job was cancelled.
+  case $code in
+  0 | 1 | 2 | 1[0-5] | 20 | 125 | 130 | 143) ;;
+  137)
+    annotate_error "$failing: mlc-package was killed (exit code 137): most likely the machine ran out \
+of memory; \`MLC_PACKAGE_JOBS: 1\` in the job's \`env\` compiles one library at a time"
+    ;;
+  *) annotate_error "$failing: mlc-package ended with exit code $code; the log of the step may say why" ;;
+  esac
+  return "$code"
+}
+
+# The token and the directory for the Hub that the program gets. What the job's own variables say
+# holds where the action was given nothing.
+hub_variables() {
+  if [[ -n ${HF_TOKEN_INPUT:-} ]]; then export HF_TOKEN=$HF_TOKEN_INPUT; fi
+  if [[ -z ${HF_HOME:-} ]]; then export HF_HOME=$HF_HOME_DEFAULT; fi
+}
+
 # Runs mlc-package where the compiler is: in the image as the runner's own user, so that what it
 # writes belongs to that user; or on this machine. Paths are the same in both.
 with_toolchain() {
+  hub_variables
+  export MLC_PACKAGE_LOG_DIR=$logs
   if [[ -z ${IMAGE:-} ]]; then
-    "$MLC_PACKAGE" "$@"
+    run_program "$MLC_PACKAGE" "$@"
     return
   fi
+  # Not every runner keeps the files of a step's outputs below RUNNER_TEMP, and no directory of the
+  # runner's own is mounted for them: the container has a file of ours.
+  local outputs
+  outputs=$(mktemp "$state/outputs-XXXXXX")
   local arguments=(
     --rm --init --user "$(id -u):$(id -g)" --workdir "$PWD"
     --volume "$GITHUB_WORKSPACE:$GITHUB_WORKSPACE" --volume "$RUNNER_TEMP:$RUNNER_TEMP"
+    --env "GITHUB_OUTPUT=$outputs"
   )
-  if [[ -n ${CACHE_DIR:-} ]]; then arguments+=(--volume "$CACHE_DIR:$CACHE_DIR"); fi
+  local directory mounted=:
+  for directory in "${CACHE_DIR:-}" "$HF_HOME" "${HF_HUB_CACHE:-}"; do
+    case $directory in
+    "$GITHUB_WORKSPACE"/* | "$RUNNER_TEMP"/*) continue ;;
+    /*) if [[ $mounted == *":$directory:"* ]]; then continue; fi ;;
+    *) continue ;;
+    esac
+    mkdir -p "$directory"
+    mounted+=$directory:
+    arguments+=(--volume "$directory:$directory")
+  done
   local name
   for name in \
-    CI GITHUB_ACTIONS GITHUB_OUTPUT GITHUB_STEP_SUMMARY GITHUB_WORKSPACE \
-    HF_ENDPOINT HF_HOME HF_HUB_OFFLINE HF_TOKEN \
+    CI GITHUB_ACTIONS GITHUB_WORKSPACE \
+    HF_ENDPOINT HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE HF_TOKEN \
     HTTPS_PROXY HTTP_PROXY NO_PROXY https_proxy http_proxy no_proxy \
     MLC_DOWNLOAD_CACHE_POLICY MLC_JIT_POLICY \
-    MLC_PACKAGE_CACHE_DIR MLC_PACKAGE_COMPILE_TIMEOUT MLC_PACKAGE_JOBS; do
+    MLC_PACKAGE_CACHE_DIR MLC_PACKAGE_COMPILE_TIMEOUT MLC_PACKAGE_JOBS MLC_PACKAGE_LOG_DIR; do
     # Without a value: docker takes it from here, and it is in no list of processes.
     if [[ -n ${!name:-} ]]; then arguments+=(--env "$name"); fi
   done
   local code=0
-  docker run "${arguments[@]}" "$IMAGE" "$@" || code=$?
+  run_program docker run "${arguments[@]}" "$IMAGE" "$@" || code=$?
+  cat "$outputs" >>"$GITHUB_OUTPUT"
+  rm -f "$outputs"
   # 125 is docker's own; mlc-package has no such exit code.
   if ((code == 125)); then
-    fail "the image $IMAGE could not be started, docker says why above: set \`container: never\` \
-to use the compiler of this machine" 125
+    fail "$failing: the image $IMAGE could not be started, docker says why above: set \
+\`container: never\` to use the compiler of this machine" 125
   fi
   return "$code"
 }

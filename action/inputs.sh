@@ -69,6 +69,7 @@ one_of mode "$MODE" package libraries plan report
 one_of comment "$COMMENT" never on-change always
 one_of container "$CONTAINER" auto never
 for pair in "binding=$BINDING" "cache=$CACHE" "cache-weights=$CACHE_WEIGHTS" "locked=$LOCKED" \
+  "cache-on-failure=$CACHE_ON_FAILURE" "fail-over-budget=$FAIL_OVER_BUDGET" \
   "strict=$STRICT" "save-if=$SAVE_IF" "report=$REPORT" "check-run=$CHECK_RUN"; do
   one_of "${pair%%=*}" "${pair#*=}" true false
 done
@@ -98,10 +99,13 @@ if [[ ! -d $directory ]]; then
 fi
 inside working-directory "$directory"
 
-# A list of them, one a line.
+named='^[A-Za-z0-9][A-Za-z0-9._-]*='
+
+# A list of them, one a line; each may be said to be a package's: `NAME=`.
 all_present() {
   local name=$1 value
   while IFS= read -r value; do
+    if [[ $value =~ $named && ! -e $directory/$value ]]; then value=${value#*=}; fi
     if [[ -n $value ]]; then present "$name" "$value"; fi
   done <<<"$2"
 }
@@ -163,7 +167,6 @@ fi
 
 # An address, or a file; either may be said to be a package's: `NAME=`.
 while IFS= read -r earlier; do
-  named='^[A-Za-z0-9][A-Za-z0-9._-]*='
   if [[ $earlier =~ $named && ! -e $directory/$earlier ]]; then earlier=${earlier#*=}; fi
   if [[ -z $earlier || $earlier == latest-release ]]; then continue; fi
   if [[ $earlier =~ ^https?:// ]]; then
@@ -172,6 +175,11 @@ while IFS= read -r earlier; do
     present baseline "$earlier"
   fi
 done <<<"$BASELINE"
+
+if [[ -n $BASE_REF && ! $BASE_REF =~ ^[0-9a-f]{7,64}$ ]]; then
+  single_line base-ref "$BASE_REF"
+  fail "the input \`base-ref\` is a commit, its digits (\`$BASE_REF\`)"
+fi
 
 while IFS= read -r file; do
   if [[ -z $file ]]; then continue; fi
@@ -191,8 +199,10 @@ fi
 mkdir -p "$caches/cache" "$caches/huggingface"
 
 # What an earlier step of the job left is no baseline of this one.
-rm -rf "$state/manifests"
+rm -rf "$state/manifests" "$logs"
+mkdir -p "$logs"
 output directory "$directory"
+output logs "$logs"
 output cache-dir "$caches/cache"
 output hf-home "$caches/huggingface"
 output manifests "$state/manifests"

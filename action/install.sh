@@ -17,10 +17,6 @@ target() {
   esac
 }
 
-sha256() {
-  if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi
-}
-
 build() {
   if ! command -v cargo >/dev/null; then
     fail "mlc-package is built from source here, and there is no cargo: install Rust in a step \
@@ -73,7 +69,11 @@ if [[ $CONTAINER == auto && $RUNNER_OS == Linux && $MODE != report ]]; then
   if [[ -z $image ]]; then
     image=$(awk -v version="$version" '$1 == version { print $2 }' "$here/images.txt")
   fi
-  if [[ -z $image ]]; then
+  if [[ -n $image && -z $IMAGE_INPUT && $(uname -m) != x86_64 ]]; then
+    notice "the image of mlc-package is for x86_64, and this machine is $(uname -m): the compiler of \
+this machine is used"
+    image=
+  elif [[ -z $image ]]; then
     notice "mlc-package $version has no image: the compiler of this machine is used"
   elif ! command -v docker >/dev/null; then
     notice "there is no docker here: the compiler of this machine is used instead of $image"

@@ -18,9 +18,10 @@ while IFS= read -r file; do
   if [[ -n $file ]]; then arguments+=("--file=$file"); fi
 done <<<"$FILES"
 
-url=$("$MLC_PACKAGE" publish "${arguments[@]}")
+failing='the release was not published'
+url=$(run_program "$MLC_PACKAGE" publish "${arguments[@]}")
 if [[ $url != http*://* || $url == *[[:space:]]* ]]; then
-  fail "mlc-package did not say where the release is" 1
+  fail "$failing: mlc-package did not say where the release is" 1
 fi
 echo "$url"
 output release-url "$url"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Reports sizes, of what was built or of manifests from elsewhere: in the job's summary, as files,
-# at the lines of models that are over a budget and, when asked, on the pull request. Ends with 20
-# if a budget says that the job fails.
+# at the lines of models that are over a budget and, when asked, on the pull request. That a budget
+# fails the job is an output: what comes after is done first.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=action/common.sh
 source "$here/common.sh"
 
+failing='the size report failed'
 arguments=("--head=$HEAD_COMMIT")
 # Adds an option for each line of a list.
 each() {
@@ -34,12 +35,13 @@ each --baseline "$BASELINE"
 # Nothing of an earlier commit: what was published last, if anything was.
 if [[ -z $BASELINE && -n ${GITHUB_TOKEN:-} ]]; then arguments+=(--baseline=latest-release); fi
 # Manifests are kept under their commit.
-if [[ -n $BASELINE && -n ${BASELINE_KEY##*-} ]]; then arguments+=("--base=${BASELINE_KEY##*-}"); fi
+base=${BASE_REF:-${BASELINE_KEY##*-}}
+if [[ -n $BASELINE && -n $base ]]; then arguments+=("--base=$base"); fi
 
 # Runs a report; that a budget is broken is no failure yet.
 report() {
   local code=0
-  "$MLC_PACKAGE" "$@" "${arguments[@]}" || code=$?
+  run_program "$MLC_PACKAGE" "$@" "${arguments[@]}" || code=$?
   if ((code != 0 && code != 20)); then return "$code"; fi
   over=$code
 }
@@ -54,8 +56,4 @@ report --quiet report --format html --output "$state/report.html" 2>/dev/null
 output report "$state/report.md"
 output report-html "$state/report.html"
 
-if ((verdict == 20)); then
-  output over-budget true
-  exit 20
-fi
-output over-budget false
+if ((verdict == 20)); then output over-budget true; else output over-budget false; fi

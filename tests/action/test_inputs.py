@@ -3,10 +3,11 @@ a command or an output, or leaves the workspace."""
 
 import json
 import os
+import shutil
 import unittest
 
 from github import GitHub
-from scene import Scene
+from scene import VERSION, Scene
 
 # What a shell, the runner or a path would take for something.
 HOSTILE = [
@@ -28,7 +29,7 @@ HOSTILE = [
 TEXTS = [
     "config", "working-directory", "mode", "binding", "source-dir", "locked", "strict",
     "version", "container", "image", "cache", "cache-weights", "cache-dir", "prefix-key",
-    "save-if", "matrix-jobs", "only", "python", "comment", "check-run", "report", "baseline",
+    "save-if", "cache-on-failure", "fail-over-budget", "base-ref", "matrix-jobs", "only", "python", "comment", "check-run", "report", "baseline",
     "draft", "prerelease", "output",
 ]
 
@@ -169,6 +170,42 @@ class Install(Scene):
         arguments = (self.root / "home/cargo-arguments").read_text().split("\n")
         for expected in ("build", "--release", "--locked"):
             self.assertIn(expected, arguments)
+
+    def test_another_processor_takes_no_image_of_this_one(self):
+        tools = self.root / "arm"
+        tools.mkdir()
+        (tools / "uname").write_text(
+            f'#!/bin/sh\nif [ "$1" = -m ] && [ -n "$PRETEND" ]; then echo aarch64; else '
+            f'exec {shutil.which("uname")} "$@"; fi\n'
+        )
+        (tools / "uname").chmod(0o755)
+        docker = tools / "docker"
+        docker.write_text("#!/bin/sh\nexit 125\n")
+        docker.chmod(0o755)
+        images = self.action / "action/images.txt"
+        images.write_text(f"{VERSION} example.invalid/image@sha256:{'0' * 64}\n")
+        self.variables["PATH"] = f"{tools}:{os.environ['PATH']}"
+        run = self.refused("`container: never`")
+        self.assertEqual(run.steps["plan"]["exit"], 125)
+        # Built from source, so that there is a program for the machine that is pretended.
+        self.variables["PRETEND"] = "yes"
+        images.write_text(images.read_text().replace(VERSION, "source"))
+        cargo = tools / "cargo"
+        cargo.write_text(
+            '#!/bin/sh\nmkdir -p "$RUNNER_TEMP/mlc-package/target/release"\n'
+            f'cp {self.released / "mlc-package"} "$RUNNER_TEMP/mlc-package/target/release/"\n'
+        )
+        cargo.chmod(0o755)
+        self.job.begin()
+        run = self.good(version="source")
+        self.assertTrue(any("is for x86_64" in text for _, _, text in run.said), run.said)
+
+    def test_without_docker_the_machines_compiler_is_used(self):
+        images = self.action / "action/images.txt"
+        images.write_text(f"{VERSION} example.invalid/image@sha256:{'0' * 64}\n")
+        self.variables["PATH"] = self.tools_without("docker")
+        run = self.good()
+        self.assertTrue(any("there is no docker here" in text for _, _, text in run.said), run.said)
 
     def test_without_cargo_the_source_is_refused(self):
         self.variables["PATH"] = self.tools_without("cargo")

@@ -2,7 +2,9 @@
 
 import json
 import os
+import pathlib
 import shutil
+import sys
 import unittest
 
 from scene import Scene, VERSION
@@ -56,6 +58,7 @@ class Package(Scene):
             self.job.begin()
             made = self.good(mode="libraries", only=job["only"])
             self.assertEqual(made.outputs["libs-compiled"], "1")
+            self.assertEqual(len(os.listdir(made.outputs["libs-path"])), 1)
             self.assertFalse((self.app / "dist").exists())
             shutil.copytree(made.outputs["libs-path"], artifacts, dirs_exist_ok=True)
         self.assertEqual(self.kept(), [], "only the whole is saved")
@@ -67,6 +70,79 @@ class Package(Scene):
         self.assertEqual(len(self.compilations()), 2)
         self.job.begin()
         self.assertEqual(json.loads(self.good(mode="plan").outputs["matrix"]), {"include": []})
+
+    def test_a_job_passes_on_only_what_it_compiled(self):
+        """And nothing of what the cache had."""
+        self.good()
+        self.change_model("one")
+        self.job.begin()
+        made = self.good(mode="libraries", only="one-q0f16")
+        self.assertEqual(made.outputs["libs-compiled"], "1")
+        self.assertEqual(len(os.listdir(made.outputs["libs-path"])), 1)
+        self.assertGreater(len(os.listdir(self.job.temp / "mlc-package/cache/libs")), 1)
+
+    def test_what_compiled_is_saved_where_another_library_fails(self):
+        self.variables.update(STAND_IN="exit-1", STAND_IN_ONLY="other_layer")
+        run = self.use()
+        self.assertTrue(run.failed)
+        [error] = run.errors()
+        self.assertIn("model other-q0f16: failed to compile `other_layer`", error)
+        self.assertIn("ValueError: Cannot find quantization: q5", error)
+        [log] = list(pathlib.Path(run.outputs["logs"]).iterdir())
+        self.assertTrue(log.read_text().endswith("ValueError: Cannot find quantization: q5\n"))
+        [key] = self.kept()
+        self.assertIn("-partial-", key)
+
+        # It fails again, and there is nothing more to save.
+        self.job.begin()
+        self.use()
+        self.assertEqual(sorted(self.compilations()), ["one_layer", "other_layer", "other_layer"])
+        self.assertEqual(self.kept(), [key])
+
+        # Put right, only that library is compiled, and all are saved as whole.
+        del self.variables["STAND_IN"], self.variables["STAND_IN_ONLY"]
+        self.job.begin()
+        whole = self.good()
+        self.assertEqual(whole.outputs["libs-compiled"], "1")
+        self.assertEqual(len(self.kept()), 2)
+        self.assertTrue(key.startswith(self.kept()[1] + "-partial-"), self.kept())
+        self.job.begin()
+        self.assertEqual(self.good().outputs["cache-hit"], "true")
+
+    def test_what_compiled_is_not_saved_where_nobody_wants_that(self):
+        self.variables.update(STAND_IN="exit-1", STAND_IN_ONLY="other_layer")
+        self.assertTrue(self.use(cache_on_failure="false").failed)
+        self.assertEqual(self.kept(), [])
+
+    def test_a_run_says_what_there_is_to_compile_once_the_caches_are_back(self):
+        self.good()
+        self.job.begin()
+        self.assertNotIn("to compile", self.good().log)
+        self.job.begin()
+        planned = self.good(mode="plan").log
+        self.assertEqual(planned.count("to compile"), 1, planned)
+        self.assertIn("0 to compile", planned)
+
+    def test_the_jobs_own_token_and_directory_of_the_hub_hold(self):
+        own = self.root / "own"
+        self.variables.update(HF_HOME=str(own), HF_TOKEN="of-the-job")
+        self.variables["MLC_PACKAGE_PYTHON"] = str(self.tell_variables())
+        told = self.root / "told"
+        self.good()
+        self.assertEqual(told.read_text().split("\n")[0], f"{own} of-the-job")
+        told.unlink()
+        self.variables["MLC_JIT_POLICY"] = "REDO"
+        self.good(hf_token="of-the-input")
+        self.assertEqual(told.read_text().split("\n")[0], f"{own} of-the-input")
+
+    def tell_variables(self):
+        """A Python that writes down what it is given."""
+        python = self.root / "python"
+        python.write_text(
+            f'#!/bin/sh\necho "$HF_HOME $HF_TOKEN" >>{self.root}/told\nexec {sys.executable} "$@"\n'
+        )
+        python.chmod(0o755)
+        return python
 
     def test_a_cache_that_does_not_answer_is_a_warning(self):
         self.job.cache.broken = True

@@ -78,11 +78,43 @@ class Report(Scene):
         )
         run = self.use()
         self.assertTrue(run.failed)
-        self.assertEqual(run.steps["report"]["exit"], 20, run.log)
+        self.assertEqual(run.steps["report"]["outcome"], "success", run.log)
+        self.assertEqual([r["exit"] for r in run.steps.values() if r["outcome"] == "failure"], [20])
         self.assertEqual(run.outputs["over-budget"], "true")
         self.assertEqual(run.outputs["dist"], "dist")
         self.assertTrue(any("-libs-" in key for key in self.job.cache.keys()))
         self.assertTrue(run.errors())
+
+    def test_over_budget_publishes_and_then_fails(self):
+        github = self.github()
+        (self.app / "mlc-package.yml").write_text(
+            "packages:\n- name: app\n  config: mlc-package-config.json\n"
+            "budgets:\n  package:\n    shipped: { fail: { max: 10KiB } }\n"
+        )
+        run = self.use(self.new_job("push"), tag_name="v1.0.0", token="the-token")
+        self.assertTrue(run.failed)
+        self.assertEqual(len(github.releases), 1, run.log)
+        self.assertIn("over a budget", run.errors()[-1])
+        lenient = self.good(self.new_job("push"), fail_over_budget="false", token="the-token")
+        self.assertEqual(lenient.outputs["over-budget"], "true")
+
+    def test_sizes_for_another_workflow_have_the_baseline_and_its_commit(self):
+        self.good(self.new_job("push"))
+        run = self.good(self.new_job("fork"))
+        sizes = pathlib.Path(run.outputs["sizes"])
+        files = {str(path.relative_to(sizes)) for path in sizes.rglob("*") if path.is_file()}
+        self.assertEqual(files, {"android/manifest.json", "android/baseline.json", "android/base"})
+        self.assertEqual((sizes / "android/base").read_text(), "f" * 40 + "\n")
+
+    def test_a_self_hosted_runner_keeps_manifests_in_its_directory(self):
+        kept = self.root / "kept"
+        self.good(self.new_job("push"), cache_dir=str(kept))
+        self.assertEqual(self.job.cache.keys(), [])
+        self.grow()
+        run = self.good(self.new_job("pull_request"), cache_dir=str(kept))
+        self.assertIn("+293.0 KiB", run.summary)
+        self.assertIn("fffffff", run.summary, "the commit of the baseline")
+        self.assertEqual(len(list((kept / "manifests").iterdir())), 1)
 
     def test_a_mistake_in_the_project_is_told_before_anything_slow(self):
         (self.app / "mlc-package.yml").write_text("packages:\n- name: app\n  konfig: a.json\n")

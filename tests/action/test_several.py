@@ -115,37 +115,47 @@ class Several(Scene):
         self.good(self.new_job("push"))
         self.grow("other")
         built = self.good(self.new_job("fork"))
-        manifests = {
-            path: (self.app / path).read_text() for path in built.outputs["manifest"].splitlines()
-        }
-        baselines = {
-            pathlib.Path(path).name: pathlib.Path(path).read_text()
-            for path in built.outputs["baseline"].splitlines()
-        }
-        self.assertEqual(sorted(baselines), ["chat.json", "notes.json"])
-        for entry in list(self.app.iterdir()):
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        for home, files in (("untrusted/head", manifests), ("untrusted/base", baselines)):
-            for path, text in files.items():
-                (self.app / home / path).parent.mkdir(parents=True, exist_ok=True)
-                (self.app / home / path).write_text(text)
+        sizes = pathlib.Path(built.outputs["sizes"])
+        self.assertEqual(sorted(os.listdir(sizes)), ["chat", "notes"])
+        for name in ("chat", "notes"):
+            shutil.rmtree(self.app / name / "dist")
+        untrusted = self.app / "untrusted"
+        shutil.copytree(sizes, untrusted)
+        found = self.found()
+        self.assertEqual(found["base-ref"], "f" * 40)
+        self.assertIn("chat=untrusted/chat/manifest.json", found["manifest"].splitlines())
         github = self.github()
         github.pulls = [{"number": 7, "head": "a" * 40}]
-        run = self.good(self.new_job("workflow_run"), comment="always", **self.found())
+        run = self.good(self.new_job("workflow_run"), comment="always", **found)
         self.assertEqual(len(github.comments), 1, run.log)
-        self.assertIn("+293.0 KiB", github.comments[0]["body"])
-        self.assertNotIn("no baseline", github.comments[0]["body"])
+        body = github.comments[0]["body"]
+        for expected in ("+293.0 KiB", "`chat`", "`notes`", "base `fffffff`"):
+            self.assertIn(expected, body)
+        self.assertNotIn("no baseline", body)
+        self.assertNotIn("untrusted", body)
 
-        # Of what a stranger calls a manifest only files that are there are read.
-        secret = self.root / "mlc-package-manifest.json"
-        secret.write_text(next(iter(manifests.values())))
-        (self.app / "untrusted/head/linked").mkdir()
-        (self.app / "untrusted/head/linked/mlc-package-manifest.json").symlink_to(secret)
-        self.assertNotIn("linked", self.found()["manifest"])
-        hostile = self.app / "untrusted/head/x\n../mlc-package-manifest.json"
-        hostile.parent.mkdir()
-        hostile.write_text("{}")
-        self.refused("absolute or go up", self.new_job("workflow_run"), **self.found())
+        # The repository's own budgets hold.
+        self.project("chat", "notes", more="budgets:\n  package:\n    shipped: { fail: { max: 1KiB } }\n")
+        run = self.good(self.new_job("workflow_run"), comment="always", fail_over_budget="false", **found)
+        self.assertIn("over budget", github.comments[0]["body"])
+
+        # Of what a stranger calls a manifest only files that are there are read, under names.
+        secret = self.root / "secret.json"
+        secret.write_text((untrusted / "chat/manifest.json").read_text())
+        (untrusted / "linked").mkdir()
+        (untrusted / "linked/manifest.json").symlink_to(secret)
+        (untrusted / "elsewhere").symlink_to(self.root)
+        (untrusted / "notes/base").write_text("$(touch pwned)\n")
+        (untrusted / "chat/base").write_text("END-OF-LIST\n")
+        for name in ("x\nEND-OF-LIST", "a b", "--version"):
+            (untrusted / name).mkdir()
+            (untrusted / name / "manifest.json").write_text("{}")
+        hostile = self.found()
+        self.assertEqual((hostile["manifest"], hostile["base-ref"]), (found["manifest"], ""))
+
+        # A run that left nothing is nothing to comment on.
+        shutil.rmtree(untrusted)
+        self.assertEqual(self.found()["manifest"], "")
 
     def found(self):
         """What the workflow's own step finds."""
@@ -159,7 +169,10 @@ class Several(Scene):
             env={"PATH": os.environ["PATH"], "GITHUB_OUTPUT": str(outputs)},
         )
         values = assignments(outputs.read_text())
-        return {"mode": "report", "manifest": values["manifests"], "baseline": values["baselines"]}
+        return {
+            "mode": "report", "manifest": values["manifests"], "baseline": values["baselines"],
+            "base-ref": values["base"],
+        }
 
     def test_the_baseline_of_the_time_before_there_were_two(self):
         self.project("chat")
@@ -178,7 +191,7 @@ class Several(Scene):
         ))
         run = self.use(self.new_job("push"))
         self.assertTrue(run.failed)
-        self.assertEqual(run.steps["report"]["exit"], 20, run.log)
+        self.assertEqual([r["exit"] for r in run.steps.values() if r["outcome"] == "failure"], [20], run.log)
         self.assertEqual(run.outputs["dist"], "chat/dist\nnotes/dist")
         places = [properties for kind, properties, _ in run.said if kind == "error"]
         self.assertTrue(any("file=notes/config.json" in place for place in places), places)
