@@ -116,9 +116,47 @@ def other(args, **changed):
     shutil.copyfile(library(args), args.output)
 
 
+def params(config):
+    """The weights of the model that a config describes, as the library of MLC LLM lists them."""
+    if "given" in config:  # what convert.py made
+        return [("w", [32 * 1024], "int8")]
+    model, quantization = config["model_config"], config["quantization"]
+    hidden, inner = model["hidden_size"], model["intermediate_size"]
+    heads, kv_heads = model["num_attention_heads"], model["num_key_value_heads"]
+    head_dim = model.get("head_dim") or hidden // heads
+    plain = "float32" if quantization.endswith("f32") else "float16"
+
+    def matrix(name, rows, columns):
+        if quantization.startswith("q0"):
+            return [(name + ".weight", [rows, columns], plain)]
+        words, groups = -(-columns // 8), -(-columns // 32)
+        return [
+            (name + ".q_weight", [rows, words], "uint32"),
+            (name + ".q_scale", [rows, groups], "float16"),
+        ]
+
+    listed = matrix("model.embed_tokens", "vocab_size", hidden)
+    for number in range(model["num_hidden_layers"]):
+        layer = f"model.layers.{number}."
+        qkv = (heads + 2 * kv_heads) * head_dim
+        listed += matrix(layer + "self_attn.qkv_proj", qkv, hidden)
+        if config["model_type"] == "qwen2":
+            listed.append((layer + "self_attn.qkv_proj.bias", [qkv], plain))
+        listed += matrix(layer + "self_attn.o_proj", hidden, heads * head_dim)
+        listed += matrix(layer + "mlp.gate_up_proj", 2 * inner, hidden)
+        listed += matrix(layer + "mlp.down_proj", hidden, inner)
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            listed.append((f"{layer}{norm}.weight", [hidden], plain))
+    listed.append(("model.norm.weight", [hidden], plain))
+    if not model.get("tie_word_embeddings"):
+        listed += matrix("lm_head", "vocab_size", hidden)
+    return listed
+
+
 def as_asked(args):
-    """A library that says to be for the model it was asked for. Only what it says of itself is
-    changed, in as many bytes: without blanks there is room for long names."""
+    """A library that says to be for the model it was asked for, with its weights. Only what it says
+    of itself is changed; the room for more comes from the end of its kernels, so that the blob is as
+    long as before."""
     with open(args.model, "rb") as file:
         config = json.load(file)
     data = gzip.decompress(read(library(args)))
@@ -126,9 +164,33 @@ def as_asked(args):
     text = data[start:].decode("latin-1")
     said, length = json.JSONDecoder().raw_decode(text)
     said.update({field: config[field] for field in ("model_type", "quantization")})
+    names = ("name", "shape", "dtype")
+    said["params"] = [dict(zip(names, param)) for param in params(config)]
     after = json.dumps(said, separators=(",", ":")).encode()
-    assert len(after) <= length, after
-    write(args, data[:start] + after.ljust(length) + data[start + length :])
+    after = after.ljust(length)
+    write(args, grown(data, start, length, after))
+
+
+def grown(data, start, length, after):
+    """The file with a constant of its program exchanged for a longer one."""
+    more = len(after) - length
+    kind, mark = (b"opencl", b"// Function: ") if b"// Function: " in data else (
+        b"metal", b"#include <metal_stdlib>")
+    program = data.index((0xD225DE2F4214151E).to_bytes(8, "little")) - 8
+    payload = data.index(len(kind).to_bytes(8, "little") + kind) + 8 + len(kind)
+    source = (data.index(mark) if kind == b"opencl" else data.rindex(mark)) - 8
+
+    def number(at):
+        return int.from_bytes(data[at : at + 8], "little")
+
+    end = source + 8 + number(source)
+    assert number(start - 8) == length and program < start < payload < source
+    assert end == payload + 8 + number(payload) and more < number(source), more
+    changed = bytearray(data)
+    for at, by in ((program, more), (start - 8, more), (payload, -more), (source, -more)):
+        changed[at : at + 8] = (number(at) + by).to_bytes(8, "little")
+    head, tail = changed[:start], changed[start + length : end - more]
+    return bytes(head + after + tail + changed[end:])
 
 
 MISBEHAVIOURS = {
