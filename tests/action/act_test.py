@@ -87,7 +87,7 @@ class OnePackage(Act):
         self.bad("push", self.push(self.commit()))
         self.assertEqual(self.compilations(), [])
 
-    def test_a_library_that_does_not_compile_is_named_and_stops_no_other(self):
+    def test_a_library_that_does_not_compile_costs_only_itself(self):
         self.readme()
         head = self.commit()
         done = self.bad("push", self.push(head), STAND_IN="exit-1", STAND_IN_ONLY="other_layer")
@@ -95,6 +95,9 @@ class OnePackage(Act):
         self.assertTrue([error for error in errors if "other" in error], errors)
         self.assertFalse([error for error in errors if "one-q0f16" in error], errors)
         self.assertEqual(self.compilations(), ["one_layer", "other_layer"])
+        # What compiled was saved.
+        self.good("push", self.push(self.commit()))
+        self.assertEqual(self.compilations(), ["other_layer"])
 
     def test_a_fork_is_commented_on_by_a_workflow_of_the_repository(self):
         texts = documented("docs/action/forks.md", "name: models\n")
