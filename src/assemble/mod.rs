@@ -17,7 +17,9 @@ pub use app_config::{AppModel, app_config};
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, digest, files, link, swap};
 use crate::manifest::{self, OutputFile};
-use crate::model::{ChatConfig, Digest, LinkMode, ModelFile, ModelFiles, ModelId, Overrides};
+use crate::model::{
+    ChatConfig, Digest, LinkMode, ModelFile, ModelFiles, ModelId, Overrides, TensorCache,
+};
 
 /// Why `dist/` could not be made. Exit 14.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +179,8 @@ impl Assembly {
     }
 
     /// Puts a model's directory into `bundle/<model_id>/`, its own config with the overrides
-    /// written into it. Everything else is linked, by `mode`.
+    /// written into it. Everything else is linked, by `mode`. A tensor cache of the older name
+    /// gets the newer one too: apps open no other.
     pub fn bundle(
         &mut self,
         model_id: &ModelId,
@@ -186,9 +189,12 @@ impl Assembly {
         mode: LinkMode,
     ) -> Result<(), AssembleError> {
         let root = Utf8Path::new("bundle").join(model_id.as_str());
-        for file in &model.files {
+        let [newer, _] = TensorCache::FILE_NAMES;
+        let renamed = model.older_tensor_cache().map(|file| (file, Utf8Path::new(newer)));
+        let files = model.files.iter().map(|file| (file, file.path.as_path()));
+        for (file, name) in files.chain(renamed) {
             self.go_on()?;
-            let path = root.join(file.path.as_path());
+            let path = root.join(name);
             if file.path.as_str() == ChatConfig::FILE_NAME
                 && let Some(text) = overridden(file, overrides)?
             {

@@ -33,6 +33,12 @@ pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
             });
         }
     }
+    for file in tokenizer_files(&chat_config) {
+        if !found.iter().any(|(path, ..)| path.as_str() == file) {
+            let file = file.to_owned();
+            return Err(FetchError::TokenizerFile { dir: dir.clone(), file });
+        }
+    }
     let role_of = roles(&chat_config, cache_path, &tensor_cache);
     let mut listed = Vec::with_capacity(found.len());
     for (path, source, bytes) in found {
@@ -227,6 +233,17 @@ mod tests {
         assert_eq!(why(&dir), "the model directory `DIR` has no `params_shard_0.bin`");
         fs_err::remove_file(dir.join("tensor-cache.json")).unwrap();
         assert_eq!(why(&dir), "the model directory `DIR` has no `tensor-cache.json`");
+    }
+
+    #[test]
+    fn a_tokenizer_file_that_is_named_and_not_there_is_refused() {
+        let (_temp, dir) = model();
+        fs_err::remove_file(dir.join("tokenizer.json")).unwrap();
+        assert_eq!(
+            why(&dir),
+            "`tokenizer_files` of mlc-chat-config.json names `tokenizer.json`, which `DIR` does \
+             not have"
+        );
     }
 
     #[test]

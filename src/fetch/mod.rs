@@ -48,6 +48,16 @@ pub enum FetchError {
         /// The file.
         file: String,
     },
+    /// A file of the tokenizer that the model's own config names is not there.
+    #[error(
+        "`tokenizer_files` of mlc-chat-config.json names `{file}`, which `{dir}` does not have"
+    )]
+    TokenizerFile {
+        /// The directory.
+        dir: Utf8PathBuf,
+        /// The file.
+        file: String,
+    },
     /// The list of shards is wrong.
     #[error("`{path}` cannot be used: {why}")]
     TensorCache {
@@ -183,6 +193,10 @@ impl FetchError {
             Self::Missing { .. } => Some(
                 "a model directory is what `mlc_llm gen_config` and `mlc_llm convert_weight` \
                  write, or a clone of a -MLC repository",
+            ),
+            Self::TokenizerFile { .. } => Some(
+                "an app looks for every file that is named there: copy it from the checkpoint, or \
+                 run `mlc_llm gen_config` again",
             ),
             Self::Hub(error) => return error.help(),
             Self::ReadOnly { .. } | Self::PolicyOff { .. } => {

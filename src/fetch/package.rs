@@ -237,6 +237,14 @@ impl PackageModels {
                 revision.as_str()
             ));
         }
+        if !entry.bundle_weight && model.files.older_tensor_cache().is_some() {
+            ui.warn(&format!(
+                "model `{}`: `{repo}` has its tensor cache as ndarray-cache.json only, and apps \
+                 download tensor-cache.json; bundle its weights, or have the repository converted \
+                 again",
+                entry.model_id
+            ));
+        }
         let facts = facts(entry, &model.files, commit, model.missing_bytes);
         self.files.insert(entry.model_id.clone(), model.files.clone());
         if entry.bundle_weight {

@@ -52,8 +52,14 @@ impl ModelFiles {
     /// Where the tensor cache is. Where both names are there, the newer one counts.
     pub fn tensor_cache_path(&self) -> Utf8PathBuf {
         let [newer, older] = TensorCache::FILE_NAMES;
-        let is_there = |name: &str| self.files.iter().any(|file| file.path.as_str() == name);
-        self.dir.join(if is_there(newer) || !is_there(older) { newer } else { older })
+        self.dir.join(if self.older_tensor_cache().is_some() { older } else { newer })
+    }
+
+    /// The tensor cache, where it is there by its older name only.
+    pub fn older_tensor_cache(&self) -> Option<&ModelFile> {
+        let [newer, older] = TensorCache::FILE_NAMES;
+        let find = |name: &str| self.files.iter().find(|file| file.path.as_str() == name);
+        find(older).filter(|_| find(newer).is_none())
     }
 
     /// The bytes of all files of a role.

@@ -141,3 +141,30 @@ fn a_local_model_beside_hub_models_can_be_built_alone() {
     assert_eq!(scene.compiled(), [""; 0]);
     scene.build(&["--only", "one-q0f16"]).ok();
 }
+
+#[test]
+fn a_bundled_tensor_cache_of_the_older_name_gets_the_name_that_apps_open() {
+    let scene = Scene::with_models("iphone", &["one"]);
+    let dir = scene.root.join(MODEL);
+    fs_err::rename(dir.join("tensor-cache.json"), dir.join("ndarray-cache.json")).unwrap();
+    scene.build(&[]).ok();
+    let bundle = scene.dist().join("bundle/one-q0f16");
+    let read = |name: &str| fs_err::read(bundle.join(name)).unwrap();
+    assert_eq!(read("tensor-cache.json"), read("ndarray-cache.json"));
+    // The manifest knows both.
+    let manifest = scene.read("app/dist/mlc-package-manifest.json");
+    assert!(manifest.contains("bundle/one-q0f16/tensor-cache.json"), "{manifest}");
+    scene.call(&["inspect", "dist"]).ok();
+}
+
+#[test]
+fn a_tokenizer_file_that_apps_would_look_for_in_vain_is_an_error() {
+    let scene = Scene::with_models("android", &["one"]);
+    scene.edit(
+        &file("mlc-chat-config.json"),
+        r#"["tokenizer.json"]"#,
+        r#"["tokenizer.json", "vocab.json"]"#,
+    );
+    scene.build(&[]).fails(11).says("`tokenizer_files`").says("`vocab.json`");
+    assert_eq!(scene.compiled().len(), 0);
+}
