@@ -260,7 +260,7 @@ pub(crate) fn read_whole_config(
     request: &PackageRequest,
     ui: &Ui,
 ) -> Result<(PackageConfig, Checked), Error> {
-    let mut checked = check(&request.package_config);
+    let mut checked = check::check_config(&request.package_config);
     if request.strict {
         checked = checked.deny_warnings();
     }

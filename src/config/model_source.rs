@@ -122,6 +122,11 @@ fn local(
             }
             ModelDir::Directory { chat_config, has_tensor_cache, .. } => {
                 let good = files(&mut checker.sink, text, chat_config, has_tensor_cache);
+                let missing =
+                    good.as_ref().map(|good| checker.surroundings.missing_files(dir, good));
+                if let Some(found) = incomplete(text, &missing.unwrap_or_default()) {
+                    checker.sink.push(found);
+                }
                 return Some((dir.clone(), good));
             }
         }
@@ -167,6 +172,20 @@ fn hub_name(written: &str) -> Option<String> {
     let repo = format!("HF://{written}");
     let is_path = written.starts_with(['/', '.']) || written.ends_with('/');
     (!is_path && repo.parse::<HubRepo>().is_ok()).then(|| quote(&repo))
+}
+
+/// Files that the model's own files name, and that are not there.
+fn incomplete(text: At<&str>, missing: &[String]) -> Option<Diagnostic> {
+    let (first, more) = missing.split_first()?;
+    let more = match more.len() {
+        0 => String::new(),
+        1 => " and 1 more of the files that its own files name".to_owned(),
+        more => format!(" and {more} more of the files that its own files name"),
+    };
+    let message = format!("the model directory {} has no {first}{more}", quote(text.value));
+    let help = "get the model again, or what of it is missing: shards are named by its \
+                tensor-cache.json, a tokenizer by `tokenizer_files` of its mlc-chat-config.json";
+    Some(Diagnostic::new(Code::IncompleteModel, text.span, message, help))
 }
 
 /// The files that a local model must have.

@@ -1,5 +1,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::model::ChatConfig;
+
 /// From where the relative paths of a config are taken.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
@@ -34,6 +36,12 @@ pub trait Surroundings {
 
     /// Whether there is a regular file.
     fn is_file(&self, path: &Utf8Path) -> bool;
+
+    /// The files that a converted model's own files name, and that are not in its directory: shards
+    /// of its tensor cache, files of its tokenizer. None where nobody looks.
+    fn missing_files(&self, _dir: &Utf8Path, _chat_config: &ChatConfig) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Why a raw checkpoint's conversation template does not follow from its files; none where it
     /// does, and where nobody looks.

@@ -5,9 +5,13 @@ use camino::Utf8Path;
 use crate::config::{Checked, Disk, ModelDir, Surroundings, TemplateDoubt, check_file_with};
 use crate::convert::ConvertError;
 use crate::convert::derive::derive;
+use crate::model::ChatConfig;
 
 /// The disk, and what can be derived of checkpoints on it.
-struct Checkpoints;
+struct Checkpoints {
+    /// Whether models are looked at as a build does when it reads them.
+    whole: bool,
+}
 
 impl Surroundings for Checkpoints {
     fn model_dir(&self, dir: &Utf8Path) -> ModelDir {
@@ -16,6 +20,10 @@ impl Surroundings for Checkpoints {
 
     fn is_file(&self, path: &Utf8Path) -> bool {
         Disk.is_file(path)
+    }
+
+    fn missing_files(&self, dir: &Utf8Path, chat_config: &ChatConfig) -> Vec<String> {
+        if self.whole { Disk.missing_files(dir, chat_config) } else { Vec::new() }
     }
 
     /// What cannot be read at all is no matter of the config: a build says it.
@@ -29,7 +37,12 @@ impl Surroundings for Checkpoints {
     }
 }
 
-/// Reads a config file and checks it, the checkpoints on this machine included.
+/// Reads a config file and checks it, the models and checkpoints on this machine included.
 pub fn check(path: &Utf8Path) -> Checked {
-    check_file_with(path, &Checkpoints)
+    check_file_with(path, &Checkpoints { whole: true })
+}
+
+/// The same for who reads the models afterwards, and says what is missing of them as that.
+pub(crate) fn check_config(path: &Utf8Path) -> Checked {
+    check_file_with(path, &Checkpoints { whole: false })
 }

@@ -168,3 +168,22 @@ fn a_tokenizer_file_that_apps_would_look_for_in_vain_is_an_error() {
     scene.build(&[]).fails(11).says("`tokenizer_files`").says("`vocab.json`");
     assert_eq!(scene.compiled().len(), 0);
 }
+
+#[test]
+fn check_finds_what_a_local_model_lacks() {
+    let scene = Scene::with_models("android", &["one"]);
+    scene.call(&["check", "mlc-package-config.json"]).ok();
+    for name in ["params_shard_0.bin", "tokenizer.json", "tensor-cache.json"] {
+        let path = scene.root.join(MODEL).join(name);
+        let bytes = fs_err::read(&path).unwrap();
+        fs_err::remove_file(&path).unwrap();
+        let run = scene.call(&["check", "mlc-package-config.json"]).run().code(10);
+        run.says("error[incomplete-model]").says(name);
+        fs_err::write(path, bytes).unwrap();
+    }
+    let dir = scene.root.join(MODEL);
+    fs_err::remove_file(dir.join("params_shard_0.bin")).unwrap();
+    fs_err::remove_file(dir.join("tokenizer.json")).unwrap();
+    let run = scene.call(&["check", "mlc-package-config.json"]).run().code(10);
+    insta::assert_snapshot!("check_incomplete", run.shown());
+}
