@@ -40,6 +40,7 @@ pub(crate) fn run(input: &[u8]) -> bool {
     let (checkpoint, output) = (place.path("model"), place.path("out"));
     let request = ChatRequest {
         checkpoint: &checkpoint,
+        model_type: None,
         quantization: "q4f16_1",
         conv_template: text("template").unwrap_or("LM"),
         overrides: &overrides,

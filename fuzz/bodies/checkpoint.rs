@@ -22,7 +22,9 @@ pub(crate) fn run(input: &[u8]) -> bool {
     for (name, bytes) in sections.iter() {
         let path = format!("checkpoint/{name}");
         match name {
-            "config.json" | "model.safetensors.index.json" => place.write(&path, bytes),
+            "config.json" | "model.safetensors.index.json" | "pytorch_model.bin" => {
+                place.write(&path, bytes);
+            }
             "model.safetensors" | "a.safetensors" | "b.safetensors" => {
                 place.write(&path, &safetensors(bytes, sections.get("weights")));
             }
@@ -37,6 +39,7 @@ pub(crate) fn run(input: &[u8]) -> bool {
         let checkpoint = place.path("checkpoint");
         let request = Request {
             checkpoint: &checkpoint,
+            model_type: None,
             quantization,
             output: &place.path(output),
             allow_nonfinite: how.ends_with(" nonfinite"),

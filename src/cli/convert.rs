@@ -21,6 +21,9 @@ pub(super) struct ConvertArgs {
     /// How the weights are stored, for instance q4f16_1
     #[arg(long, value_name = "NAME")]
     quantization: String,
+    /// The architecture, if not that of config.json
+    #[arg(long, value_name = "NAME")]
+    model_type: Option<String>,
     /// The model directory to be made
     #[arg(short, long, value_name = "DIR")]
     output: Utf8PathBuf,
@@ -60,9 +63,6 @@ pub(super) struct ConvertArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For MLC LLM's own conversion (python -m mlc_llm) alone")]
 struct MlcArgs {
-    /// The architecture, if not that of config.json
-    #[arg(long, value_name = "NAME")]
-    model_type: Option<String>,
     /// What quantizes, cpu or cuda:0 for instance [default: a GPU if there is one]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
@@ -102,7 +102,10 @@ impl ConvertArgs {
             conv_template: self.conv_template,
             overrides: overrides?,
             engine: self.engine,
-            arguments: self.mlc.arguments(&environment)?,
+            arguments: MlcArguments {
+                model_type: self.model_type,
+                ..self.mlc.arguments(&environment)?
+            },
             python: self.python,
             output: self.output,
             allow_nonfinite: self.allow_nonfinite,
@@ -137,7 +140,7 @@ impl MlcArgs {
             Err(Error::Usage { message, help: None })
         };
         Ok(MlcArguments {
-            model_type: self.model_type,
+            model_type: None,
             device: self.device,
             source: there("--source", self.source, false)?,
             source_format: self.source_format,

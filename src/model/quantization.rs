@@ -9,6 +9,8 @@ pub struct Quantization {
     pub model_dtype: FloatType,
     /// How linear layers and embeddings are quantized, if they are.
     pub group: Option<GroupQuantization>,
+    /// Whether embeddings and the last layer are quantized too.
+    pub first_and_last: bool,
 }
 
 /// A floating-point type of weights.
@@ -52,7 +54,7 @@ pub struct UnknownQuantization {
 
 impl Quantization {
     /// Those that are converted natively.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         plain("q0f16", FloatType::F16),
         plain("q0bf16", FloatType::Bf16),
         plain("q0f32", FloatType::F32),
@@ -63,6 +65,7 @@ impl Quantization {
         grouped("q4bf16_0", FloatType::Bf16, 4, 32, Layout::Kn),
         grouped("q4bf16_1", FloatType::Bf16, 4, 32, Layout::Nk),
         grouped("q4f32_1", FloatType::F32, 4, 32, Layout::Nk),
+        Self { first_and_last: false, ..grouped("q4f16_2", FloatType::F16, 4, 32, Layout::Nk) },
     ];
 
     /// The names of [`ALL`](Self::ALL).
@@ -113,7 +116,7 @@ impl GroupQuantization {
 }
 
 const fn plain(name: &'static str, model_dtype: FloatType) -> Quantization {
-    Quantization { name, model_dtype, group: None }
+    Quantization { name, model_dtype, group: None, first_and_last: true }
 }
 
 const fn grouped(
@@ -123,7 +126,8 @@ const fn grouped(
     size: usize,
     layout: Layout,
 ) -> Quantization {
-    Quantization { name, model_dtype, group: Some(GroupQuantization { bits, size, layout }) }
+    let group = Some(GroupQuantization { bits, size, layout });
+    Quantization { name, model_dtype, group, first_and_last: true }
 }
 
 impl FromStr for Quantization {

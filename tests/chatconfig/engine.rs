@@ -57,20 +57,22 @@ fn auto_says_what_it_takes_and_why() {
     // A later MLC LLM may know more.
     assert_eq!(choice(&scene, Engine::Mlc, "q5"), "python -m mlc_llm: --engine says so");
     scene.remove("model.safetensors");
-    assert_eq!(auto(), "python -m mlc_llm: the weights are not in safetensors files");
+    scene.write("pytorch_model.bin", "");
+    assert_eq!(auto(), "native: nothing needs Python");
+    scene.remove("pytorch_model.bin");
+    scene.write("model.pth", "");
+    let said = "python -m mlc_llm: the weights are in neither safetensors nor pytorch_model.bin";
+    assert_eq!(auto(), said);
     scene.edit("config.json", |config| config["tensor_parallel_shards"] = 2.into());
     assert_eq!(auto(), "python -m mlc_llm: the weights are to be cut for 2 GPUs beforehand");
     scene.edit("config.json", |config| {
         config["quantization_config"] = json!({"quant_method": "awq"});
     });
     assert_eq!(auto(), "python -m mlc_llm: the checkpoint is quantized already (awq)");
-    scene.edit("config.json", |config| config["model_type"] = "mixtral".into());
-    assert_eq!(
-        auto(),
-        "python -m mlc_llm: the architecture `mixtral` is converted by MLC LLM alone"
-    );
+    scene.edit("config.json", |config| config["model_type"] = "llava".into());
+    assert_eq!(auto(), "python -m mlc_llm: the architecture `llava` is converted by MLC LLM alone");
     let refused = choice(&scene, Engine::Native, "q4f16_1");
-    let said = "--engine native: the architecture `mixtral` is converted by MLC LLM alone";
+    let said = "--engine native: the architecture `llava` is converted by MLC LLM alone";
     assert!(refused.starts_with(said), "{refused}");
     scene.remove("config.json");
     assert!(auto().contains("has no config.json"));
@@ -85,7 +87,7 @@ fn what_only_mlc_llm_heeds_is_its_own() {
     let none = MlcArguments::default;
     for (arguments, presharded, why) in [
         (MlcArguments { lora_adapter: Some("x".into()), ..none() }, None, "a LoRA adapter is to"),
-        (MlcArguments { model_type: text(), ..none() }, None, "--model-type is for MLC LLM's"),
+        (MlcArguments { model_type: text(), ..none() }, None, "the architecture `x` is converted"),
         (MlcArguments { device: text(), ..none() }, None, "--device is for MLC LLM's own"),
         (MlcArguments { source: Some("x".into()), ..none() }, None, "--source is for MLC"),
         (MlcArguments { source_format: text(), ..none() }, None, "--source-format is for MLC"),
@@ -198,6 +200,7 @@ fn python_gets_upstreams_arguments() {
     let (checkpoint, output) = (scene.model(), scene.root.join("out"));
     let request = ChatRequest {
         checkpoint: &checkpoint,
+        model_type: None,
         quantization: "q4f16_ft",
         conv_template: "rwkv_world",
         overrides: &overrides,

@@ -37,13 +37,17 @@ fn a_huge_config_is_not_read() {
 #[test]
 fn an_unknown_architecture_gets_the_list() {
     let scene = Scene::of("llama/llama-3.2");
-    scene.edit("config.json", |config| config["model_type"] = "rwkv6".into());
+    scene.edit("config.json", |config| config["model_type"] = "llava".into());
     let (message, help) = scene.refused();
-    assert_eq!(message, "`/model/config.json`: `model_type` \"rwkv6\" is not converted natively");
+    assert_eq!(message, "`/model/config.json`: `model_type` \"llava\" is not converted natively");
     assert_eq!(
         help,
-        "converted natively: llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3, \
-         gpt_neox, stablelm, olmo; for all that MLC LLM itself knows use --engine mlc"
+        "converted natively: baichuan, bert, bert-bge, chatglm, cohere, deepseek, deepseek_v2, \
+         deepseek_v3, gemma, gemma2, gemma3, gemma3_text, gpt2, gpt_bigcode, gpt_neox, \
+         internlm, internlm2, llama, llama4, minicpm, ministral3, mistral, mixtral, nemotron, \
+         olmo, olmo2, orion, phi, phi-msft, phi3, phi3_v, qwen, qwen2, qwen2_moe, qwen3, \
+         qwen3-embedding, qwen3_5, qwen3_5_text, qwen3_moe, rwkv5, rwkv6, stablelm, starcoder2; \
+         for all that MLC LLM itself knows use --engine mlc"
     );
 }
 
@@ -110,7 +114,7 @@ fn fields_that_do_not_go_together_are_named() {
             "gemma3_text/it",
             "sliding_window",
             json!(null),
-            "the text model's part: `sliding_window_size` is null, not a whole number",
+            "in `text_config`: `sliding_window_size` is null, not a whole number",
         ),
         (
             "phi3/mini-128k",
@@ -288,6 +292,7 @@ mod any_config {
             };
             let written = chat::write(&ChatRequest {
                 checkpoint: &scene.model(),
+                model_type: None,
                 quantization: "q4f16_1",
                 conv_template: "LM",
                 overrides: &overrides,

@@ -67,6 +67,7 @@ impl Scene {
     fn convert(&self) -> Result<ChatSummary, ConvertError> {
         chat::write(&ChatRequest {
             checkpoint: &self.model(),
+            model_type: None,
             quantization: "q4f16_1",
             conv_template: self.template,
             overrides: &self.overrides,

@@ -8,6 +8,8 @@ from typing import Dict, List, Tuple
 import ml_dtypes
 import numpy as np
 
+import families
+
 DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
 
 Shapes = List[Tuple[str, Tuple[int, ...]]]
@@ -60,7 +62,10 @@ def _biases(config: Dict) -> Shapes:
 
 def shapes_of(config: Dict) -> Shapes:
     """Names and shapes of an architecture's tensors."""
-    kind, hidden = config["model_type"], config["hidden_size"]
+    kind = config["model_type"]
+    if kind in families.FAMILIES:
+        return families.shapes(kind)
+    hidden = config["hidden_size"]
     final = [("model.norm.weight", (hidden,))]
     if kind in ("llama", "mistral"):
         return _decoder(config, NORMS) + final
@@ -221,6 +226,8 @@ def make(directory: Path, config: Dict, dtype: str, files: int, seed: int) -> No
 
 def config(kind: str, hidden: int = 100, inner: int = 130, vocab: int = 50, **more) -> Dict:
     """A small config of an architecture; the sizes fill no groups."""
+    if kind in families.FAMILIES:
+        return {**families.config(kind), **more}
     common = {
         "model_type": kind,
         "hidden_size": hidden,
@@ -269,4 +276,5 @@ ARCHITECTURES = [
     "qwen2",
     "qwen3",
     "stablelm",
+    *families.FAMILIES,
 ]

@@ -180,8 +180,8 @@ fn an_index_that_leaves_the_checkpoint_is_refused() {
 #[test]
 fn configs_that_cannot_be_used_name_the_field() {
     for (field, value, parts) in [
-        ("hidden_size", Value::Null, ["`hidden_size` is missing", "config.json"]),
-        ("hidden_size", json!(-1), ["`hidden_size` is -1", "positive integer"]),
+        ("hidden_size", Value::Null, ["`hidden_size` is null, not a whole number", "config.json"]),
+        ("hidden_size", json!(-1), ["`hidden_size` is -1", "config.json"]),
         ("num_hidden_layers", json!(1_u64 << 60), ["`num_hidden_layers` is 1152", "positive"]),
         ("tie_word_embeddings", json!("no"), ["`tie_word_embeddings` is \"no\"", "true or false"]),
     ] {
@@ -195,13 +195,13 @@ fn configs_that_cannot_be_used_name_the_field() {
 fn what_is_not_native_lists_what_is() {
     let mut scene = Scene::new();
     scene.write();
-    let run = scene.convert("q4f16_2", &["--engine", "native"]);
+    let run = scene.convert("q4f16_ft", &["--engine", "native"]);
     assert_eq!(run.exit, Some(2), "{run:?}");
-    says(&run.err, &["`q4f16_2`", "q4f16_1"]);
-    scene.config["model_type"] = "rwkv6".into();
+    says(&run.err, &["`q4f16_ft`", "q4f16_1"]);
+    scene.config["model_type"] = "llava".into();
     let run = scene.write().convert("q4f16_1", &["--engine", "native"]);
     assert_eq!(run.exit, Some(2), "{run:?}");
-    says(&run.err, &["`rwkv6`", "llama", "gpt_neox"]);
+    says(&run.err, &["`llava`", "llama", "gpt_neox"]);
 }
 
 #[test]

@@ -17,3 +17,5 @@ mod scene;
 #[path = "../hub/server.rs"]
 mod server;
 mod template;
+mod torch;
+mod upstream;

@@ -184,7 +184,7 @@ fn an_interrupted_run_leaves_nothing_and_the_next_one_converts() {
 #[test]
 fn what_is_not_native_is_left_to_mlc_llm() {
     let mut scene = Scene::new();
-    scene.config["model_type"] = "rwkv6".into();
+    scene.config["model_type"] = "llava".into();
     scene.write();
     let before = names(&scene.source());
     let calls = scene.root.join("home/calls");
@@ -198,7 +198,7 @@ fn what_is_not_native_is_left_to_mlc_llm() {
     };
     let run = convert();
     assert_eq!(run.exit, Some(0), "{run:?}");
-    assert!(run.out.contains("by python -m mlc_llm: the architecture `rwkv6`"), "{run:?}");
+    assert!(run.out.contains("by python -m mlc_llm: the architecture `llava`"), "{run:?}");
     assert_eq!(names(&scene.output()), ["params_shard_0.bin", "tensor-cache.json"]);
     let told: Value = serde_json::from_slice(&fs_err::read(&calls).unwrap()).unwrap();
     assert_eq!(

@@ -14,6 +14,7 @@ from typing import Dict, Iterator, List, Tuple
 import ml_dtypes
 import numpy as np
 
+import families
 from checkpoints import read_safetensors
 
 BF16 = ml_dtypes.bfloat16
@@ -85,6 +86,167 @@ def scheme_of(quantization: str):
     return model, bits, {0: 0, 3: 40, 4: 32}[bits], layout == "0"
 
 
+def is_quantized(name: str, values: np.ndarray, quantization: str) -> bool:
+    """Matrices called weight, but for gates, and for both ends of the model in q4f16_2."""
+    if values.ndim == 1 or not name.endswith(".weight"):
+        return False
+    layer = name[: -len(".weight")]
+    if layer.endswith("gate") and values.shape[0] <= 256:
+        return False
+    ends = ("head", "lm_head", "lm_head.linear", "embed_out")
+    return not (quantization.endswith("_2") and (layer in ends or is_embedding(name)))
+
+
+def is_embedding(name: str) -> bool:
+    """Embeddings are stored as they come, also where linear layers are transposed."""
+    names = ("embed_tokens", "embed_in", "embd", "wte", "wpe", "embeddings", "embedding")
+    return name.endswith(tuple(end + ".weight" for end in names))
+
+
+def expert_parts(name: str, layer: str, gate: str, up: str, config: Dict) -> List[str]:
+    """Every expert's tensors that are stored with this one."""
+    text = config.get("text_config", config)
+    keys = ("num_local_experts", "num_experts", "n_routed_experts")
+    count = next(text[key] for key in keys if text.get(key))
+    parts = [gate, up] if f".{gate}." in name or f".{up}." in name else [layer]
+    return [
+        f"{name.split('.experts.')[0]}.experts.{expert}.{part}.weight"
+        for expert in range(count)
+        for part in parts
+    ]
+
+
+def family_parameters(name: str, config: Dict) -> List[Tuple[str, List[str]]]:
+    """The parameters that a tensor of one of `families.FAMILIES` goes into."""
+    kind = config["model_type"]
+    if kind == "bert" and name.startswith("pooler."):
+        return []
+    if kind in ("gemma3", "ministral3", "llama4") and not name.startswith("language_model."):
+        return []
+    prefix, inner = "", name
+    if kind in ("ministral3", "llama4"):
+        prefix, inner = "language_model.", name[len("language_model.") :]
+    if kind == "qwen3_5":
+        if name.startswith(("mtp.", "model.visual.")):
+            return []
+        if name.startswith("model.language_model."):
+            prefix, inner = "model.language_model.", name[len("model.language_model.") :]
+    sources = [name]
+    if ".experts." in inner and inner.endswith(".weight"):
+        if ".w1." in inner or ".w2." in inner or ".w3." in inner:
+            sources = expert_parts(name, "w2", "w1", "w3", config)
+            target = "e2" if ".w2." in inner else "e1_e3"
+        else:
+            sources = expert_parts(name, "down_proj", "gate_proj", "up_proj", config)
+            target = "moe_down_proj" if ".down_proj." in inner else "moe_gate_up_proj"
+        module = inner.split(".experts.")[0].replace("block_sparse_moe", "moe")
+        return [(f"{module}.{target}.weight", sources)]
+    fused = [("gate_proj", "up_proj", "gate_up_proj"), ("w1", "w3", "gate_up_proj")]
+    if kind == "qwen":
+        fused = [("w1", "w2", "gate_up_proj")]
+    if kind in ("cohere", "nemotron"):
+        fused = []
+    for first, second, target in fused:
+        for part in (first, second):
+            if f".{part}." in inner:
+                sources = [prefix + inner.replace(f".{part}.", f".{each}.") for each in (first, second)]
+                inner = inner.replace(f".{part}.", f".{target}.")
+                return [(("model." if kind == "qwen3_5" else "") + inner, sources)]
+    qkv = {"phi": "mixer.Wqkv", "bert": "attention.self.qkv"}
+    for each in ("qwen2_moe", "qwen3_moe", "qwen3_5"):
+        qkv[each] = "self_attn.c_attn"
+    for each in ("deepseek", "internlm", "starcoder2", "minicpm"):
+        qkv[each] = "self_attn.wqkv_pack"
+    parts = ["attention.self.query", "attention.self.key", "attention.self.value"]
+    if kind != "bert":
+        parts = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"]
+    separate = ("gemma3", "llama4", "deepseek_v2", "deepseek_v3")
+    for part in parts if kind not in separate else []:
+        if f".{part}." in inner:
+            sources = [prefix + inner.replace(part, each) for each in parts]
+            inner = inner.replace(part, qkv.get(kind, "self_attn.qkv_proj"))
+    return [(family_name(target, kind), sources) for target in copies(inner, kind)]
+
+
+def copies(name: str, kind: str) -> List[str]:
+    """Most tensors become one parameter."""
+    if kind == "gpt2" and name == "wte.weight":
+        return ["lm_head.weight", name]
+    if kind == "starcoder2" and name == "model.embed_tokens.weight":
+        return ["lm_head.weight", name]
+    if kind in ("deepseek_v2", "deepseek_v3") and name.endswith("kv_b_proj.weight"):
+        layer = name[: -len("kv_b_proj.weight")]
+        return [layer + "w_uk", layer + "w_uv", name]
+    return [name]
+
+
+def family_name(name: str, kind: str) -> str:
+    """Upstream's name for a parameter."""
+    if kind == "gpt2":
+        return name if name == "lm_head.weight" else "transformer." + name
+    if kind == "phi":
+        name = name.replace("model.layers", "transformer.h").replace("input_layernorm", "ln")
+        name = name.replace("self_attn.dense", "mixer.out_proj").replace("self_attn", "mixer")
+        name = name.replace("mixer.mixer", "mixer").replace("model.embed_tokens", "transformer.embd")
+        name = name.replace("lm_head.", "lm_head.linear.")
+        return name.replace("model.final_layernorm", "lm_head.ln")
+    if kind == "phi-msft":
+        return name.replace("embd.wte", "embd")
+    if kind == "mixtral":
+        return name.replace("block_sparse_moe", "moe")
+    if kind == "qwen3_5":
+        name = name.replace("conv1d.weight", "conv1d_weight")
+        return name if name.startswith("lm_head") else "model." + name
+    if kind == "cohere":
+        return name.replace("o_proj", "out_proj")
+    if kind == "llama4":
+        return name.replace("router.weight", "router.router.weight")
+    if kind == "chatglm":
+        return name.replace("embedding.word_embeddings", "embedding")
+    if kind == "deepseek_v3":
+        return name.replace("gate.e_score", "e_score")
+    if kind in ("rwkv5", "rwkv6"):
+        return name.replace("rwkv.", "model.")
+    return name
+
+
+def family_values(name: str, parts: List[np.ndarray], config: Dict, model) -> np.ndarray:
+    """A parameter's values of one of `families.FAMILIES`, in its own type."""
+    kind = config["model_type"]
+    text = config.get("text_config", config)
+    values = np.concatenate(parts, axis=0)
+    if "moe_" in name or ".e1_e3." in name or ".e2." in name:
+        count = len(parts) // (2 if "gate_up" in name or "e1_e3" in name else 1)
+        values = values.reshape(count, -1, values.shape[-1])
+    if kind == "gpt2" and name.endswith(".weight") and (".c_" in name):
+        values = values.T
+    if kind == "gemma3" and "norm.weight" in name.replace("layernorm", "norm"):
+        values = values + values.dtype.type(1)
+    if kind == "qwen3_5" and name.endswith("norm.weight") and "linear_attn" not in name:
+        values = values.astype(np.float32) + np.float32(1)
+    if kind == "internlm2" and "wqkv" in name:
+        heads, keys = text["num_attention_heads"], text["num_key_value_heads"]
+        shape, queries = values.shape, heads // keys
+        grouped = values.reshape(keys, queries + 2, -1, shape[-1])
+        split = (grouped[:, :queries], grouped[:, queries], grouped[:, queries + 1])
+        values = np.concatenate([part.reshape(-1, shape[-1]) for part in split])
+    if name.endswith((".w_uk", ".w_uv")):
+        key = text["qk_nope_head_dim"]
+        by_head = values.reshape(text["num_attention_heads"], -1, values.shape[-1])
+        values = by_head[:, :key].transpose(0, 2, 1) if name.endswith("uk") else by_head[:, key:]
+    singles = ("e_score_correction_bias", "A_log", "dt_bias", "time_faaaa", "time_decay")
+    if name.endswith(singles) or ".ln_x." in name:
+        model = np.float32
+    values = round_to(values, model)
+    if kind == "rwkv5" and name.endswith("time_decay"):
+        values = np.exp(-np.exp(values.astype(np.float64)).astype(np.float32).astype(np.float64))
+        values = values.astype(np.float32)
+    if kind in ("rwkv5", "rwkv6") and name.endswith(("feed_forward.value.weight", "attention.output.weight")):
+        layer = int(name.split(".")[2])
+        values = round_to(values.astype(np.float64) / 2 ** (layer // text["rescale_every"]), model)
+    return values
+
+
 def mlc_parameter(name: str, config: Dict) -> Tuple[str, List[str]]:
     """The parameter that a tensor goes into, and all tensors of it in order."""
     kind = config["model_type"]
@@ -112,7 +274,9 @@ def mlc_parameter(name: str, config: Dict) -> Tuple[str, List[str]]:
 def is_ignored(name: str) -> bool:
     """Tensors that are known to be needless."""
     needless = ("inv_freq", "masked_bias", "attention.bias")
-    return name.endswith(needless)
+    return name.endswith(needless) and not name.startswith("transformer.rotary") or (
+        name.startswith("h.") and name.endswith(".attn.bias")
+    )
 
 
 def combine(name: str, parts: List[np.ndarray], config: Dict) -> np.ndarray:
@@ -137,7 +301,14 @@ def parameters(files: Loaded, config: Dict, order: List[Tuple[str, str]], model)
     done = set()
     for names in by_file.values():
         for name in names:
-            if is_ignored(name):
+            if is_ignored(name) or name.endswith("inv_freq"):
+                continue
+            if config["model_type"] in families.FAMILIES:
+                for target, sources in family_parameters(name, config):
+                    if target not in done:
+                        done.add(target)
+                        parts = [tensors[source] for source in sources]
+                        yield target, sources, family_values(target, parts, config, model)
                 continue
             target, sources = mlc_parameter(name, config)
             if target not in done:
@@ -155,11 +326,12 @@ def is_ffn_bias(name: str) -> bool:
 def stored(name: str, values: np.ndarray, quantization: str):
     """The tensors that stand for a parameter."""
     model, bits, group, transposed = scheme_of(quantization)
-    if bits == 0 or values.ndim == 1:
+    if bits == 0 or not is_quantized(name, values, quantization):
         return [(name, values)]
-    is_embedding = name.endswith(("embed_tokens.weight", "embed_in.weight", "embd.weight"))
-    turn = transposed and not is_embedding
-    words, scale = group_quantize(values, model, bits, group, turn)
+    turn = transposed and not is_embedding(name)
+    words, scale = group_quantize(values.reshape(-1, values.shape[-1]), model, bits, group, turn)
+    if values.ndim == 3:
+        words, scale = (part.reshape(*values.shape[:2], -1) for part in (words, scale))
     stem = name[: -len("weight")]
     return [(stem + "q_weight", words), (stem + "q_scale", scale)]
 

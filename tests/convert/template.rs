@@ -61,7 +61,7 @@ fn mlc_llm_is_told_what_was_derived() {
     let scene = Scene::new();
     instructed(&scene);
     let compiler = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/compiler");
-    let arguments = ["checkpoint", "--quantization", "q4f16_2", "-o", "model"];
+    let arguments = ["checkpoint", "--quantization", "q4f16_ft", "-o", "model"];
     let mut command = scene.command(&[&arguments[..], &["--conv-template", "auto"]].concat());
     let run = Run::of(&command.env("PYTHONPATH", compiler).output().unwrap());
     assert_eq!(run.exit, Some(0), "{run:?}");

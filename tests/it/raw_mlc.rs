@@ -238,7 +238,7 @@ fn without_mlc_llm_it_is_said_what_is_needed_and_why() {
 fn other_architectures_and_tokenizers_are_mlc_llms_too() {
     let scene = scene();
     for (model_type, quantization, why) in [
-        ("mixtral", "q4f16_1", "the architecture `mixtral` is converted by MLC LLM alone"),
+        ("llava", "q4f16_1", "the architecture `llava` is converted by MLC LLM alone"),
         ("llama", "q4f16_1", "the checkpoint is quantized already (awq)"),
     ] {
         scene.write(&format!("{RAW}/config.json"), config(model_type).to_string());
@@ -357,7 +357,7 @@ fn upstreams_further_arguments_reach_it_and_count() {
 #[test]
 fn a_checkpoint_of_the_hub_in_pytorchs_format_is_fetched_and_converted() {
     let files = [
-        ("config.json", File::small(br#"{"model_type": "llama", "vocab_size": 50}"#)),
+        ("config.json", File::small(br#"{"model_type": "llava", "vocab_size": 50}"#)),
         ("tokenizer.json", File::small(b"{}")),
         ("pytorch_model.bin", File::lfs(b"pickled weights".to_vec())),
         ("training_args.bin", File::lfs(vec![0; 50])),
@@ -365,7 +365,7 @@ fn a_checkpoint_of_the_hub_in_pytorchs_format_is_fetched_and_converted() {
     ];
     let hub = HubScene::raw(&files);
     let build = |more: &[&str]| hub.build(more).env("STAND_IN", "as-asked");
-    hub.plan(&["--no-binding"]).ok().says("(python -m mlc_llm: the weights are not in safet");
+    hub.plan(&["--no-binding"]).ok().says("(python -m mlc_llm: the architecture `llava`");
     let asked = |names: &[&str]| {
         let asked = hub.asked();
         let files = asked

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::model::FloatType;
+use crate::model::{Completed, FloatType, Refused};
 
 /// The fields of a checkpoint's `config.json`.
 #[derive(Debug)]
@@ -23,6 +23,12 @@ pub enum ConfigError {
         /// Its name.
         field: &'static str,
     },
+    /// Upstream's configuration class refuses it.
+    #[error("{0}")]
+    Class(Refused),
+    /// Upstream's model or mapping refuses it.
+    #[error("{0}")]
+    Model(String),
     /// A field has a value that it cannot have.
     #[error("`{field}` is {value}, and {wanted} is needed")]
     Value {
@@ -55,6 +61,71 @@ impl HfConfig {
         &self.model_type
     }
 
+    /// Everything, as the rules of an architecture read it.
+    pub(in crate::convert) fn source(&self) -> Map<String, Value> {
+        let mut source = self.fields.clone();
+        source.insert("model_type".to_owned(), self.model_type.clone().into());
+        source
+    }
+
+    /// With the fields that the rules completed. Those of a text model inside another come first.
+    pub(in crate::convert) fn completed(&self, completed: Completed) -> Self {
+        let Completed { mut fields, others } = completed;
+        let text = match fields.shift_remove("text_config") {
+            Some(Value::Object(text)) => text,
+            _ => Map::new(),
+        };
+        let mut all = others;
+        all.extend(fields);
+        all.extend(text);
+        Self { model_type: self.model_type.clone(), fields: all }
+    }
+
+    /// Whether a field is there, and not null.
+    pub(in crate::convert) fn has(&self, field: &str) -> bool {
+        self.fields.get(field).is_some_and(|value| !value.is_null())
+    }
+
+    /// Whether a field is there at all.
+    pub(in crate::convert) fn is_given(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
+    /// Whether a field is a list with this number in it.
+    pub(in crate::convert) fn lists(&self, field: &str, number: u64) -> bool {
+        let list = self.fields.get(field).and_then(Value::as_array);
+        list.is_some_and(|list| list.iter().any(|value| value.as_u64() == Some(number)))
+    }
+
+    /// A size of a config inside this one.
+    pub(in crate::convert) fn inner_size(
+        &self,
+        part: &'static str,
+        field: &'static str,
+    ) -> Result<u64, ConfigError> {
+        let inner = self.fields.get(part).and_then(Value::as_object).cloned();
+        let inner = inner.ok_or(ConfigError::Missing { field: part })?;
+        Self { model_type: self.model_type.clone(), fields: inner }.size(field)
+    }
+
+    /// A field that holds a name.
+    pub(in crate::convert) fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field).and_then(Value::as_str)
+    }
+
+    /// A number that may be 0 or absent, which is 0 too.
+    pub(in crate::convert) fn count(&self, field: &'static str) -> Result<u64, ConfigError> {
+        Ok(self.optional(field, 1 << 31)?.unwrap_or_default())
+    }
+
+    /// As many experts as there may be: each has names in memory.
+    pub(in crate::convert) fn bounded_experts(&self, count: u64) -> Result<u64, ConfigError> {
+        match count {
+            1..=4096 => Ok(count),
+            _ => Err(ConfigError::Model(format!("{count} experts, and 1 to 4096 are possible"))),
+        }
+    }
+
     /// A size that must be there.
     pub(in crate::convert) fn size(&self, field: &'static str) -> Result<u64, ConfigError> {
         self.optional(field, 1 << 31)?.ok_or(ConfigError::Missing { field })
@@ -74,20 +145,13 @@ impl HfConfig {
 
     /// Attention heads.
     pub(in crate::convert) fn heads(&self) -> Result<u64, ConfigError> {
-        const FIELD: &str = "num_attention_heads";
-        match self.optional(FIELD, 1 << 20)? {
-            Some(heads) => Ok(heads),
-            // The one architecture whose upstream has defaults for sizes.
-            None if self.is_gemma3() => Ok(8),
-            None => Err(ConfigError::Missing { field: FIELD }),
-        }
+        self.first_of(&["num_attention_heads", "n_head"], 1 << 20)
     }
 
     /// Heads of keys and values; where none is given, as many as there are heads.
     pub(in crate::convert) fn key_value_heads(&self) -> Result<u64, ConfigError> {
         match self.optional("num_key_value_heads", 1 << 20)? {
             Some(heads) => Ok(heads),
-            None if self.is_gemma3() => Ok(4),
             None => self.heads(),
         }
     }
@@ -96,7 +160,6 @@ impl HfConfig {
     pub(in crate::convert) fn head_dim(&self) -> Result<u64, ConfigError> {
         match self.optional("head_dim", 1 << 20)? {
             Some(size) => Ok(size),
-            None if self.is_gemma3() => Ok(256),
             None => match self.size("hidden_size")? / self.heads()? {
                 0 => Err(ConfigError::Missing { field: "head_dim" }),
                 size => Ok(size),
@@ -106,8 +169,7 @@ impl HfConfig {
 
     /// Layers.
     pub(in crate::convert) fn layers(&self) -> Result<u64, ConfigError> {
-        const FIELD: &str = "num_hidden_layers";
-        self.optional(FIELD, 1 << 14)?.ok_or(ConfigError::Missing { field: FIELD })
+        self.first_of(&["num_hidden_layers", "n_layer", "num_layers"], 1 << 14)
     }
 
     /// The type of the biases of GPT-NeoX's feed-forward layers.
@@ -122,8 +184,14 @@ impl HfConfig {
         }
     }
 
-    fn is_gemma3(&self) -> bool {
-        self.model_type == "gemma3_text"
+    /// A size that architectures call differently.
+    fn first_of(&self, names: &[&'static str], limit: u64) -> Result<u64, ConfigError> {
+        for name in names {
+            if let Some(size) = self.optional(name, limit)? {
+                return Ok(size);
+            }
+        }
+        Err(ConfigError::Missing { field: names.first().copied().unwrap_or_default() })
     }
 
     /// A size of at most `limit`, which keeps products of sizes and the memory for names small.

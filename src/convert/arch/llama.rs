@@ -1,48 +1,12 @@
 //! Llama 2 and 3, TinyLlama, SmolLM.
 
-use super::class::Default::{Bool, Int, Null, Required};
 use super::parts::{GATE_UP_WEIGHTS, QKV_WEIGHTS};
 use super::row::Dim::{AnyVocab, Hidden, Intermediate, Query};
 use super::row::{embedding, fused, linear, vector};
-use super::rules::{
-    context_window, head_dim, kv_heads, kv_heads_divide, llama3_scaling, pipeline_stages,
-    prefill_8192, rope_base,
-};
-use super::{Architecture, Class};
+use super::{Architecture, PLAIN};
 
 pub(super) const LLAMA: Architecture = Architecture {
     model_type: "llama",
-    class: Class {
-        fields: &[
-            ("hidden_size", Required),
-            ("intermediate_size", Required),
-            ("num_attention_heads", Required),
-            ("num_hidden_layers", Required),
-            ("rms_norm_eps", Required),
-            ("vocab_size", Required),
-            ("tie_word_embeddings", Bool(false)),
-            ("position_embedding_base", Int(0)),
-            ("rope_scaling", Null),
-            ("context_window_size", Int(0)),
-            ("prefill_chunk_size", Int(0)),
-            ("num_key_value_heads", Int(0)),
-            ("head_dim", Int(0)),
-            ("tensor_parallel_shards", Int(1)),
-            ("pipeline_parallel_stages", Int(1)),
-            ("max_batch_size", Int(1)),
-            ("disaggregation", Bool(false)),
-        ],
-        rules: &[
-            rope_base,
-            llama3_scaling,
-            context_window,
-            pipeline_stages,
-            kv_heads,
-            head_dim,
-            kv_heads_divide,
-            prefill_8192,
-        ],
-    },
     rows: &[
         embedding("model.embed_tokens.weight", AnyVocab, Hidden),
         fused("model.layers.{}.self_attn.qkv_proj.weight", QKV_WEIGHTS, Hidden),
@@ -55,4 +19,5 @@ pub(super) const LLAMA: Architecture = Architecture {
         linear("lm_head.weight", AnyVocab, Hidden).untied(),
     ],
     unused: &["model.layers.{}.self_attn.rotary_emb.inv_freq"],
+    ..PLAIN
 };

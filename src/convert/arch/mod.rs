@@ -1,30 +1,55 @@
 //! The architectures, one file each, as upstream's `mlc_llm/model/*/*_loader.py` and `*_model.py`
-//! have them: the fields of its configuration class with their defaults and rules, and which
-//! tensors of a checkpoint become which parameters.
+//! have them: which tensors of a checkpoint become which parameters. The fields of their configs are
+//! `model::ConfigClass`.
 
-mod class;
+mod baichuan;
+mod bert;
+mod chatglm;
+mod cohere;
+mod deepseek;
+mod deepseek_v2;
 mod gemma;
 mod gemma2;
-mod gemma3_text;
+mod gemma3;
+mod gpt2;
+mod gpt_bigcode;
 mod gpt_neox;
 mod hf_config;
+mod internlm;
+mod internlm2;
 mod llama;
+mod llama4;
+mod minicpm;
+mod ministral3;
 mod mistral;
+mod mixtral;
+mod nemotron;
 mod olmo;
+mod olmo2;
+mod orion;
 mod parts;
+mod phi;
 mod phi3;
+mod phi3_v;
+mod phi_msft;
+mod qwen;
 mod qwen2;
+mod qwen2_moe;
 mod qwen3;
+mod qwen3_5;
+mod qwen3_moe;
 mod row;
-mod rules;
+mod rwkv5;
+mod rwkv6;
 mod stablelm;
+mod starcoder2;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use class::{Field, Rule};
+use crate::model::{Completed, ConfigClass, Refused};
 use row::{Row, expand};
 
-pub(super) use class::{Invalid, ModelConfig, whole};
 pub use hf_config::{ConfigError, HfConfig};
 pub(super) use row::{Change, Kind, Parameter};
 
@@ -32,34 +57,85 @@ pub(super) use row::{Change, Kind, Parameter};
 pub(super) struct Architecture {
     /// `model_type` of its `config.json`, and of `mlc-chat-config.json`.
     pub(super) model_type: &'static str,
-    /// What `model_config` holds.
-    class: Class,
-    /// Its parameters; `{}` in a name is the number of a layer.
+    /// Its parameters; `{}` in a name is the number of a layer, `{e}` of an expert.
     rows: &'static [Row],
+    /// The checkpoint's name for a tensor, of what the rows call it; none where it is the same.
+    source_name: Option<SourceName>,
     /// Tensors that checkpoints have and the model does not need; `{}` as above.
     unused: &'static [&'static str],
+    /// Tensors that upstream does not count though it uses them.
+    uncounted: &'static [&'static str],
+    /// Of a model of embeddings, how they are made.
+    pub(super) embeds: Option<Embeds>,
 }
 
-/// Upstream's configuration class of an architecture.
-struct Class {
-    /// Its fields, in its order.
-    fields: &'static [Field],
-    /// What its `__post_init__` does, in its order.
-    rules: &'static [Rule],
+/// The checkpoint's name for a tensor of this one.
+type SourceName = fn(&HfConfig, &str) -> Result<String, ConfigError>;
+
+/// How a model of embeddings makes them: upstream's `EmbeddingMetadata`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Embeds {
+    /// `encoder` or `decoder`.
+    model_type: &'static str,
+    /// Which token's vector it is.
+    pooling_strategy: &'static str,
+    normalize: bool,
 }
 
-const ALL: [&Architecture; 11] = [
+/// What an architecture is where it does not say.
+const PLAIN: Architecture = Architecture {
+    model_type: "",
+    rows: &[],
+    source_name: None,
+    unused: &[],
+    uncounted: &[],
+    embeds: None,
+};
+
+const ALL: [&Architecture; 43] = [
+    &baichuan::BAICHUAN,
+    &bert::BERT,
+    &bert::BERT_BGE,
+    &chatglm::CHATGLM,
+    &cohere::COHERE,
+    &deepseek::DEEPSEEK,
+    &deepseek_v2::DEEPSEEK_V2,
+    &deepseek_v2::DEEPSEEK_V3,
     &gemma::GEMMA,
     &gemma2::GEMMA2,
-    &gemma3_text::GEMMA3_TEXT,
+    &gemma3::GEMMA3,
+    &gemma3::GEMMA3_TEXT,
+    &gpt2::GPT2,
+    &gpt_bigcode::GPT_BIGCODE,
     &gpt_neox::GPT_NEOX,
+    &internlm::INTERNLM,
+    &internlm2::INTERNLM2,
     &llama::LLAMA,
+    &llama4::LLAMA4,
+    &minicpm::MINICPM,
+    &ministral3::MINISTRAL3,
     &mistral::MISTRAL,
+    &mixtral::MIXTRAL,
+    &nemotron::NEMOTRON,
     &olmo::OLMO,
+    &olmo2::OLMO2,
+    &orion::ORION,
+    &phi::PHI,
+    &phi_msft::PHI_MSFT,
     &phi3::PHI3,
+    &phi3_v::PHI3_V,
+    &qwen::QWEN,
     &qwen2::QWEN2,
+    &qwen2_moe::QWEN2_MOE,
     &qwen3::QWEN3,
+    &qwen3::QWEN3_EMBEDDING,
+    &qwen3_5::QWEN3_5,
+    &qwen3_5::QWEN3_5_TEXT,
+    &qwen3_moe::QWEN3_MOE,
+    &rwkv5::RWKV5,
+    &rwkv6::RWKV6,
     &stablelm::STABLELM,
+    &starcoder2::STARCODER2,
 ];
 
 impl Architecture {
@@ -74,26 +150,47 @@ impl Architecture {
     }
 
     /// The fields of `config.json` that upstream keeps, completed and checked.
-    pub(super) fn read(&self, source: Map<String, Value>) -> Result<ModelConfig, Invalid> {
-        ModelConfig::read(self.class.fields, self.class.rules, source)
+    pub(super) fn read(&self, source: Map<String, Value>) -> Result<Completed, Refused> {
+        match ConfigClass::of(self.model_type) {
+            Some(class) => class.complete(source),
+            // A test holds that there is none.
+            None => Ok(Completed { fields: source, others: Map::new() }),
+        }
     }
 
-    /// The model's parameters.
+    /// The model's parameters. Their sizes are those of the completed config, as upstream's are.
     pub(super) fn parameters(&self, config: &HfConfig) -> Result<Vec<Parameter>, ConfigError> {
-        expand(self.rows, config)
+        let completed = self.read(config.source()).map_err(ConfigError::Class)?;
+        let config = config.completed(completed);
+        let mut parameters = expand(self.rows, &config)?;
+        if let Some(source_name) = self.source_name {
+            for (name, _) in parameters.iter_mut().flat_map(|parameter| &mut parameter.parts) {
+                *name = source_name(&config, name)?;
+            }
+        }
+        Ok(parameters)
     }
 
     /// Whether a tensor of the checkpoint is known to be needless.
     pub(super) fn ignores(&self, tensor: &str) -> bool {
-        self.unused.iter().any(|pattern| match pattern.split_once("{}") {
-            Some((before, after)) => {
-                tensor.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(
-                    |layer| !layer.is_empty() && layer.bytes().all(|byte| byte.is_ascii_digit()),
-                )
-            }
-            None => tensor == *pattern,
-        })
+        matches(self.unused, tensor)
     }
+
+    /// Whether upstream counts the elements of a tensor.
+    pub(super) fn counts(&self, tensor: &str) -> bool {
+        !self.ignores(tensor) && !matches(self.uncounted, tensor)
+    }
+}
+
+fn matches(patterns: &[&str], tensor: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.split_once("{}") {
+        Some((before, after)) => {
+            tensor.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(
+                |layer| !layer.is_empty() && layer.bytes().all(|byte| byte.is_ascii_digit()),
+            )
+        }
+        None => tensor == *pattern,
+    })
 }
 
 #[cfg(test)]

@@ -1,35 +1,12 @@
 //! Qwen 2 and 2.5.
 
-use super::class::Default::{Bool, Int, Required, Text};
 use super::parts::{GATE_UP_WEIGHTS, QKV_BIASES, QKV_WEIGHTS};
 use super::row::Dim::{Hidden, Intermediate, Query, Vocab};
 use super::row::{embedding, fused, fused_vector, linear, vector};
-use super::rules::{context_window, head_dim, heads_fill_hidden, prefill_8192};
-use super::{Architecture, Class};
+use super::{Architecture, PLAIN};
 
 pub(super) const QWEN2: Architecture = Architecture {
     model_type: "qwen2",
-    class: Class {
-        fields: &[
-            ("hidden_act", Required),
-            ("hidden_size", Required),
-            ("intermediate_size", Required),
-            ("num_attention_heads", Required),
-            ("num_hidden_layers", Required),
-            ("num_key_value_heads", Required),
-            ("rms_norm_eps", Required),
-            ("rope_theta", Required),
-            ("vocab_size", Required),
-            ("tie_word_embeddings", Bool(false)),
-            ("context_window_size", Int(0)),
-            ("prefill_chunk_size", Int(0)),
-            ("tensor_parallel_shards", Int(1)),
-            ("head_dim", Int(0)),
-            ("dtype", Text("float32")),
-            ("max_batch_size", Int(1)),
-        ],
-        rules: &[context_window, head_dim, heads_fill_hidden, prefill_8192],
-    },
     rows: &[
         embedding("model.embed_tokens.weight", Vocab, Hidden),
         fused("model.layers.{}.self_attn.c_attn.weight", QKV_WEIGHTS, Hidden),
@@ -43,4 +20,5 @@ pub(super) const QWEN2: Architecture = Architecture {
         linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
     unused: &["model.layers.{}.self_attn.rotary_emb.inv_freq"],
+    ..PLAIN
 };

@@ -1,37 +1,13 @@
-//! Qwen 3.
+//! Qwen 3, and Qwen 3 Embedding: its checkpoint says that it is a Qwen 3, and has the model alone.
 
-use super::class::Default::{Bool, Int, Null, Required, Text};
+use super::hf_config::{ConfigError, HfConfig};
 use super::parts::{GATE_UP_WEIGHTS, QKV_BIASES, QKV_WEIGHTS};
 use super::row::Dim::{Head, Hidden, Intermediate, Query, Vocab};
 use super::row::{embedding, fused, fused_vector, linear, vector};
-use super::rules::{context_window, fp8_blocks, prefill_2048};
-use super::{Architecture, Class};
+use super::{Architecture, Embeds, PLAIN};
 
 pub(super) const QWEN3: Architecture = Architecture {
     model_type: "qwen3",
-    class: Class {
-        fields: &[
-            ("hidden_act", Required),
-            ("hidden_size", Required),
-            ("intermediate_size", Required),
-            ("attention_bias", Required),
-            ("num_attention_heads", Required),
-            ("num_hidden_layers", Required),
-            ("num_key_value_heads", Required),
-            ("rms_norm_eps", Required),
-            ("rope_theta", Required),
-            ("vocab_size", Required),
-            ("tie_word_embeddings", Bool(false)),
-            ("context_window_size", Int(0)),
-            ("prefill_chunk_size", Int(0)),
-            ("tensor_parallel_shards", Int(1)),
-            ("head_dim", Int(0)),
-            ("dtype", Text("float32")),
-            ("max_batch_size", Int(1)),
-            ("weight_block_size", Null),
-        ],
-        rules: &[fp8_blocks, context_window, prefill_2048],
-    },
     rows: &[
         embedding("model.embed_tokens.weight", Vocab, Hidden),
         fused("model.layers.{}.self_attn.c_attn.weight", QKV_WEIGHTS, Hidden),
@@ -48,5 +24,16 @@ pub(super) const QWEN3: Architecture = Architecture {
         vector("model.norm.weight", Hidden),
         linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
-    unused: &[],
+    ..PLAIN
 };
+
+pub(super) const QWEN3_EMBEDDING: Architecture = Architecture {
+    model_type: "qwen3-embedding",
+    source_name: Some(without_model),
+    embeds: Some(Embeds { model_type: "decoder", pooling_strategy: "last", normalize: true }),
+    ..QWEN3
+};
+
+fn without_model(_: &HfConfig, name: &str) -> Result<String, ConfigError> {
+    Ok(name.strip_prefix("model.").unwrap_or(name).to_owned())
+}

@@ -1,6 +1,6 @@
 //! The language of the tables.
 
-use std::borrow::Cow;
+use std::ops::Range;
 
 use super::hf_config::{ConfigError, HfConfig};
 use crate::model::FloatType;
@@ -12,10 +12,19 @@ pub(super) struct Row {
     source: Source,
     /// The input size of a matrix; none for a vector.
     columns: Option<Dim>,
+    /// Of a tensor that is neither: its sizes.
+    shape: &'static [Dim],
     change: ChangeRow,
-    in_ffn_out_dtype: bool,
+    dtype: TypeRow,
     when: When,
+    /// Which layers have it; all unless it is said.
+    layers: Option<LayerTest>,
+    /// How many layers there are of its kind; none: those of the model.
+    count: Option<Dim>,
 }
+
+/// Whether the layer of this number has a parameter.
+pub(super) type LayerTest = fn(&HfConfig, u64) -> Result<bool, ConfigError>;
 
 enum Source {
     /// One tensor of the same name.
@@ -24,6 +33,8 @@ enum Source {
     Other(&'static str, Dim),
     /// Several, one below the other.
     Fused(&'static [(&'static str, Dim)]),
+    /// Several of each expert, whose number is `{e}` in their names; expert after expert.
+    Experts(Dim, &'static [(&'static str, Dim)]),
 }
 
 /// What a parameter is to the quantization.
@@ -33,7 +44,9 @@ pub(in crate::convert) enum Kind {
     Linear,
     /// A table of embeddings.
     Embedding,
-    /// A norm or a bias: never quantized.
+    /// The weights of all experts, in three dimensions.
+    Experts,
+    /// A norm, a bias, or what upstream keeps out of the quantization.
     Plain,
 }
 
@@ -54,6 +67,12 @@ pub(super) enum Dim {
     KeyValue,
     /// Queries, keys and values in one tensor.
     Qkv,
+    /// A number.
+    Is(u64),
+    /// A size by its name in the config.
+    Named(&'static str),
+    /// A size that follows from others.
+    Of(fn(&HfConfig) -> Result<u64, ConfigError>),
 }
 
 /// When the model has a parameter.
@@ -66,29 +85,66 @@ enum When {
     Flag(&'static str),
     /// The same, of a config that must have it.
     RequiredFlag(&'static str),
+    /// The config says so.
+    If(fn(&HfConfig) -> Result<bool, ConfigError>),
 }
 
 #[derive(Clone, Copy)]
 enum ChangeRow {
     Nothing,
     PlusOne,
-    SplitQkv,
+    PlusOneInSingle,
+    Transposed,
+    Regroup(fn(&HfConfig) -> Result<Regroup, ConfigError>),
+    /// Divided by two to this power, which the layer decides.
+    Halved(fn(&HfConfig, u64) -> Result<u32, ConfigError>),
+    ExpOfExp,
+}
+
+#[derive(Clone, Copy)]
+enum TypeRow {
+    /// The quantization's.
+    Model,
+    FfnOut,
+    F32,
 }
 
 /// What is done to a tensor's values or to the order of its rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::convert) enum Change {
     /// Nothing.
     Nothing,
     /// One is added, in the checkpoint's type.
     PlusOne,
-    /// The rows `[heads, 3, head_dim]` become `[3, heads, head_dim]`.
-    SplitQkv {
-        /// Attention heads.
-        heads: u64,
-        /// Rows a head.
-        head_dim: u64,
-    },
+    /// One is added in f32, and the sum has the parameter's type.
+    PlusOneInSingle,
+    /// Rows become columns: the checkpoint has the input size first.
+    Transposed,
+    /// Rows are put into another order, or a part of them is taken.
+    Regroup(Regroup),
+    /// Divided by two to this power, once they have the parameter's type.
+    Halved(u32),
+    /// e to the minus e to the power of each, in f32.
+    ExpOfExp,
+}
+
+/// Rows `[groups, rows]` of a tensor, of which each range of rows is taken from every group before
+/// the next range is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::convert) struct Regroup {
+    pub(in crate::convert) groups: u64,
+    /// Rows a group.
+    pub(in crate::convert) rows: u64,
+    pub(in crate::convert) taken: Vec<Range<u64>>,
+    /// Whether what is taken of a group is transposed in itself.
+    pub(in crate::convert) transposed: bool,
+}
+
+impl Regroup {
+    /// Rows that are taken of each group.
+    pub(in crate::convert) fn height(&self) -> u64 {
+        self.taken.iter().map(|taken| taken.end - taken.start).sum()
+    }
 }
 
 /// A parameter of the model, with all names and sizes known.
@@ -101,6 +157,8 @@ pub(in crate::convert) struct Parameter {
     pub(in crate::convert) parts: Vec<(String, Option<u64>)>,
     /// The input size of a matrix; none for a vector.
     pub(in crate::convert) columns: Option<u64>,
+    /// Its sizes where they are not those of a vector or a matrix.
+    pub(in crate::convert) shape: Option<Vec<u64>>,
     pub(in crate::convert) change: Change,
     /// Its own type; none: the quantization's.
     pub(in crate::convert) dtype: Option<FloatType>,
@@ -120,6 +178,16 @@ pub(super) const fn fused(
     row(name, Kind::Linear, Source::Fused(parts), Some(columns))
 }
 
+/// The weights of experts, of each the parts one below the other.
+pub(super) const fn experts(
+    name: &'static str,
+    count: Dim,
+    parts: &'static [(&'static str, Dim)],
+    columns: Dim,
+) -> Row {
+    row(name, Kind::Experts, Source::Experts(count, parts), Some(columns))
+}
+
 /// A table of embeddings.
 pub(super) const fn embedding(name: &'static str, rows: Dim, columns: Dim) -> Row {
     row(name, Kind::Embedding, Source::Same(rows), Some(columns))
@@ -135,9 +203,17 @@ pub(super) const fn fused_vector(name: &'static str, parts: &'static [(&'static 
     row(name, Kind::Plain, Source::Fused(parts), None)
 }
 
+/// What is stored as it comes, in as many dimensions as it has.
+pub(super) const fn tensor(name: &'static str, shape: &'static [Dim]) -> Row {
+    let mut row = row(name, Kind::Plain, Source::Same(Dim::Is(1)), None);
+    row.shape = shape;
+    row
+}
+
 const fn row(name: &'static str, kind: Kind, source: Source, columns: Option<Dim>) -> Row {
-    let (change, when) = (ChangeRow::Nothing, When::Always);
-    Row { name, kind, source, columns, change, in_ffn_out_dtype: false, when }
+    let (change, dtype, when) = (ChangeRow::Nothing, TypeRow::Model, When::Always);
+    let (layers, count) = (None, None);
+    Row { name, kind, source, columns, shape: &[], change, dtype, when, layers, count }
 }
 
 impl Row {
@@ -155,15 +231,76 @@ impl Row {
         self
     }
 
-    /// Queries, keys and values are interleaved head by head.
-    pub(super) const fn split_qkv(mut self) -> Self {
-        self.change = ChangeRow::SplitQkv;
+    /// The same, where upstream adds in f32.
+    pub(super) const fn plus_one_in_single(mut self) -> Self {
+        self.change = ChangeRow::PlusOneInSingle;
+        self
+    }
+
+    /// The checkpoint has the input size first.
+    pub(super) const fn transposed(mut self) -> Self {
+        self.change = ChangeRow::Transposed;
+        self
+    }
+
+    /// Rows are in another order than the checkpoint's.
+    pub(super) const fn regrouped(
+        mut self,
+        regroup: fn(&HfConfig) -> Result<Regroup, ConfigError>,
+    ) -> Self {
+        self.change = ChangeRow::Regroup(regroup);
+        self
+    }
+
+    /// A part of a matrix of the checkpoint, never quantized: its sizes here.
+    pub(super) const fn taken_as(mut self, shape: &'static [Dim]) -> Self {
+        self.kind = Kind::Plain;
+        self.shape = shape;
+        self
+    }
+
+    /// Divided by two to the power that the layer has.
+    pub(super) const fn halved(
+        mut self,
+        times: fn(&HfConfig, u64) -> Result<u32, ConfigError>,
+    ) -> Self {
+        self.change = ChangeRow::Halved(times);
+        self
+    }
+
+    /// e to the minus e to the power of it.
+    pub(super) const fn exp_of_exp(mut self) -> Self {
+        self.change = ChangeRow::ExpOfExp;
+        self
+    }
+
+    /// It is f32 whatever the quantization is.
+    pub(super) const fn in_f32(mut self) -> Self {
+        self.dtype = TypeRow::F32;
+        self
+    }
+
+    /// Only these layers have it.
+    pub(super) const fn in_layers(mut self, test: LayerTest) -> Self {
+        self.layers = Some(test);
+        self
+    }
+
+    /// There are so many layers of its kind.
+    pub(super) const fn repeated(mut self, count: Dim) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// Only some models have it.
+    pub(super) const fn when(mut self, test: fn(&HfConfig) -> Result<bool, ConfigError>) -> Self {
+        self.when = When::If(test);
         self
     }
 
     /// It has the type that the config gives for the output of the feed-forward layers.
     pub(super) const fn in_ffn_out_dtype(mut self) -> Self {
-        self.in_ffn_out_dtype = true;
+        self.dtype = TypeRow::FfnOut;
         self
     }
 
@@ -193,35 +330,59 @@ impl Row {
             When::RequiredFlag(name) => {
                 config.flag(name)?.ok_or(ConfigError::Missing { field: name })
             }
+            When::If(test) => test(config),
         }
     }
 
     fn parameter(&self, layer: u64, config: &HfConfig) -> Result<Parameter, ConfigError> {
-        let named = |name: &'static str| match name.split_once("{}") {
-            Some((before, after)) => Cow::Owned(format!("{before}{layer}{after}")),
-            None => Cow::Borrowed(name),
+        let named = |name: &str| name.replace("{}", &layer.to_string());
+        let part = |name: &str, rows: Dim| -> Result<_, ConfigError> {
+            Ok((named(name), rows.size(config)?))
         };
-        let part = |name: &'static str, rows: Dim| -> Result<_, ConfigError> {
-            Ok((named(name).into_owned(), rows.size(config)?))
-        };
+        let size = |dim: Dim| dim.size(config).map(Option::unwrap_or_default);
+        let mut shape = self.shape.iter().map(|dim| size(*dim)).collect::<Result<Vec<_>, _>>()?;
+        let columns = self.columns.map(|columns| columns.size(config)).transpose()?.flatten();
         let parts = match &self.source {
             Source::Same(rows) => vec![part(self.name, *rows)?],
             Source::Other(name, rows) => vec![part(name, *rows)?],
             Source::Fused(parts) => {
                 parts.iter().map(|(name, rows)| part(name, *rows)).collect::<Result<_, _>>()?
             }
+            Source::Experts(count, parts) => {
+                let count = config.bounded_experts(size(*count)?)?;
+                let mut rows = 0;
+                for (_, part) in *parts {
+                    rows += size(*part)?;
+                }
+                shape = vec![count, rows, columns.unwrap_or_default()];
+                let experts = (0..count).flat_map(|expert| {
+                    parts
+                        .iter()
+                        .map(move |(name, rows)| (name.replace("{e}", &expert.to_string()), rows))
+                });
+                experts.map(|(name, rows)| part(&name, *rows)).collect::<Result<_, _>>()?
+            }
         };
-        let columns = self.columns.map(|columns| columns.size(config)).transpose()?.flatten();
         let change = match self.change {
             ChangeRow::Nothing => Change::Nothing,
             ChangeRow::PlusOne => Change::PlusOne,
-            ChangeRow::SplitQkv => {
-                Change::SplitQkv { heads: config.heads()?, head_dim: config.head_dim()? }
-            }
+            ChangeRow::PlusOneInSingle => Change::PlusOneInSingle,
+            ChangeRow::Transposed => Change::Transposed,
+            ChangeRow::Regroup(regroup) => Change::Regroup(regroup(config)?),
+            ChangeRow::Halved(times) => match times(config, layer)? {
+                0 => Change::Nothing,
+                times => Change::Halved(times),
+            },
+            ChangeRow::ExpOfExp => Change::ExpOfExp,
         };
-        let dtype = self.in_ffn_out_dtype.then(|| config.ffn_out_dtype()).transpose()?;
-        let name = named(self.name).into_owned();
-        Ok(Parameter { name, kind: self.kind, parts, columns, change, dtype })
+        let dtype = match self.dtype {
+            TypeRow::Model => None,
+            TypeRow::FfnOut => Some(config.ffn_out_dtype()?),
+            TypeRow::F32 => Some(FloatType::F32),
+        };
+        let (name, kind) = (named(self.name), self.kind);
+        let shape = (!shape.is_empty()).then_some(shape);
+        Ok(Parameter { name, kind, parts, columns, shape, change, dtype })
     }
 }
 
@@ -237,6 +398,9 @@ impl Dim {
             Self::Query => config.heads()? * config.head_dim()?,
             Self::KeyValue => config.key_value_heads()? * config.head_dim()?,
             Self::Qkv => (config.heads()? + 2 * config.key_value_heads()?) * config.head_dim()?,
+            Self::Is(size) => size,
+            Self::Named(field) => config.size(field)?,
+            Self::Of(size) => size(config)?,
         };
         Ok(Some(size))
     }
@@ -247,9 +411,15 @@ pub(super) fn expand(rows: &[Row], config: &HfConfig) -> Result<Vec<Parameter>, 
     let mut parameters = Vec::new();
     for row in rows {
         if row.is_there(config)? {
-            let layers = if row.name.contains("{}") { config.layers()? } else { 1 };
+            let layers = match row.count {
+                Some(count) => count.size(config)?.unwrap_or_default(),
+                None if row.name.contains("{}") => config.layers()?,
+                None => 1,
+            };
             for layer in 0..layers {
-                parameters.push(row.parameter(layer, config)?);
+                if row.layers.map_or(Ok(true), |test| test(config, layer))? {
+                    parameters.push(row.parameter(layer, config)?);
+                }
             }
         }
     }

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::convert::arch::{Invalid, ModelConfig, whole};
+use crate::convert::arch::{Architecture, Embeds};
 use crate::convert::templates::Conversation;
 use crate::convert::tokenizer::{Tokenizer, TokenizerInfo};
+use crate::model::Completed;
 
 /// The version of the format that upstream writes today.
 const VERSION: &str = "0.1.0";
@@ -69,17 +70,26 @@ pub(super) struct Text<'a> {
     bos_token_id: &'a Value,
     eos_token_id: &'a Value,
     model_task: &'static str,
-    embedding_metadata: &'a Value,
+    embedding_metadata: Metadata<'a>,
+}
+
+/// Upstream's own, or what a file has of the name.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Metadata<'a> {
+    Known(&'a Embeds),
+    Given(&'a Value),
 }
 
 impl Document {
-    pub(super) fn new(config: &ModelConfig, template: Conversation) -> Result<Self, Invalid> {
-        let size = |name: &str, without: i64| {
-            config.fields.get(name).map_or(Ok(without), |value| whole(name, value))
+    pub(super) fn new(config: &Completed, template: Conversation) -> Result<Self, String> {
+        let size = |name: &str, without: i64| match config.fields.contains_key(name) {
+            true => config.int(name).map_err(|refused| refused.to_string()),
+            false => Ok(without),
         };
-        let vocab_size = config.int("vocab_size")?;
+        let vocab_size = config.int("vocab_size").map_err(|refused| refused.to_string())?;
         if vocab_size <= 0 {
-            return Err(Invalid(format!("`vocab_size` is {vocab_size}")));
+            return Err(format!("`vocab_size` is {vocab_size}"));
         }
         Ok(Self {
             vocab_size,
@@ -120,7 +130,7 @@ impl Document {
 
     pub(super) fn text<'a>(
         &'a self,
-        model_type: &'a str,
+        architecture: &'a Architecture,
         quantization: &'a str,
         model_config: &'a Map<String, Value>,
         tokenizer: &'a Tokenizer,
@@ -128,7 +138,7 @@ impl Document {
         let value = |name: &str| self.generation.get(name).unwrap_or(&Value::Null);
         Text {
             version: VERSION,
-            model_type,
+            model_type: architecture.model_type,
             quantization,
             model_config,
             vocab_size: self.vocab_size,
@@ -150,8 +160,11 @@ impl Document {
             pad_token_id: value("pad_token_id"),
             bos_token_id: value("bos_token_id"),
             eos_token_id: value("eos_token_id"),
-            model_task: "chat",
-            embedding_metadata: value("embedding_metadata"),
+            model_task: if architecture.embeds.is_some() { "embedding" } else { "chat" },
+            embedding_metadata: match &architecture.embeds {
+                Some(embeds) => Metadata::Known(embeds),
+                None => Metadata::Given(value("embedding_metadata")),
+            },
         }
     }
 }

@@ -9,11 +9,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::document::Document;
-use super::arch::{Architecture, Invalid, ModelConfig};
+use super::arch::Architecture;
 use super::error::ConvertError;
 use super::{templates, tokenizer};
 use crate::io::{atomic, files};
-use crate::model::{ByteSize, ChatConfig, Overrides, git_lfs, to_python_json};
+use crate::model::{ByteSize, ChatConfig, Completed, Overrides, Refused, git_lfs, to_python_json};
 
 /// The most a `config.json` may hold in bytes; real ones have a few thousand.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -25,6 +25,8 @@ pub struct ChatRequest<'a> {
     pub checkpoint: &'a Utf8Path,
     /// The quantization scheme's name, as the weights' half has checked it.
     pub quantization: &'a str,
+    /// The architecture, if not that of `config.json`.
+    pub model_type: Option<&'a str>,
     /// The conversation template's name.
     pub conv_template: &'a str,
     /// What is not to be as the checkpoint has it. `opt` says nothing here, and -1 is a value
@@ -87,7 +89,10 @@ fn describe(
 ) -> Result<(String, tokenizer::Tokenizer, ChatSummary), ConvertError> {
     let path = request.checkpoint.join("config.json");
     let source = read_config(request.checkpoint)?;
-    let model_type = named_type(&source, &path)?;
+    let model_type = match request.model_type {
+        Some(name) => name.to_owned(),
+        None => named_type(&source, &path)?,
+    };
     let architecture = Architecture::find(&model_type).ok_or_else(|| {
         let known: Vec<_> = architectures().collect();
         let (path, found) = (path.clone(), model_type.clone());
@@ -96,8 +101,8 @@ fn describe(
     let template = templates::find(request.conv_template)?;
     let mut warnings = Vec::new();
     let config = completed(architecture, source.clone(), request.overrides, &mut warnings);
-    let invalid = |Invalid(why)| ConvertError::Invalid { path: path.clone(), why };
-    let config = config.map_err(invalid)?;
+    let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
+    let config = config.map_err(|refused| invalid(refused.to_string()))?;
     let mut document = Document::new(&config, template).map_err(invalid)?;
 
     let generation = request.checkpoint.join("generation_config.json");
@@ -111,7 +116,7 @@ fn describe(
     if let Some(tokens) = found.tokens {
         document.active_vocab_size = tokens;
     }
-    let text = document.text(&model_type, request.quantization, &config.fields, &found);
+    let text = document.text(architecture, request.quantization, &config.fields, &found);
     let text = to_python_json(&text).map_err(|error| ConvertError::Write(error.into()))?;
     let summary = ChatSummary {
         model_type,
@@ -134,7 +139,7 @@ fn completed(
     source: Map<String, Value>,
     overrides: &Overrides,
     warnings: &mut Vec<String>,
-) -> Result<ModelConfig, Invalid> {
+) -> Result<Completed, Refused> {
     if source.contains_key("rope_parameters") && !source.contains_key("rope_theta") {
         warnings.push(
             "config.json has the base of its rotary embedding in `rope_parameters`, where MLC \

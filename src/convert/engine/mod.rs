@@ -142,7 +142,10 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
         return Ok(Some(why));
     }
     let config = chat::read_config(wish.checkpoint)?;
-    let model_type = chat::model_type(wish.checkpoint)?;
+    let model_type = match &wish.arguments.model_type {
+        Some(name) => name.clone(),
+        None => chat::model_type(wish.checkpoint)?,
+    };
     if !chat::architectures().any(|known| known == model_type) {
         return Ok(Some(Why::Architecture { model_type }));
     }
@@ -159,8 +162,12 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
         return Ok(Some(Why::Presharded { shards }));
     }
     let has = |suffix: &str| wish.files.iter().any(|name| name.ends_with(suffix));
+    // What is in none of the known formats is refused by name; these are others of PyTorch's.
+    let is = |name: &str| wish.files.contains(&name);
     let torch = has(".bin") || has(".pt") || has(".pth");
-    Ok((torch && !has(".safetensors")).then_some(Why::Weights))
+    let readable =
+        has(".safetensors") || is("pytorch_model.bin") || is("pytorch_model.bin.index.json");
+    Ok((torch && !readable).then_some(Why::Weights))
 }
 
 /// What is asked for by arguments that this program would not heed.
@@ -170,7 +177,6 @@ fn only_for_mlc(wish: &Wish<'_>) -> Option<Why> {
         return Some(Why::Lora);
     }
     let given = [
-        ("--model-type", arguments.model_type.is_some()),
         ("--device", arguments.device.is_some()),
         ("--source", arguments.source.is_some()),
         ("--source-format", arguments.source_format.is_some()),
@@ -232,7 +238,9 @@ impl fmt::Display for Why {
             Self::Quantized { method } => {
                 write!(f, "the checkpoint is quantized already ({method})")
             }
-            Self::Weights => f.write_str("the weights are not in safetensors files"),
+            Self::Weights => {
+                f.write_str("the weights are in neither safetensors nor pytorch_model.bin")
+            }
             Self::Presharded { shards } => {
                 write!(f, "the weights are to be cut for {shards} GPUs beforehand")
             }

@@ -90,6 +90,11 @@ impl<'a> Job<'a> {
         self.environment.text(PRESHARD)
     }
 
+    /// The architecture, where it is not to be that of the config.
+    fn model_type(&self) -> Option<&'a str> {
+        self.arguments.model_type.as_deref()
+    }
+
     /// The files that `mlc-chat-config.json` is made of, and how.
     pub(super) fn chat_request<'b>(
         &'b self,
@@ -97,8 +102,8 @@ impl<'a> Job<'a> {
         output: &'b Utf8Path,
     ) -> Option<ChatRequest<'b>> {
         let (quantization, overrides) = (self.quantization, self.overrides);
-        let conv_template = self.conv_template?;
-        Some(ChatRequest { checkpoint, quantization, conv_template, overrides, output })
+        let (conv_template, model_type) = (self.conv_template?, self.model_type());
+        Some(ChatRequest { checkpoint, quantization, model_type, conv_template, overrides, output })
     }
 
     /// Converts by this program, into a directory.
@@ -112,9 +117,16 @@ impl<'a> Job<'a> {
         let quantization = self.quantization.parse::<Quantization>().map_err(|_| {
             ConvertError::UnknownQuantization { name: self.quantization.to_owned(), nearest: None }
         })?;
-        let cancel = self.cancel;
-        let weights =
-            Request { checkpoint, quantization, output, allow_nonfinite, threads, cancel };
+        let (cancel, model_type) = (self.cancel, self.model_type());
+        let weights = Request {
+            checkpoint,
+            model_type,
+            quantization,
+            output,
+            allow_nonfinite,
+            threads,
+            cancel,
+        };
         // The small files first: what is wrong with them is known at once.
         let chat = self.chat_request(checkpoint, output);
         let chat = chat.map(|request| chat::write(&request)).transpose()?;

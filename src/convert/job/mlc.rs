@@ -48,6 +48,7 @@ impl MlcConversion<'_> {
             let request = ChatRequest {
                 checkpoint: &new.checkpoint_view(),
                 quantization: &self.by.inputs.quantization,
+                model_type: None,
                 conv_template: self.by.inputs.conv_template.as_deref().unwrap_or_default(),
                 overrides: &self.by.inputs.overrides,
                 output: &new.model_dir(),

@@ -4,6 +4,7 @@
 mod info;
 mod special;
 mod vocabulary;
+mod world;
 
 use camino::Utf8Path;
 
@@ -11,7 +12,7 @@ pub(super) use self::info::TokenizerInfo;
 use self::vocabulary::TokenizerJson;
 use super::ConvertError;
 use crate::io::map::MappedFile;
-use crate::io::{files, link};
+use crate::io::{atomic, files, link};
 use crate::model::{ByteSize, LinkMode, git_lfs};
 
 /// The files that an MLC model directory takes over, in upstream's order.
@@ -36,6 +37,8 @@ pub(super) struct Tokenizer {
     pub(super) info: TokenizerInfo,
     /// How many tokens it knows; none without a `tokenizer.json`.
     pub(super) tokens: Option<i64>,
+    /// RWKV's tokens, as its runtime reads them.
+    world: Option<Vec<u8>>,
 }
 
 /// Looks at the tokenizer of a checkpoint. One that is there has to be whole.
@@ -47,6 +50,10 @@ pub(super) fn read(
     let there = |name: &&str| files::is_file(&checkpoint.join(name));
     let found: Vec<_> = FILES.into_iter().filter(there).map(str::to_owned).collect();
     let path = checkpoint.join("tokenizer.json");
+    let world = world(checkpoint)?;
+    if !files::is_file(&path) && world.is_some() {
+        return Ok(Tokenizer { files: found, world, ..Tokenizer::default() });
+    }
     if !files::is_file(&path) {
         warnings.push(if found.iter().any(|name| name == "tokenizer.model") {
             "the checkpoint has tokenizer.model but no tokenizer.json: tokens that were added to \
@@ -78,17 +85,37 @@ pub(super) fn read(
              with the last ones"
         ));
     }
-    Ok(Tokenizer { files: found, info, tokens: Some(tokens) })
+    Ok(Tokenizer { files: found, info, tokens: Some(tokens), world })
+}
+
+/// What is made of RWKV's list of tokens, if the checkpoint has one.
+fn world(checkpoint: &Utf8Path) -> Result<Option<Vec<u8>>, ConvertError> {
+    let failed = |source| ConvertError::Read { path: checkpoint.to_owned(), source };
+    let entries = files::tree(checkpoint, |_| false).map_err(failed)?;
+    let Some(entry) = entries.iter().find(|entry| world::is_list(entry.path.as_str())) else {
+        return Ok(None);
+    };
+    let path = checkpoint.join(&entry.path);
+    let failed = |source| ConvertError::Read { path: path.clone(), source };
+    let text = files::read_at_most(&path, LIMIT)
+        .map_err(failed)?
+        .ok_or_else(|| ConvertError::TooLarge { path: path.clone(), limit: ByteSize(LIMIT) })?;
+    let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
+    let text = String::from_utf8(text).map_err(|_| invalid("it is not UTF-8".to_owned()))?;
+    world::model(entry.path.as_str(), &text).map(Some).map_err(invalid)
 }
 
 impl Tokenizer {
-    /// Copies the files.
+    /// Copies the files, and writes what is made of them.
     pub(super) fn copy(&self, from: &Utf8Path, to: &Utf8Path) -> Result<(), ConvertError> {
         for name in &self.files {
             let target = to.join(name);
             files::remove_file(&target).map_err(ConvertError::Write)?;
             // Not a hard link: the checkpoint may lie in a cache that others write to.
             link::place(&from.join(name), &target, LinkMode::Copy).map_err(ConvertError::Write)?;
+        }
+        if let Some(world) = &self.world {
+            atomic::write(&to.join(world::FILE_NAME), world).map_err(ConvertError::Write)?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A checkpoint in safetensors: which file holds which tensor, and where.
+//! A checkpoint in safetensors or of `torch.save`: which file holds which tensor, and where.
 
 use std::collections::HashMap;
 
@@ -7,6 +7,7 @@ use safetensors::tensor::{Dtype, Metadata};
 use serde_json::{Map, Value};
 
 use super::error::WeightsError;
+use super::torch;
 use crate::io::files;
 use crate::io::positioned::PositionedFile;
 use crate::model::{ShardPath, git_lfs};
@@ -19,6 +20,9 @@ const LIMIT: u64 = 16 << 20;
 const INDEX: &str = "model.safetensors.index.json";
 /// The one file of a checkpoint that has no index.
 const SINGLE: &str = "model.safetensors";
+/// The same of PyTorch's own format.
+const TORCH_INDEX: &str = "pytorch_model.bin.index.json";
+const TORCH_SINGLE: &str = "pytorch_model.bin";
 
 /// The tensors of a checkpoint.
 pub(super) struct Checkpoint {
@@ -27,6 +31,8 @@ pub(super) struct Checkpoint {
     /// The names of tensors and their files, in the order in which upstream goes through them:
     /// file by file, each in the order of the index, or else of the tensors in it.
     pub(super) order: Vec<(String, usize)>,
+    /// Whether PyTorch wrote it: upstream makes f32 of its bf16 then, before anything else.
+    pub(super) is_torch: bool,
 }
 
 /// A safetensors file.
@@ -47,7 +53,12 @@ pub(super) struct Tensor {
 impl Checkpoint {
     /// Reads the index, and the headers of all files it names.
     pub(super) fn open(path: &Utf8Path) -> Result<Self, WeightsError> {
-        let index = path.join(INDEX);
+        let here = |name: &str| files::is_file(&path.join(name));
+        let is_torch = !here(INDEX) && !here(SINGLE);
+        let (index, single) = match is_torch {
+            true => (path.join(TORCH_INDEX), TORCH_SINGLE),
+            false => (path.join(INDEX), SINGLE),
+        };
         let (names, weight_map) = if files::is_file(&index) {
             let weight_map = read_index(&index)?;
             let mut names: Vec<String> = Vec::new();
@@ -63,19 +74,20 @@ impl Checkpoint {
                 (name, number)
             });
             (names, Some(numbered.collect::<Vec<_>>()))
-        } else if files::is_file(&path.join(SINGLE)) {
-            (vec![SINGLE.to_owned()], None)
+        } else if here(single) {
+            (vec![single.to_owned()], None)
         } else {
-            let pytorch = ["pytorch_model.bin.index.json", "pytorch_model.bin"]
-                .iter()
-                .any(|name| files::is_file(&path.join(name)));
-            return Err(WeightsError::NoWeights { path: path.to_owned(), pytorch });
+            return Err(WeightsError::NoWeights { path: path.to_owned() });
         };
         let mut opened = Vec::with_capacity(names.len());
         let mut in_file = Vec::new();
         let mut headers = LIMIT;
         for name in &names {
-            let (file, order) = SourceFile::open(&path.join(name), &mut headers)?;
+            let path = path.join(name);
+            let (file, order) = match is_torch {
+                true => SourceFile::open_torch(&path, &mut headers)?,
+                false => SourceFile::open(&path, &mut headers)?,
+            };
             opened.push(file);
             in_file = order;
         }
@@ -85,7 +97,7 @@ impl Checkpoint {
         };
         // File by file, in the order in which the index names them first.
         order.sort_by_key(|(_, file)| *file);
-        Ok(Self { path: path.to_owned(), files: opened, order })
+        Ok(Self { path: path.to_owned(), files: opened, order, is_torch })
     }
 }
 
@@ -132,6 +144,19 @@ impl SourceFile {
             (name, Tensor { dtype: info.dtype, shape: info.shape.clone(), offset })
         });
         Ok((Self { file, tensors: tensors.collect() }, metadata.offset_keys()))
+    }
+
+    /// The same of a file of `torch.save`.
+    fn open_torch(path: &Utf8Path, left: &mut u64) -> Result<(Self, Vec<String>), WeightsError> {
+        let refused = |why: String| WeightsError::Torch { path: path.to_owned(), why };
+        if !files::is_file(path) {
+            return Err(refused("the checkpoint's index names it, and it is not there".to_owned()));
+        }
+        let file = PositionedFile::open_to_read(path).map_err(WeightsError::Read)?;
+        let size = file.size().map_err(WeightsError::Read)?;
+        let found = torch::tensors(&file, size, left);
+        let (tensors, order) = found.map_err(|torch::Refused(why)| refused(why))?;
+        Ok((Self { file, tensors }, order))
     }
 
     /// A tensor of the file.

@@ -28,13 +28,29 @@ pub enum WeightsError {
         /// Its `model_type`.
         model_type: String,
     },
+    /// A quantization that transposes, of experts: upstream has none either. Exit 11.
+    #[error("`{quantization}` cannot store the experts of `{parameter}`")]
+    ExpertsTransposed {
+        /// The parameter.
+        parameter: String,
+        /// The quantization's name.
+        quantization: &'static str,
+    },
     /// A directory without weights. Exit 11.
-    #[error("`{path}` has neither model.safetensors.index.json nor model.safetensors")]
+    #[error(
+        "`{path}` has no weights: neither model.safetensors nor pytorch_model.bin, nor an index of one"
+    )]
     NoWeights {
         /// The directory.
         path: Utf8PathBuf,
-        /// Whether there are weights of PyTorch's own format.
-        pytorch: bool,
+    },
+    /// A file of PyTorch's own format is not whole, or asks for more than tensors. Exit 11.
+    #[error("`{path}`: {why}")]
+    Torch {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why it is not read.
+        why: String,
     },
     /// The index cannot be used. Exit 11.
     #[error("`{path}`: {why}")]
@@ -162,10 +178,6 @@ impl WeightsError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         let text = match self {
-            Self::NoWeights { pytorch: true, .. } => {
-                "only safetensors are read: save the model anew with save_pretrained of \
-                 transformers, which writes them"
-            }
             Self::NoWeights { .. } => "name a Hugging Face checkpoint: config.json beside weights",
             Self::Index { .. }
             | Self::IndexPath { .. }

@@ -18,6 +18,7 @@ mod nonfinite;
 mod output;
 mod plan;
 mod shards;
+mod torch;
 mod units;
 mod work;
 
@@ -44,8 +45,11 @@ use work::Work;
 
 /// What is to be converted.
 pub struct Request<'a> {
-    /// The checkpoint: a directory with `config.json` and safetensors. Nothing is written there.
+    /// The checkpoint: a directory with `config.json` and safetensors, or what `torch.save` wrote.
+    /// Nothing is written there.
     pub checkpoint: &'a Utf8Path,
+    /// The architecture, if not that of `config.json`.
+    pub model_type: Option<&'a str>,
     /// How the weights are stored.
     pub quantization: Quantization,
     /// An empty directory for the result. Where the conversion fails it is left as it is then.
@@ -106,7 +110,7 @@ pub fn read_config(checkpoint: &Utf8Path) -> Result<HfConfig, WeightsError> {
 pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsError> {
     let config = read_config(request.checkpoint)?;
     let path = request.checkpoint.join("config.json");
-    let model_type = config.model_type().to_owned();
+    let model_type = request.model_type.unwrap_or(config.model_type()).to_owned();
     let Some(architecture) = Architecture::find(&model_type) else {
         return Err(WeightsError::UnknownArchitecture { path, model_type });
     };

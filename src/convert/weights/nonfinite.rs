@@ -1,11 +1,11 @@
 //! Weights that are not finite, collected from all threads so that the report is the same on
 //! every run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use super::kernel::{Found, Stored, scan};
-use super::plan::{Param, Plan};
+use super::plan::{Gather, Param, Plan, Segment};
 
 /// What was found, by parameter and tensor.
 #[derive(Default)]
@@ -30,16 +30,42 @@ impl NonFinite {
         stored: Stored,
         weights: &[u8],
     ) {
+        match &plan.gather {
+            Gather::Segments(segments) => {
+                self.note_segments(param, segments, start, stored, weights)
+            }
+            Gather::Transposed(blocks) => {
+                // Value by value: each has a place of its own in the tensor.
+                let values = weights.chunks_exact(stored.source.size());
+                for (at, weight) in (start..).zip(values) {
+                    let (row, column) = (at / plan.columns, at % plan.columns);
+                    let block = blocks.iter().rfind(|block| block.first <= row);
+                    if let (Some(found), Some(block)) = (scan(stored, weight), block) {
+                        let within = column * block.rows + (row - block.first);
+                        self.add((param, 0), block.first_of_part + within, found, stored);
+                    }
+                }
+            }
+        }
+    }
+
+    fn note_segments(
+        &self,
+        param: usize,
+        segments: &[Segment],
+        start: u64,
+        stored: Stored,
+        weights: &[u8],
+    ) {
         let size = stored.source.size() as u64;
         let end = start + weights.len() as u64 / size;
-        let mut segment =
-            plan.segments.partition_point(|segment| segment.first <= start).max(1) - 1;
+        let mut segment = segments.partition_point(|segment| segment.first <= start).max(1) - 1;
         let mut at = start;
-        while let Some(from) = plan.segments.get(segment)
+        while let Some(from) = segments.get(segment)
             && at < end
         {
             segment += 1;
-            let until = plan.segments.get(segment).map_or(end, |next| next.first.min(end));
+            let until = segments.get(segment).map_or(end, |next| next.first.min(end));
             let range = ((at - start) * size) as usize..((until - start) * size) as usize;
             if let Some(found) = scan(stored, weights.get(range).unwrap_or_default()) {
                 let before = from.first_of_part + (at - from.first);
@@ -63,13 +89,19 @@ impl NonFinite {
     /// A line for each tensor, in the order of the parameters.
     pub(super) fn lines(self, plan: &Plan) -> Vec<String> {
         let tensors = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut said = BTreeSet::new();
         let line = |((param, part), tensor): ((usize, usize), Tensor)| {
-            let param = plan.params.get(param)?;
-            let name = param.parts.get(part)?;
-            let (row, column) = (tensor.first / param.columns, tensor.first % param.columns);
-            let at = match param.is_vector {
-                false => format!("[{row}, {column}]"),
-                true => format!("[{}]", tensor.first),
+            let part = plan.params.get(param)?.parts.get(part)?;
+            let name = &part.name;
+            // A tensor that several parameters are made of is said once.
+            if !said.insert(name.clone()) {
+                return None;
+            }
+            let at = match part.columns {
+                Some(columns) => {
+                    format!("[{}, {}]", tensor.first / columns, tensor.first % columns)
+                }
+                None => format!("[{}]", tensor.first),
             };
             let count = match tensor.count {
                 1 => format!("1 value, {}", what(&tensor)),

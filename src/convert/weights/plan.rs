@@ -7,6 +7,7 @@ use safetensors::tensor::Dtype;
 
 use super::checkpoint::{Checkpoint, Tensor};
 use super::error::WeightsError;
+use super::kernel::Arithmetic;
 use super::shards::{Place, Record, ShardPlan, Sharding};
 use crate::convert::arch::{Architecture, Change, Kind, Parameter};
 use crate::model::{FloatType, GroupQuantization, Layout, Quantization};
@@ -30,15 +31,43 @@ pub(super) struct Plan {
 
 /// A parameter: rows and columns of weights. A vector is one row.
 pub(super) struct Param {
-    pub(super) is_vector: bool,
     pub(super) rows: u64,
     pub(super) columns: u64,
     pub(super) dtype: FloatType,
-    /// The parameter's rows, piece by piece.
-    pub(super) segments: Vec<Segment>,
-    /// The tensors that the segments are of.
-    pub(super) parts: Vec<String>,
+    /// Where its weights are.
+    pub(super) gather: Gather,
+    /// The tensors that these are of.
+    pub(super) parts: Vec<Part>,
+    /// What is done to each weight.
+    pub(super) arithmetic: Arithmetic,
     pub(super) store: Store,
+}
+
+/// A tensor of the checkpoint.
+#[derive(Clone)]
+pub(super) struct Part {
+    pub(super) name: String,
+    /// Weights a row; none of a vector.
+    pub(super) columns: Option<u64>,
+}
+
+/// Where a parameter's weights are.
+pub(super) enum Gather {
+    /// Piece by piece in its own order.
+    Segments(Vec<Segment>),
+    /// In one tensor, columns for rows.
+    Transposed(Vec<Block>),
+}
+
+/// Rows of a parameter that are columns of a tensor.
+pub(super) struct Block {
+    /// The first of the rows, and how many they are.
+    pub(super) first: u64,
+    pub(super) rows: u64,
+    pub(super) file: usize,
+    /// Where the block begins in the file, and by the number of its first weight in the tensor.
+    pub(super) offset: u64,
+    pub(super) first_of_part: u64,
 }
 
 /// Weights that lie side by side in a file.
@@ -56,8 +85,8 @@ pub(super) struct Segment {
 
 /// How a parameter is stored.
 pub(super) enum Store {
-    /// As it is, or with one added.
-    Plain { target: FloatType, plus_one: bool, at: Place },
+    /// Not quantized.
+    Plain { target: FloatType, at: Place },
     /// Quantized.
     Grouped { group: GroupQuantization, model: FloatType, kn: bool, words: Place, scales: Place },
 }
@@ -112,12 +141,20 @@ impl Plan {
                 let stored = if dtype == "float32" { 2 } else { size };
                 sharding.add(Record { name, shape, dtype, nbytes: elements * stored, offset: 0 })
             };
-            let store = store(parameter, &parts, quantization, &mut add);
-            let segments = segments(parameter, &parts);
+            let store = store(parameter, &parts, quantization, &mut add)?;
+            let gather = gather(parameter, &parts);
             let (rows, columns, dtype) = (parts.rows, parts.columns, parts.dtype);
-            let parts = parameter.parts.iter().map(|(name, _)| name.clone()).collect();
-            let is_vector = parameter.columns.is_none();
-            plan.params.push(Param { is_vector, rows, columns, dtype, segments, parts, store });
+            let part = |((name, _), (_, tensor)): (&(String, _), &(_, &Tensor))| Part {
+                name: name.clone(),
+                columns: match tensor.shape.as_slice() {
+                    [.., columns] if tensor.shape.len() > 1 => Some(*columns as u64),
+                    _ => None,
+                },
+            };
+            let parts = parts.names.iter().zip(&parts.tensors).map(part).collect();
+            let in_single = checkpoint.is_torch && dtype == FloatType::Bf16;
+            let arithmetic = arithmetic(&parameter.change, in_single);
+            plan.params.push(Param { rows, columns, dtype, gather, parts, arithmetic, store });
         }
         plan.shards = sharding.finish();
         Ok(plan)
@@ -138,14 +175,22 @@ fn store(
     parts: &Parts<'_>,
     quantization: Quantization,
     add: &mut Add<'_>,
-) -> Store {
+) -> Result<Store, WeightsError> {
     let (rows, columns) = (parts.rows, parts.columns);
-    match quantization.group {
-        Some(group) if parameter.kind != Kind::Plain => {
+    let store = match quantization.group {
+        Some(group) if is_quantized(parameter, quantization, rows) => {
+            if group.layout == Layout::Kn && parameter.kind == Kind::Experts {
+                let (parameter, quantization) = (parameter.name.clone(), quantization.name());
+                return Err(WeightsError::ExpertsTransposed { parameter, quantization });
+            }
             let groups = columns.div_ceil(group.size as u64);
             let words = groups * group.words() as u64;
             let kn = group.layout == Layout::Kn && parameter.kind == Kind::Linear;
-            let shape = |inner: u64| if kn { vec![inner, rows] } else { vec![rows, inner] };
+            let shape = |inner: u64| match parameter.shape.as_deref() {
+                _ if kn => vec![inner, rows],
+                Some([outer @ .., _]) => outer.iter().copied().chain([inner]).collect(),
+                _ => vec![rows, inner],
+            };
             let model = quantization.model_dtype;
             let words = add("q_weight", shape(words), "uint32", 4);
             let scales = add("q_scale", shape(groups), model.name(), model.size() as u64);
@@ -153,11 +198,42 @@ fn store(
         }
         _ => {
             let target = parameter.dtype.unwrap_or(quantization.model_dtype);
-            let shape =
-                if parameter.columns.is_some() { vec![rows, columns] } else { vec![columns] };
+            let shape = match &parameter.shape {
+                Some(shape) => shape.clone(),
+                None if parameter.columns.is_some() => vec![rows, columns],
+                None => vec![columns],
+            };
             let at = add("", shape, target.name(), target.size() as u64);
-            Store::Plain { target, plus_one: parameter.change == Change::PlusOne, at }
+            Store::Plain { target, at }
         }
+    };
+    Ok(store)
+}
+
+/// What upstream quantizes: by what it is, and by two rules about names.
+fn is_quantized(parameter: &Parameter, quantization: Quantization, rows: u64) -> bool {
+    let layer = parameter.name.strip_suffix(".weight").unwrap_or(&parameter.name);
+    let is_last = matches!(layer, "head" | "lm_head" | "lm_head.linear" | "embed_out");
+    let is_gate = layer.ends_with("gate") && rows <= 256;
+    match parameter.kind {
+        Kind::Plain => false,
+        Kind::Experts => true,
+        Kind::Embedding => quantization.first_and_last,
+        Kind::Linear => !is_gate && (quantization.first_and_last || !is_last),
+    }
+}
+
+/// What is done to each weight. Where bf16 was made f32 of, one is added in that.
+fn arithmetic(change: &Change, in_single: bool) -> Arithmetic {
+    match change {
+        Change::Nothing | Change::Transposed | Change::Regroup(_) => Arithmetic::Nothing,
+        Change::PlusOne if in_single => Arithmetic::PlusOneInSingle,
+        Change::PlusOne => Arithmetic::PlusOne,
+        Change::PlusOneInSingle => Arithmetic::PlusOneInSingle,
+        Change::Halved(times) => {
+            Arithmetic::Times(0.5_f32.powi(i32::try_from(*times).unwrap_or(i32::MAX)))
+        }
+        Change::ExpOfExp => Arithmetic::ExpOfExp,
     }
 }
 
@@ -220,7 +296,7 @@ fn loaded_elements(
         .files
         .iter()
         .map(|file| {
-            let counted = file.tensors().filter(|(name, _)| !architecture.ignores(name));
+            let counted = file.tensors().filter(|(name, _)| architecture.counts(name));
             counted.map(|(_, tensor)| elements(tensor)).sum()
         })
         .collect();
@@ -261,7 +337,7 @@ impl<'a> Parts<'a> {
                 let (path, tensors) = (checkpoint.path.clone(), vec![name.clone()]);
                 return Err(WeightsError::Missing { path, tensors });
             };
-            rows += part_rows(name, tensor, *wanted, parameter.columns)?;
+            rows += part_rows(name, tensor, *wanted, parameter)?;
             if let Some((_, first)) = found.first()
                 && first.dtype != tensor.dtype
             {
@@ -288,65 +364,115 @@ impl<'a> Parts<'a> {
                 return Err(WeightsError::Dtype { tensor, found });
             }
         };
-        // A vector is one row.
-        let (rows, columns) = match parameter.columns {
-            Some(columns) => (rows, columns),
-            None => (1, rows),
+        let (rows, columns) = match (&parameter.change, parameter.columns) {
+            // What is taken of each group; a bias has one row.
+            (Change::Regroup(regroup), Some(columns)) if regroup.transposed => {
+                (regroup.groups * columns, regroup.height())
+            }
+            (Change::Regroup(regroup), Some(columns)) => {
+                (regroup.groups * regroup.height(), columns)
+            }
+            (Change::Regroup(regroup), None) => (1, regroup.groups * regroup.height()),
+            (_, Some(columns)) => (rows, columns),
+            (_, None) => (1, rows),
         };
         Ok(Self { names: &parameter.parts, tensors: found, dtype, rows, columns })
     }
 }
 
-/// The rows of a part, or the size of a vector.
+/// The rows of a part, or the size of what is no matrix.
 fn part_rows(
     name: &str,
     tensor: &Tensor,
     wanted: Option<u64>,
-    columns: Option<u64>,
+    parameter: &Parameter,
 ) -> Result<u64, WeightsError> {
     let shape: Vec<u64> = tensor.shape.iter().map(|size| *size as u64).collect();
-    let rows = match (shape.as_slice(), columns) {
-        ([rows], None) => *rows,
-        ([rows, found], Some(columns)) if *found == columns => *rows,
-        _ => 0,
+    let size = |size: Option<u64>| size.map_or("*".to_owned(), |size| size.to_string());
+    let (rows, wanted) = match (shape.as_slice(), parameter.columns, &parameter.shape) {
+        (found, None, Some(wanted)) => {
+            let elements = wanted.iter().product();
+            let text = wanted.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+            (if found == wanted { elements } else { 0 }, format!("[{text}]"))
+        }
+        (found, Some(columns), _) if parameter.change == Change::Transposed => {
+            let rows = match found {
+                [found, rows]
+                    if *found == columns && wanted.is_none_or(|wanted| wanted == *rows) =>
+                {
+                    *rows
+                }
+                _ => 0,
+            };
+            (rows, format!("[{columns}, {}]", size(wanted)))
+        }
+        (found, Some(columns), _) => {
+            let rows = match found {
+                [rows, found]
+                    if *found == columns && wanted.is_none_or(|wanted| wanted == *rows) =>
+                {
+                    *rows
+                }
+                _ => 0,
+            };
+            (rows, format!("[{}, {columns}]", size(wanted)))
+        }
+        (found, None, None) => {
+            let rows = match found {
+                [rows] if wanted.is_none_or(|wanted| wanted == *rows) => *rows,
+                _ => 0,
+            };
+            (rows, format!("[{}]", size(wanted)))
+        }
     };
-    if rows == 0 || wanted.is_some_and(|wanted| wanted != rows) {
-        let rows = wanted.map_or("*".to_owned(), |rows| rows.to_string());
-        let columns = columns.map(|columns| format!(", {columns}")).unwrap_or_default();
-        return Err(WeightsError::Shape {
-            tensor: name.to_owned(),
-            found: tensor.shape.clone(),
-            wanted: format!("[{rows}{columns}]"),
-        });
+    if rows == 0 {
+        let (tensor, found) = (name.to_owned(), tensor.shape.clone());
+        return Err(WeightsError::Shape { tensor, found, wanted });
     }
     Ok(rows)
 }
 
-/// The parameter's weights in its own order.
-fn segments(parameter: &Parameter, parts: &Parts<'_>) -> Vec<Segment> {
+/// Where the parameter's weights are.
+fn gather(parameter: &Parameter, parts: &Parts<'_>) -> Gather {
     let size = parts.dtype.size() as u64;
-    let mut segments = Vec::new();
-    let mut first = 0;
-    for (part, ((_, _), (file, tensor))) in parts.names.iter().zip(&parts.tensors).enumerate() {
-        let (file, offset) = (*file, tensor.offset);
-        match parameter.change {
-            Change::Nothing | Change::PlusOne => {
-                segments.push(Segment { first, file, offset, part, first_of_part: 0 });
+    let (regroup, (file, tensor)) = match (&parameter.change, parts.tensors.first()) {
+        (Change::Regroup(regroup), Some(only)) => (regroup, only),
+        (Change::Transposed, Some((file, tensor))) => {
+            let (file, offset) = (*file, tensor.offset);
+            return Gather::Transposed(vec![Block {
+                first: 0,
+                rows: parts.rows,
+                file,
+                offset,
+                first_of_part: 0,
+            }]);
+        }
+        _ => {
+            let mut first = 0;
+            let segment = |(part, (file, tensor)): (usize, &(usize, &Tensor))| {
+                let (file, offset, at) = (*file, tensor.offset, first);
                 first += elements(tensor);
-            }
-            Change::SplitQkv { heads, head_dim } => {
-                // Of a bias, a row is one element.
-                let row = if parameter.columns.is_some() { parts.columns } else { 1 };
-                for which in 0..3 {
-                    for head in 0..heads {
-                        let from = (head * 3 + which) * head_dim * row;
-                        let offset = offset + from * size;
-                        segments.push(Segment { first, file, offset, part, first_of_part: from });
-                        first += head_dim * row;
-                    }
-                }
+                Segment { first: at, file, offset, part, first_of_part: 0 }
+            };
+            return Gather::Segments(parts.tensors.iter().enumerate().map(segment).collect());
+        }
+    };
+    // Of a bias, a row is one weight.
+    let row = parameter.columns.unwrap_or(1);
+    let mut first = 0;
+    let (mut segments, mut blocks) = (Vec::new(), Vec::new());
+    for taken in &regroup.taken {
+        for group in 0..regroup.groups {
+            let first_of_part = (group * regroup.rows + taken.start) * row;
+            let (file, offset) = (*file, tensor.offset + first_of_part * size);
+            if regroup.transposed {
+                blocks.push(Block { first, rows: row, file, offset, first_of_part });
+                first += row;
+            } else {
+                segments.push(Segment { first, file, offset, part: 0, first_of_part });
+                first += (taken.end - taken.start) * row;
             }
         }
     }
-    segments
+    if regroup.transposed { Gather::Transposed(blocks) } else { Gather::Segments(segments) }
 }

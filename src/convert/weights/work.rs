@@ -8,10 +8,10 @@ use fearless_simd::Level;
 
 use super::checkpoint::Checkpoint;
 use super::error::WeightsError;
-use super::kernel::{self, Groups, Stored};
+use super::kernel::{self, Arithmetic, Groups, Stored};
 use super::nonfinite::NonFinite;
 use super::output::Output;
-use super::plan::{Param, Plan, Store};
+use super::plan::{Block, Gather, Param, Plan, Segment, Store};
 use super::shards::Place;
 use super::units::{PIECE, Unit, Units};
 use crate::io::cancel::Cancel;
@@ -32,6 +32,10 @@ pub(super) struct Work<'a> {
 #[derive(Default)]
 struct Buffers {
     weights: Vec<u8>,
+    /// A part of a row of a tensor that is transposed.
+    line: Vec<u8>,
+    /// Weights with the arithmetic done.
+    changed: Vec<u8>,
     words: Vec<u32>,
     scales: Vec<f32>,
     tile: Vec<u32>,
@@ -106,9 +110,10 @@ impl Work<'_> {
     ) -> Result<(), WeightsError> {
         let Some(param) = self.plan.params.get(unit.param) else { return Ok(()) };
         match &param.store {
-            Store::Plain { target, plus_one, at } => {
-                let stored = Stored { source: param.dtype, plus_one: *plus_one, target: *target };
-                self.read(param, unit.inner.clone(), &mut buffers.weights)?;
+            Store::Plain { target, at } => {
+                let (source, arithmetic, target) = (param.dtype, param.arithmetic, *target);
+                let stored = Stored { source, arithmetic, target };
+                self.read(param, unit.inner.clone(), &mut buffers.weights, &mut buffers.line)?;
                 buffers.out.resize(2 * buffers.weights.len() / param.dtype.size(), 0);
                 if !kernel::store(level, stored, &buffers.weights, &mut buffers.out) {
                     self.nonfinite.note(
@@ -216,7 +221,18 @@ impl Work<'_> {
         // Only one row where it is not read as a whole.
         let start = rows.start * param.columns + columns.start;
         let end = (rows.end - 1) * param.columns + columns.end;
-        self.read(param, start..end, &mut buffers.weights)?;
+        self.read(param, start..end, &mut buffers.weights, &mut buffers.line)?;
+        let stored =
+            Stored { source: param.dtype, arithmetic: param.arithmetic, target: grouped.model };
+        let (weights, source) = match param.arithmetic {
+            Arithmetic::Nothing => (&buffers.weights, param.dtype),
+            _ => {
+                let count = buffers.weights.len() / param.dtype.size();
+                buffers.changed.resize(count * FloatType::F32.size(), 0);
+                kernel::in_single(stored, &buffers.weights, &mut buffers.changed);
+                (&buffers.changed, FloatType::F32)
+            }
+        };
         let groups = to_usize((rows.end - rows.start) * (unit.inner.end - unit.inner.start));
         buffers.words.resize(groups * grouped.group.words(), 0);
         buffers.scales.resize(groups, 0.0);
@@ -224,8 +240,8 @@ impl Work<'_> {
             level,
             grouped.group,
             Groups {
-                weights: &buffers.weights,
-                source: param.dtype,
+                weights,
+                source,
                 columns: to_usize(columns.end - columns.start),
                 model: grouped.model,
                 transposed: grouped.transposed,
@@ -234,8 +250,6 @@ impl Work<'_> {
             },
         );
         if !finite {
-            let (source, target) = (param.dtype, grouped.model);
-            let stored = Stored { source, plus_one: false, target };
             self.nonfinite.note(unit.param, param, start, stored, &buffers.weights);
         }
         Ok(())
@@ -247,18 +261,70 @@ impl Work<'_> {
         param: &Param,
         weights: Range<u64>,
         buffer: &mut Vec<u8>,
+        line: &mut Vec<u8>,
     ) -> Result<(), WeightsError> {
         let size = param.dtype.size() as u64;
         let bytes = (weights.end - weights.start) * size;
         buffer.resize(to_usize(bytes), 0);
-        let mut rest = buffer.as_mut_slice();
+        match &param.gather {
+            Gather::Segments(segments) => self.read_segments(segments, weights, size, buffer)?,
+            Gather::Transposed(blocks) => {
+                for block in blocks {
+                    self.read_block(block, param, weights.clone(), buffer, line)?;
+                }
+            }
+        }
+        (self.progress)(bytes);
+        Ok(())
+    }
+
+    /// Reads what of a transposed block is among these weights: of each row of the tensor, the
+    /// part that becomes the rows in question.
+    fn read_block(
+        &self,
+        block: &Block,
+        param: &Param,
+        weights: Range<u64>,
+        buffer: &mut [u8],
+        line: &mut Vec<u8>,
+    ) -> Result<(), WeightsError> {
+        let size = param.dtype.size();
+        let columns = param.columns;
+        let rows = (weights.start / columns).max(block.first)
+            ..weights.end.div_ceil(columns).min(block.first + block.rows);
+        let Some(file) = self.checkpoint.files.get(block.file).filter(|_| !rows.is_empty()) else {
+            return Ok(());
+        };
+        line.resize(to_usize(rows.end - rows.start) * size, 0);
+        for column in 0..columns {
+            let from = column * block.rows + (rows.start - block.first);
+            let offset = block.offset + from * size as u64;
+            file.file.read_exact_at(line, offset).map_err(WeightsError::Read)?;
+            for (row, weight) in rows.clone().zip(line.chunks_exact(size)) {
+                let at = (row * columns + column).checked_sub(weights.start).map(to_usize);
+                if let Some(to) = at.and_then(|at| buffer.get_mut(at * size..(at + 1) * size)) {
+                    to.copy_from_slice(weight);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_segments(
+        &self,
+        segments: &[Segment],
+        weights: Range<u64>,
+        size: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), WeightsError> {
+        let mut rest = buffer;
         let mut at = weights.start;
-        let mut segment = param.segments.partition_point(|segment| segment.first <= at);
+        let mut segment = segments.partition_point(|segment| segment.first <= at);
         while !rest.is_empty() {
-            let end = param.segments.get(segment).map_or(weights.end, |next| next.first);
+            let end = segments.get(segment).map_or(weights.end, |next| next.first);
             let length = to_usize((end.min(weights.end) - at) * size);
             let (piece, behind) = rest.split_at_mut(length.min(rest.len()));
-            if let Some(from) = segment.checked_sub(1).and_then(|at| param.segments.get(at))
+            if let Some(from) = segment.checked_sub(1).and_then(|at| segments.get(at))
                 && let Some(file) = self.checkpoint.files.get(from.file)
             {
                 let offset = from.offset + (at - from.first) * size;
@@ -266,7 +332,6 @@ impl Work<'_> {
             }
             (rest, at, segment) = (behind, end, segment + 1);
         }
-        (self.progress)(bytes);
         Ok(())
     }
 
@@ -308,7 +373,8 @@ fn scale_bytes(
         *to = scale.to_le_bytes();
     }
     out.resize(2 * scales.len(), 0);
-    let stored = Stored { source: FloatType::F32, plus_one: false, target: model };
+    let (source, arithmetic) = (FloatType::F32, Arithmetic::Nothing);
+    let stored = Stored { source, arithmetic, target: model };
     // Scales that are not finite are those of weights that are not, which are known.
     let _ = kernel::store(level, stored, bytes, out);
 }

@@ -1,6 +1,6 @@
 //! The steps that many classes share.
 
-use super::{Completed, Refused, Rule};
+use super::{Completed, Refused, Rule, whole};
 
 pub(super) fn apply(rule: Rule, config: &mut Completed) -> Result<(), Refused> {
     match rule {
@@ -12,7 +12,7 @@ pub(super) fn apply(rule: Rule, config: &mut Completed) -> Result<(), Refused> {
             }
         }
         Rule::Context(names) => {
-            if !take_context(config, names) {
+            if !take_context(config, names)? {
                 let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
                 return Err(Refused(format!(
                     "it says nothing of the context: none of `context_window_size`, {}",
@@ -84,15 +84,18 @@ pub(super) fn apply(rule: Rule, config: &mut Completed) -> Result<(), Refused> {
 }
 
 /// Whether there is a context, given or under one of the names.
-pub(super) fn take_context(config: &mut Completed, names: &[&str]) -> bool {
+pub(super) fn take_context(config: &mut Completed, names: &[&str]) -> Result<bool, Refused> {
     if !config.is_zero("context_window_size") {
-        return true;
+        return Ok(true);
     }
-    let found = names.iter().find_map(|name| config.take_other(name));
-    found.is_some_and(|context| {
-        config.set("context_window_size", context);
-        true
-    })
+    for name in names {
+        if let Some(context) = config.take_other(name) {
+            whole(name, &context)?;
+            config.set("context_window_size", context);
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn copy(config: &mut Completed, name: &str, other: &str) {

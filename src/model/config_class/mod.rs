@@ -133,15 +133,12 @@ impl Completed {
     }
 
     /// A field that has to be a whole number.
-    fn int(&self, name: &str) -> Result<i64, Refused> {
-        let value = self.value(name);
-        value.as_i64().ok_or_else(|| match value {
-            // A hostile value may be long.
-            Value::Null | Value::Bool(_) | Value::Number(_) => {
-                Refused(format!("`{name}` is {value}, not a whole number"))
-            }
-            _ => Refused(format!("`{name}` is not a whole number")),
-        })
+    ///
+    /// # Errors
+    ///
+    /// Where it is not.
+    pub fn int(&self, name: &str) -> Result<i64, Refused> {
+        whole(name, self.value(name))
     }
 
     /// A field that has to be a whole number above 0.
@@ -165,6 +162,17 @@ impl Completed {
     fn take_other(&mut self, name: &str) -> Option<Value> {
         self.others.shift_remove(name)
     }
+}
+
+/// The whole number that a value has to be.
+fn whole(name: &str, value: &Value) -> Result<i64, Refused> {
+    value.as_i64().ok_or_else(|| match value {
+        // A hostile value may be long.
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            Refused(format!("`{name}` is {value}, not a whole number"))
+        }
+        _ => Refused(format!("`{name}` is not a whole number")),
+    })
 }
 
 #[cfg(test)]

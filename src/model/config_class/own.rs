@@ -151,7 +151,7 @@ pub(super) fn padded_vocabulary(config: &mut Completed) -> Done {
 
 /// The first Phi's context, which is never missing, and its chunk, which has no limit.
 pub(super) fn phi_msft_sizes(config: &mut Completed) -> Done {
-    if !take_context(config, POSITIONS) {
+    if !take_context(config, POSITIONS)? {
         apply(Rule::Is("context_window_size", "n_positions"), config)?;
     }
     apply(Rule::ZeroIs("prefill_chunk_size", "context_window_size"), config)?;
@@ -166,7 +166,7 @@ pub(super) fn cohere(config: &mut Completed) -> Done {
         return Ok(());
     }
     apply(Rule::RopeBase, config)?;
-    take_context(config, POSITIONS);
+    take_context(config, POSITIONS)?;
     for rule in [
         Rule::Chunk(8192),
         Rule::NothingIs("num_key_value_heads", "num_attention_heads"),

@@ -7,5 +7,5 @@ mod plain;
 mod scan;
 
 pub(super) use group::{Groups, quantize};
-pub(super) use plain::{Stored, store};
+pub(super) use plain::{Arithmetic, Stored, in_single, store};
 pub(super) use scan::{Found, scan};

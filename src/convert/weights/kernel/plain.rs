@@ -10,10 +10,70 @@ use crate::model::FloatType;
 pub(in super::super) struct Stored {
     /// The checkpoint's type.
     pub(in super::super) source: FloatType,
-    /// Whether one is added, in that type.
-    pub(in super::super) plus_one: bool,
+    /// What is done to each.
+    pub(in super::super) arithmetic: Arithmetic,
     /// The parameter's type. One of f32 is stored as bf16.
     pub(in super::super) target: FloatType,
+}
+
+/// What is done to each weight before it is stored.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in super::super) enum Arithmetic {
+    Nothing,
+    /// One is added, in the checkpoint's type.
+    PlusOne,
+    /// One is added, in f32.
+    PlusOneInSingle,
+    /// The weight has the parameter's type, and is multiplied by this in it.
+    Times(f32),
+    /// e to the minus e to the power of it, in f32.
+    ExpOfExp,
+}
+
+impl Arithmetic {
+    /// The result, which storing rounds. `S` is the checkpoint's type.
+    #[inline(always)]
+    pub(super) fn apply<S: Float>(self, target: FloatType, value: f32) -> f32 {
+        match self {
+            Self::Nothing => value,
+            Self::PlusOne => S::round(value + 1.0),
+            Self::PlusOneInSingle => value + 1.0,
+            Self::Times(factor) => rounded(target, value) * factor,
+            Self::ExpOfExp => exp(-exp(value)),
+        }
+    }
+}
+
+/// Rounded to a type.
+fn rounded(target: FloatType, value: f32) -> f32 {
+    match target {
+        FloatType::F16 => F16::round(value),
+        FloatType::Bf16 => Bf16::round(value),
+        FloatType::F32 => value,
+    }
+}
+
+/// The nearest f32 but for rare ties: the same on every processor.
+fn exp(value: f32) -> f32 {
+    f64::from(value).exp() as f32
+}
+
+/// Weights as f32 with the arithmetic done, for what is quantized afterwards: the values that the
+/// model's type has.
+pub(in super::super) fn in_single(stored: Stored, weights: &[u8], out: &mut [u8]) {
+    match stored.source {
+        FloatType::F16 => single::<F16>(stored, weights, out),
+        FloatType::Bf16 => single::<Bf16>(stored, weights, out),
+        FloatType::F32 => single::<F32>(stored, weights, out),
+    }
+}
+
+fn single<S: Float>(stored: Stored, weights: &[u8], out: &mut [u8]) {
+    let Stored { arithmetic, target, .. } = stored;
+    for (weight, out) in weights.chunks_exact(S::SIZE).zip(out.as_chunks_mut::<4>().0) {
+        let value = arithmetic.apply::<S>(target, S::decode(weight));
+        *out = rounded(target, value).to_le_bytes();
+    }
 }
 
 /// Converts weights; two bytes each come out. Gives whether all are finite in the target's type.
@@ -32,35 +92,47 @@ pub(in super::super) fn store(
 }
 
 fn from<S: Float>(level: Level, stored: Stored, weights: &[u8], out: &mut [u8]) -> bool {
-    let plus_one = stored.plus_one;
-    match stored.target {
+    let Stored { arithmetic, target, .. } = stored;
+    if arithmetic != Arithmetic::Nothing {
+        // Norms and the like: small.
+        let change = |value| arithmetic.apply::<S>(target, value);
+        return match target {
+            FloatType::F16 => convert::<S>(change, weights, out, half),
+            FloatType::Bf16 => convert::<S>(change, weights, out, brain),
+            FloatType::F32 => convert::<S>(change, weights, out, single_as_brain),
+        };
+    }
+    match target {
         FloatType::F16 => dispatch!(level, simd => simd.vectorize(
             #[inline(always)]
-            || convert::<S>(plus_one, weights, out, half)
+            || convert::<S>(same, weights, out, half)
         )),
         FloatType::Bf16 => dispatch!(level, simd => simd.vectorize(
             #[inline(always)]
-            || convert::<S>(plus_one, weights, out, brain)
+            || convert::<S>(same, weights, out, brain)
         )),
         FloatType::F32 => dispatch!(level, simd => simd.vectorize(
             #[inline(always)]
-            || convert::<S>(plus_one, weights, out, single_as_brain)
+            || convert::<S>(same, weights, out, single_as_brain)
         )),
     }
 }
 
 #[inline(always)]
+fn same(value: f32) -> f32 {
+    value
+}
+
+#[inline(always)]
 fn convert<S: Float>(
-    plus_one: bool,
+    change: impl Fn(f32) -> f32,
     weights: &[u8],
     out: &mut [u8],
     store: impl Fn(f32) -> (u16, bool),
 ) -> bool {
     let mut infinite = 0;
     for (weight, out) in weights.chunks_exact(S::SIZE).zip(out.as_chunks_mut::<2>().0) {
-        let value = S::decode(weight);
-        let value = if plus_one { S::round(value + 1.0) } else { value };
-        let (bits, finite) = store(value);
+        let (bits, finite) = store(change(S::decode(weight)));
         *out = bits.to_le_bytes();
         infinite |= u32::from(!finite);
     }
@@ -104,12 +176,13 @@ mod tests {
     use half::{bf16, f16};
     use proptest::prelude::*;
 
-    use super::{Level, Stored, store};
+    use super::{Arithmetic, Level, Stored, store};
     use crate::model::FloatType;
 
     fn one(source: FloatType, plus_one: bool, target: FloatType, weight: &[u8]) -> (u16, bool) {
         let mut out = [0; 2];
-        let stored = Stored { source, plus_one, target };
+        let arithmetic = if plus_one { Arithmetic::PlusOne } else { Arithmetic::Nothing };
+        let stored = Stored { source, arithmetic, target };
         let finite = store(Level::new(), stored, weight, &mut out);
         (u16::from_le_bytes(out), finite)
     }

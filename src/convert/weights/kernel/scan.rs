@@ -25,7 +25,7 @@ pub(in super::super) fn scan(stored: Stored, weights: &[u8]) -> Option<Found> {
 
 fn with_source<S: Float>(stored: Stored, weights: &[u8]) -> Option<Found> {
     let finite = |value: f32| {
-        let value = if stored.plus_one { S::round(value + 1.0) } else { value };
+        let value = stored.arithmetic.apply::<S>(stored.target, value);
         match stored.target {
             FloatType::F16 => F16::round(value).is_finite(),
             FloatType::Bf16 => Bf16::round(value).is_finite(),
