@@ -16,7 +16,7 @@ use divan::Bencher;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use mlc_package::io::map::MappedFile;
+use mlc_package::io::contents::Contents;
 use mlc_package::library::{LibraryFile, Linked, Target, validate, write_archive};
 use mlc_package::model::{Device, LibraryName, MacabiArch};
 use object::write::{Object, Symbol, SymbolSection};
@@ -119,7 +119,7 @@ impl Scene {
     /// Files to a validated archive on disk.
     fn ours(&self, paths: &[Utf8PathBuf]) {
         let maps: Vec<_> =
-            paths.iter().map(|path| MappedFile::open(path).expect("a library")).collect();
+            paths.iter().map(|path| Contents::open(path).expect("a library")).collect();
         let files: Vec<(&Utf8Path, &[u8])> =
             paths.iter().zip(&maps).map(|(path, map)| (path.as_path(), &**map)).collect();
         let files: Result<Vec<_>, _> = LibraryFile::parse_all(&files).into_iter().collect();

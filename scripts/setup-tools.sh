@@ -32,6 +32,14 @@ if ((${#missing[@]})); then
   fi
 fi
 
+# Tests make system calls fail with it.
+if [ "$(uname)" = Linux ] && ! command -v strace >/dev/null; then
+  echo "setup: installing strace"
+  as_root=()
+  if [ "$(id -u)" != 0 ]; then as_root=(sudo); fi
+  "${as_root[@]}" apt-get install -y -qq --no-install-recommends strace >/dev/null
+fi
+
 # All that the benchmarks need.
 if [ "${1:-}" = llvm ]; then exit 0; fi
 

@@ -4,7 +4,7 @@
 
 mod read;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
@@ -315,7 +315,7 @@ impl Manifest {
 
 /// The files that an earlier build put into a `dist/`, by its manifest's text: as much of it as
 /// any version of the format says. Paths that would leave the directory are left out.
-pub fn outputs_of(text: &[u8]) -> BTreeSet<Utf8PathBuf> {
+pub fn outputs_of(text: &[u8]) -> BTreeMap<Utf8PathBuf, (u64, Digest)> {
     #[derive(Deserialize)]
     struct Outputs {
         outputs: Vec<Output>,
@@ -323,12 +323,13 @@ pub fn outputs_of(text: &[u8]) -> BTreeSet<Utf8PathBuf> {
     #[derive(Deserialize)]
     struct Output {
         path: crate::model::ShardPath,
+        bytes: u64,
+        digest: Digest,
     }
-    let Ok(Outputs { outputs }) = serde_json::from_slice(text) else { return BTreeSet::new() };
+    let Ok(Outputs { outputs }) = serde_json::from_slice(text) else { return BTreeMap::new() };
+    let outputs = outputs.into_iter();
     outputs
-        .into_iter()
-        .map(|output| output.path.as_path().to_owned())
-        .chain([Utf8PathBuf::from(FILE_NAME)])
+        .map(|output| (output.path.as_path().to_owned(), (output.bytes, output.digest)))
         .collect()
 }
 
@@ -338,10 +339,15 @@ mod tests {
 
     #[test]
     fn an_earlier_manifest_names_its_files_and_a_hostile_one_none_outside() {
-        let text = br#"{"schema": 9, "outputs": [{"path": "lib/a.a", "bytes": 1}]}"#;
-        let files: Vec<_> = outputs_of(text).into_iter().collect();
-        assert_eq!(files, ["lib/a.a", "mlc-package-manifest.json"]);
-        assert!(outputs_of(br#"{"outputs": [{"path": "../../etc/passwd"}]}"#).is_empty());
+        let digest = crate::model::Digest::of(b"a");
+        let text = |path: &str| {
+            format!(
+                r#"{{"schema": 9, "outputs": [{{"path": "{path}", "bytes": 1, "digest": "{digest}"}}]}}"#
+            )
+        };
+        let files: Vec<_> = outputs_of(text("lib/a.a").as_bytes()).into_iter().collect();
+        assert_eq!(files, [("lib/a.a".into(), (1, digest))]);
+        assert!(outputs_of(text("../../etc/passwd").as_bytes()).is_empty());
         assert!(outputs_of(b"garbage").is_empty());
     }
 }

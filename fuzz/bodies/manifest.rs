@@ -31,7 +31,7 @@ pub(crate) fn run(input: &[u8]) -> bool {
 }
 
 fn manifest(bytes: &[u8]) -> Option<Manifest> {
-    for path in outputs_of(bytes) {
+    for path in outputs_of(bytes).into_keys() {
         assert!(path.is_relative() && !path.as_str().split('/').any(|part| part == ".."), "{path}");
     }
     match Manifest::read(Utf8Path::new("m.json"), bytes) {

@@ -7,7 +7,7 @@ mod chat_config;
 pub(crate) mod output;
 pub(crate) mod record;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -15,6 +15,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 pub use app_config::{AppModel, app_config};
 
 use crate::io::cancel::Cancel;
+use crate::io::swap::KnownBy;
 use crate::io::{atomic, digest, files, link, swap};
 use crate::manifest::{self, OutputFile};
 use crate::model::{
@@ -123,7 +124,7 @@ impl Assembly {
             let mut file = PackageFile { file, hasher: blake3::Hasher::new(), bytes: 0 };
             write(&mut file)?;
             let PackageFile { file, hasher, bytes } = file;
-            file.into_inner().map_err(io::IntoInnerError::into_error)?.commit()?;
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.commit_unsynced()?;
             Ok((bytes, hasher.finalize().into()))
         });
         let (bytes, digest) = written
@@ -222,13 +223,14 @@ impl Assembly {
         self.outputs.sort_by(|a, b| a.path.cmp(&b.path));
         let (text, manifest) = manifest(std::mem::take(&mut self.outputs))?;
         let path = self.place(Utf8Path::new(manifest::FILE_NAME))?;
-        atomic::write(&path, text.as_bytes())?;
-        let previous = match files::read_if_there(&self.output.join(manifest::FILE_NAME)) {
-            Ok(Some(text)) => manifest::outputs_of(&text),
-            _ => BTreeSet::new(),
-        };
+        atomic::write_unsynced(&path, text.as_bytes())?;
         self.go_on()?;
-        self.staging.publish(&previous)?;
+        self.staging.publish(|dist| {
+            let text = files::read_if_there(&dist.join(manifest::FILE_NAME));
+            let outputs = text.ok().flatten().map(|text| manifest::outputs_of(&text));
+            let outputs = outputs.unwrap_or_default().into_iter();
+            outputs.map(|(path, (bytes, digest))| (path, KnownBy::Content(bytes, digest))).collect()
+        })?;
         Ok(manifest)
     }
 

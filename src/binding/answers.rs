@@ -50,7 +50,7 @@ impl Answers {
         }
         if let Ok(text) = serde_json::to_vec(&self.known) {
             let _ = files::create_dir_all(files::parent(&self.path));
-            let _ = atomic::write(&self.path, &text);
+            let _ = atomic::write_unsynced(&self.path, &text);
         }
     }
 }

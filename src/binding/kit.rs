@@ -111,8 +111,8 @@ impl KitRecord {
 
     pub(super) fn write(&self, dir: &Utf8Path) -> std::io::Result<()> {
         let text = serde_json::to_vec_pretty(self)?;
-        atomic::write(&dir.join(RECORD), &text)?;
-        atomic::write(&dir.join(SEAL), seal(&text).as_bytes())
+        atomic::write_unsynced(&dir.join(RECORD), &text)?;
+        atomic::write_unsynced(&dir.join(SEAL), seal(&text).as_bytes())
     }
 
     /// Reads every file of a kit; says what is not what was stored.

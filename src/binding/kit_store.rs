@@ -21,6 +21,7 @@ use crate::io::dir::{self, TemporaryDir};
 use crate::io::files;
 use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
+use crate::io::sync;
 use crate::model::Fingerprint;
 
 pub(super) const TEMPORARY: &str = ".tmp-";
@@ -109,7 +110,7 @@ impl KitStore {
     ) -> Result<NewKit, BindingError> {
         let name = fingerprint.dir_name();
         let path = self.making_lock(&name);
-        files::create_dir_all(files::parent(&path))?;
+        sync::create_dir_all(files::parent(&path))?;
         let lock = Lock::acquire(&path, cancel, waiting)?.ok_or(BindingError::Interrupted)?;
         // Whoever died while making it left this.
         for leftover in self.leftovers_of(&name) {
@@ -169,7 +170,7 @@ impl NewKit {
         if files::exists(&dir) {
             dir::rename(&dir, &self.space.path().join("replaced"))?;
         }
-        dir::rename(&self.dir(), &dir)?;
+        dir::publish(&self.dir(), &dir)?;
         // Nobody removes it before: the lock of its makers is held.
         let in_use = self.store.hold(record.fingerprint).unwrap_or_default();
         Ok(Kit { dir, record, _in_use: in_use })

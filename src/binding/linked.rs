@@ -7,8 +7,8 @@ use crate::binding::checks::{
     check_shared_library, entry_points, require,
 };
 use crate::error::Error;
+use crate::io::contents::Contents;
 use crate::io::files;
-use crate::io::map::MappedFile;
 use crate::library::Linked;
 use crate::model::{Device, MacabiArch};
 
@@ -28,7 +28,7 @@ pub(crate) fn check_android(
     let prefixes: Vec<_> = linked.iter().map(|linked| linked.name.system_lib_prefix()).collect();
     let source = files::read_at_most(&tvm.join(JNI_SOURCE), JNI_SOURCE_LIMIT).ok().flatten();
     let source = source.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let bytes = MappedFile::open(place)?;
+    let bytes = Contents::open(place)?;
     refuse(check_shared_library(&SharedLibrary {
         path: name.as_str(),
         bytes: &bytes,
@@ -45,7 +45,7 @@ pub(crate) fn check_apple(
     linked: &[Linked<'_>],
 ) -> Result<(), Error> {
     let prefixes: Vec<_> = linked.iter().map(|linked| linked.name.system_lib_prefix()).collect();
-    let mapped = libraries.iter().map(|(name, place)| Ok((name, MappedFile::open(place)?)));
+    let mapped = libraries.iter().map(|(name, place)| Ok((name, Contents::open(place)?)));
     let mapped: Vec<_> = mapped.collect::<Result<_, std::io::Error>>()?;
     let archives: Vec<_> =
         mapped.iter().map(|(name, bytes)| Archive { path: name.as_str(), bytes }).collect();

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::fetch::package::ModelsError;
 use crate::fetch::{self, FetchError};
+use crate::io::contents::Contents;
 use crate::io::files;
-use crate::io::map::MappedFile;
 use crate::library::weights::{self, Weights};
 use crate::library::{self, LibraryFile, LoadedBlob, ModelLibrary};
 use crate::manifest::{self, Manifest};
@@ -55,7 +55,7 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
             "add a model to its config's `model_list`, and build it again",
         ));
     }
-    let bytes = MappedFile::open(&path)?;
+    let bytes = Contents::open(&path)?;
     let file = LibraryFile::parse(&path, &bytes)?;
     let opened = file.open()?;
     let inspection = library::inspect(&opened, &number);

@@ -172,6 +172,7 @@ pub fn main() -> Exit {
     let log_dir = cli.global.log_dir;
     let mut out = std::io::BufWriter::new(Stdout(anstream::stdout().lock()));
     let cancel = Cancel::default();
+    signals::survive_limits();
     if cli.verb.stops_when_asked() {
         signals::handle(&cancel);
     }
@@ -180,6 +181,12 @@ pub fn main() -> Exit {
     let mut context = Context { ui, out: &mut out, cancel };
     let result = run(cli.verb, &mut context);
     let result = result.and_then(|exit| context.out.flush().map(|()| exit).map_err(Error::Io));
+    if let Some(path) = crate::io::lock::unlockable() {
+        context.ui.warn(&format!(
+            "`{path}` cannot be locked, since its file system has no locks: let no two runs use \
+             it at the same time"
+        ));
+    }
     match result {
         Ok(exit) => exit,
         // `mlc-package plan | head` is no failure.

@@ -1,3 +1,7 @@
+#[cfg(unix)]
+use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::exit::Exit;
@@ -6,6 +10,18 @@ use crate::io::cancel::Cancel;
 /// So many signals end the run whatever it waits for: a pipe that nobody writes into, for instance.
 /// Two come soon after each other from who is in a hurry, while compilers are being ended.
 const IMPATIENT: u32 = 3;
+
+/// Has a file that reaches the process's limit be an error that names it, as a full disk is: the
+/// signal for it would end us without a word. Programs that we start have it as usual.
+#[cfg(unix)]
+pub(super) fn survive_limits() {
+    let seen = Arc::new(AtomicBool::new(false));
+    // Where no handler can be set, it is as it was.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, seen);
+}
+
+#[cfg(not(unix))]
+pub(super) fn survive_limits() {}
 
 /// Has Ctrl-C and SIGTERM ask the run to stop.
 pub(super) fn handle(cancel: &Cancel) {

@@ -69,7 +69,7 @@ impl Compiler for MlcCompiler {
         // The compiler gets the bytes that were planned with, in a file of ours: whatever
         // happens to the user's file meanwhile, the result is what the fingerprint says.
         let config = space.work.join(ChatConfig::FILE_NAME);
-        atomic::write(&config, &job.chat_config).map_err(Failure::Prepare)?;
+        atomic::write_unsynced(&config, &job.chat_config).map_err(Failure::Prepare)?;
         let scratch = space.work.join("empty");
         files::create_dir_all(&scratch).map_err(Failure::Prepare)?;
 

@@ -10,7 +10,7 @@ use crate::compile::{
 };
 use crate::error::Error;
 use crate::io::atomic;
-use crate::io::map::MappedFile;
+use crate::io::contents::Contents;
 use crate::io::process::Cancel;
 use crate::library::package::target;
 use crate::library::{self, Expectation, LibraryFile, Linked, Target};
@@ -95,7 +95,7 @@ pub(crate) fn check_compiled(
     inputs: &CompileInputs,
     path: &Utf8Path,
 ) -> Result<(), Error> {
-    let bytes = MappedFile::open(path)?;
+    let bytes = Contents::open(path)?;
     let file = LibraryFile::parse(path, &bytes)?;
     let library = file.open()?;
     let expects = [Expectation {
@@ -115,7 +115,7 @@ pub(crate) fn check_compiled(
     }
     // Inflating is most of what a cached build does; a plain tar can be read in place.
     if file.is_compressed() {
-        atomic::write(path, file.plain_bytes())?;
+        atomic::write_unsynced(path, file.plain_bytes())?;
     }
     Ok(())
 }

@@ -12,9 +12,9 @@ use crate::compile::{
 };
 use crate::error::Error;
 use crate::io::atomic;
-use crate::io::dir::TemporaryDir;
+use crate::io::contents::Contents;
 use crate::io::environment::Environment;
-use crate::io::map::MappedFile;
+use crate::io::marked::MarkedDir;
 use crate::io::process::Cancel;
 use crate::io::{files, link};
 use crate::library;
@@ -258,7 +258,7 @@ fn check(job: &CompileJob, path: &Utf8Path, macabi_arch: MacabiArch) -> Result<(
         return check_compiled(target, &job.inputs, path)
             .map_err(|error| why_unusable(&error, path));
     }
-    let bytes = MappedFile::open(path).map_err(|error| error.to_string())?;
+    let bytes = Contents::open(path).map_err(|error| error.to_string())?;
     library::check_format(&bytes, job.inputs.format)
 }
 
@@ -289,12 +289,11 @@ fn show(ui: &Ui, title: &str, event: &CompileEvent<'_>) {
 fn place(library: &Utf8Path, output: &Utf8Path) -> Result<(), Error> {
     let parent = files::parent(output);
     files::create_dir_all(parent)?;
-    let space = TemporaryDir::new_in(parent, ".mlc-package-")?;
+    let space = MarkedDir::new_in(parent, ".mlc-package-")?;
     let copy = space.path().join("library");
     if link::place(library, &copy, LinkMode::Reflink).is_err() {
         files::remove_file(&copy)?;
         link::place(library, &copy, LinkMode::Copy)?;
     }
-    files::rename(&copy, output)?;
-    Ok(())
+    Ok(atomic::publish(&copy, output)?)
 }

@@ -21,7 +21,7 @@ use crate::io::dir::{self, TemporaryDir};
 use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
 use crate::io::process::Cancel;
-use crate::io::{atomic, digest, files, kept_log, stamp};
+use crate::io::{atomic, digest, files, kept_log, stamp, sync};
 use crate::model::{CompileInputs, CompileRecord, Fingerprint, LibraryName};
 
 pub(super) const LIBRARY: &str = "lib.tar";
@@ -131,7 +131,7 @@ impl Store {
         let begin = || {
             let name = fingerprint.dir_name();
             let lock_path = self.making_lock(&name);
-            files::create_dir_all(files::parent(&lock_path))?;
+            sync::create_dir_all(files::parent(&lock_path))?;
             let Some(lock) = Lock::acquire(&lock_path, cancel, || waiting(&lock_path))? else {
                 return Ok(None);
             };
@@ -197,12 +197,12 @@ impl NewEntry {
             let inputs = inputs.clone();
             let record = CompileRecord { fingerprint, inputs, seconds, bytes, digest, created };
             let new = self.space.path().join("entry");
-            atomic::write(&new.join(RECORD), &serde_json::to_vec_pretty(&record)?)?;
+            atomic::write_unsynced(&new.join(RECORD), &serde_json::to_vec_pretty(&record)?)?;
             let entry = self.store.entry(self.fingerprint);
             if entry.exists() {
                 dir::rename(&entry, &self.space.path().join("replaced"))?;
             }
-            dir::rename(&new, &entry)?;
+            dir::publish(&new, &entry)?;
             // Nobody removes it before: the lock of its makers is held.
             let in_use = self.store.hold(self.fingerprint).unwrap_or_default();
             let (library, log) = (entry.join(LIBRARY), entry.join(LOG));

@@ -115,12 +115,12 @@ impl NewModel {
                 files: recorded,
             };
             let new = self.space.path().join(ENTRY);
-            atomic::write(&new.join(RECORD), &serde_json::to_vec_pretty(&record)?)?;
+            atomic::write_unsynced(&new.join(RECORD), &serde_json::to_vec_pretty(&record)?)?;
             let entry = self.store.entry(self.fingerprint);
             if files::exists(&entry) {
                 dir::rename(&entry, &self.space.path().join("replaced"))?;
             }
-            dir::rename(&new, &entry)?;
+            dir::publish(&new, &entry)?;
             // Nobody removes it before: the lock of its makers is held.
             Ok(self.store.hold(self.fingerprint).unwrap_or_default())
         };

@@ -56,7 +56,7 @@ pub fn digest(
         && files::read_at_most(note, NOTE_LIMIT).ok().flatten().as_deref() != Some(text.as_slice())
         && files::create_dir_all(files::parent(note)).is_ok()
     {
-        let _ = atomic::write(note, &text);
+        let _ = atomic::write_unsynced(note, &text);
     }
     Ok(Digest::of(listing.as_bytes()))
 }

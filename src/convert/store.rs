@@ -26,6 +26,7 @@ use crate::io::dir::{self, TemporaryDir};
 use crate::io::files::{self, TreeKind};
 use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
+use crate::io::sync;
 use crate::model::{Digest, Fingerprint};
 
 pub(super) const MODEL: &str = "model";
@@ -169,7 +170,7 @@ impl ConvertedStore {
         let begin = || {
             let name = fingerprint.dir_name();
             let path = self.lock(&name, "lock");
-            files::create_dir_all(files::parent(&path))?;
+            sync::create_dir_all(files::parent(&path))?;
             let Some(lock) = Lock::acquire(&path, cancel, waiting)? else { return Ok(None) };
             // Whoever made these had the lock: they are dead.
             for left in self.temporary(&name)? {

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::sync;
+
 /// A file being written beside its place.
 pub struct AtomicFile {
     file: tempfile::NamedTempFile,
@@ -28,8 +30,18 @@ impl AtomicFile {
         Ok(Self { file, path: path.to_owned() })
     }
 
-    /// Puts the file in its place, over one that may be there.
+    /// Puts the file in its place, over one that may be there. A power cut leaves the old one or
+    /// the new one, and after this returned the new one.
     pub fn commit(self) -> io::Result<()> {
+        sync::file(self.file.as_file()).map_err(|error| named("write", &self.path, error))?;
+        let dir = super::files::parent(&self.path).to_owned();
+        self.commit_unsynced()?;
+        sync::dir(&dir)
+    }
+
+    /// The same without waiting for the disk: for a file of a tree that is
+    /// [synced as a whole](sync::tree), or one that can be made again.
+    pub fn commit_unsynced(self) -> io::Result<()> {
         self.file.persist(&self.path).map_err(|failed| named("write", &self.path, failed.error))?;
         Ok(())
     }
@@ -45,11 +57,27 @@ impl Write for AtomicFile {
     }
 }
 
-/// Writes a whole file beside its place and renames it there.
+/// Gives a file that was made on the same file system its name, over one that may be there; it is on
+/// the disk then.
+pub fn publish(made: &Utf8Path, path: &Utf8Path) -> io::Result<()> {
+    sync::file(fs_err::File::open(made)?.file()).map_err(|error| named("write", path, error))?;
+    fs_err::rename(made, path)?;
+    sync::dir(super::files::parent(path))
+}
+
+/// Writes a whole file beside its place and renames it there; it is on the disk then.
 pub fn write(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes)?;
     file.commit()
+}
+
+/// The same without waiting for the disk: for a file of a tree that is
+/// [synced as a whole](sync::tree), or a note that is made again if it is lost or torn.
+pub fn write_unsynced(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes)?;
+    file.commit_unsynced()
 }
 
 /// Writes a file that a person named: through a symbolic link into the file that is meant, into a

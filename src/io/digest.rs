@@ -14,7 +14,7 @@ const PIECE: u64 = 256 << 10;
 /// Reads a file once, on all processors; gives its digest and its size in bytes. A file that
 /// becomes shorter meanwhile is an error.
 pub fn file(path: &Utf8Path) -> io::Result<(Digest, u64)> {
-    let file = fs_err::File::open(path)?;
+    let file = super::open::to_read(path)?;
     let len = file.metadata()?.len();
     if len <= PIECE {
         return Ok((Digest::of(&read(&file, 0, len)?), len));
@@ -26,7 +26,7 @@ pub fn file(path: &Utf8Path) -> io::Result<(Digest, u64)> {
 /// The MD5 digest of a file, in hex: what `tensor-cache.json` gives for shards.
 pub fn md5(path: &Utf8Path) -> io::Result<String> {
     use md5::Digest as _;
-    let mut reader = io::BufReader::with_capacity(1 << 20, fs_err::File::open(path)?);
+    let mut reader = io::BufReader::with_capacity(1 << 20, super::open::to_read(path)?);
     let mut hasher = md5::Md5::new();
     loop {
         let filled = reader.fill_buf()?;

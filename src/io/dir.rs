@@ -15,22 +15,7 @@ impl TemporaryDir {
     /// Makes a directory of a new name that begins with `prefix`. The umask decides who may
     /// read it.
     pub fn new_in(home: &Utf8Path, prefix: &str) -> io::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(prefix);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-        let dir = builder.tempdir_in(home).map_err(|error| {
-            let reason = match error.kind() {
-                io::ErrorKind::NotFound => "it is not there".to_owned(),
-                _ => super::atomic::reason(&error),
-            };
-            let message = format!("failed to make a directory in `{home}`: {reason}");
-            io::Error::new(error.kind(), message)
-        })?;
-        let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).map_err(|path| {
-            let message = format!("the path `{}` is not UTF-8", path.display());
-            io::Error::new(io::ErrorKind::InvalidData, message)
-        })?;
+        let (dir, path) = temporary_in(home, prefix)?;
         Ok(Self { dir, path })
     }
 
@@ -43,6 +28,33 @@ impl TemporaryDir {
     pub fn remove(self) -> io::Result<()> {
         self.dir.close()
     }
+}
+
+/// Makes a directory of a new name that begins with `prefix`, and stays.
+pub(super) fn new_in(home: &Utf8Path, prefix: &str) -> io::Result<Utf8PathBuf> {
+    let (dir, path) = temporary_in(home, prefix)?;
+    let _ = dir.keep();
+    Ok(path)
+}
+
+fn temporary_in(home: &Utf8Path, prefix: &str) -> io::Result<(tempfile::TempDir, Utf8PathBuf)> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
+    let dir = builder.tempdir_in(home).map_err(|error| {
+        let reason = match error.kind() {
+            io::ErrorKind::NotFound => "it is not there".to_owned(),
+            _ => super::atomic::reason(&error),
+        };
+        let message = format!("failed to make a directory in `{home}`: {reason}");
+        io::Error::new(error.kind(), message)
+    })?;
+    let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).map_err(|path| {
+        let message = format!("the path `{}` is not UTF-8", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    })?;
+    Ok((dir, path))
 }
 
 /// The names in a directory, sorted. Names that are not UTF-8 are left out; a directory that
@@ -116,6 +128,14 @@ pub fn remove_empty(dir: &Utf8Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Gives a directory that was built beside its place, and all in it, its name there, where nothing
+/// is. A power cut leaves nothing there or all of it, and after this returned all of it.
+pub fn publish(built: &Utf8Path, place: &Utf8Path) -> io::Result<()> {
+    super::sync::tree(built)?;
+    fs_err::rename(built, place)?;
+    super::sync::dir(super::files::parent(place))
 }
 
 /// Gives a file or a directory another name on the same file system. A file of that name is

@@ -7,14 +7,19 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 /// Reads a whole file.
 pub fn read(path: &Utf8Path) -> io::Result<Vec<u8>> {
-    fs_err::read(path)
+    use io::Read as _;
+    let mut file = super::open::to_read(path)?;
+    let len = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Reads at most `limit` bytes of a file; gives `None` where it is longer.
 pub fn read_at_most(path: &Utf8Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     use io::Read as _;
     let mut bytes = Vec::new();
-    fs_err::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    super::open::to_read(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(if bytes.len() as u64 > limit { None } else { Some(bytes) })
 }
 
@@ -22,13 +27,13 @@ pub fn read_at_most(path: &Utf8Path, limit: u64) -> io::Result<Option<Vec<u8>>> 
 pub fn start(path: &Utf8Path, count: u64) -> io::Result<Vec<u8>> {
     use io::Read as _;
     let mut bytes = Vec::new();
-    fs_err::File::open(path)?.take(count).read_to_end(&mut bytes)?;
+    super::open::to_read(path)?.take(count).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Reads a file; gives `None` where there is none.
 pub fn read_if_there(path: &Utf8Path) -> io::Result<Option<Vec<u8>>> {
-    match fs_err::read(path) {
+    match read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -2,9 +2,10 @@
 
 use std::fs::TryLockError;
 use std::io;
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::cancel::Cancel;
 
@@ -72,11 +73,49 @@ impl Lock {
             Ok(()) if !is_still_at(&file, path) => Ok(None),
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) if is_unlockable(&error) => {
+                note_unlockable(path);
+                Ok(Some(Self { _file: file }))
+            }
             Err(TryLockError::Error(error)) => {
                 Err(io::Error::new(error.kind(), format!("failed to lock `{path}`: {error}")))
             }
         }
     }
+}
+
+/// Waits for the lock on a directory, of which `dir` is open. Gives none where there are no locks.
+pub(super) fn wait_for_dir(path: &Utf8Path, dir: fs_err::File) -> io::Result<Option<fs_err::File>> {
+    match dir.file().lock() {
+        Ok(()) => Ok(Some(dir)),
+        Err(error) if is_unlockable(&error) => {
+            note_unlockable(path);
+            Ok(None)
+        }
+        Err(error) => {
+            Err(io::Error::new(error.kind(), format!("failed to lock `{path}`: {error}")))
+        }
+    }
+}
+
+/// The first path of this process that was used without a lock, since its file system has none.
+pub fn unlockable() -> Option<&'static Utf8Path> {
+    UNLOCKABLE.get().map(Utf8PathBuf::as_path)
+}
+
+static UNLOCKABLE: OnceLock<Utf8PathBuf> = OnceLock::new();
+
+fn note_unlockable(path: &Utf8Path) {
+    UNLOCKABLE.get_or_init(|| path.to_owned());
+}
+
+/// Whether an error says that there are no locks, as on some network file systems.
+fn is_unlockable(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let none = error.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error());
+    #[cfg(not(unix))]
+    let none = false;
+    none || error.kind() == io::ErrorKind::Unsupported
 }
 
 fn is_read_only(error: &io::Error) -> bool {

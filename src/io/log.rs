@@ -85,7 +85,7 @@ const LINE: usize = 400;
 /// sequences and control characters, of a progress bar only its last state. Reads the file's
 /// end only.
 pub fn last_lines(path: &Utf8Path, count: usize) -> io::Result<Vec<String>> {
-    let mut file = fs_err::File::open(path)?;
+    let mut file = super::open::to_read(path)?;
     let len = file.metadata()?.len();
     let start = len.saturating_sub(WINDOW);
     file.seek(SeekFrom::Start(start))?;

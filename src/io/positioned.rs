@@ -26,7 +26,7 @@ impl PositionedFile {
 
     /// Opens a file for reading.
     pub fn open_to_read(path: &Utf8Path) -> io::Result<Self> {
-        Ok(Self { file: fs_err::File::open(path)?.into_parts().0, path: path.to_owned() })
+        Ok(Self { file: super::open::to_read(path)?.into_parts().0, path: path.to_owned() })
     }
 
     /// Writes all bytes at an offset; what lies between the end and there becomes zeros.
@@ -47,6 +47,11 @@ impl PositionedFile {
     /// Cuts or lengthens the file.
     pub fn set_size(&self, bytes: u64) -> io::Result<()> {
         self.file.set_len(bytes).map_err(|error| self.named("resize", error))
+    }
+
+    /// Waits until its bytes are on the disk.
+    pub fn sync(&self) -> io::Result<()> {
+        super::sync::file(&self.file).map_err(|error| self.named("write", error))
     }
 
     fn named(&self, verb: &str, error: io::Error) -> io::Error {

@@ -10,7 +10,7 @@ const BLOCK: usize = 256 << 10;
 
 /// Reads a file once; gives its digest in hex and its size in bytes.
 pub fn file(path: &Utf8Path) -> io::Result<(String, u64)> {
-    let mut file = fs_err::File::open(path)?;
+    let mut file = super::open::to_read(path)?;
     let mut hasher = sha2::Sha256::new();
     let mut block = vec![0; BLOCK];
     let mut bytes = 0;

@@ -7,7 +7,7 @@ use camino::Utf8Path;
 
 /// Opens a file to read it once.
 pub fn open(path: &Utf8Path) -> io::Result<impl Read + use<>> {
-    fs_err::File::open(path)
+    super::open::to_read(path)
 }
 
 /// Makes a file that is not there yet; whatever has its name is an error. The umask decides who

@@ -6,17 +6,17 @@ use camino::Utf8Path;
 
 use crate::compile::package::Had;
 use crate::error::Error;
-use crate::io::map::MappedFile;
+use crate::io::contents::Contents;
 use crate::library::weights::{self, Weights};
 use crate::library::{self, Expectation, LibraryError, LibraryFile, Linked, Problem, Target};
 use crate::model::{Fingerprint, ModelFiles, ModelId};
 use crate::plan::{Origin, Plan, PlannedLibrary};
 
-/// A library's file, mapped.
+/// A library's file, read.
 pub(crate) struct LibrarySource<'a> {
     pub(crate) planned: &'a PlannedLibrary,
     path: &'a Utf8Path,
-    pub(crate) bytes: MappedFile,
+    pub(crate) bytes: Contents,
     pub(crate) had: Option<&'a Had>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn source<'a>(
             (had.stored.library.as_path(), Some(had))
         }
     };
-    Ok(LibrarySource { planned, path, bytes: MappedFile::open(path)?, had })
+    Ok(LibrarySource { planned, path, bytes: Contents::open(path)?, had })
 }
 
 /// Opens and validates libraries, all problems at once, and goes on with them.

@@ -9,7 +9,7 @@ pub use self::baseline::{baseline_at, baselines, printable};
 pub use self::feedback::{CommentWhen, Feedback, feedback};
 use crate::error::Error;
 use crate::github::api::ApiOptions;
-use crate::io::dir::TemporaryDir;
+use crate::io::marked::MarkedDir;
 use crate::io::process::Cancel;
 use crate::io::{atomic, files};
 use crate::manifest;
@@ -153,7 +153,7 @@ pub fn publish(
     }
     let sums = publish::sums(&files);
     // It is gone with this; nobody but us looks for it.
-    let home = TemporaryDir::new_in(&temporary_home()?, "mlc-package-")?;
+    let home = MarkedDir::new_in(&temporary_home()?, "mlc-package-")?;
     if !sums.is_empty() {
         let path = home.path().join(publish::SUMS);
         atomic::write(&path, sums.as_bytes())?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::io::dir::TemporaryDir;
 use crate::io::environment::Environment;
+use crate::io::marked::MarkedDir;
 use crate::io::process::{self, Cancel, End, LogLimit, Program};
 use crate::io::{digest, dir, files};
 use crate::model::{Digest, Target};
@@ -122,7 +122,7 @@ fn brand(environment: &Environment) -> Option<String> {
 }
 
 fn ask(sysctl: &Utf8Path, environment: &Environment) -> Option<String> {
-    let space = TemporaryDir::new_in(&environment.temporary_home(), "mlc-package-").ok()?;
+    let space = MarkedDir::new_in(&environment.temporary_home(), "mlc-package-").ok()?;
     let log = space.path().join("answer");
     let program = Program {
         path: sysctl,

@@ -139,7 +139,7 @@ impl Memory {
                     files::remove_file(&home.join(name))?;
                 }
             }
-            atomic::write(&path, &serde_json::to_vec(&self.record)?)
+            atomic::write_unsynced(&path, &serde_json::to_vec(&self.record)?)
         };
         let _: io::Result<()> = write();
     }

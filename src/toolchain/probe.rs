@@ -8,9 +8,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{ProbeEnd, ToolchainError};
-use crate::io::dir::TemporaryDir;
 use crate::io::environment::Environment;
 use crate::io::files;
+use crate::io::marked::MarkedDir;
 use crate::io::process::{self, Cancel, End, LogLimit, Program, last_lines};
 
 const PROBE: &str = include_str!("probe.py");
@@ -53,7 +53,7 @@ pub(super) fn ask(
 ) -> Result<Option<Answer>, ToolchainError> {
     let files_error = |source| ToolchainError::Files { python: python.to_owned(), source };
     let space =
-        TemporaryDir::new_in(&environment.temporary_home(), "mlc-package-").map_err(files_error)?;
+        MarkedDir::new_in(&environment.temporary_home(), "mlc-package-").map_err(files_error)?;
     let directory = space.path().join("empty");
     crate::io::dir::create(&directory).map_err(files_error)?;
     let (log, answer) = (space.path().join("log"), space.path().join("answer.json"));

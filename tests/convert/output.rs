@@ -175,6 +175,7 @@ fn an_interrupted_run_leaves_nothing_and_the_next_one_converts() {
     scene.write();
     fs_err::create_dir(scene.root.join(".model.mlc-package-dead")).unwrap();
     fs_err::write(scene.root.join(".model.mlc-package-dead/params_shard_0.bin"), "half").unwrap();
+    fs_err::write(scene.root.join(".model.mlc-package-dead/.mlc-package"), "").unwrap();
     assert_eq!(scene.convert("q4f16_1", &[]).exit, Some(0));
     assert_eq!(names(&scene.root), ["checkpoint", "model"]);
 }

@@ -21,6 +21,7 @@ mod hub_lock;
 mod interrupted;
 mod kept;
 mod llvm;
+mod lost;
 mod metal;
 mod models;
 mod output;

@@ -74,7 +74,7 @@ pub fn model_type(checkpoint: &Utf8Path) -> Result<String, ConvertError> {
 pub fn write(request: &ChatRequest<'_>) -> Result<ChatSummary, ConvertError> {
     let (text, found, summary) = describe(request)?;
     found.copy(request.checkpoint, request.output)?;
-    atomic::write(&request.output.join(ChatConfig::FILE_NAME), text.as_bytes())
+    atomic::write_unsynced(&request.output.join(ChatConfig::FILE_NAME), text.as_bytes())
         .map_err(ConvertError::Write)?;
     Ok(summary)
 }

@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::rules;
 use crate::convert::ConvertError;
 use crate::convert::chat::{self, read_config, read_object_if_there};
+use crate::io::contents::Contents;
 use crate::io::files;
-use crate::io::map::MappedFile;
 use crate::model::ByteSize;
 
 /// The most a `chat_template.jinja` may hold in bytes; real ones have a few thousand.
@@ -214,7 +214,7 @@ fn added_tokens(path: &Utf8Path) -> Result<BTreeMap<u64, String>, ConvertError> 
         let limit = ByteSize(TOKENIZER_LIMIT);
         return Err(ConvertError::TooLarge { path: path.to_owned(), limit });
     }
-    let text = MappedFile::open(path).map_err(failed)?;
+    let text = Contents::open(path).map_err(failed)?;
     let json: TokenizerJson<'_> =
         serde_json::from_slice(&text).map_err(|error| ConvertError::Invalid {
             path: path.to_owned(),

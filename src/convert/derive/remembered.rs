@@ -23,7 +23,7 @@ pub fn recall(cache_dir: &Utf8Path, source: &str) -> Option<ConvTemplate> {
 pub fn remember(cache_dir: &Utf8Path, source: &str, template: ConvTemplate) {
     let note = note(cache_dir, source);
     if files::create_dir_all(files::parent(&note)).is_ok() {
-        let _ = atomic::write(&note, template.as_str().as_bytes());
+        let _ = atomic::write_unsynced(&note, template.as_str().as_bytes());
     }
 }
 

@@ -19,7 +19,7 @@ use crate::convert::weights::{self, Summary, WeightsError};
 use crate::fetch::package::HubRequest;
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
-use crate::io::swap::Staging;
+use crate::io::swap::{KnownBy, Staging};
 use crate::io::{dir, files, link};
 use crate::model::{ChatConfig, Device, DownloadPolicy, HubRepo, MetalChoice, Overrides};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
@@ -165,7 +165,8 @@ pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Con
     for warning in done.chat.iter().flat_map(|chat| &chat.warnings) {
         ui.warn(warning);
     }
-    staging.publish(&previous.into_iter().collect()).map_err(WeightsError::Output)?;
+    let previous = previous.into_iter().map(|path| (path, KnownBy::Name)).collect();
+    staging.publish(|_| previous).map_err(WeightsError::Output)?;
     let Done { weights, chat, seconds, cached } = done;
     let seconds = (seconds * 1e3).round() / 1e3;
     let (output, engine) = (request.output.clone(), choice.to_string());

@@ -11,7 +11,7 @@ use camino::Utf8Path;
 pub(super) use self::info::TokenizerInfo;
 use self::vocabulary::TokenizerJson;
 use super::ConvertError;
-use crate::io::map::MappedFile;
+use crate::io::contents::Contents;
 use crate::io::{atomic, files, link};
 use crate::model::{ByteSize, LinkMode, git_lfs};
 
@@ -69,7 +69,7 @@ pub(super) fn read(
     if files::size(&path).map_err(failed)? > LIMIT {
         return Err(ConvertError::TooLarge { path, limit: ByteSize(LIMIT) });
     }
-    let text = MappedFile::open(&path).map_err(failed)?;
+    let text = Contents::open(&path).map_err(failed)?;
     let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
     if git_lfs::is_pointer(&text) {
         return Err(invalid(git_lfs::NOT_PULLED.to_owned()));

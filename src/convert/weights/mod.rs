@@ -178,7 +178,7 @@ fn write_index(
     TensorCache::parse(text.as_bytes())
         .map_err(|error| WeightsError::Output(std::io::Error::other(error)))?;
     let write = |name: &str, text: &str| {
-        atomic::write(&output.join(name), text.as_bytes()).map_err(WeightsError::Output)
+        atomic::write_unsynced(&output.join(name), text.as_bytes()).map_err(WeightsError::Output)
     };
     write(index::FILE_NAME, &text)?;
     b16.map_or(Ok(()), |text| write(index::B16_FILE_NAME, &text))

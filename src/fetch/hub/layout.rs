@@ -12,7 +12,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Commit, RemoteDigest, RemoteFile};
-use crate::io::{atomic, files, link};
+use crate::io::{atomic, files, link, sync};
 use crate::model::{Digest, HubRepo, LinkMode, ShardPath};
 
 /// One repository's part of the cache.
@@ -65,7 +65,7 @@ impl RepoCache {
     /// copy.
     pub(super) fn point(&self, commit: &Commit, file: &RemoteFile) -> io::Result<()> {
         let pointer = self.snapshot(commit).join(file.path.as_path());
-        files::create_dir_all(files::parent(&pointer))?;
+        sync::create_dir_all(files::parent(&pointer))?;
         let up = "../".repeat(file.path.as_str().split('/').count() + 1);
         let target = format!("{up}blobs/{}", file.digest);
         let beside = beside(&pointer);
@@ -73,7 +73,8 @@ impl RepoCache {
         files::symlink(Utf8Path::new(&target), &beside).or_else(|_| {
             link::place(&self.blob(file.digest), &beside, LinkMode::Auto).map(|_| ())
         })?;
-        files::rename(&beside, &pointer)
+        files::rename(&beside, &pointer)?;
+        sync::dir(files::parent(&pointer))
     }
 
     /// Removes a file's content and its name in a commit's snapshot.
@@ -95,14 +96,14 @@ impl RepoCache {
             return Ok(());
         }
         let path = self.dir().join("refs").join(revision.as_path());
-        files::create_dir_all(files::parent(&path))?;
+        sync::create_dir_all(files::parent(&path))?;
         atomic::write(&path, commit.as_str().as_bytes())
     }
 
     /// Makes the directories that a download needs, and marks the cache as one that backups may
     /// leave out (<https://bford.info/cachedir/>).
     pub(super) fn prepare(&self) -> io::Result<()> {
-        files::create_dir_all(&self.blobs())?;
+        sync::create_dir_all(&self.blobs())?;
         files::create_dir_all(&self.root.join(".locks").join(&self.name))?;
         let tag = self.root.join("CACHEDIR.TAG");
         if !files::is_file(&tag) {

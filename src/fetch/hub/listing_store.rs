@@ -58,7 +58,7 @@ impl ListingStore {
             commit: commit.clone(),
             files: (&listing.files[..]).into(),
         };
-        atomic::write(&path, &serde_json::to_vec(&stored)?)
+        atomic::write_unsynced(&path, &serde_json::to_vec(&stored)?)
     }
 
     fn path(&self, repo: &HubRepo, commit: &Commit) -> Utf8PathBuf {

@@ -10,7 +10,6 @@ mod github;
 mod local;
 mod remote;
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use crate::github::api::{Api, ApiOptions};
 use crate::io::cancel::Cancel;
 use crate::io::http::Url;
 use crate::io::http::address::printable;
+use crate::io::swap::KnownBy;
 use crate::io::{files, space, swap};
 use crate::manifest;
 use crate::model::ByteSize;
@@ -202,14 +202,16 @@ fn from(
     for archive in &list.archives {
         one(assets, &list, archive, staging.path(), cancel, events)?;
     }
-    let previous = match files::read_if_there(&output.join(manifest::FILE_NAME)) {
-        Ok(Some(text)) => manifest::outputs_of(&text),
-        _ => BTreeSet::new(),
-    };
     if cancel.is_cancelled() {
         return Err(UnpackError::Interrupted);
     }
-    staging.publish(&previous).map_err(failed)?;
+    let previous = |dist: &Utf8Path| {
+        let text = files::read_if_there(&dist.join(manifest::FILE_NAME));
+        let outputs = text.ok().flatten().map(|text| manifest::outputs_of(&text));
+        let outputs = outputs.unwrap_or_default().into_iter();
+        outputs.map(|(path, (bytes, digest))| (path, KnownBy::Content(bytes, digest))).collect()
+    };
+    staging.publish(previous).map_err(failed)?;
     Ok(list)
 }
 

@@ -273,7 +273,7 @@ impl Part {
         let Some(hasher) = open.hasher.take() else { return Ok(Ended::Open) };
         let found = hasher.finish();
         if found == self.file.digest {
-            self.publish()?;
+            self.publish(&open.disk)?;
             *stage = Stage::Finished;
             return Ok(Ended::Verified);
         }

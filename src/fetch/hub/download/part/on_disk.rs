@@ -9,7 +9,7 @@ use crate::fetch::hub::HubError;
 use crate::fetch::hub::download::ranges::Ranges;
 use crate::io::lock::Lock;
 use crate::io::positioned::PositionedFile;
-use crate::io::{atomic, files};
+use crate::io::{atomic, files, sync};
 
 impl Part {
     pub(super) fn incomplete(&self) -> Utf8PathBuf {
@@ -72,8 +72,11 @@ impl Part {
         self.remove_sidecar()
     }
 
-    pub(super) fn publish(&self) -> Result<(), HubError> {
+    /// Gives the whole file its name; it is on the disk before.
+    pub(super) fn publish(&self, disk: &PositionedFile) -> Result<(), HubError> {
+        disk.sync()?;
         files::rename(&self.incomplete(), &self.cache.blob(self.file.digest))?;
+        sync::dir(&self.cache.blobs())?;
         self.remove_sidecar()?;
         self.point()
     }
