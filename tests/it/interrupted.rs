@@ -92,11 +92,14 @@ fn ctrl_c_while_another_compiles_ends_the_wait() {
 }
 
 /// A pipe that nobody writes into, in the place of a config.
+/// Standard input is a pipe that nobody writes into.
+const SILENT: &str = "exec \"$@\" <>pipe";
+
 fn with_a_silent_config() -> Scene {
     let scene = Scene::with_models("android", &[]);
     let config = scene.app().join("mlc-package-config.json");
     fs_err::remove_file(&config).unwrap();
-    scene.call(&["pipe"]).through_shell("mkfifo mlc-package-config.json").ok();
+    scene.call(&["pipe"]).through_shell("mkfifo pipe").ok();
     scene
 }
 
@@ -104,7 +107,7 @@ fn with_a_silent_config() -> Scene {
 fn what_cannot_look_for_the_wish_to_stop_is_ended_by_the_signal() {
     use std::os::unix::process::ExitStatusExt as _;
     let scene = with_a_silent_config();
-    let mut run = scene.call(&["check"]).spawn();
+    let mut run = scene.call(&["check", "/dev/stdin"]).through_shell(SILENT).spawn();
     // It may be at its beginning still: then it is ended there.
     std::thread::sleep(Duration::from_millis(100));
     run.signal(Signal::TERM);
@@ -116,7 +119,8 @@ fn what_cannot_look_for_the_wish_to_stop_is_ended_by_the_signal() {
 fn who_asks_again_and_again_is_not_kept_waiting() {
     use std::os::unix::process::ExitStatusExt as _;
     let scene = with_a_silent_config();
-    let mut run = scene.build(&[]).spawn();
+    let build = scene.build(&["--package-config", "/dev/stdin"]);
+    let mut run = build.through_shell(SILENT).spawn();
     wait_for("the end of build", || {
         let ended = run.has_ended();
         if !ended {
