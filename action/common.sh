@@ -9,6 +9,10 @@ state=$RUNNER_TEMP/mlc-package
 # shellcheck disable=SC2034 # for those who source this
 logs=$state/logs
 
+# A config of a pull request bundles nothing that lies elsewhere on the runner. A workflow that sets
+# the variable, to nothing if it likes, means what it says.
+export MLC_PACKAGE_CONFINE_TO=${MLC_PACKAGE_CONFINE_TO-$GITHUB_WORKSPACE}
+
 # The text of a workflow command: no line of it is a command of its own.
 escape() {
   local text=$1
@@ -124,7 +128,8 @@ with_toolchain() {
     HF_ENDPOINT HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE HF_TOKEN \
     HTTPS_PROXY HTTP_PROXY NO_PROXY https_proxy http_proxy no_proxy \
     MLC_DOWNLOAD_CACHE_POLICY MLC_JIT_POLICY \
-    MLC_PACKAGE_CACHE_DIR MLC_PACKAGE_COMPILE_TIMEOUT MLC_PACKAGE_JOBS MLC_PACKAGE_LOG_DIR; do
+    MLC_PACKAGE_CACHE_DIR MLC_PACKAGE_COMPILE_TIMEOUT MLC_PACKAGE_CONFINE_TO MLC_PACKAGE_JOBS \
+    MLC_PACKAGE_LOG_DIR; do
     # Without a value: docker takes it from here, and it is in no list of processes.
     if [[ -n ${!name:-} ]]; then arguments+=(--env "$name"); fi
   done

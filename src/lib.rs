@@ -4,9 +4,12 @@
 //! The modules, in the order in which data flows through them:
 //!
 //! ```text
-//! config -> fetch -> (convert) -> plan -> compile -> library -> binding -> assemble -> manifest
-//!        -> report -> publish
+//! config -> plan -> toolchain -> fetch -> (convert) -> compile -> library -> binding -> assemble
+//!        -> manifest -> report -> publish
 //! ```
+//!
+//! The library is for this program's own tests, and promises nobody anything: the command line, the
+//! formats of its output and the exit codes are what is public.
 //!
 //! `doctor` looks beforehand whether the machine can do all this.
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the

@@ -36,6 +36,7 @@ use crate::convert::job::{ConversionsRequest, PackageConversions};
 use crate::doctor::examine;
 pub use crate::doctor::examine::{DoctorRequest, doctor};
 use crate::error::Error;
+use crate::fetch::hub::HubOptions;
 use crate::fetch::package::{HubRequest, PackageModels};
 pub use crate::fetch::update_lock::{Locked, Update};
 use crate::io::environment::Environment;
@@ -151,6 +152,15 @@ impl PackageRequest {
         }
     }
 
+    /// Where models of the Hub lie; none where its settings are wrong, which is told by who asks it.
+    pub(crate) fn hub_cache(&self) -> Option<Utf8PathBuf> {
+        let environment = &self.environment;
+        let get = |name: &str| environment.text(name).map(str::to_owned);
+        let home = environment.directory.join(environment.text("HOME").unwrap_or_default());
+        let options = HubOptions::from_variables(&get, &home, &self.cache_dir).ok()?;
+        Some(environment.directory.join(&options.cache_dir))
+    }
+
     fn conversions<'a>(&'a self, target: &'a Target) -> ConversionsRequest<'a> {
         ConversionsRequest {
             environment: &self.environment,
@@ -260,7 +270,7 @@ pub(crate) fn read_whole_config(
     request: &PackageRequest,
     ui: &Ui,
 ) -> Result<(PackageConfig, Checked), Error> {
-    let mut checked = check::check_config(&request.package_config);
+    let mut checked = check::check_config(&request.package_config, &request.environment);
     if request.strict {
         checked = checked.deny_warnings();
     }

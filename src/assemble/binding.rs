@@ -8,6 +8,7 @@ use crate::binding::obtain::Binder;
 use crate::binding::planned::{APP_CONFIG, MLC4J};
 use crate::binding::{BindingError, Kit, LinkRequest, link};
 use crate::error::Error;
+use crate::io::dir;
 use crate::io::files::{self, TreeKind};
 use crate::manifest::{BindingOrigin, BindingRecord, PartRecord};
 use crate::model::LinkMode;
@@ -58,13 +59,10 @@ impl Binder<'_> {
         };
         let library = out.join(recipe.output.as_path());
         let archive = assembly.absolute(self.archive)?;
-        let name = format!(
-            "mlc-package-link-{}-{}.log",
-            kit.record.fingerprint.short(),
-            std::process::id()
-        );
         // A cache that cannot be written to serves kits all the same.
-        let log = self.request.environment.temporary_home().join(name);
+        let home = self.request.environment.temporary_home();
+        let begin = format!("mlc-package-link-{}-", kit.record.fingerprint.short());
+        let log = dir::new_file(&home, &begin, ".log").map_err(BindingError::from)?;
         let (seconds, bytes) = assembly.make(&library, |place| {
             let request = LinkRequest {
                 binding: &self.prepared.binding,

@@ -57,6 +57,9 @@ pub(super) fn android(
         Ok(read) => read,
         Err(why) => return Ok(Err(format!("of the link command: {why}"))),
     };
+    if let Some(why) = command.refusal() {
+        return Ok(Err(format!("of the link command: {why}")));
+    }
     let mut kept = Vec::new();
     for (from, path) in inputs {
         if is_thin_archive(&from)? {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::answers::{self, Answers};
-use super::{BindingError, Surroundings};
+use super::{BindingError, Surroundings, git_settings};
 use crate::io::answer::{self, Question};
 use crate::io::cancel::Cancel;
 use crate::io::files::{self, TreeKind};
@@ -45,6 +45,8 @@ impl<'a> Identifier<'a> {
     ) -> Self {
         let mut variables = given.variables.clone();
         // Git sets these for hooks: they would have it look at another repository.
+        // What a tree lacks is not fetched for a look at it.
+        variables.insert("GIT_NO_LAZY_FETCH".into(), "1".into());
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
             variables.remove(&OsString::from(name));
         }
@@ -62,6 +64,7 @@ impl<'a> Identifier<'a> {
     fn of_tree(&mut self, tree: &Utf8Path, depth: usize) -> io::Result<String> {
         if depth > 0
             && files::exists(&tree.join(".git"))
+            && git_settings::are_harmless(tree)
             && let Some(status) = self.status(tree)?
         {
             return self.of_repository(tree, &status, depth);
@@ -77,6 +80,8 @@ impl<'a> Identifier<'a> {
         let args = [
             "-c",
             "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
             "--no-optional-locks",
             "status",
             "--porcelain=v2",

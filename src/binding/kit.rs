@@ -100,6 +100,9 @@ impl KitRecord {
                 return Err(format!("`{path}` has {size} bytes instead of {}", file.bytes));
             }
         }
+        if let Some(why) = record.link.iter().find_map(|link| link.command.refusal()) {
+            return Err(format!("its command is not run: {why}"));
+        }
         let known = |path: &ShardPath| record.files.iter().any(|file| file.path == *path);
         let mut read = record.link.iter().flat_map(|link| link.command.files());
         if let Some(path) = read.find(|path| !known(path)) {
@@ -142,4 +145,50 @@ pub(super) fn keep(from: &Utf8Path, dir: &Utf8Path, path: ShardPath) -> std::io:
     }
     let (digest, bytes) = digest::file(&to)?;
     Ok(KitFile { path, bytes, digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::KitRecord;
+
+    #[test]
+    fn a_kit_that_runs_something_else_is_not_used_however_well_it_is_sealed() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = Utf8Path::from_path(dir.path()).unwrap();
+        let write = |program: &str| {
+            let record = serde_json::json!({
+                "fingerprint": format!("blake3:{}", "0".repeat(64)),
+                "inputs": {},
+                "device": "android",
+                "seconds": 1.0,
+                "created": 1,
+                "files": [],
+                "link": {
+                    "output": "lib.so",
+                    "command": {
+                        "words": [
+                            serde_json::from_str::<serde_json::Value>(program).unwrap(),
+                            [{"text": "-o"}], ["output"], ["model"],
+                        ],
+                        "needs": [],
+                    },
+                },
+            });
+            let record: KitRecord = serde_json::from_value(record).unwrap();
+            record.write(dir).unwrap();
+            KitRecord::read(dir)
+        };
+        write(r#"["ndk", {"text": "/bin/clang++"}]"#).unwrap();
+        for program in [
+            r#"[{"text": "/bin/sh"}]"#,
+            r#"[{"kit": "files/000-clang++"}]"#,
+            r#"["ndk", {"text": "/../../tmp/clang++"}]"#,
+            r#"["ndk", {"text": "/bin/python3"}]"#,
+        ] {
+            let refused = write(program).unwrap_err();
+            assert!(refused.starts_with("its command is not run: its program"), "{refused}");
+        }
+    }
 }

@@ -11,6 +11,42 @@ use crate::model::ShardPath;
 /// Google Play wants what it loads to fit pages of 16 KiB.
 const PAGE: u64 = 16 << 10;
 
+/// The drivers and linkers of an NDK, also with the name of a target before them.
+const LINKERS: [&str; 5] = ["clang", "clang++", "ld", "ld.lld", "lld"];
+
+/// What the arguments begin with by which Clang and LLD start programs, load code, take further
+/// arguments from elsewhere, or write files beside the library.
+const DANGEROUS: [&str; 28] = [
+    "Map",
+    "MD",
+    "MF",
+    "MMD",
+    "T",
+    "X",
+    "ccc-",
+    "cc1",
+    "config",
+    "dependency-file",
+    "dumpdir",
+    "fcrash-diagnostics",
+    "fembed-bitcode-marker-file",
+    "foptimization-record",
+    "fpass-plugin",
+    "fplugin",
+    "ftime-trace",
+    "ld-path",
+    "load",
+    "mllvm",
+    "o",
+    "out",
+    "plugin",
+    "reproduce",
+    "save-temps",
+    "serialize-diagnostics",
+    "specs",
+    "wrapper",
+];
+
 /// A link command without places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkCommand {
@@ -251,6 +287,16 @@ impl LinkCommand {
         Some((program, arguments))
     }
 
+    /// Says what of it could run another program than a linker of the NDK, or write elsewhere. A
+    /// kit lies in a cache: somebody else may have written it.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let mut words = self.words.iter();
+        if !words.next().is_some_and(|program| is_linker(program)) {
+            return Some("its program is not a linker of the NDK".to_owned());
+        }
+        words.find_map(|word| refused(word))
+    }
+
     /// The files of the kit that it reads.
     pub(super) fn files(&self) -> impl Iterator<Item = &ShardPath> {
         self.words.iter().flatten().filter_map(|piece| match piece {
@@ -258,6 +304,62 @@ impl LinkCommand {
             _ => None,
         })
     }
+}
+
+/// A driver or a linker in the NDK's own directory of programs.
+fn is_linker(program: &Word) -> bool {
+    let [Piece::Ndk, Piece::Text(below)] = program.as_slice() else { return false };
+    let Some(below) = below.strip_prefix('/') else { return false };
+    let is_plain = below.parse::<ShardPath>().is_ok();
+    let name = Utf8Path::new(below).file_name().unwrap_or_default();
+    is_plain && LINKERS.iter().any(|known| name == *known || name.ends_with(&format!("-{known}")))
+}
+
+/// What of a word would have a linker start a program, load code, read further words or write
+/// somewhere.
+fn refused(word: &Word) -> Option<String> {
+    // Places become the NDK's: what is below it is trusted as its linker is.
+    let text: String = word
+        .iter()
+        .map(|piece| match piece {
+            Piece::Text(text) => text.as_str(),
+            Piece::Ndk => "<ndk>",
+            Piece::Kit(_) => "<kit>",
+            Piece::Model => "<model>",
+            Piece::Output => "<output>",
+        })
+        .collect();
+    let shown = || Some(format!("it has the argument `{text:.80}`"));
+    if text == "-o" {
+        return None;
+    }
+    for part in text.split(',') {
+        if part.starts_with('@') {
+            return shown();
+        }
+        let Some(flag) = part.strip_prefix('-') else { continue };
+        let flag = flag.trim_start_matches('-');
+        let value = flag.split_once('=').map(|(_, value)| value);
+        let is_place = flag.starts_with('B') || flag.starts_with("prefix");
+        let below_ndk = flag.starts_with("B<ndk>") || value.is_some_and(|v| v.starts_with("<ndk>"));
+        let is_safe = match flag {
+            _ if flag.starts_with("fuse-ld") => {
+                value.is_some_and(|name| ["lld", "gold", "bfd", "mold", "ld"].contains(&name))
+            }
+            _ if flag.starts_with("Bsymbolic") || ["Bstatic", "Bdynamic"].contains(&flag) => true,
+            _ if is_place
+                || flag.starts_with("gcc-toolchain")
+                || flag.starts_with("gcc-install") =>
+            {
+                below_ndk
+            }
+            _ => !DANGEROUS.iter().any(|start| flag.starts_with(start)),
+        };
+        if !is_safe || flag.contains("..") {
+            return shown();
+        }
+    }
+    None
 }
 
 fn written(word: &Word, places: &NewPlaces<'_>) -> String {

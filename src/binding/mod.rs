@@ -15,6 +15,7 @@ mod build;
 pub mod checks;
 mod collect;
 mod error;
+mod git_settings;
 mod identity;
 mod kit;
 mod kit_inventory;

@@ -10,6 +10,7 @@ use crate::config::render::{self, Contents, Repository};
 use crate::config::{self, Checked};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::{PackageName, Project};
 use crate::pipeline;
@@ -47,6 +48,7 @@ enum CheckFormat {
 
 pub(super) fn run(args: &CheckArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     let repository = repository()?;
+    let environment = Environment::current()?;
     let mut good = true;
     let (project_file, usual) =
         (Utf8Path::new(project::FILE_NAME), Utf8Path::new(config::FILE_NAME));
@@ -57,7 +59,12 @@ pub(super) fn run(args: &CheckArgs, context: &mut Context<'_>) -> Result<Exit, E
     }
     for path in &configs {
         if !is_project(path) {
-            good &= print(&checked_config(path, args.strict), args.format, &repository, context)?;
+            good &= print(
+                &checked_config(path, args.strict, &environment),
+                args.format,
+                &repository,
+                context,
+            )?;
             continue;
         }
         let checked = project::check_file(path);
@@ -70,7 +77,12 @@ pub(super) fn run(args: &CheckArgs, context: &mut Context<'_>) -> Result<Exit, E
             named.push(usual);
         }
         for path in named {
-            good &= print(&checked_config(path, args.strict), args.format, &repository, context)?;
+            good &= print(
+                &checked_config(path, args.strict, &environment),
+                args.format,
+                &repository,
+                context,
+            )?;
         }
     }
     Ok(if good { Exit::Ok } else { Exit::Config })
@@ -105,8 +117,8 @@ fn is_project(path: &Utf8Path) -> bool {
     matches!(path.extension(), Some("yml" | "yaml"))
 }
 
-fn checked_config(path: &Utf8Path, strict: bool) -> Checked {
-    let checked = pipeline::check(path);
+fn checked_config(path: &Utf8Path, strict: bool, environment: &Environment) -> Checked {
+    let checked = pipeline::check(path, environment);
     if strict { checked.deny_warnings() } else { checked }
 }
 

@@ -70,6 +70,14 @@ impl Telling<'_> {
                 self.error(source);
                 self.say(&error.to_string(), None);
             }
+            // One line would hold them all, with `\n` between them.
+            Error::Unfetched(models) => {
+                let last = models.len().saturating_sub(1);
+                for (index, model) in models.iter().enumerate() {
+                    let message = format!("model `{}`: {}", model.model_id, model.why);
+                    self.say(&message, error.help().filter(|_| index == last).as_deref());
+                }
+            }
             // Its diagnostics were shown, and they end with their number.
             Error::Config(_) | Error::Project(_) => self.annotate(&error.to_string()),
             Error::Validation(problems) => {

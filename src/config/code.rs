@@ -79,6 +79,8 @@ codes! {
     LocalModelRevision, "local-model-revision", Error;
     /// A local model's directory is missing.
     MissingModel, "missing-model", Error;
+    /// A model or a library lies outside of the directory that configs are confined to.
+    Confined, "confined", Error;
     /// A local model's directory lacks a file that it must have.
     IncompleteModel, "incomplete-model", Error;
     /// A local model's `mlc-chat-config.json` cannot be used.

@@ -34,7 +34,7 @@ fn model_ids(sink: &mut Sink, entries: &[Entry]) {
         } else {
             (
                 format!(
-                    "the model_id {name} differs from {} in case only",
+                    "the model_id {name} differs from {} only in case or in the form of an accent",
                     quote(first.value.as_str())
                 ),
                 "rename one of them: on macOS and iOS both would be one directory",

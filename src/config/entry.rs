@@ -122,6 +122,7 @@ fn model_id(sink: &mut Sink, fields: &Fields) -> Option<At<ModelId>> {
         _ => "take the model's own name: `phi-2-q4f16_1-MLC`, for instance".to_owned(),
     };
     let what = match why {
+        ModelIdError::NotPortable(why) => &format!(" has {why}"),
         ModelIdError::Empty => " is empty",
         ModelIdError::Dots => " cannot be `.` or `..`",
         ModelIdError::Separator => " holds a `/` or `\\`",

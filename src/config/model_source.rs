@@ -1,4 +1,4 @@
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::diagnostic::Sink;
 use super::fields::At;
@@ -96,6 +96,11 @@ fn local(
     let candidates = checker.place.candidates(text.value);
     let mut file = false;
     for dir in &candidates {
+        if let Some(confined) = checker.surroundings.outside_of(dir) {
+            let what = format!("the model directory {}", quote(text.value));
+            checker.sink.push(outside(&what, text, &confined));
+            return None;
+        }
         match checker.surroundings.model_dir(dir) {
             ModelDir::Missing => {}
             ModelDir::NotADirectory => file = true,
@@ -147,6 +152,14 @@ fn local(
     };
     checker.sink.push(Diagnostic::new(Code::MissingModel, text.span, message, help));
     None
+}
+
+/// Something that a config names lies where the config may not look.
+pub(super) fn outside(what: &str, text: At<&str>, confined: &Utf8Path) -> Diagnostic {
+    let message = format!("{what} is not in {}", quote_path(confined));
+    let help = "the config may only name what is in the directory that MLC_PACKAGE_CONFINE_TO names: \
+                copy it there, or name a repository, `HF://user/repo`";
+    Diagnostic::new(Code::Confined, text.span, message, help)
 }
 
 /// What a path that leads nowhere was certainly meant to be.

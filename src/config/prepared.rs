@@ -5,6 +5,7 @@ use jsonc_parser::common::Ranged;
 
 use super::diagnostic::Sink;
 use super::fields::{At, Fields, string_at};
+use super::model_source::outside;
 use super::package::Checker;
 use super::quote::{quote, quote_path};
 use super::{Code, Diagnostic, Span};
@@ -110,6 +111,13 @@ fn same_name(first: At<&str>, second: At<&str>, name: &LibraryName) -> Diagnosti
 
 fn find(checker: &mut Checker, key: At<&str>, path: At<&str>) -> Option<Utf8PathBuf> {
     let candidates = checker.place.candidates(path.value);
+    for candidate in candidates.iter().filter(|_| !path.value.is_empty()) {
+        if let Some(confined) = checker.surroundings.outside_of(candidate) {
+            let what = format!("the library {}", quote(path.value));
+            checker.sink.push(outside(&what, path, &confined));
+            return None;
+        }
+    }
     let there = candidates.iter().find(|candidate| checker.surroundings.is_file(candidate));
     if let (Some(there), false) = (there, path.value.is_empty()) {
         return Some(there.clone());

@@ -43,6 +43,11 @@ pub trait Surroundings {
         Vec::new()
     }
 
+    /// The directory that models and libraries must lie in, if this path does not.
+    fn outside_of(&self, _path: &Utf8Path) -> Option<Utf8PathBuf> {
+        None
+    }
+
     /// Why a raw checkpoint's conversation template does not follow from its files; none where it
     /// does, and where nobody looks.
     fn template_doubt(&self, _checkpoint: &Utf8Path) -> Option<TemplateDoubt> {

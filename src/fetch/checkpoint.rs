@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use super::hub::{Commit, FetchEvent, Listing, RemoteFile};
 use super::{Existing, FetchError, HubModels};
 use crate::io::in_use::InUse;
-use crate::model::{HubRepo, ShardPath};
+use crate::model::{HubRepo, ShardPath, total};
 
 /// A raw checkpoint of the Hub whose list of files is known.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl HubModels {
         let missing = || {
             checkpoint.files.iter().filter(|file| !self.hub.cached(repo, &checkpoint.commit, file))
         };
-        (missing().count() as u64, missing().map(|file| file.bytes).sum())
+        (missing().count() as u64, total(missing().map(|file| file.bytes)))
     }
 
     /// Downloads what is not here; gives the directory of all.

@@ -13,7 +13,7 @@ use crate::io::in_use::InUse;
 use crate::io::{digest, space, stamp};
 use crate::model::{
     ChatConfig, DownloadPolicy, FileRole, HubRepo, ModelFile, ModelFiles, Shard, ShardPath,
-    TensorCache,
+    TensorCache, total,
 };
 
 /// How the models of the Hub are had.
@@ -304,7 +304,7 @@ impl HubModels {
             large.filter(|file| self.is_missing(repo, &commit, file))
         };
         let missing_files = missing().count() as u64;
-        let missing_bytes = missing().map(|file| file.bytes).sum();
+        let missing_bytes = total(missing().map(|file| file.bytes));
         let files = ModelFiles { dir, chat_config, tensor_cache, files };
         Ok(HubModel {
             files,

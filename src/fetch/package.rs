@@ -197,8 +197,8 @@ impl PackageModels {
     /// Adds to what is to be downloaded.
     pub fn count(&mut self, files: u64, bytes: u64) {
         if let Some(fetch) = &mut self.fetch {
-            fetch.files += files;
-            fetch.bytes.0 += bytes;
+            fetch.files = fetch.files.saturating_add(files);
+            fetch.bytes.0 = fetch.bytes.0.saturating_add(bytes);
         }
     }
 

@@ -10,6 +10,7 @@ use camino::Utf8Path;
 
 use super::cancel::Cancel;
 use super::process::Variables;
+use super::process::for_child;
 
 /// How often it is looked whether somebody asked to stop.
 const POLL: Duration = Duration::from_millis(20);
@@ -42,7 +43,7 @@ pub fn ask(question: &Question<'_>, cancel: &Cancel) -> io::Result<Option<Vec<u8
     let mut child = Command::new(question.path)
         .args(question.args)
         .env_clear()
-        .envs(question.variables)
+        .envs(for_child(question.variables, &[]))
         .current_dir(question.directory)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

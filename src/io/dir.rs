@@ -144,6 +144,17 @@ pub fn rename(from: &Utf8Path, to: &Utf8Path) -> io::Result<()> {
     fs_err::rename(from, to)
 }
 
+/// Makes an empty file whose name nobody could know before, in a directory that others may write
+/// to, and leaves it there.
+pub fn new_file(home: &Utf8Path, begin: &str, end: &str) -> io::Result<Utf8PathBuf> {
+    super::files::create_dir_all(home)?;
+    let made = tempfile::Builder::new().prefix(begin).suffix(end).tempfile_in(home)?;
+    let (_, path) = made.keep().map_err(|error| error.error)?;
+    Utf8PathBuf::from_path_buf(path).map_err(|path| {
+        io::Error::new(io::ErrorKind::InvalidData, format!("`{}` is not UTF-8", path.display()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use camino::Utf8Path;

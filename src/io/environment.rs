@@ -64,8 +64,9 @@ impl Environment {
         }
         // A relative entry of PATH means the user's directory too: the compiler runs tools.
         if let Some(path) = self.get("PATH") {
-            let entries =
-                std::env::split_paths(path).map(|entry| self.directory.as_std_path().join(entry));
+            let entries = std::env::split_paths(path)
+                .filter(|entry| !entry.as_os_str().is_empty())
+                .map(|entry| self.directory.as_std_path().join(entry));
             if let Ok(joined) = std::env::join_paths(entries) {
                 variables.insert("PATH".into(), joined);
             }

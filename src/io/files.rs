@@ -242,6 +242,34 @@ fn not_utf8(path: &std::path::Path) -> io::Error {
     )
 }
 
+/// The part of an absolute path that is Git's or GitHub's: what lies there is run, by either.
+pub fn reserved(path: &Utf8Path) -> Option<&str> {
+    let is_reserved =
+        |part: &&str| [".git", ".github"].iter().any(|name| part.eq_ignore_ascii_case(name));
+    path.components().map(|part| part.as_str()).find(is_reserved)
+}
+
+/// The path without links, as far as it is there; absolute.
+pub fn real(path: &Utf8Path) -> Utf8PathBuf {
+    let mut missing = Utf8PathBuf::new();
+    let mut there = path;
+    loop {
+        if let Ok(found) = canonical(if there == "" { Utf8Path::new(".") } else { there }) {
+            return found.join(missing);
+        }
+        match (there.parent(), there.file_name()) {
+            (Some(parent), Some(name)) => {
+                missing = match missing.as_str() {
+                    "" => name.into(),
+                    _ => Utf8Path::new(name).join(missing),
+                };
+                there = parent;
+            }
+            _ => return path.to_owned(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use camino::Utf8Path;

@@ -75,10 +75,21 @@ const POLL: Duration = Duration::from_millis(20);
 /// Standard input is empty. On Unix the program leads a process group of its own, so that
 /// Ctrl-C on the terminal reaches us alone and we end the whole group: SIGTERM, two seconds of
 /// grace, SIGKILL. Whatever of the group outlives the program is killed too.
+///
+/// It gets no token and no entry of `PATH` that means its working directory: [`for_child`].
 pub fn run(program: &Program<'_>, cancel: &Cancel) -> io::Result<Ended> {
+    run_with_tokens(program, &[], cancel)
+}
+
+/// [`run`], with the tokens that are named.
+pub fn run_with_tokens(
+    program: &Program<'_>,
+    tokens: &[&str],
+    cancel: &Cancel,
+) -> io::Result<Ended> {
     let log = BoundedLog::create(program.log, program.log_limit)?;
     let started = Instant::now();
-    let (mut child, output) = spawn(program)?;
+    let (mut child, output) = spawn(program, tokens)?;
     let log = Arc::new(Mutex::new(log));
     let drained = copy_output(output, &log)?;
 
@@ -130,8 +141,47 @@ pub fn find_program(
     path_variable: Option<&OsStr>,
     directory: &Utf8Path,
 ) -> Option<Utf8PathBuf> {
-    let found = which::which_in(name, path_variable, directory).ok()?;
+    // An empty entry means the working directory, where strangers may put programs.
+    let path = path_variable.map(without_empty);
+    let found = which::which_in(name, path, directory).ok()?;
     Utf8PathBuf::from_path_buf(directory.as_std_path().join(found)).ok()
+}
+
+/// Variables that let their owner act as somebody. What we start runs code of others: compilers'
+/// plugins, build scripts, `trust_remote_code`.
+const TOKENS: [&str; 9] = [
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HUGGINGFACE_TOKEN",
+    "GITHUB_TOKEN",
+    "GH_TOKEN",
+    "GH_ENTERPRISE_TOKEN",
+    "GITHUB_ENTERPRISE_TOKEN",
+    "INPUT_TOKEN",
+    "INPUT_HF-TOKEN",
+];
+/// What GitHub's runner tells its actions alone: tokens of its cache, its artifacts and its identity.
+const OF_RUNNER: &str = "ACTIONS_";
+
+/// The variables that a child sees: no token but those that are named, and no entry of `PATH` that
+/// means its working directory.
+pub(super) fn for_child(variables: &Variables, tokens: &[&str]) -> Variables {
+    let is_secret = |name: &OsStr| {
+        let name = name.to_string_lossy().to_ascii_uppercase();
+        (TOKENS.contains(&&*name) || name.starts_with(OF_RUNNER)) && !tokens.contains(&&*name)
+    };
+    let kept = variables.iter().filter(|(name, _)| !is_secret(name));
+    kept.map(|(name, value)| {
+        let value = if name == "PATH" { without_empty(value) } else { value.clone() };
+        (name.clone(), value)
+    })
+    .collect()
+}
+
+fn without_empty(path: &OsStr) -> OsString {
+    let entries = std::env::split_paths(path).filter(|entry| !entry.as_os_str().is_empty());
+    // Joining fails only for an entry with a separator in it, which splitting excludes.
+    std::env::join_paths(entries).unwrap_or_default()
 }
 
 /// Whether an executable is a script, which another program interprets.
@@ -142,13 +192,13 @@ pub fn is_script(executable: &Utf8Path) -> io::Result<bool> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that starts programs")]
-fn spawn(program: &Program<'_>) -> io::Result<(Child, io::PipeReader)> {
+fn spawn(program: &Program<'_>, tokens: &[&str]) -> io::Result<(Child, io::PipeReader)> {
     let (output, input) = io::pipe()?;
     let mut command = Command::new(program.path);
     command
         .args(program.args)
         .env_clear()
-        .envs(program.variables)
+        .envs(for_child(program.variables, tokens))
         .current_dir(program.directory)
         .stdin(Stdio::null())
         .stdout(input.try_clone()?)

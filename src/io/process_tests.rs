@@ -3,7 +3,10 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{Cancel, End, Ended, LogLimit, Program, Variables, find_program, last_lines, run};
+use super::{
+    Cancel, End, Ended, LogLimit, Program, Variables, find_program, last_lines, run,
+    run_with_tokens,
+};
 
 struct Scene {
     _dir: tempfile::TempDir,
@@ -175,4 +178,54 @@ fn programs_are_found_as_a_shell_finds_them() {
     assert_eq!(find_program("bin/tool", None, &scene.path), Some(tool));
     assert_eq!(find_program("tool", None, &scene.path), None);
     assert_eq!(find_program("bin", Some(scene.path.as_os_str()), &scene.path), None);
+}
+
+#[test]
+fn a_child_gets_no_token_and_does_not_search_where_it_stands() {
+    let variables: Variables = [
+        ("PATH", ":/usr/bin::/bin:"),
+        ("HF_TOKEN", "hf_secret"),
+        ("GITHUB_TOKEN", "ghs_secret"),
+        ("GH_TOKEN", "ghp_secret"),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "secret"),
+        ("actions_runtime_token", "secret"),
+        ("HF_HOME", "/cache"),
+    ]
+    .map(|(name, value)| (name.into(), value.into()))
+    .into();
+    let dir = tempfile::tempdir().unwrap();
+    let dir = Utf8Path::from_path(dir.path()).unwrap();
+    let log = dir.join("log");
+    let mut program = Program {
+        path: Utf8Path::new("/usr/bin/env"),
+        args: &[],
+        variables: &variables,
+        directory: dir,
+        log: &log,
+        log_limit: LogLimit::default(),
+        limit: None,
+    };
+    assert!(matches!(run(&program, &Cancel::default()).unwrap().how, End::Exit(0)));
+    let text = fs_err::read_to_string(&log).unwrap();
+    let mut lines: Vec<_> = text.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["HF_HOME=/cache", "PATH=/usr/bin:/bin"]);
+    program.limit = None;
+    run_with_tokens(&program, &["HF_TOKEN"], &Cancel::default()).unwrap();
+    let text = fs_err::read_to_string(&log).unwrap();
+    assert!(text.contains("HF_TOKEN=hf_secret") && !text.contains("ghs_secret"), "{text}");
+}
+
+#[test]
+fn a_program_is_not_looked_for_where_one_stands() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = Utf8Path::from_path(dir.path()).unwrap();
+    let tool = dir.join("tool");
+    fs_err::write(&tool, "#!/bin/sh\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(&tool, mode).unwrap();
+    for path in ["", ":/nowhere", "/nowhere:", "/a::/b"] {
+        assert_eq!(find_program("tool", Some(path.as_ref()), dir), None, "{path:?}");
+    }
+    assert_eq!(find_program("./tool", None, dir), Some(dir.join("./tool")));
 }

@@ -68,6 +68,11 @@ impl Staging {
             let message = format!("`{target}` is a dangling link, and a directory is needed there");
             return Err(io::Error::new(io::ErrorKind::NotFound, message));
         }
+        if let Some(part) = files::reserved(&place) {
+            let message =
+                format!("`{place}` is in `{part}`, where Git and GitHub look for programs");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
         let inside = exists && is_mount_point(&place)?;
         let home = if inside { place.as_path() } else { files::parent(&place) };
         rescue(home, &place, inside)?;

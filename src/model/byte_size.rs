@@ -69,8 +69,13 @@ impl FromStr for ByteSize {
 
 impl std::iter::Sum for ByteSize {
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
-        Self(iter.map(|size| size.0).sum())
+        Self(total(iter.map(|size| size.0)))
     }
+}
+
+/// The sum of sizes that a stranger may have written: the largest number where it would be more.
+pub fn total(sizes: impl IntoIterator<Item = u64>) -> u64 {
+    sizes.into_iter().fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod overrides_argument;
 mod package;
 pub mod pinned;
 mod policy;
+mod portable;
 mod project;
 mod python_json;
 mod quantization;
@@ -33,7 +34,7 @@ mod visible;
 
 pub use age::{Age, NotAnAge};
 pub use budget::{Budget, Budgets, Level, Levels, Limits, Measure, PackageBudgets};
-pub use byte_size::{ByteSize, NotASize};
+pub use byte_size::{ByteSize, NotASize, total};
 pub use chat_config::{ChatConfig, ChatConfigError};
 pub use compiler::{CompileInputs, CompileRecord, CompilerIdentity, PackageIdentity};
 pub use config_class::{Completed, ConfigClass, Refused};
@@ -54,6 +55,7 @@ pub use package::{
     HubRepo, LocalModel, ModelEntry, ModelSource, PackageConfig, PreparedLibrary, SourceError,
 };
 pub use policy::{DownloadPolicy, JitPolicy, LinkMode, UnknownChoice};
+pub use portable::{NotPortable, folded, portable};
 pub use project::{
     ArchiveCompression, CommentPolicy, PackageName, PackageNameError, Project, ProjectPackage,
     PublishSettings,

@@ -1,7 +1,7 @@
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use super::{ChatConfig, ShardPath, TensorCache};
+use super::{ChatConfig, ShardPath, TensorCache, total};
 
 /// A model directory that was looked through and found whole.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,11 +64,11 @@ impl ModelFiles {
 
     /// The bytes of all files of a role.
     pub fn bytes_of(&self, role: FileRole) -> u64 {
-        self.files.iter().filter(|file| file.role == role).map(|file| file.bytes).sum()
+        total(self.files.iter().filter(|file| file.role == role).map(|file| file.bytes))
     }
 
     /// The bytes of all files.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
+        total(self.files.iter().map(|file| file.bytes))
     }
 }

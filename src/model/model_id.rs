@@ -3,6 +3,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::{NotPortable, folded, portable};
+
 /// A model's unique name in a package, upstream's `model_id`. It is fit to be one directory
 /// name, since `dist/bundle/<model_id>/` holds the weights.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -30,6 +32,9 @@ pub enum ModelIdError {
     /// `dist/bundle/mlc-app-config.json` is a file of the package.
     #[error("`mlc-app-config.json` is the name of a file beside the models")]
     Reserved,
+    /// A directory that is another one on some system.
+    #[error("a model_id is a directory on every system: it has {0}")]
+    NotPortable(NotPortable),
 }
 
 impl ModelId {
@@ -38,10 +43,10 @@ impl ModelId {
         &self.0
     }
 
-    /// The id folded so that two ids which differ only in case are equal: they would be one
-    /// directory on macOS and Windows.
+    /// The id folded so that two ids which differ only in case or in the form of an accent are
+    /// equal: they would be one directory on macOS and Windows.
     pub fn case_folded(&self) -> String {
-        self.0.to_lowercase()
+        folded(&self.0)
     }
 }
 
@@ -67,6 +72,7 @@ impl FromStr for ModelId {
         if text.eq_ignore_ascii_case("mlc-app-config.json") {
             return Err(ModelIdError::Reserved);
         }
+        portable(text).map_err(ModelIdError::NotPortable)?;
         Ok(Self(text.to_owned()))
     }
 }
@@ -85,7 +91,7 @@ impl<'de> Deserialize<'de> for ModelId {
 
 #[cfg(test)]
 mod tests {
-    use super::{ModelId, ModelIdError};
+    use super::{ModelId, ModelIdError, NotPortable};
 
     #[test]
     fn an_id_is_one_directory_name() {
@@ -100,6 +106,9 @@ mod tests {
             ("a\0b", ModelIdError::Control),
             (&"x".repeat(300), ModelIdError::TooLong),
             ("MLC-app-config.json", ModelIdError::Reserved),
+            ("CON", ModelIdError::NotPortable(NotPortable::Device)),
+            (".git", ModelIdError::NotPortable(NotPortable::Git)),
+            ("a\u{202e}b", ModelIdError::NotPortable(NotPortable::Invisible)),
         ] {
             assert_eq!(text.parse::<ModelId>(), Err(why), "{text:?}");
         }

@@ -4,6 +4,8 @@ use std::str::FromStr;
 use camino::Utf8Path;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
+use super::{NotPortable, portable};
+
 /// A file of a model directory, relative to it: what `tensor-cache.json` or a listing names,
 /// once it is known to stay inside.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -28,6 +30,9 @@ pub enum ShardPathError {
     /// More than 255 bytes in a part, or 1024 in all.
     #[error("too long a name")]
     TooLong,
+    /// A part that is another file on some system, or no file at all.
+    #[error("{0}")]
+    NotPortable(NotPortable),
 }
 
 impl ShardPath {
@@ -61,7 +66,7 @@ impl FromStr for ShardPath {
                 "" => return Err(ShardPathError::Empty),
                 "." | ".." => return Err(ShardPathError::Dots),
                 _ if part.len() > 255 => return Err(ShardPathError::TooLong),
-                _ => {}
+                _ => portable(part).map_err(ShardPathError::NotPortable)?,
             }
         }
         Ok(Self(text.to_owned()))
@@ -83,7 +88,7 @@ impl<'de> Deserialize<'de> for ShardPath {
 
 #[cfg(test)]
 mod tests {
-    use super::{ShardPath, ShardPathError};
+    use super::{NotPortable, ShardPath, ShardPathError};
 
     #[test]
     fn a_path_stays_inside_the_directory() {
@@ -99,6 +104,10 @@ mod tests {
             ("a\\..\\x", ShardPathError::Character),
             ("a\0", ShardPathError::Character),
             (&"x".repeat(256), ShardPathError::TooLong),
+            (".git/config", ShardPathError::NotPortable(NotPortable::Git)),
+            ("a/.Git", ShardPathError::NotPortable(NotPortable::Git)),
+            ("a/con.bin", ShardPathError::NotPortable(NotPortable::Device)),
+            ("a\u{202e}b", ShardPathError::NotPortable(NotPortable::Invisible)),
         ] {
             assert_eq!(text.parse::<ShardPath>(), Err(why), "{text:?}");
         }

@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use super::portable::is_invisible;
+
 /// What begins a command of the runner's old form, wherever in a line it is.
 const OLD_COMMAND: &str = "##[";
 
@@ -41,12 +43,6 @@ pub fn without_command(line: &str) -> Cow<'_, str> {
         }
         _ => Cow::Borrowed(line),
     }
-}
-
-/// Characters that reorder or hide their neighbours.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}'
-        | '\u{feff}')
 }
 
 #[cfg(test)]

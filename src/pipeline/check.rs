@@ -1,19 +1,34 @@
 //! A config's check, by all that this program knows of models.
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::config::{Checked, Disk, ModelDir, Surroundings, TemplateDoubt, check_file_with};
 use crate::convert::ConvertError;
 use crate::convert::derive::derive;
+use crate::io::environment::Environment;
+use crate::io::files;
 use crate::model::ChatConfig;
+
+/// Names the directory that a config's models and libraries must lie in: the action sets it to the
+/// workspace, so that the config of somebody else's pull request bundles nothing out of the caches.
+const CONFINE_TO: &str = "MLC_PACKAGE_CONFINE_TO";
 
 /// The disk, and what can be derived of checkpoints on it.
 struct Checkpoints {
     /// Whether models are looked at as a build does when it reads them.
     whole: bool,
+    confined_to: Option<Utf8PathBuf>,
 }
 
 impl Surroundings for Checkpoints {
+    /// By where links lead. What is not there is told as such, but for where that would be.
+    fn outside_of(&self, path: &Utf8Path) -> Option<Utf8PathBuf> {
+        let confined = self.confined_to.as_ref()?;
+        let root = files::canonical(confined).unwrap_or_else(|_| confined.clone());
+        let real = files::real(path);
+        (!real.starts_with(&root)).then_some(root)
+    }
+
     fn model_dir(&self, dir: &Utf8Path) -> ModelDir {
         Disk.model_dir(dir)
     }
@@ -38,11 +53,16 @@ impl Surroundings for Checkpoints {
 }
 
 /// Reads a config file and checks it, the models and checkpoints on this machine included.
-pub fn check(path: &Utf8Path) -> Checked {
-    check_file_with(path, &Checkpoints { whole: true })
+pub fn check(path: &Utf8Path, environment: &Environment) -> Checked {
+    look(path, environment, true)
 }
 
 /// The same for who reads the models afterwards, and says what is missing of them as that.
-pub(crate) fn check_config(path: &Utf8Path) -> Checked {
-    check_file_with(path, &Checkpoints { whole: false })
+pub(crate) fn check_config(path: &Utf8Path, environment: &Environment) -> Checked {
+    look(path, environment, false)
+}
+
+fn look(path: &Utf8Path, environment: &Environment, whole: bool) -> Checked {
+    let confined_to = environment.text(CONFINE_TO).map(|dir| environment.directory.join(dir));
+    check_file_with(path, &Checkpoints { whole, confined_to })
 }

@@ -6,7 +6,7 @@ use super::{count, write_table};
 use crate::manifest::{
     BindingOrigin, BindingRecord, LibraryOrigin, LibraryRecord, Manifest, ModelRecord,
 };
-use crate::model::ByteSize;
+use crate::model::{ByteSize, total};
 
 /// What a build made, for people: the package's sizes, a row a model.
 pub fn write_summary(out: &mut dyn Write, manifest: &Manifest, dist: &Utf8Path) -> io::Result<()> {
@@ -30,9 +30,9 @@ pub fn write_summary(out: &mut dyn Write, manifest: &Manifest, dist: &Utf8Path) 
         writeln!(out)?;
     }
     let archive = Utf8Path::new("lib").join(manifest.device.archive_name());
-    let bundled: u64 = manifest.models.iter().filter(|m| m.bundled).map(|m| m.sizes.total()).sum();
+    let bundled: u64 = total(manifest.models.iter().filter(|m| m.bundled).map(|m| m.sizes.total()));
     let download: u64 =
-        manifest.models.iter().filter(|m| !m.bundled).map(|m| m.sizes.total()).sum();
+        total(manifest.models.iter().filter(|m| !m.bundled).map(|m| m.sizes.total()));
     let sizes = [
         ("model libraries", manifest.bytes_of(&archive), dist.join(&archive).to_string()),
         ("bundled models", Some(bundled), dist.join("bundle").to_string()),

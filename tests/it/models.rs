@@ -139,6 +139,15 @@ fn a_local_model_beside_hub_models_can_be_built_alone() {
     let run = scene.build(&["--offline"]).fails(11);
     run.says("model `phi-2`: the revision `main` of `mlc-ai/phi-2-q4f16_1-MLC` is not in");
     assert_eq!(scene.compiled(), [""; 0]);
+    // Each model in a line of its own.
+    scene.configure(|config| {
+        let mut second = config["model_list"][1].clone();
+        second["model_id"] = "phi-3".into();
+        config["model_list"].as_array_mut().unwrap().push(second);
+    });
+    let run = scene.build(&["--offline"]).fails(11);
+    run.says("\nerror: model `phi-3`: ");
+    assert!(!run.stderr.contains("\\n"), "{}", run.shown());
     scene.build(&["--only", "one-q0f16"]).ok();
 }
 

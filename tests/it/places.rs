@@ -20,6 +20,12 @@ fn a_package_is_made_neither_in_a_model_nor_over_the_cache() {
     let cache = scene.cache();
     refused(cache.as_str(), "the cache is in this directory");
     refused(cache.parent().unwrap().as_str(), "the cache is in this directory");
+    let hub = scene.root.join("home/.cache/huggingface/hub");
+    fs_err::create_dir_all(&hub).unwrap();
+    refused(hub.as_str(), "the cache is in this directory");
+    for reserved in [".git", ".github", ".github/workflows", "x/.GIT/hooks"] {
+        refused(reserved, "is not for packages");
+    }
     fs_err::os::unix::fs::symlink("models/one", scene.app().join("link")).unwrap();
     refused("link", in_model);
     // MLC LLM's own documentation has models in dist/.
@@ -79,4 +85,33 @@ fn nothing_to_pin_makes_no_lock_file() {
     assert!(!scene.app().join("mlc-package.lock").exists());
     let run = scene.call(&["lock", "--update", "one-q0f16"]).fails(2);
     run.says("help: it has none at all: there is nothing to pin\n");
+}
+
+#[test]
+fn a_config_that_is_confined_names_nothing_outside() {
+    let scene = Scene::with_models("android", &["one"]);
+    let root = scene.app();
+    let confined =
+        |arguments: &[&str]| scene.call(arguments).env("MLC_PACKAGE_CONFINE_TO", root.as_str());
+    confined(&["build", "--no-binding"]).ok();
+    // A model that a cache on the runner holds, by its path and through a link.
+    let elsewhere = scene.root.join("private");
+    fs_err::rename(scene.app().join("models/one"), &elsewhere).unwrap();
+    fs_err::os::unix::fs::symlink(&elsewhere, scene.app().join("models/one")).unwrap();
+    for model in [elsewhere.as_str(), "../private", "models/one"] {
+        scene.configure(|config| config["model_list"][0]["model"] = model.into());
+        for arguments in [&["check"][..], &["plan", "--no-binding"], &["build", "--no-binding"]] {
+            let run = confined(arguments).fails(10);
+            let shown = format!("{}{}", run.stdout, run.stderr);
+            assert!(shown.contains("[confined]") && shown.contains("is not in"), "{shown}");
+        }
+    }
+    scene.build(&[]).ok();
+    scene.configure(|config| {
+        config["model_lib_path_for_prepare_libs"] =
+            serde_json::json!({ "mine": "../private/mlc-chat-config.json" });
+        config["model_list"][0]["model"] = "HF://user/model".into();
+    });
+    let run = confined(&["check"]).fails(10);
+    assert!(run.stdout.contains("[confined]"), "{}", run.shown());
 }

@@ -123,6 +123,41 @@ fn what_cannot_be_run_elsewhere_is_refused_with_the_reason() {
     }
 }
 
+#[test]
+fn a_kit_runs_nothing_but_a_linker_of_the_ndk() {
+    let refusal = |program: &str, flag: &str| {
+        let text = format!("'{program}' {flag} -o out.so {MODEL}");
+        read_at_b(&text).unwrap().command.refusal()
+    };
+    let clang = "/opt/ndk 27/toolchains/llvm/prebuilt/linux-x86_64/bin/clang++";
+    let flags = "-O3 -fuse-ld=lld -Wl,-Bsymbolic '-B/opt/ndk 27/bin' -Wl,--build-id=sha1 -Qunused";
+    assert_eq!(refusal(clang, flags), None);
+    assert_eq!(refusal("/opt/ndk 27/bin/aarch64-linux-android24-clang", ""), None);
+    for program in ["/bin/sh", "/tmp/clang++", "/opt/ndk 27/bin/python3"] {
+        assert!(refusal(program, "").is_some(), "{program}");
+    }
+    for flag in [
+        "-fuse-ld=/tmp/evil",
+        "--ld-path=/tmp/evil",
+        "-B/tmp",
+        "--prefix=/tmp",
+        "-fplugin=/tmp/evil.so",
+        "-Xclang",
+        "-Wl,--load-pass-plugin=/tmp/evil.so",
+        "-Wl,-mllvm,-load=/tmp/evil.so",
+        "-Wl,-Map=/home/me/.bashrc",
+        "-Wl,-o,/home/me/.bashrc",
+        "-o/home/me/.bashrc",
+        "@/tmp/words",
+        "-Wl,@/tmp/words",
+        "--config=/tmp/x",
+        "-ccc-install-dir",
+        "'-B/opt/ndk 27/../../tmp'",
+    ] {
+        assert!(refusal(clang, flag).is_some(), "{flag}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -12,6 +12,10 @@ use crate::io::process::{self, Cancel, End, LogLimit, Program, Variables};
 use crate::io::reason;
 use crate::model::{ChatConfig, OverrideValue, TensorCache};
 
+/// `gen_config` and `convert_weight` use `transformers`, which may look on the Hub for what a
+/// tokenizer lacks.
+const TOKENS: [&str; 2] = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"];
+
 /// How many of a log's last lines an error carries.
 const LINES: usize = 20;
 
@@ -126,7 +130,7 @@ impl MlcEngine<'_> {
             log_limit: LogLimit::default(),
             limit: Some(self.limit),
         };
-        let ended = process::run(&program, self.cancel);
+        let ended = process::run_with_tokens(&program, &TOKENS, self.cancel);
         let failure = match ended.map(|ended| ended.how) {
             Ok(End::Exit(0)) => return Ok(()),
             Ok(End::Exit(code)) => EngineFailure::Exit(code),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::RemoteDigest;
-use crate::model::{ShardPath, ShardPathError};
+use crate::model::{ShardPath, ShardPathError, folded};
 
 /// More files than any model has.
 pub(super) const MAX_FILES: usize = 100_000;
@@ -27,6 +27,10 @@ pub struct RemoteFile {
     pub digest: RemoteDigest,
 }
 
+/// The largest file that is believed in, in bytes: 128 TiB. With [`MAX_FILES`] of them, sums fit.
+const LARGEST: u64 = 1 << 47;
+const _: () = assert!((MAX_FILES as u64) < u64::MAX / LARGEST);
+
 /// Why a list of files must not be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
@@ -34,11 +38,16 @@ pub enum ListingError {
     #[error("the file name {0:?} has {1}")]
     Name(String, ShardPathError),
     /// Two names that some file systems take for one, or a file that is also a directory.
-    #[error("`{0}` and `{1}` are one name on a file system that ignores case")]
+    #[error(
+        "`{0}` and `{1}` are one name on a file system that ignores case, or the form of accents"
+    )]
     Collision(String, String),
     /// No digest of either kind.
     #[error("`{0}` has no digest")]
     Digest(String),
+    /// More than any file system holds: sums of such sizes would wrap.
+    #[error("`{0}` is said to have {1} bytes, which no file has")]
+    Size(String, u64),
     /// Too many.
     #[error("there are more than {MAX_FILES} files")]
     TooMany,
@@ -119,12 +128,15 @@ impl Listing {
         let mut names = BTreeMap::new();
         for file in &files {
             let path = file.path.as_str();
-            if let Some(other) = names.insert(path.to_lowercase(), path) {
+            if file.bytes > LARGEST {
+                return Err(ListingError::Size(path.to_owned(), file.bytes));
+            }
+            if let Some(other) = names.insert(folded(path), path) {
                 return Err(ListingError::Collision(other.to_owned(), path.to_owned()));
             }
         }
         for file in &files {
-            let lower = file.path.as_str().to_lowercase();
+            let lower = folded(file.path.as_str());
             for (at, _) in lower.match_indices('/') {
                 if let Some(other) = names.get(&lower[..at]) {
                     let path = file.path.as_str().to_owned();
@@ -198,9 +210,27 @@ mod tests {
     #[test]
     fn no_two_files_share_a_place() {
         assert!(listing(&["a/b", "a/c", "ab"]).is_ok());
-        for paths in [["A", "a"], ["a", "a"], ["a/B", "A/b"], ["a", "A/b"], ["Ä", "ä"]] {
+        for paths in [
+            ["A", "a"],
+            ["a", "a"],
+            ["a/B", "A/b"],
+            ["a", "A/b"],
+            ["Ä", "ä"],
+            ["\u{e9}", "e\u{301}"],
+        ] {
             assert!(matches!(listing(&paths), Err(ListingError::Collision(..))), "{paths:?}");
         }
+    }
+
+    #[test]
+    fn a_size_that_no_file_has_is_refused() {
+        let file =
+            |bytes| RemoteFile { path: "a".parse().unwrap(), bytes, digest: OID.parse().unwrap() };
+        for bytes in [u64::MAX, 1 << 63] {
+            let refused = Listing::new(vec![file(bytes)]).unwrap_err();
+            assert_eq!(refused, ListingError::Size("a".to_owned(), bytes));
+        }
+        assert!(Listing::new(vec![file(super::LARGEST)]).is_ok());
     }
 
     #[test]

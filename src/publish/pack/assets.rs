@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AssetName, Compression, PackError, PackageName, Sha256};
 use crate::manifest;
-use crate::model::{Device, Digest, ModelId, ShardPath};
+use crate::model::{Device, Digest, ModelId, ShardPath, folded};
 
 /// The end of the file's name.
 pub const SUFFIX: &str = "-assets.json";
@@ -181,12 +181,12 @@ pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a ShardPath>) -> Res
     let mut files = BTreeSet::new();
     let mut dirs: BTreeMap<String, &str> = BTreeMap::new();
     for path in paths.map(ShardPath::as_str) {
-        if !files.insert(path.to_lowercase()) {
+        if !files.insert(folded(path)) {
             return Err(format!("`{path}` is listed twice, or in upper and lower case"));
         }
         for (end, _) in path.match_indices('/') {
             let dir = path.get(..end).unwrap_or_default();
-            if *dirs.entry(dir.to_lowercase()).or_insert(dir) != dir {
+            if *dirs.entry(folded(dir)).or_insert(dir) != dir {
                 return Err(format!("the directory of `{path}` is in upper and lower case"));
             }
         }

@@ -47,7 +47,8 @@ impl PackageTrees {
             Node::group(name, vec![Node::leaf("unused", Kind::Data, library.archive)])
         }));
         if package.linked_by == LinkedBy::Binding {
-            let libraries: u64 = package.libraries.iter().map(|library| library.archive).sum();
+            let libraries: u64 =
+                crate::model::total(package.libraries.iter().map(|library| library.archive));
             let rest = package.sizes.linked.bytes().saturating_sub(libraries);
             app.push(Node::leaf("runtime", Kind::Runtime, rest));
         }

@@ -1,0 +1,103 @@
+use std::process::Command;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use proptest::prelude::*;
+
+use super::{are_harmless, gitlinks, starts_programs};
+
+struct Repository {
+    _dir: tempfile::TempDir,
+    root: Utf8PathBuf,
+}
+
+fn git(dir: &Utf8Path, args: &[&str]) -> String {
+    let settings =
+        ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always"];
+    let mut command = Command::new("git");
+    command.current_dir(dir).args(settings).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let output = command.output().expect("tests need git");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+impl Repository {
+    /// A repository with a submodule in `sub/module`.
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Utf8Path::from_path(dir.path()).unwrap().canonicalize_utf8().unwrap();
+        for name in ["inner", "tree"] {
+            let path = root.join(name);
+            fs_err::create_dir(&path).unwrap();
+            git(&path, &["init", "-q"]);
+            fs_err::write(path.join("file.txt"), "text\n").unwrap();
+            git(&path, &["add", "."]);
+            git(&path, &["commit", "-qm", "one"]);
+        }
+        let tree = root.join("tree");
+        git(&tree, &["submodule", "add", "-q", "../inner", "sub/module"]);
+        git(&tree, &["commit", "-qm", "two"]);
+        Self { _dir: dir, root }
+    }
+
+    fn tree(&self) -> Utf8PathBuf {
+        self.root.join("tree")
+    }
+}
+
+#[test]
+fn a_repository_as_it_is_cloned_is_harmless() {
+    let repository = Repository::new();
+    assert!(are_harmless(&repository.tree()));
+    for version in ["2", "3", "4"] {
+        git(&repository.tree(), &["update-index", "--index-version", version]);
+        let index = fs_err::read(repository.tree().join(".git/index")).unwrap();
+        assert_eq!(gitlinks(&index), Some(vec!["sub/module".to_owned()]), "version {version}");
+    }
+    git(&repository.tree(), &["update-index", "--split-index"]);
+    assert!(!are_harmless(&repository.tree()));
+}
+
+#[test]
+fn filters_of_a_repository_and_of_its_submodules_are_seen() {
+    let repository = Repository::new();
+    let tree = repository.tree();
+    git(&tree.join("sub/module"), &["config", "filter.x.clean", "touch /tmp/x; cat"]);
+    assert!(!are_harmless(&tree));
+    git(&tree.join("sub/module"), &["config", "--remove-section", "filter.x"]);
+    assert!(are_harmless(&tree));
+    git(&tree, &["config", "include.path", "other"]);
+    assert!(!are_harmless(&tree));
+    git(&tree, &["config", "--unset", "include.path"]);
+    git(&tree, &["config", "extensions.worktreeConfig", "true"]);
+    git(&tree, &["config", "--worktree", "filter.x.process", "touch /tmp/x"]);
+    assert!(!are_harmless(&tree));
+}
+
+#[test]
+fn settings_are_read_as_git_reads_them() {
+    for text in [
+        "[filter \"x\"]\n\tclean = evil",
+        "[core] bare = false [ FILTER \"x\"] clean = evil",
+        "[includeIf \"gitdir:/\"] path = x",
+        "[remote \"origin\"] promisor = true",
+        "[protocol] allow = always",
+    ] {
+        assert!(starts_programs(text.as_bytes()), "{text}");
+    }
+    let usual = "[core]\n\tbare = false\n[remote \"origin\"]\n\turl = https://a/b\n";
+    assert!(!starts_programs(usual.as_bytes()));
+}
+
+proptest! {
+    #[test]
+    fn an_index_of_any_bytes_is_read_or_refused(
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..400),
+        version in 0_u8..6,
+    ) {
+        let _ = gitlinks(&bytes);
+        if bytes.len() > 12 {
+            bytes[..8].copy_from_slice(&[b'D', b'I', b'R', b'C', 0, 0, 0, version]);
+            let _ = gitlinks(&bytes);
+        }
+    }
+}
