@@ -11,7 +11,7 @@ logs=$state/logs
 
 # A config of a pull request bundles nothing that lies elsewhere on the runner. A workflow that sets
 # the variable, to nothing if it likes, means what it says.
-export MLC_PACKAGE_CONFINE_TO=${MLC_PACKAGE_CONFINE_TO-$GITHUB_WORKSPACE}
+export MLC_PACKAGE_CONFINE_TO=${MLC_PACKAGE_CONFINE_TO-${GITHUB_WORKSPACE:-}}
 
 # The text of a workflow command: no line of it is a command of its own.
 escape() {

@@ -24,16 +24,20 @@ pub use self::report::{NamedPath, ReportRequest, over_budget, report};
 pub use self::report_baseline::{BaselineSource, Variable};
 pub use self::unpack::unpack;
 use self::vram::Raised;
+use crate::assemble::binding as place;
+use crate::assemble::record::RecordedPackage;
 use crate::assemble::{AppModel, Assembly, app_config, breakdown, output, record};
 pub use crate::binding::planned::BindingOptions;
-use crate::binding::{abi_headers, obtain, planned as binding};
-use crate::compile::package::{self as compile, Had};
+use crate::binding::planned::PackageBinding;
+use crate::binding::{abi_headers, planned as binding};
+use crate::compile::package::{self as compile, Had, LibrariesRequest};
 pub use crate::compile::single::{CompileOneRequest, CompiledOne, compile_one};
 use crate::compile::{Lookup, MissReason, Store};
 use crate::config;
 use crate::config::Checked;
 use crate::convert::job::{ConversionsRequest, PackageConversions};
-use crate::doctor::examine;
+use crate::doctor::AppleChoices;
+use crate::doctor::examine::{self, RequireRequest};
 pub use crate::doctor::examine::{DoctorRequest, doctor};
 use crate::error::Error;
 use crate::fetch::hub::HubOptions;
@@ -101,21 +105,21 @@ pub struct BuildRequest {
 }
 
 /// A plan, and what was read to make it.
-pub(crate) struct Planned {
-    pub(crate) plan: Plan,
-    pub(crate) config: InputFile,
-    pub(crate) checked: Checked,
-    pub(crate) models: PackageModels,
-    pub(crate) conversions: PackageConversions,
-    pub(crate) store: Store,
-    pub(crate) toolchain: Option<Toolchain>,
-    pub(crate) binding: Option<binding::Prepared>,
+struct Planned {
+    plan: Plan,
+    config: InputFile,
+    checked: Checked,
+    models: PackageModels,
+    conversions: PackageConversions,
+    store: Store,
+    toolchain: Option<Toolchain>,
+    binding: Option<binding::Prepared>,
 }
 
 /// Says what [`build`] would do.
 pub fn plan(request: &PackageRequest, ui: &Ui, cancel: &Cancel) -> Result<Plan, Error> {
     let plan = make_plan(request, false, &mut Clock::start(), ui, cancel)?.plan;
-    output::refuse_occupied(request, &plan)?;
+    output::refuse_occupied(&request.output, &request.caches(), &plan)?;
     Ok(plan)
 }
 
@@ -123,18 +127,27 @@ pub fn plan(request: &PackageRequest, ui: &Ui, cancel: &Cancel) -> Result<Plan, 
 pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifest, Error> {
     let mut clock = Clock::start();
     let mut planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
-    output::refuse_occupied(&request.package, &planned.plan)?;
+    let package = &request.package;
+    output::refuse_occupied(&package.output, &package.caches(), &planned.plan)?;
     refuse_unfetched(&planned.plan)?;
     check_prepared(&planned.plan, &planned.models.files)?;
-    abi_headers::check(&planned, ui)?;
-    examine::require(&request.package, &planned, ui, cancel)?;
+    let compiler = planned.toolchain.as_ref();
+    if let Some(prepared) = &planned.binding {
+        abi_headers::check(&prepared.tvm(), compiler.map(|found| &found.identity), ui)?;
+    }
+    let machine = RequireRequest {
+        environment: &package.environment,
+        cache_dir: &package.cache_dir,
+        apple: AppleChoices { macabi_arch: package.macabi_arch, metal: package.metal },
+    };
+    examine::require(&machine, &planned.plan, compiler, ui, cancel)?;
     planned.models.complete(planned.plan.fetch, ui)?;
     clock.lap("download");
     if !planned.conversions.is_empty() {
         convert(request, &mut planned, ui, cancel)?;
         clock.lap("convert");
     }
-    let had = compile::compile(request, &planned, ui, cancel)?;
+    let had = compile::compile(&request.libraries(&planned), ui, cancel)?;
     clock.lap("compile");
     link_and_assemble(request, &planned, &had, clock, ui, cancel)
 }
@@ -152,8 +165,12 @@ impl PackageRequest {
         }
     }
 
-    /// Where models of the Hub lie; none where its settings are wrong, which is told by who asks it.
-    pub(crate) fn hub_cache(&self) -> Option<Utf8PathBuf> {
+    /// Where what others use lies. Where the Hub's settings are wrong, that is told by who asks it.
+    fn caches(&self) -> Vec<Utf8PathBuf> {
+        std::iter::once(self.cache_dir.clone()).chain(self.hub_cache()).collect()
+    }
+
+    fn hub_cache(&self) -> Option<Utf8PathBuf> {
         let environment = &self.environment;
         let get = |name: &str| environment.text(name).map(str::to_owned);
         let home = environment.directory.join(environment.text("HOME").unwrap_or_default());
@@ -169,6 +186,33 @@ impl PackageRequest {
             target,
             metal: self.metal,
             offline: self.offline,
+        }
+    }
+}
+
+impl PackageRequest {
+    fn binding(&self) -> PackageBinding<'_> {
+        PackageBinding {
+            environment: &self.environment,
+            cache_dir: &self.cache_dir,
+            python: self.python.as_deref(),
+            macabi_arch: self.macabi_arch,
+            options: self.binding.as_ref(),
+        }
+    }
+}
+
+impl BuildRequest {
+    fn libraries<'a>(&'a self, planned: &'a Planned) -> LibrariesRequest<'a> {
+        LibrariesRequest {
+            plan: &planned.plan,
+            models: &planned.models.files,
+            store: &planned.store,
+            toolchain: planned.toolchain.as_ref(),
+            environment: &self.package.environment,
+            policy: self.package.policy,
+            jobs: self.jobs,
+            limit: self.compile_limit,
         }
     }
 }
@@ -201,7 +245,7 @@ fn make_plan(
 ) -> Result<Planned, Error> {
     let (config, checked) = read_config(request, ui)?;
     clock.lap("config");
-    let (planned_binding, binding) = binding::prepare(request, &config, must, cancel)?
+    let (planned_binding, binding) = binding::prepare(&request.binding(), &config, must, cancel)?
         .map_or((None, None), |(a, b)| (Some(a), b));
     if planned_binding.is_some() {
         clock.lap("sources");
@@ -266,10 +310,7 @@ fn read_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Chec
 }
 
 /// The same with all its models; those of `--only` are among them.
-pub(crate) fn read_whole_config(
-    request: &PackageRequest,
-    ui: &Ui,
-) -> Result<(PackageConfig, Checked), Error> {
+fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig, Checked), Error> {
     let mut checked = check::check_config(&request.package_config, &request.environment);
     if request.strict {
         checked = checked.deny_warnings();
@@ -291,7 +332,7 @@ pub(crate) fn read_whole_config(
     Ok((config, checked))
 }
 
-pub(crate) fn toolchain(
+fn toolchain(
     request: &PackageRequest,
     device: Device,
     cancel: &Cancel,
@@ -351,9 +392,9 @@ fn assemble(
     let binding = match &planned.binding {
         Some(prepared) => {
             clock.lap("archive");
-            let (package, mode) = (&request.package, request.link_mode);
-            let models = obtain::Models { linked, archive: &archive };
-            let bound = obtain::bind(package, prepared, mode, &models, &mut assembly, ui, cancel)?;
+            let (package, mode) = (request.package.binding(), request.link_mode);
+            let models = place::Models { linked, archive: &archive };
+            let bound = place::bind(package, prepared, mode, &models, &mut assembly, ui, cancel)?;
             clock.lap("binding");
             Some(bound)
         }
@@ -366,11 +407,16 @@ fn assemble(
         }
     }
     let app_config = app_config(plan.device, &app_models(plan, &raised))?;
-    assembly.write(binding::app_config_path(planned), app_config.as_bytes())?;
+    assembly.write(
+        binding::app_config_path(planned.binding.is_some(), plan.device),
+        app_config.as_bytes(),
+    )?;
     clock.lap("assemble");
 
     let anatomy = Anatomy::of(linked);
-    let mut manifest = record::manifest(planned, sources, linked, &anatomy, clock.stages);
+    let models = &planned.models.files;
+    let package = RecordedPackage { plan, config: &planned.config, models };
+    let mut manifest = record::manifest(&package, sources, linked, &anatomy, clock.stages);
     raised.write(planned, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {
         let duplicates = breakdown::duplicates(&anatomy, plan, &planned.models.files, &outputs);

@@ -5,13 +5,54 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::assemble::Assembly;
 use crate::binding::linked::{check_android, check_apple};
 use crate::binding::obtain::Binder;
-use crate::binding::planned::{APP_CONFIG, MLC4J};
-use crate::binding::{BindingError, Kit, LinkRequest, link};
+use crate::binding::planned::{APP_CONFIG, MLC4J, PackageBinding, Prepared};
+use crate::binding::{BindingError, Built, Kit, LinkRequest, link};
 use crate::error::Error;
+use crate::io::cancel::Cancel;
 use crate::io::dir;
 use crate::io::files::{self, TreeKind};
+use crate::library::Linked;
 use crate::manifest::{BindingOrigin, BindingRecord, PartRecord};
 use crate::model::LinkMode;
+use crate::ui::Ui;
+
+/// The models of the package, and their archive in it.
+pub(crate) struct Models<'a> {
+    pub(crate) linked: &'a [Linked<'a>],
+    pub(crate) archive: &'a Utf8Path,
+}
+
+/// Has the binding and puts it into the package.
+pub(crate) fn bind(
+    request: PackageBinding<'_>,
+    prepared: &Prepared,
+    mode: LinkMode,
+    models: &Models<'_>,
+    assembly: &mut Assembly,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<BindingRecord, Error> {
+    let Models { linked, archive } = *models;
+    let binder = Binder { request, prepared, mode, archive, linked, ui, cancel };
+    let record = match binder.kit(&assembly.absolute(archive)?)? {
+        Built::Kit { kit, new } if prepared.binding.device.is_apple() => {
+            binder.copy_libraries(&kit, new, assembly)?
+        }
+        Built::Kit { kit, new } => binder.link_library(&kit, new, assembly)?,
+        Built::NoKit { why, output, seconds, lock: _lock } => {
+            ui.warn(&format!(
+                "the platform binding will be built again the next time, since no kit of it \
+                 could be kept: {why}"
+            ));
+            binder.take_output(&output, seconds, assembly)?
+        }
+    };
+    if !prepared.binding.device.is_apple() {
+        binder.copy_sources(assembly)?;
+        assembly.discard(archive)?;
+    }
+    Ok(record)
+}
 
 impl Binder<'_> {
     /// Apple: the static libraries, beside that of the models.

@@ -1,18 +1,23 @@
 //! Where a package must not be made.
 
+use camino::{Utf8Path, Utf8PathBuf};
+
 use crate::error::Error;
 use crate::io::files;
 use crate::model::ModelSource;
-use crate::pipeline::PackageRequest;
 use crate::plan::Plan;
 
 /// Refuses an output in a model's directory, whose files are bundled: the package would be in the
 /// next package. And one that has the cache in it, which others use while it is exchanged.
-pub(crate) fn refuse_occupied(request: &PackageRequest, plan: &Plan) -> Result<(), Error> {
-    let output = files::real(&request.output);
+pub(crate) fn refuse_occupied(
+    given: &Utf8Path,
+    caches: &[Utf8PathBuf],
+    plan: &Plan,
+) -> Result<(), Error> {
+    let output = files::real(given);
     let refused = |what: String| {
         Error::usage(
-            format!("--output {}: {what}", request.output),
+            format!("--output {given}: {what}"),
             "name one that holds the package alone, `dist` for instance",
         )
     };
@@ -26,8 +31,7 @@ pub(crate) fn refuse_occupied(request: &PackageRequest, plan: &Plan) -> Result<(
     if let Some(dir) = files::reserved(&output) {
         return Err(refused(format!("`{dir}` is not for packages")));
     }
-    let hub_cache = request.hub_cache();
-    for cache in std::iter::once(&request.cache_dir).chain(&hub_cache).map(|dir| files::real(dir)) {
+    for cache in caches.iter().map(|dir| files::real(dir)) {
         if cache.starts_with(&output) {
             return Err(refused("the cache is in this directory".to_owned()));
         }

@@ -1,34 +1,45 @@
 //! The manifest stage: what a build knows of a package, as its record.
 
+use std::collections::BTreeMap;
+
 use super::breakdown::{largest_kernels, largest_tensors};
 use crate::library::package::LibrarySource;
 use crate::library::{self, Anatomy, Linked};
 use crate::manifest::{
-    LibraryOrigin, LibraryRecord, LibrarySizes, Manifest, MemoryRecord, ModelRecord, ModelSizes,
-    StageRecord,
+    InputFile, LibraryOrigin, LibraryRecord, LibrarySizes, Manifest, MemoryRecord, ModelRecord,
+    ModelSizes, StageRecord,
 };
-use crate::model::{ChatConfig, Digest, FileRole};
-use crate::pipeline::Planned;
-use crate::plan::PlannedModel;
+use crate::model::{ChatConfig, Digest, FileRole, ModelFiles, ModelId};
+use crate::plan::{Plan, PlannedModel};
+
+/// What a manifest records of a package beside its libraries.
+pub(crate) struct RecordedPackage<'a> {
+    /// What was planned, and done.
+    pub(crate) plan: &'a Plan,
+    /// The config.
+    pub(crate) config: &'a InputFile,
+    /// The models' files.
+    pub(crate) models: &'a BTreeMap<ModelId, ModelFiles>,
+}
 
 /// The manifest but for the files of the package, which are not all made yet, and duplicates
 /// among them.
 pub(crate) fn manifest(
-    planned: &Planned,
+    package: &RecordedPackage<'_>,
     sources: &[LibrarySource<'_>],
     linked: &[Linked<'_>],
     anatomy: &Anatomy<'_>,
     stages: Vec<StageRecord>,
 ) -> Manifest {
-    let plan = &planned.plan;
+    let plan = package.plan;
     Manifest {
         schema: Manifest::SCHEMA,
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         device: plan.device,
         macabi_arch: plan.macabi_arch,
-        config: planned.config.clone(),
+        config: package.config.clone(),
         compiler: plan.compiler.clone(),
-        models: plan.models.iter().map(|model| model_record(planned, model, linked)).collect(),
+        models: plan.models.iter().map(|model| model_record(package, model, linked)).collect(),
         libraries: sources
             .iter()
             .zip(linked)
@@ -45,8 +56,12 @@ pub(crate) fn manifest(
     }
 }
 
-fn model_record(planned: &Planned, model: &PlannedModel, linked: &[Linked<'_>]) -> ModelRecord {
-    let files = planned.models.files.get(&model.model_id);
+fn model_record(
+    package: &RecordedPackage<'_>,
+    model: &PlannedModel,
+    linked: &[Linked<'_>],
+) -> ModelRecord {
+    let files = package.models.get(&model.model_id);
     let bytes_of = |role| files.map_or(0, |files| files.bytes_of(role));
     let chat_config = files.map(|files| &files.chat_config);
     ModelRecord {
@@ -69,18 +84,18 @@ fn model_record(planned: &Planned, model: &PlannedModel, linked: &[Linked<'_>]) 
             other: bytes_of(FileRole::Config) + bytes_of(FileRole::Other),
         },
         estimated_vram_bytes: model.estimated_vram_bytes,
-        memory: memory_of(planned, model, linked),
+        memory: memory_of(package.models, model, linked),
         largest_tensors: files.map_or_else(Vec::new, |files| largest_tensors(&files.tensor_cache)),
     }
 }
 
 /// The memory a model needs, where its library's metadata says enough.
 pub(crate) fn memory_of(
-    planned: &Planned,
+    models: &BTreeMap<ModelId, ModelFiles>,
     model: &PlannedModel,
     linked: &[Linked<'_>],
 ) -> Option<MemoryRecord> {
-    let files = planned.models.files.get(&model.model_id);
+    let files = models.get(&model.model_id);
     let linked = linked.iter().find(|linked| *linked.name == model.model_lib)?;
     memory_record(linked, &|name| files?.chat_config.number(name))
 }

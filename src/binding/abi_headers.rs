@@ -5,9 +5,8 @@ use camino::Utf8Path;
 use crate::binding::abi::{
     AbiError, C_API_HEADER, Drift, FfiVersion, MODULE_HEADER, OLD_MODULE_HEADER, compare,
 };
-use crate::error::Error;
 use crate::io::files;
-use crate::pipeline::Planned;
+use crate::model::CompilerIdentity;
 use crate::ui::Ui;
 
 /// The most that is read of a header of TVM, in bytes.
@@ -30,13 +29,13 @@ pub(crate) fn of_sources(
 
 /// Refuses to link libraries with a runtime that cannot load them. Two small headers are read, so
 /// that a cached binding is looked at too: the compiler may be another one since.
-pub(crate) fn check(planned: &Planned, ui: &Ui) -> Result<(), Error> {
-    let Some(tvm) = planned.binding.as_ref().map(super::planned::Prepared::tvm) else {
-        return Ok(());
-    };
-    let compiler = planned.toolchain.as_ref();
-    let compiler = compiler.and_then(|compiler| compiler.identity.tvm_ffi.version.as_deref());
-    if let Some(drift) = of_sources(compiler, &tvm).1? {
+pub(crate) fn check(
+    tvm: &Utf8Path,
+    compiler: Option<&CompilerIdentity>,
+    ui: &Ui,
+) -> Result<(), AbiError> {
+    let compiler = compiler.and_then(|compiler| compiler.tvm_ffi.version.as_deref());
+    if let Some(drift) = of_sources(compiler, tvm).1? {
         ui.warn(&drift.to_string());
     }
     Ok(())

@@ -291,10 +291,10 @@ impl LinkCommand {
     /// kit lies in a cache: somebody else may have written it.
     pub(super) fn refusal(&self) -> Option<String> {
         let mut words = self.words.iter();
-        if !words.next().is_some_and(|program| is_linker(program)) {
+        if !words.next().is_some_and(is_linker) {
             return Some("its program is not a linker of the NDK".to_owned());
         }
-        words.find_map(|word| refused(word))
+        words.find_map(refused)
     }
 
     /// The files of the kit that it reads.

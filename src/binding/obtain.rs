@@ -2,8 +2,7 @@
 
 use camino::Utf8Path;
 
-use super::planned::{Prepared, binding_request, python};
-use crate::assemble::Assembly;
+use super::planned::{PackageBinding, Prepared, binding_request, python};
 use crate::binding::{
     BuildEvent, BuildRequest, Built, KitLookup, KitMiss, Surroundings, build,
     prepare as prepare_binding,
@@ -11,52 +10,12 @@ use crate::binding::{
 use crate::error::Error;
 use crate::io::process::Cancel;
 use crate::library::Linked;
-use crate::manifest::BindingRecord;
 use crate::model::LinkMode;
-use crate::pipeline::PackageRequest;
 use crate::ui::Ui;
-
-/// The models of the package, and their archive in it.
-pub(crate) struct Models<'a> {
-    pub(crate) linked: &'a [Linked<'a>],
-    pub(crate) archive: &'a Utf8Path,
-}
-
-/// Has the binding and puts it into the package.
-pub(crate) fn bind(
-    request: &PackageRequest,
-    prepared: &Prepared,
-    mode: LinkMode,
-    models: &Models<'_>,
-    assembly: &mut Assembly,
-    ui: &Ui,
-    cancel: &Cancel,
-) -> Result<BindingRecord, Error> {
-    let Models { linked, archive } = *models;
-    let binder = Binder { request, prepared, mode, archive, linked, ui, cancel };
-    let record = match binder.kit(assembly)? {
-        Built::Kit { kit, new } if prepared.binding.device.is_apple() => {
-            binder.copy_libraries(&kit, new, assembly)?
-        }
-        Built::Kit { kit, new } => binder.link_library(&kit, new, assembly)?,
-        Built::NoKit { why, output, seconds, lock: _lock } => {
-            ui.warn(&format!(
-                "the platform binding will be built again the next time, since no kit of it \
-                 could be kept: {why}"
-            ));
-            binder.take_output(&output, seconds, assembly)?
-        }
-    };
-    if !prepared.binding.device.is_apple() {
-        binder.copy_sources(assembly)?;
-        assembly.discard(archive)?;
-    }
-    Ok(record)
-}
 
 /// What it takes to have the binding and to put it into the package.
 pub(crate) struct Binder<'a> {
-    pub(crate) request: &'a PackageRequest,
+    pub(crate) request: PackageBinding<'a>,
     pub(crate) prepared: &'a Prepared,
     pub(crate) mode: LinkMode,
     pub(crate) archive: &'a Utf8Path,
@@ -71,8 +30,8 @@ impl Binder<'_> {
         Surroundings { variables: &self.prepared.variables, directory }
     }
 
-    /// The kit, or what was built without one.
-    fn kit(&self, assembly: &Assembly) -> Result<Built, Error> {
+    /// The kit, or what was built without one. `archive` is where that of the models lies, absolute.
+    pub(crate) fn kit(&self, archive: &Utf8Path) -> Result<Built, Error> {
         let Prepared { binding, store, variables, options } = self.prepared;
         if !options.rebuild {
             match store.take(binding.fingerprint) {
@@ -84,10 +43,9 @@ impl Binder<'_> {
                 )),
             }
         }
-        let python = python(self.request, binding.device)?;
-        let archive = assembly.absolute(self.archive)?;
+        let python = python(&self.request, binding.device)?;
         let again = || {
-            let (package, device) = (self.request, binding.device);
+            let (package, device) = (&self.request, binding.device);
             let request = binding_request(package, options, device, variables, self.cancel);
             Ok(prepare_binding(&request)?.fingerprint)
         };
@@ -95,7 +53,7 @@ impl Binder<'_> {
             binding,
             given: self.given(),
             python: python.as_deref(),
-            model_archive: (!binding.device.is_apple()).then_some(&*archive),
+            model_archive: (!binding.device.is_apple()).then_some(archive),
             rebuild: options.rebuild,
             again: &again,
             store,

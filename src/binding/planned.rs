@@ -8,9 +8,9 @@ use crate::binding::{
     check_before_build, prepare as prepare_binding,
 };
 use crate::error::Error;
+use crate::io::environment::Environment;
 use crate::io::process::{Cancel, Variables};
-use crate::model::{Device, KitInputs, PackageConfig};
-use crate::pipeline::{PackageRequest, Planned};
+use crate::model::{Device, KitInputs, MacabiArch, PackageConfig};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
 use crate::toolchain::find_python;
 
@@ -26,6 +26,19 @@ pub struct BindingOptions {
     pub build_dir: Option<Utf8PathBuf>,
     /// Whether kits that are there must not be used.
     pub rebuild: bool,
+}
+
+/// What the binding of a package is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct PackageBinding<'a> {
+    /// The variables and the working directory of this process.
+    pub(crate) environment: &'a Environment,
+    pub(crate) cache_dir: &'a Utf8Path,
+    /// The Python that runs upstream's script, as the user names it.
+    pub(crate) python: Option<&'a str>,
+    pub(crate) macabi_arch: MacabiArch,
+    /// How it is made; none to leave it out.
+    pub(crate) options: Option<&'a BindingOptions>,
 }
 
 /// A binding that can be had, and what it is had with.
@@ -48,12 +61,12 @@ impl Prepared {
 /// # Errors
 /// If `must` be: what it lacks on this machine.
 pub(crate) fn prepare(
-    request: &PackageRequest,
+    request: &PackageBinding<'_>,
     config: &PackageConfig,
     must: bool,
     cancel: &Cancel,
 ) -> Result<Option<(PlannedBinding, Option<Prepared>)>, Error> {
-    let Some(options) = &request.binding else { return Ok(None) };
+    let Some(options) = request.options else { return Ok(None) };
     match look(request, options, config.device, cancel) {
         Ok((planned, prepared)) => Ok(Some((planned, Some(prepared)))),
         Err(error) if must || matches!(error, Error::Binding(BindingError::Interrupted)) => {
@@ -69,14 +82,14 @@ pub(crate) fn prepare(
 }
 
 fn look(
-    request: &PackageRequest,
+    request: &PackageBinding<'_>,
     options: &BindingOptions,
     device: Device,
     cancel: &Cancel,
 ) -> Result<(PlannedBinding, Prepared), Error> {
     let variables = request.environment.for_python();
     let binding = prepare_binding(&binding_request(request, options, device, &variables, cancel))?;
-    let store = KitStore::new(&request.cache_dir);
+    let store = KitStore::new(request.cache_dir);
     let state = match store.lookup(binding.fingerprint) {
         _ if options.rebuild => BindingState::Miss { reason: BindingMiss::Rebuild },
         KitLookup::Hit(_) => BindingState::Hit,
@@ -103,7 +116,7 @@ fn look(
 }
 
 pub(crate) fn binding_request<'a>(
-    request: &'a PackageRequest,
+    request: &PackageBinding<'a>,
     options: &'a BindingOptions,
     device: Device,
     variables: &'a Variables,
@@ -113,7 +126,7 @@ pub(crate) fn binding_request<'a>(
         device,
         macabi_arch: request.macabi_arch,
         given: Surroundings { variables, directory: &request.environment.directory },
-        cache_dir: &request.cache_dir,
+        cache_dir: request.cache_dir,
         build_dir: options.build_dir.as_deref(),
         cancel,
     }
@@ -121,18 +134,18 @@ pub(crate) fn binding_request<'a>(
 
 /// The Python that runs upstream's script for Android.
 pub(crate) fn python(
-    request: &PackageRequest,
+    request: &PackageBinding<'_>,
     device: Device,
 ) -> Result<Option<Utf8PathBuf>, Error> {
     if device.is_apple() {
         return Ok(None);
     }
-    let found = find_python(request.python.as_deref(), &request.environment);
+    let found = find_python(request.python, request.environment);
     Ok(Some(found?))
 }
 
-/// Where the app's config goes.
-pub(crate) fn app_config_path(planned: &Planned) -> &'static Utf8Path {
-    let in_assets = planned.binding.is_some() && !planned.plan.device.is_apple();
+/// Where the app's config goes, in a package with a binding or without.
+pub(crate) fn app_config_path(binding: bool, device: Device) -> &'static Utf8Path {
+    let in_assets = binding && !device.is_apple();
     Utf8Path::new(if in_assets { APP_CONFIG } else { "bundle/mlc-app-config.json" })
 }

@@ -1,38 +1,57 @@
 //! The compile stage: what the plan lacks is compiled, and looked into before it is kept.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use camino::Utf8Path;
 
 use crate::compile::{
-    CompileError, CompileErrors, CompileEvent, CompileJob, CompileRequest, MlcCompiler,
+    CompileError, CompileErrors, CompileEvent, CompileJob, CompileRequest, MlcCompiler, Store,
     StoredLibrary, compile_all,
 };
 use crate::error::Error;
 use crate::io::atomic;
 use crate::io::contents::Contents;
+use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::library::package::target;
 use crate::library::{self, Expectation, LibraryFile, Linked, Target};
 use crate::manifest::LibraryOrigin;
-use crate::model::{CompileInputs, Fingerprint, JitPolicy, LibraryName, ModelId};
-use crate::pipeline::{BuildRequest, Planned};
+use crate::model::{CompileInputs, Fingerprint, JitPolicy, LibraryName, ModelFiles, ModelId};
 use crate::plan::{Origin, Plan};
+use crate::toolchain::Toolchain;
 use crate::ui::Ui;
+
+/// Which libraries are to be had, and how.
+pub(crate) struct LibrariesRequest<'a> {
+    /// What is to be done.
+    pub(crate) plan: &'a Plan,
+    /// The models' files.
+    pub(crate) models: &'a BTreeMap<ModelId, ModelFiles>,
+    pub(crate) store: &'a Store,
+    pub(crate) toolchain: Option<&'a Toolchain>,
+    pub(crate) environment: &'a Environment,
+    pub(crate) policy: JitPolicy,
+    /// How many compilers run at a time.
+    pub(crate) jobs: NonZeroUsize,
+    /// How long one compilation may take.
+    pub(crate) limit: Duration,
+}
 
 /// Has every library that is compiled, out of the store or new.
 pub(crate) fn compile(
-    request: &BuildRequest,
-    planned: &Planned,
+    request: &LibrariesRequest<'_>,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<BTreeMap<Fingerprint, Had>, Error> {
+    let plan = request.plan;
     let mut jobs = Vec::new();
-    for library in &planned.plan.libraries {
+    for library in &plan.libraries {
         let Origin::Compiled { fingerprint, inputs, cached, .. } = &library.origin else {
             continue;
         };
-        let files = library.models.first().and_then(|model_id| planned.models.files.get(model_id));
+        let files = library.models.first().and_then(|model_id| request.models.get(model_id));
         let Some(files) = files else { continue };
         ui.detail("Library", &format!("{}: {cached}", library.model_lib));
         jobs.push(CompileJob {
@@ -41,43 +60,43 @@ pub(crate) fn compile(
             chat_config: files.chat_config.text().to_owned(),
         });
     }
-    let Some(toolchain) = planned.toolchain.as_ref().filter(|_| !jobs.is_empty()) else {
+    let Some(toolchain) = request.toolchain.filter(|_| !jobs.is_empty()) else {
         return Ok(BTreeMap::new());
     };
     let compiler = MlcCompiler {
         python: toolchain.python.clone(),
-        environment: request.package.environment.clone(),
-        limit: request.compile_limit,
+        environment: request.environment.clone(),
+        limit: request.limit,
     };
-    let misses = planned.plan.misses();
-    let allowed = matches!(request.package.policy, JitPolicy::On | JitPolicy::Redo);
+    let misses = plan.misses();
+    let allowed = matches!(request.policy, JitPolicy::On | JitPolicy::Redo);
     if misses > 0 && allowed {
         let n = request.jobs.get().min(misses);
         let at_a_time = if n > 1 { format!(", {n} at a time") } else { String::new() };
-        let of = match planned.plan.libraries.len() {
+        let of = match plan.libraries.len() {
             1 => "1 library".to_owned(),
             total if total == misses => format!("{total} libraries"),
             total => format!("{misses} of {total} libraries"),
         };
         ui.status("Compiling", &format!("{of}{at_a_time}"));
     }
-    let target = target(&planned.plan);
+    let target = target(plan);
     let check = |job: &CompileJob, path: &Utf8Path| {
         check_compiled(target, &job.inputs, path).map_err(|error| why_unusable(&error, path))
     };
     let libraries = compile_all(
         &compiler,
-        &planned.store,
+        request.store,
         &CompileRequest {
             jobs: &jobs,
-            policy: request.package.policy,
+            policy: request.policy,
             parallel: request.jobs,
             check: &check,
-            events: &|event| show(ui, &planned.plan, &event),
+            events: &|event| show(ui, plan, &event),
             cancel,
         },
     )
-    .map_err(|errors| told_by_models(&planned.plan, errors))?;
+    .map_err(|errors| told_by_models(plan, errors))?;
     let had = jobs.iter().zip(libraries);
     Ok(had
         .map(|(job, library)| {

@@ -34,8 +34,12 @@ fn model_ids(sink: &mut Sink, entries: &[Entry]) {
         } else {
             (
                 format!(
-                    "the model_id {name} differs from {} only in case or in the form of an accent",
-                    quote(first.value.as_str())
+                    "the model_id {name} differs from {} in {} only",
+                    quote(first.value.as_str()),
+                    match first.value.as_str().to_lowercase() == id.value.as_str().to_lowercase() {
+                        true => "case",
+                        false => "the form of an accent",
+                    }
                 ),
                 "rename one of them: on macOS and iOS both would be one directory",
             )

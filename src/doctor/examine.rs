@@ -10,8 +10,7 @@ use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::Device;
-use crate::pipeline::{PackageRequest, Planned};
-use crate::plan::{BindingState, Cached, Origin, PlannedLibrary};
+use crate::plan::{BindingState, Cached, Origin, Plan, PlannedLibrary};
 use crate::toolchain::{Toolchain, ToolchainError, ToolchainRequest, identify};
 use crate::ui::Ui;
 
@@ -64,15 +63,25 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error>
     Ok(doctor::report(&facts, request.device, request.apple))
 }
 
+/// What a build is done with.
+pub(crate) struct RequireRequest<'a> {
+    /// The variables and the working directory of this process.
+    pub(crate) environment: &'a Environment,
+    /// The cache.
+    pub(crate) cache_dir: &'a Utf8Path,
+    /// What is chosen for Apple's devices.
+    pub(crate) apple: AppleChoices,
+}
+
 /// Stops a build that this machine cannot do, before it has begun. Costs nothing where nothing is
 /// to be done, and starts no Python.
 pub(crate) fn require(
-    request: &PackageRequest,
-    planned: &Planned,
+    request: &RequireRequest<'_>,
+    plan: &Plan,
+    toolchain: Option<&Toolchain>,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<(), Error> {
-    let plan = &planned.plan;
     let is_compiled = |library: &PlannedLibrary| {
         matches!(library.origin, Origin::Compiled { cached: Cached::Miss { .. }, .. })
     };
@@ -82,13 +91,11 @@ pub(crate) fn require(
         return Ok(());
     }
     let temporary = request.environment.temporary_home();
-    let machine = machine(&request.environment, &request.cache_dir, &temporary);
+    let machine = machine(request.environment, request.cache_dir, &temporary);
     let probe = Probe { device: Some(plan.device), binding };
     let mut facts = doctor::probe(&machine, probe, cancel);
-    facts.abi =
-        planned.toolchain.as_ref().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
-    let apple = AppleChoices { macabi_arch: request.macabi_arch, metal: request.metal };
-    let build = Build { device: plan.device, apple, compile, binding };
+    facts.abi = toolchain.and_then(|toolchain| abi_of(&facts, toolchain, &machine));
+    let build = Build { device: plan.device, apple: request.apple, compile, binding };
     for warning in doctor::require(doctor::needed_for(&facts, build))? {
         ui.detail("Note", &line(&warning));
     }

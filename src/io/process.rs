@@ -142,7 +142,7 @@ pub fn find_program(
     directory: &Utf8Path,
 ) -> Option<Utf8PathBuf> {
     // An empty entry means the working directory, where strangers may put programs.
-    let path = path_variable.map(without_empty);
+    let path = path_variable.and_then(without_empty);
     let found = which::which_in(name, path, directory).ok()?;
     Utf8PathBuf::from_path_buf(directory.as_std_path().join(found)).ok()
 }
@@ -171,17 +171,18 @@ pub(super) fn for_child(variables: &Variables, tokens: &[&str]) -> Variables {
         (TOKENS.contains(&&*name) || name.starts_with(OF_RUNNER)) && !tokens.contains(&&*name)
     };
     let kept = variables.iter().filter(|(name, _)| !is_secret(name));
-    kept.map(|(name, value)| {
-        let value = if name == "PATH" { without_empty(value) } else { value.clone() };
-        (name.clone(), value)
+    kept.filter_map(|(name, value)| {
+        let value = if name == "PATH" { without_empty(value)? } else { value.clone() };
+        Some((name.clone(), value))
     })
     .collect()
 }
 
-fn without_empty(path: &OsStr) -> OsString {
+/// None if nothing is left: an empty `PATH` is one empty entry.
+fn without_empty(path: &OsStr) -> Option<OsString> {
     let entries = std::env::split_paths(path).filter(|entry| !entry.as_os_str().is_empty());
     // Joining fails only for an entry with a separator in it, which splitting excludes.
-    std::env::join_paths(entries).unwrap_or_default()
+    std::env::join_paths(entries).ok().filter(|path| !path.is_empty())
 }
 
 /// Whether an executable is a script, which another program interprets.

@@ -41,7 +41,7 @@ pub struct StoreLibrary {
 pub fn libraries(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Libraries, Error> {
     let planned = make_plan(&request.package, true, &mut Clock::start(), ui, cancel)?;
     refuse_unfetched(&planned.plan)?;
-    let had = compile(request, &planned, ui, cancel)?;
+    let had = compile(&request.libraries(&planned), ui, cancel)?;
     let libraries = planned.plan.libraries.iter().filter_map(|library| {
         let Origin::Compiled { fingerprint, .. } = &library.origin else { return None };
         let had = had.get(fingerprint)?;

@@ -59,7 +59,8 @@ pub(super) fn settle(
 
 fn needs(planned: &Planned, linked: &[Linked<'_>]) -> BTreeMap<ModelId, VramNeed> {
     let models = planned.plan.models.iter();
-    let memory = models.filter_map(|model| Some((model, memory_of(planned, model, linked)?)));
+    let memory =
+        models.filter_map(|model| Some((model, memory_of(&planned.models.files, model, linked)?)));
     memory
         .filter(|(model, memory)| memory.needed() > model.estimated_vram_bytes)
         .map(|(model, memory)| {

@@ -146,7 +146,7 @@ fn a_local_model_beside_hub_models_can_be_built_alone() {
         config["model_list"].as_array_mut().unwrap().push(second);
     });
     let run = scene.build(&["--offline"]).fails(11);
-    run.says("\nerror: model `phi-3`: ");
+    let run = run.says("\nerror: model `phi-3`: ");
     assert!(!run.stderr.contains("\\n"), "{}", run.shown());
     scene.build(&["--only", "one-q0f16"]).ok();
 }

@@ -101,7 +101,7 @@ fn a_config_that_is_confined_names_nothing_outside() {
     for model in [elsewhere.as_str(), "../private", "models/one"] {
         scene.configure(|config| config["model_list"][0]["model"] = model.into());
         for arguments in [&["check"][..], &["plan", "--no-binding"], &["build", "--no-binding"]] {
-            let run = confined(arguments).fails(10);
+            let run = confined(arguments).run().code(10);
             let shown = format!("{}{}", run.stdout, run.stderr);
             assert!(shown.contains("[confined]") && shown.contains("is not in"), "{shown}");
         }
@@ -112,6 +112,6 @@ fn a_config_that_is_confined_names_nothing_outside() {
             serde_json::json!({ "mine": "../private/mlc-chat-config.json" });
         config["model_list"][0]["model"] = "HF://user/model".into();
     });
-    let run = confined(&["check"]).fails(10);
+    let run = confined(&["check"]).run().code(10);
     assert!(run.stdout.contains("[confined]"), "{}", run.shown());
 }

@@ -3,13 +3,18 @@ use std::process::Command;
 use camino::{Utf8Path, Utf8PathBuf};
 use proptest::prelude::*;
 
+use super::super::Surroundings;
+use super::super::answers::Answers;
+use super::super::identity::Identifier;
 use super::{are_harmless, gitlinks, starts_programs};
+use crate::io::cancel::Cancel;
 
 struct Repository {
     _dir: tempfile::TempDir,
     root: Utf8PathBuf,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the trees of the tests are made by Git itself")]
 fn git(dir: &Utf8Path, args: &[&str]) -> String {
     let settings =
         ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always"];
@@ -71,6 +76,34 @@ fn filters_of_a_repository_and_of_its_submodules_are_seen() {
     git(&tree, &["config", "extensions.worktreeConfig", "true"]);
     git(&tree, &["config", "--worktree", "filter.x.process", "touch /tmp/x"]);
     assert!(!are_harmless(&tree));
+}
+
+#[test]
+fn a_look_at_a_tree_runs_none_of_its_filters() {
+    let repository = Repository::new();
+    let ran = repository.root.join("ran");
+    for place in [repository.tree(), repository.tree().join("sub/module")] {
+        let variables = std::env::vars_os().collect();
+        let given = Surroundings { variables: &variables, directory: &repository.root };
+        let mut answers = Answers::load(&repository.root.join("cache"));
+        git(&place, &["config", "filter.evil.clean", &format!("touch {ran}; cat")]);
+        let attributes = git(&place, &["rev-parse", "--git-path", "info/attributes"]);
+        let attributes = place.join(attributes.trim());
+        fs_err::create_dir_all(attributes.parent().unwrap()).unwrap();
+        fs_err::write(attributes, "* filter=evil\n").unwrap();
+        // Another time, and the same text.
+        fs_err::write(place.join("file.txt"), "text\n").unwrap();
+        let cancel = Cancel::default();
+        let mut identifier = Identifier::new(given, &mut answers, &cancel);
+        let identity = identifier.identify(&repository.tree()).unwrap();
+        assert!(identity.starts_with("files "), "{identity}");
+        assert!(!ran.exists());
+        // Git itself does.
+        git(&place, &["status"]);
+        assert!(ran.exists());
+        fs_err::remove_file(&ran).unwrap();
+        git(&place, &["config", "--remove-section", "filter.evil"]);
+    }
 }
 
 #[test]

@@ -33,8 +33,9 @@ fn every_code_has_a_config_that_shows_it() {
     }
     // `mlc-package.yml` has its own, and sizes are no matter of the text.
     seen.extend(OF_PROJECTS.iter().chain(&[Code::OverBudget]).map(|code| code.as_str().to_owned()));
-    // These need no text of their own: `limits` has three, and only a build finds the last.
-    let others = ["unreadable", "too-large", "too-many-problems", "vram-too-low"];
+    // These need no text of their own: `limits` has three, only a build finds the fourth, and the
+    // environment decides on the last.
+    let others = ["unreadable", "too-large", "too-many-problems", "vram-too-low", "confined"];
     seen.extend(others.map(str::to_owned));
     let all: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
     assert_eq!(seen, all);
