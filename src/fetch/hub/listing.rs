@@ -27,9 +27,9 @@ pub struct RemoteFile {
     pub digest: RemoteDigest,
 }
 
-/// The largest file that is believed in, in bytes: 128 TiB. With [`MAX_FILES`] of them, sums fit.
-const LARGEST: u64 = 1 << 47;
-const _: () = assert!((MAX_FILES as u64) < u64::MAX / LARGEST);
+/// The largest file that there can be, in bytes: offsets in files are signed. Sums of such sizes do not
+/// fit, and are made by [`total`](crate::model::total).
+const LARGEST: u64 = i64::MAX.unsigned_abs();
 
 /// Why a list of files must not be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum ListingError {
     /// No digest of either kind.
     #[error("`{0}` has no digest")]
     Digest(String),
-    /// More than any file system holds: sums of such sizes would wrap.
+    /// More than any file can have.
     #[error("`{0}` is said to have {1} bytes, which no file has")]
     Size(String, u64),
     /// Too many.
