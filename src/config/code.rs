@@ -97,7 +97,7 @@ codes! {
     InvalidModelLib, "invalid-model-lib", Error;
     /// Two entries that need different libraries name them alike.
     ConflictingModelLib, "conflicting-model-lib", Error;
-    /// `estimated_vram_bytes` is no positive integer.
+    /// `estimated_vram_bytes` is not a whole number that both apps can read.
     InvalidVramEstimate, "invalid-vram-estimate", Error;
     /// An override has a value that the compiler cannot use.
     InvalidOverride, "invalid-override", Error;

@@ -156,6 +156,15 @@ fn vram(sink: &mut Sink, fields: &Fields) -> Option<u64> {
     let (what, help) = match value {
         Value::NumberLit(number) => match number.value.parse::<i64>() {
             Ok(bytes) if bytes > 0 => return u64::try_from(bytes).ok(),
+            // Both apps read it, and real configs have it.
+            Ok(0) => {
+                let message = format!("{} is 0", fields.path("estimated_vram_bytes"));
+                let help = "let `mlc-package build --fix-vram` write what the model needs";
+                let found =
+                    Diagnostic::new(Code::VramTooLow, head(value), message, help.to_owned());
+                sink.push(found.label("no model needs nothing"));
+                return Some(0);
+            }
             Ok(_) => (number.value, None),
             Err(_) => (number.value, whole(number.value)),
         },

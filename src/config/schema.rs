@@ -151,7 +151,7 @@ struct Entry {
     model_id: String,
     /// The memory that the model needs, in bytes, as the app shows and checks it. Digits only:
     /// with `3e9` the iOS app would read none of the models.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 0))]
     estimated_vram_bytes: i64,
     /// Whether the weights are shipped with the app. A model of this machine must be.
     #[serde(default)]

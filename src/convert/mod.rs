@@ -14,6 +14,7 @@
 
 mod arch;
 pub mod chat;
+mod config_json;
 pub mod derive;
 pub mod engine;
 mod error;

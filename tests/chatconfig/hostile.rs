@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Scene;
 
@@ -84,7 +84,8 @@ fn fields_that_do_not_go_together_are_named() {
             "llama/llama-3.2",
             "rope_scaling",
             json!({"rope_type": "yarn"}),
-            "RoPE scaling `yarn` is not supported, only `llama3`",
+            "`rope_scaling` is of the kind `yarn`, which MLC LLM does not compute for llama: it would \
+             leave the scaling out, and the model would answer worse the longer the text",
         ),
         (
             "qwen2/instruct",
@@ -120,7 +121,8 @@ fn fields_that_do_not_go_together_are_named() {
             "phi3/mini-128k",
             "rope_scaling",
             json!({"type": "linear"}),
-            "RoPE scaling `linear` is not supported, only `longrope`",
+            "`rope_scaling` is of the kind `linear`, which MLC LLM does not compute for phi3: it \
+             would leave the scaling out, and the model would answer worse the longer the text",
         ),
         ("olmo/base", "clip_qkv", json!(0), "`clip_qkv` is not a number above 0"),
     ] {
@@ -226,17 +228,94 @@ fn a_tokenizer_that_python_would_convert_is_said() {
     assert_eq!(summary.warnings, ["the checkpoint has no tokenizer.json: the app will need one"]);
 }
 
+/// `transformers` 5 writes the rotary embedding's base and scaling in one object.
 #[test]
-fn a_base_where_nobody_looks_is_said() {
+fn rope_parameters_give_what_the_older_fields_gave() {
+    for model in ["llama/llama-3.2", "mistral/v0.3", "qwen3/base", "stablelm/3b"] {
+        let scene = Scene::of(model);
+        scene.convert().unwrap();
+        let expected = scene.written();
+        scene.edit("config.json", |config| {
+            let config = config.as_object_mut().unwrap();
+            let theta = config.remove("rope_theta").unwrap_or_else(|| 10_000.into());
+            let mut parameters = match config.remove("rope_scaling") {
+                Some(Value::Object(scaling)) => scaling,
+                _ => match json!({"rope_type": "default"}) {
+                    Value::Object(none) => none,
+                    _ => unreachable!(),
+                },
+            };
+            parameters.insert("rope_theta".into(), theta);
+            config.insert("rope_parameters".into(), parameters.into());
+        });
+        let summary = scene.convert().unwrap();
+        assert!(summary.warnings.iter().any(|warning| warning.contains("`rope_parameters`")));
+        let (written, expected) = (scene.written(), expected);
+        for field in ["position_embedding_base", "rope_theta"] {
+            let (now, was) = (&written["model_config"][field], &expected["model_config"][field]);
+            assert_eq!(now, was, "{model} {field}");
+        }
+        let factor = |config: &Value| config["model_config"]["rope_scaling"]["factor"].clone();
+        assert_eq!(factor(&written), factor(&expected), "{model}");
+    }
+}
+
+#[test]
+fn null_is_as_if_the_field_were_not_there() {
     let scene = Scene::of("llama/llama-3.2");
     scene.edit("config.json", |config| {
         let config = config.as_object_mut().unwrap();
-        let theta = config.remove("rope_theta").unwrap();
-        config.insert("rope_parameters".into(), json!({"rope_theta": theta}));
+        config.remove("head_dim");
+        config.remove("num_key_value_heads");
     });
-    let summary = scene.convert().unwrap();
-    assert!(summary.warnings[0].contains("`rope_parameters`, where MLC LLM does not look"));
-    assert_eq!(scene.written()["model_config"]["position_embedding_base"], 10_000);
+    scene.convert().unwrap();
+    let expected = scene.written();
+    scene.edit("config.json", |config| {
+        config["head_dim"] = Value::Null;
+        config["num_key_value_heads"] = Value::Null;
+    });
+    scene.convert().unwrap();
+    assert_eq!(scene.written(), expected);
+}
+
+#[test]
+fn what_the_architecture_does_not_compute_is_refused_by_its_field() {
+    for (field, value) in [
+        ("hidden_act", json!("gelu")),
+        ("attention_bias", json!(true)),
+        ("mlp_bias", json!(true)),
+        ("rope_scaling", json!({"type": "dynamic", "factor": 2.0})),
+    ] {
+        let scene = Scene::of("llama/llama-3.2");
+        scene.edit("config.json", |config| config[field] = value);
+        let (message, _) = scene.refused();
+        assert!(message.contains(&format!("`{field}` is ")), "{message}");
+    }
+}
+
+/// Written by MLC LLM's own `gen_config` with `transformers` 5.24: one token more than the files
+/// name, since the class names it.
+#[test]
+fn tokens_that_only_the_class_names_are_counted() {
+    let scene = Scene::of("llama/llama-3.2");
+    let tokens = |class: Option<&str>, model_type: &str| {
+        scene.edit("config.json", |config| {
+            config["model_type"] = model_type.into();
+            config["hidden_act"] = "silu".into();
+        });
+        scene.edit("tokenizer_config.json", |config| {
+            let config = config.as_object_mut().unwrap();
+            match class {
+                Some(class) => config.insert("tokenizer_class".into(), class.into()),
+                None => config.remove("tokenizer_class"),
+            };
+        });
+        scene.convert().unwrap().active_vocab_size
+    };
+    let plain = tokens(Some("PreTrainedTokenizerFast"), "llama");
+    assert_eq!(tokens(None, "llama"), plain);
+    assert_eq!(tokens(Some("GPT2Tokenizer"), "llama"), plain + 1);
+    assert_eq!(tokens(Some("GPTNeoXTokenizerFast"), "llama"), plain + 2);
 }
 
 /// Whatever the fields of a config are, the answer is a config or an error.

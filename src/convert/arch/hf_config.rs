@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::convert::config_json;
 use crate::model::{Completed, FloatType, Refused};
 
 /// The fields of a checkpoint's `config.json`.
@@ -53,6 +54,7 @@ impl HfConfig {
             None | Some(Value::Null) => return Err(ConfigError::Missing { field: "model_type" }),
             Some(other) => return Err(wrong("model_type", &other, "a name")),
         };
+        config_json::restate(&mut fields, &model_type);
         Ok(Self { model_type, fields })
     }
 

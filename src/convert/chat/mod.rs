@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use self::document::Document;
 use super::arch::Architecture;
 use super::error::ConvertError;
-use super::{templates, tokenizer};
+use super::{config_json, templates, tokenizer};
 use crate::io::{atomic, files};
 use crate::model::{ByteSize, ChatConfig, Completed, Overrides, Refused, git_lfs, to_python_json};
 
@@ -100,8 +100,17 @@ fn describe(
     })?;
     let template = templates::find(request.conv_template)?;
     let mut warnings = Vec::new();
-    let config = completed(architecture, source.clone(), request.overrides, &mut warnings);
     let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
+    let mut restated = source.clone();
+    if config_json::restate(&mut restated, &model_type) {
+        warnings.push(
+            "config.json has its rotary embedding in `rope_parameters`, where MLC LLM's own \
+             conversion does not look and would take a default: the checkpoint's is written"
+                .to_owned(),
+        );
+    }
+    config_json::refuse(&restated, &model_type).map_err(invalid)?;
+    let config = completed(architecture, restated, request.overrides, &mut warnings);
     let config = config.map_err(|refused| invalid(refused.to_string()))?;
     let mut document = Document::new(&config, template).map_err(invalid)?;
 
@@ -140,13 +149,6 @@ fn completed(
     overrides: &Overrides,
     warnings: &mut Vec<String>,
 ) -> Result<Completed, Refused> {
-    if source.contains_key("rope_parameters") && !source.contains_key("rope_theta") {
-        warnings.push(
-            "config.json has the base of its rotary embedding in `rope_parameters`, where MLC \
-             LLM does not look: the default of the architecture is taken"
-                .to_owned(),
-        );
-    }
     let mut fields = architecture.read(source)?.fields;
     for ignored in overrides::apply(overrides, &mut fields) {
         warnings.push(format!(

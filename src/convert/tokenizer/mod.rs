@@ -78,7 +78,7 @@ pub(super) fn read(
         .map_err(|error| invalid(format!("it is not a tokenizer: {error}")))?;
     let info = info::detect(&json).map_err(invalid)?;
     json.refuse_duplicates().map_err(invalid)?;
-    let tokens = json.count(&special::read(checkpoint)?);
+    let tokens = json.count(&special::read(checkpoint, json.is_byte_level())?);
     if tokens > vocab_size {
         warnings.push(format!(
             "the tokenizer knows {tokens} tokens, and the model {vocab_size}: it cannot answer \

@@ -24,6 +24,8 @@ pub(super) struct TokenizerJson<'a> {
     #[serde(default, borrow)]
     normalizer: Option<&'a RawValue>,
     #[serde(default, borrow)]
+    pre_tokenizer: Option<&'a RawValue>,
+    #[serde(default, borrow)]
     added_tokens: Vec<AddedToken<'a>>,
     #[serde(borrow)]
     model: Model<'a>,
@@ -45,6 +47,13 @@ impl TokenizerJson<'_> {
     /// How tokens become text.
     pub(super) fn decoder(&self) -> Result<Value, String> {
         part(self.decoder, "decoder")
+    }
+
+    /// Whether a text is split into bytes before, or joined out of them after.
+    pub(super) fn is_byte_level(&self) -> bool {
+        // A step's type, which no token in these small parts is mistaken for.
+        let parts = [self.decoder, self.pre_tokenizer];
+        parts.into_iter().flatten().any(|part| part.get().contains("\"ByteLevel\""))
     }
 
     /// What is done to a text first.
