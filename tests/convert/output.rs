@@ -158,7 +158,10 @@ fn an_interrupted_run_leaves_nothing_and_the_next_one_converts() {
     let at_work = || {
         let staged = names(&scene.root).into_iter().find(|name| name.starts_with(".model."));
         staged.is_some_and(|staged| {
-            names(&scene.root.join(staged)).iter().any(|name| name.starts_with("params_shard"))
+            let files = walkdir::WalkDir::new(scene.root.join(staged)).into_iter().flatten();
+            files.into_iter().any(|file| {
+                file.file_name().to_str().is_some_and(|name| name.starts_with("params_shard"))
+            })
         })
     };
     while !at_work() {

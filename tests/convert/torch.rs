@@ -61,7 +61,7 @@ fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     for (name, bytes) in files {
         let offset = out.len() as u32;
         let size = (bytes.len() as u32).to_le_bytes();
-        let mut shared = vec![0; 16];
+        let mut shared = [0; 16];
         shared[12..].copy_from_slice(&size);
         let lengths = [(name.len() as u16).to_le_bytes(), [0; 2]].concat();
         let head = [&shared[..], &size, &lengths].concat();

@@ -57,7 +57,7 @@ fn the_apps_config_is_upstreams_byte_for_byte() {
       "model_id": "one-q0f16",
       "model_lib": "one_layer",
       "model_path": "one-q0f16",
-      "estimated_vram_bytes": 10485760000
+      "estimated_vram_bytes": 104857600
     },
     {
       "model_id": "other-q0f16",

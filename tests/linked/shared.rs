@@ -106,7 +106,11 @@ fn a_compiler_older_than_the_sources_is_told() {
     // What a library of the days before tvm-ffi needs, in place of one of the system's.
     let problems = check(&renamed("getpid\0", "TVMMod\0"), &[ONE]);
     assert_eq!(codes(&problems), [LinkCode::UndefinedSymbol]);
-    assert!(problems[0].help.contains("upgrade the compiler"), "{}", problems[0].help);
+    assert!(
+        problems[0].help.contains("install the compiler that belongs to the pinned sources"),
+        "{}",
+        problems[0].help
+    );
 }
 
 #[test]

@@ -91,7 +91,10 @@ fn in_the_middle(scene: &Scene, packed: &PackedAssets) -> Child {
     let unfinished = || {
         let name = names(&scene.root).into_iter().find(|name| name.starts_with(".dist."));
         name.is_some_and(|name| {
-            scene.root.join(name).join("bundle/my model/params_shard_0.bin").exists()
+            let files = walkdir::WalkDir::new(scene.root.join(name)).into_iter().flatten();
+            files
+                .into_iter()
+                .any(|file| file.path().ends_with("bundle/my model/params_shard_0.bin"))
         })
     };
     while !unfinished() {
