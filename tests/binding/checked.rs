@@ -60,7 +60,7 @@ fn a_runtime_that_calls_what_nobody_has() {
         let text = site.scene.read(ENGINE);
         site.scene.write(ENGINE, text + CALLS);
     };
-    let side = "help: the model libraries come from an older TVM than the sources: upgrade";
+    let side = "help: the model libraries come from an older TVM than the sources: install";
     // Upstream has Android's linker look, and Apple's libraries are not linked before the app is.
     refused(&Site::new("android"), spoil, &["error: undefined symbol: TVMFuncCall", side]);
     refused(&mac(), spoil, &["error: [undefined-symbol] ", "TVMFuncCall", side]);
@@ -104,7 +104,7 @@ fn a_compiler_of_another_abi_than_the_kits() {
         &[
             "error: the compiler's tvm-ffi 0.2.0 and that of the sources, 0.1.13, have different \
              C ABIs",
-            "help: bring the sources up to date",
+            "help: the sources are older than the compiler; use the two that belong together",
         ],
     );
     // Nothing was compiled for nothing: only the first build's.

@@ -214,7 +214,7 @@ fn prism_would_say_if_something_were_wrong() {
     let url = Url::parse(&prism.url).unwrap();
     let mut options = ApiOptions::new(url, "octo/app".parse().unwrap(), Secret::new(TOKEN));
     options.system_proxy = false;
-    options.retry.attempts = 1;
+    (options.retry.attempts, options.retry.attempts_in_trouble) = (1, 1);
     let cancel = Cancel::default();
     let api = Api::new(&options, &cancel, &|_, _| {}).unwrap();
     let error = baseline::latest_release(&api).unwrap_err();
