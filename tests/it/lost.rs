@@ -49,7 +49,6 @@ fn check_order(calls: &[String], place: &str, directory: &str) {
     assert!(calls[at..].iter().any(|call| call == &format!("sync {directory}")), "{calls:#?}");
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn what_becomes_visible_is_on_the_disk_and_so_is_its_name() {
     let scene = Scene::new("android");
@@ -63,7 +62,6 @@ fn what_becomes_visible_is_on_the_disk_and_so_is_its_name() {
     }
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn what_is_converted_or_locked_or_downloaded_is_on_the_disk() {
     let scene = raw::scene("android");
@@ -133,7 +131,6 @@ fn a_power_cut_on_a_mount_after_the_end_loses_nothing() {
 /// As `strace -e inject=` has it: no lock is to be had.
 const NO_LOCKS: &str = "-f -o /dev/null -e trace=flock -e inject=flock:error=ENOLCK";
 
-#[cfg(target_os = "linux")]
 #[test]
 fn without_locks_everything_works_with_one_warning() {
     let scene = Scene::new("android");
@@ -152,7 +149,6 @@ fn without_locks_everything_works_with_one_warning() {
 /// No two directories can be exchanged at once.
 const NO_EXCHANGE: &str = "-e inject=renameat2:error=EINVAL";
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_kill_between_two_renames_loses_nobodys_files() {
     let scene = Scene::new("android");
@@ -259,7 +255,6 @@ fn a_manifest_in_a_mount_point_leads_nowhere() {
     assert!(listed.contains("gone\n") && !listed.contains("old.txt"), "{listed}");
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_killed_run_leaves_nothing_among_temporary_files() {
     let scene = Scene::with_models("android", &["one"]);

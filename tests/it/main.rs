@@ -21,6 +21,8 @@ mod hub_lock;
 mod interrupted;
 mod kept;
 mod llvm;
+// strace and loop devices are Linux's.
+#[cfg(target_os = "linux")]
 mod lost;
 mod metal;
 mod models;
