@@ -35,7 +35,7 @@ fail() {
 # Sets an output of the step. Values have one line: inputs.sh refuses others.
 output() { printf '%s=%s\n' "$1" "$2" >>"$GITHUB_OUTPUT"; }
 
-# Sets an output of the step that is a list, one a line. What is in a list may be foreign, so that
+# Sets an output of the step that is a list, one per line. What is in a list may be foreign, so that
 # nobody may know the line that ends it.
 output_list() {
   local end
@@ -48,7 +48,7 @@ sha256() {
   if command -v sha256sum >/dev/null; then sha256sum "$1"; else shasum -a 256 "$1"; fi
 }
 
-# The libraries in the cache, their directories' names, one a line.
+# The libraries in the cache, their directories' names, one per line.
 cached_libraries() {
   local directory
   for directory in "$MLC_PACKAGE_CACHE_DIR"/libs/*/; do
@@ -56,7 +56,7 @@ cached_libraries() {
   done | LC_ALL=C sort
 }
 
-# Reads a list, one a line, into the array `list`. Where it is empty, so is the array: then it may
+# Reads a list, one per line, into the array `list`. Where it is empty, so is the array: then it may
 # only be counted.
 read_list() {
   list=()

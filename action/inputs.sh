@@ -101,7 +101,7 @@ inside working-directory "$directory"
 
 named='^[A-Za-z0-9][A-Za-z0-9._-]*='
 
-# A list of them, one a line; each may be said to be a package's: `NAME=`.
+# A list of them, one per line; each may be said to be a package's: `NAME=`.
 all_present() {
   local name=$1 value
   while IFS= read -r value; do
@@ -145,7 +145,7 @@ if [[ -e $directory/mlc-package.yml ]]; then inside "" "$directory/mlc-package.y
 while IFS= read -r package; do
   if [[ -n $package && ! $package =~ ^[A-Za-z0-9][A-Za-z0-9._-]*$ ]]; then
     single_line package "$package"
-    fail "the input \`package\` is a list of names, one a line: letters, digits, \`.\`, \`_\` and \`-\` \
+    fail "the input \`package\` is a list of names, one per line: letters, digits, \`.\`, \`_\` and \`-\` \
 (\`$package\`)"
   fi
 done <<<"$PACKAGE"

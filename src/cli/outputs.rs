@@ -49,7 +49,7 @@ pub(super) fn set(values: &Values, context: &mut Context<'_>) -> Result<(), Erro
     Ok(())
 }
 
-/// A list as a value: one a line.
+/// A list as a value: one per line.
 pub(super) fn lines<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join("\n")
 }

@@ -158,7 +158,7 @@ pub(super) fn print_heading(
     package.map_or(Ok(()), |name| writeln!(out, "== {name} =="))
 }
 
-/// Prints one JSON document; where there are several packages, one a line, with the package's
+/// Prints one JSON document; where there are several packages, one per line, with the package's
 /// name: `{"package": …, "plan": …}`.
 pub(super) fn print_json<T: Serialize>(
     value: &T,

@@ -21,10 +21,10 @@ pub struct MatrixJob {
     pub name: String,
     /// Its number, from 1: fit for the name of an artifact.
     pub job: usize,
-    /// The packages of `mlc-package.yml` that it is about, one a line; empty for a config that is
+    /// The packages of `mlc-package.yml` that it is about, one per line; empty for a config that is
     /// none of them. It is one package, unless there are more of them than jobs.
     pub package: String,
-    /// The models whose libraries it compiles, one a line, as `--only` takes them: no `model_id`
+    /// The models whose libraries it compiles, one per line, as `--only` takes them: no `model_id`
     /// has a line break.
     pub only: String,
 }

@@ -25,7 +25,7 @@ pub(crate) fn project(more: &str) -> Scene {
     scene
 }
 
-/// The documents of several packages, one a line.
+/// The documents of several packages, one per line.
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
