@@ -153,7 +153,7 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
 }
 
 impl PackageRequest {
-    /// How its models of the Hub are had.
+    /// How its models are fetched from the Hub.
     fn hub(&self) -> HubRequest<'_> {
         HubRequest {
             environment: &self.environment,

@@ -21,7 +21,7 @@ const PATIENCE: u32 = 4;
 /// How often one file is sent while the list of assets does not show it.
 const SENDS: u32 = 3;
 
-/// The same of `SHA256SUMS`, which every run that fills the release writes anew.
+/// The same of `SHA256SUMS`, which every run that fills the release writes again.
 const SENDS_OF_SUMS: u32 = 9;
 
 /// What is known of one file's upload.

@@ -121,7 +121,7 @@ impl UnpackError {
     /// An address that gives nothing to whoever asks.
     pub(super) fn refused(url: String, status: u16, token: bool) -> Self {
         let why = match status {
-            404 => "there is no such file, or it is not for everybody".to_owned(),
+            404 => "there is no such file, or it is not public".to_owned(),
             status => format!("the server answers {status}"),
         };
         let help = if token {
