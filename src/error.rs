@@ -41,14 +41,10 @@ pub enum Error {
     /// The `mlc-package.yml` is wrong; its diagnostics were shown. Exit 10.
     #[error(transparent)]
     Project(#[from] ProjectError),
-    /// One of several packages failed, and those after it were left. Exits as why it failed.
-    #[error("stopped at the package `{name}`")]
-    Package {
-        /// Its name in `mlc-package.yml`.
-        name: String,
-        /// Why it failed.
-        source: Box<Error>,
-    },
+    /// Some of several packages failed: their names in `mlc-package.yml`, and why; never none. The
+    /// others were made. Exits as the first of them.
+    #[error("{}", packages_summary(.0))]
+    Packages(Vec<(String, Error)>),
     /// A manifest that cannot be read. Exit 13.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -171,7 +167,9 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
-            Self::Package { source, .. } => source.exit(),
+            Self::Packages(failed) => {
+                failed.first().map_or(Exit::Internal, |(_, error)| error.exit())
+            }
             Self::Config(_) | Self::Project(_) => Exit::Config,
             Self::Convert(error) if error.is_usage() => Exit::Usage,
             Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,
@@ -277,6 +275,14 @@ fn compile_summary(errors: &[(Option<String>, CompileError)]) -> String {
     match errors {
         [(_, error)] => error.to_string(),
         many => format!("{} libraries could not be compiled", many.len()),
+    }
+}
+
+fn packages_summary(failed: &[(String, Error)]) -> String {
+    let names: Vec<_> = failed.iter().map(|(name, _)| format!("`{name}`")).collect();
+    match &names[..] {
+        [one] => format!("the package {one} failed"),
+        many => format!("{} packages failed: {}", many.len(), many.join(", ")),
     }
 }
 

@@ -66,8 +66,14 @@ impl Telling<'_> {
                 let (lines, log) = (error.last_lines(), error.log());
                 self.program(&error.to_string(), None, lines, log, error.help());
             }
-            Error::Package { source, .. } => {
-                self.error(source);
+            Error::Packages(failed) => {
+                for (name, why) in failed {
+                    if failed.len() > 1 {
+                        self.ui.status("Failed", name);
+                        self.annotate(&format!("package {name}:"));
+                    }
+                    self.error(why);
+                }
                 self.say(&error.to_string(), None);
             }
             // One line would hold them all, with `\n` between them.

@@ -11,6 +11,7 @@ use super::Context;
 use crate::config;
 use crate::config::project::FILE_NAME;
 use crate::error::Error;
+use crate::exit::Exit;
 use crate::model::{MetalChoice, PackageName, Project, ProjectPackage};
 use crate::pipeline::{self, PackageRequest};
 use crate::ui::Ui;
@@ -126,28 +127,38 @@ pub(super) struct Task {
     pub(super) others: Vec<Utf8PathBuf>,
 }
 
-/// Does something with each package, in order; the first that fails is the last. `run` gets the
-/// package's name where there are several, which what it prints must be told apart by.
+/// Does something with each package, in order. One that fails does not keep the others from being
+/// made, unless they would fail alike. `run` gets the package's name where there are several, which
+/// what it prints must be told apart by.
 pub(super) fn each(
     tasks: Vec<Task>,
     context: &mut Context<'_>,
     mut run: impl FnMut(Task, Option<&PackageName>, &mut Context<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let several = tasks.len() > 1;
+    let mut failed = Vec::new();
     for task in tasks {
         let name = task.name.clone().filter(|_| several);
         if let Some(name) = &name {
             context.ui.status("Package", &format!("{name} ({})", task.request.package_config));
         }
         let done = run(task, name.as_ref(), context).and_then(|()| Ok(context.out.flush()?));
-        done.map_err(|error| match (name, error) {
-            (Some(name), error) if !error.is_broken_pipe() => {
-                Error::Package { name: name.to_string(), source: Box::new(error) }
+        match (name, done) {
+            (_, Ok(())) => {}
+            (Some(name), Err(error)) if !error.is_broken_pipe() => {
+                let fails_them_all = matches!(error.exit(), Exit::Usage | Exit::Interrupted);
+                failed.push((name.to_string(), error));
+                if fails_them_all {
+                    break;
+                }
             }
-            (_, error) => error,
-        })?;
+            (_, Err(error)) => return Err(error),
+        }
     }
-    Ok(())
+    match failed.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Packages(failed)),
+    }
 }
 
 /// What a table for people begins with where there are several.

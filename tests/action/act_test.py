@@ -154,6 +154,23 @@ class OnePackage(Act):
         self.assertIn("one-q0f16", done.summary())
         self.assertIn("mlc-package-manifest.json", self.artifact("mlc-dist-android"))
 
+    def test_the_reusable_workflows_publish_what_they_made(self):
+        text = documented("docs/action/releases.md", "package.yml@v1", "publish.yml@v1")
+        without_apple = text.replace("      iphone: ios/mlc-package-config.json\n", "      binding: false\n")
+        self.assertNotEqual(without_apple, text)
+        self.workflow(f"on:\n  push:\n    tags: [\"v*\"]\n{without_apple}", name="release")
+        head = self.commit()
+        self.git("tag", "v1.0.0")
+        done = self.good("push", self.push(head, ref="refs/tags/v1.0.0"), workflow="release")
+        self.assertEqual(set(done.jobs().values()), {"success"}, done.jobs())
+        [release] = self.github.releases
+        self.assertEqual((release["tag_name"], release["draft"]), ("v1.0.0", False))
+        self.assertIn("app-android-assets.json", self.github.assets)
+        # A second run finds that everything is there.
+        sent = len([it for it in self.github.requests if it[0] == "POST"])
+        self.good("push", self.push(head, ref="refs/tags/v1.0.0"), workflow="release")
+        self.assertEqual(len([it for it in self.github.requests if it[0] == "POST"]), sent)
+
     def assert_each_artifact_has_its_own_library(self):
         found = []
         for path in sorted((self.root / "artifacts").rglob("mlc-libs-*.zip")):

@@ -116,6 +116,13 @@ class Container(Scene):
         second = self.use_image()
         self.assertEqual(second.outputs["cache-hit"], "true")
 
+    def test_a_runner_may_keep_the_files_of_outputs_where_no_container_sees_them(self):
+        self.job.file_commands = self.root / "elsewhere"
+        self.job.begin()
+        made = self.use_image()
+        self.assertEqual(made.outputs["libs-compiled"], "2")
+        self.assertEqual(made.outputs["device"], "android")
+
     def test_a_directory_that_outlives_jobs_is_in_the_container_too(self):
         kept = self.root / "kept"
         self.assertEqual(self.use_image(cache_dir=str(kept)).outputs["libs-compiled"], "2")

@@ -30,6 +30,8 @@ class Job:
         self.root, self.action = pathlib.Path(root), pathlib.Path(action)
         self.workspace = self.root / "work/app/app"
         self.temp = self.root / "work/_temp"
+        # Below RUNNER_TEMP on GitHub; elsewhere with other runners.
+        self.file_commands = self.temp / "_runner_file_commands"
         self.cache = Cache(self.root / "github-cache", self.workspace)
         self.event_name, self.event, self.runner_os = event_name, event, runner_os
         self.env = env or {}
@@ -38,7 +40,8 @@ class Job:
     def begin(self):
         """A new machine: only the repository is there, and what GitHub keeps."""
         shutil.rmtree(self.temp, ignore_errors=True)
-        (self.temp / "_runner_file_commands").mkdir(parents=True)
+        self.temp.mkdir(parents=True)
+        self.file_commands.mkdir(parents=True, exist_ok=True)
         self.workspace.mkdir(parents=True, exist_ok=True)
         self.event_path = self.temp / "_github_workflow/event.json"
         if self.event is not None:
@@ -141,7 +144,7 @@ class Run:
         assert "${{" not in step["run"], "values reach scripts through env only"
         files = {}
         for name in ("OUTPUT", "ENV", "PATH", "STEP_SUMMARY"):
-            files[name] = self.job.temp / f"_runner_file_commands/{name.lower()}_{len(self.steps)}"
+            files[name] = self.job.file_commands / f"{name.lower()}_{len(self.steps)}"
             files[name].write_text("")
         variables = {**self.job.variables(), **self.set_env}
         variables.update({f"GITHUB_{name}": str(path) for name, path in files.items()})

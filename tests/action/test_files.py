@@ -55,12 +55,15 @@ class Toolchain(unittest.TestCase):
         self.assertGreaterEqual(int(self.values["TOOLS_JDK"]), int(required["JDK_OLDEST"]))
         self.assertEqual(self.values["ANDROID_API_LEVEL"], required["ANDROID_API"])
 
-    def test_the_reusable_workflow_installs_the_same_wheels(self):
-        text = (ROOT / ".github/workflows/package.yml").read_text()
-        for wheel in ("mlc-llm-nightly-cpu", "mlc-ai-nightly-cpu", "apache-tvm-ffi"):
-            version = self.values["WHEELS_" + wheel.upper().replace("-", "_")]
-            self.assertIn(f"{wheel}=={version}", text)
-        self.assertIn(f"--find-links {self.values['WHEELS_INDEX']} ", text)
+    def test_the_reusable_workflow_installs_the_same_and_nothing_else(self):
+        steps = yaml(".github/workflows/package.yml")["jobs"]["iphone"]["steps"]
+        [command] = [step["run"] for step in steps if "pip install" in step.get("run", "")]
+        words = command.split()[4:]
+        self.assertEqual(words[:3], ["--no-deps", "--find-links", self.values["WHEELS_INDEX"]])
+        wheels = ("mlc-llm-nightly-cpu", "mlc-ai-nightly-cpu", "apache-tvm-ffi")
+        expected = [f"{n}=={self.values['WHEELS_' + n.upper().replace('-', '_')]}" for n in wheels]
+        packages = tomllib.loads((ROOT / "toolchain.toml").read_text())["python-packages"]
+        self.assertEqual(words[3:], expected + [f"{n}=={v}" for n, v in packages.items()])
 
     def test_documents_name_the_set(self):
         for page in ("docs/toolchains.md", "README.md"):

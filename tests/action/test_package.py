@@ -4,10 +4,11 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import unittest
 
-from scene import Scene, VERSION
+from scene import PROGRAM, VERSION, Scene
 
 
 class Package(Scene):
@@ -192,6 +193,46 @@ class Package(Scene):
         job = self.new_job()
         self.assertFalse(job.event_path.exists())
         self.good(job)
+
+
+class Terminal(Scene):
+    """Some services give a job a terminal; its log has no use for what moves there."""
+
+    def build(self, **variables):
+        """What `build` writes to a terminal."""
+        master, slave = os.openpty()
+        shutil.rmtree(self.root / "cache", ignore_errors=True)
+        environment = {**self.job.variables(), "TERM": "xterm", **variables}
+        environment["MLC_PACKAGE_CACHE_DIR"] = str(self.root / "cache")
+        for name in ("GITHUB_ACTIONS", "CI"):
+            if name not in variables:
+                del environment[name]
+        with os.fdopen(master, "rb", buffering=0) as terminal:
+            process = subprocess.Popen(
+                [PROGRAM, "build", "--no-binding"], cwd=self.app, env=environment,
+                stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
+            )
+            os.close(slave)
+            shown = b""
+            while True:
+                try:
+                    read = terminal.read(65536)
+                except OSError:  # Linux says so that nobody has the other end any more.
+                    read = b""
+                if not read:
+                    break
+                shown += read
+        self.assertEqual(process.wait(), 0, shown)
+        return shown
+
+    def test_nothing_moves_in_a_job(self):
+        # A person sees a spinner, which is drawn over.
+        self.assertIn(b"\x1b[2K", self.build())
+        for variables in ({"CI": "true"}, {"GITHUB_ACTIONS": "true"}):
+            with self.subTest(variables):
+                shown = self.build(**variables)
+                self.assertIn(b"Compiling", shown)
+                self.assertNotRegex(shown, rb"\x1b\[[0-9]*[A-K]|\r(?!\n)")
 
 
 if __name__ == "__main__":

@@ -270,7 +270,7 @@ class Several(Scene):
         (self.app / "models/other/params_shard_0.bin").write_bytes(b"half")
         run = self.use()
         self.assertTrue(run.failed)
-        self.assertIn("stopped at the package `notes`", run.log)
+        self.assertIn("the package `notes` failed", run.log)
         self.assertEqual((run.outputs["dist"], run.outputs["libs-compiled"]), ("", ""))
         self.assertEqual(self.job.cache.keys(), [])
 

@@ -97,22 +97,27 @@ fn plan_says_of_all_what_build_would_do() {
 }
 
 #[test]
-fn the_first_failure_is_named_and_ends_the_run() {
+fn a_package_that_fails_is_named_and_leaves_the_others() {
     let scene = project("");
     let chat_config = "app/models/other/mlc-chat-config.json";
     let good = scene.read(chat_config);
     scene.write(chat_config, "{");
-    // The second fails, and leaves the first, whose document was printed.
-    let run = scene.build(&["--format=json"]).fails(10).says("stopped at the package `tablet`");
+    // The second fails, after the first's document was printed.
+    let run = scene.build(&["--format=json"]).fails(10).says("the package `tablet` failed");
     assert_eq!(lines(&run.stdout)[0]["package"], "phone");
     assert_eq!(lines(&run.stdout).len(), 1);
     assert!(scene.app().join("android/dist/lib").exists());
-    // The first fails, and the second is left.
+    // The first fails, and the second is made all the same.
     scene.write(chat_config, good);
     scene.write("app/models/one/mlc-chat-config.json", "{");
+    let run = scene.build(&["--format=json"]).fails(10).says("the package `phone` failed");
+    assert_eq!(lines(&run.stdout)[0]["package"], "tablet");
+    assert!(scene.app().join("build").exists());
+    // Both fail, each with its reason.
+    scene.write(chat_config, "[");
     let run = scene.build(&["--format=json"]).fails(10);
-    assert_eq!(run.says("stopped at the package `phone`").stdout, "");
-    assert!(!scene.app().join("build").exists());
+    let run = run.says("2 packages failed: `phone`, `tablet`");
+    run.says("models/one/").says("models/other/");
 }
 
 #[test]
