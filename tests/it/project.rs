@@ -117,7 +117,7 @@ fn a_package_that_fails_is_named_and_leaves_the_others() {
     scene.write(chat_config, "[");
     let run = scene.build(&["--format=json"]).fails(10);
     let run = run.says("2 packages failed: `phone`, `tablet`");
-    run.says("models/one/").says("models/other/");
+    run.says("`../models/one`").says("`../models/other`");
 }
 
 #[test]
