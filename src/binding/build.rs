@@ -4,6 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::collect::{self, NoKit, Parts};
 use super::kit::{Kit, KitRecord};
+use super::preflight;
 use super::script::{self, Step};
 use super::{Binding, BindingError, Builder, KitLookup, KitStore, Surroundings};
 use crate::io::cancel::Cancel;
@@ -172,6 +173,7 @@ fn prepare_dir(
     match &binding.builder {
         Builder::Android { .. } => {
             files::create_dir_all(&build.join("lib"))?;
+            seed_cache(&build, variables)?;
             // CMake installs anew what is not there.
             files::remove_dir_all(&build.join("output"))?;
             if let Some(archive) = request.model_archive {
@@ -187,6 +189,19 @@ fn prepare_dir(
     }
     // As CMake names it: it follows links.
     Ok(files::canonical(&build)?)
+}
+
+/// Has CMake know the linker's flags before it reads the NDK's toolchain file, which gives them a
+/// value of their own where they have none: CMake reads LDFLAGS only after that.
+fn seed_cache(build: &Utf8Path, variables: &Variables) -> Result<(), BindingError> {
+    let cache = build.join("CMakeCache.txt");
+    let flags = variables.get(std::ffi::OsStr::new("LDFLAGS"));
+    if let (Some(flags), false) = (flags, files::exists(&cache)) {
+        // An entry is one line.
+        let flags = flags.to_string_lossy().replace(['\n', '\r'], " ");
+        atomic::write(&cache, format!("CMAKE_SHARED_LINKER_FLAGS:STRING={flags}\n").as_bytes())?;
+    }
+    Ok(())
 }
 
 /// What makes a half-finished build useless when it changes: all but the sources.
@@ -218,8 +233,8 @@ fn built_with(binding: &Binding, variables: &Variables) -> String {
 /// Whether a build can begin: to be asked before what takes long.
 ///
 /// # Errors
-/// The directory it would be built in is not ours, or upstream's script could not leave its link
-/// in the sources, which is the last thing that it does.
+/// The sources do not build, the directory it would be built in is not ours, or upstream's script
+/// could not leave its link in the sources, which is the last thing that it does.
 pub fn check_before_build(binding: &Binding) -> Result<(), BindingError> {
     let subdir = script::build_subdir(binding);
     let build = binding.build_dir.join(&subdir);
@@ -230,7 +245,8 @@ pub fn check_before_build(binding: &Binding) -> Result<(), BindingError> {
     if binding.device.is_apple() {
         binding.source.check_writable()?;
     }
-    Ok(())
+    let source = &binding.source;
+    Ok(preflight::check(&source.mlc_llm, &source.tvm(), binding.device)?)
 }
 
 fn run_script(request: &BuildRequest<'_>, variables: &Variables) -> Result<f64, BindingError> {

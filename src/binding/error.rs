@@ -4,6 +4,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::checks::{is_shipped, remedy};
+use super::preflight::Unbuildable;
 use crate::model::Device;
 
 /// Why there is no platform binding. Exit 14, but for [`Interrupted`](Self::Interrupted): 130.
@@ -51,6 +52,9 @@ pub enum BindingError {
     /// Somebody edited them, or another program was installed.
     #[error("the sources in `{0}`, or the tools, changed while the platform binding was built")]
     SourcesChanged(Utf8PathBuf),
+    /// They do not build, whatever the machine has.
+    #[error(transparent)]
+    Unbuildable(#[from] Unbuildable),
     /// Where upstream's script for Apple leaves a link.
     #[error("`{dir}` cannot be written to, and upstream's script makes a link there: {source}")]
     ReadOnlySource {
@@ -228,6 +232,7 @@ impl BindingError {
                 let dir = shlex::try_quote(dir.as_str()).unwrap_or_default();
                 format!("git -C {dir} submodule update --init --recursive")
             }
+            Self::Unbuildable(error) => error.help(),
             Self::NoNdk | Self::NotNdk { .. } | Self::OldNdk { .. } => {
                 "install NDK 28 or newer (27 works too): `sdkmanager 'ndk;28.0.13004108'`; and \
                  name its directory in ANDROID_NDK"

@@ -25,6 +25,7 @@ mod link_command;
 pub(crate) mod linked;
 pub(crate) mod obtain;
 pub mod planned;
+pub(crate) mod preflight;
 mod prepare;
 mod script;
 mod source;

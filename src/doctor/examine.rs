@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::binding::abi_headers;
+use crate::binding::preflight::{self, Unbuildable};
 use crate::doctor::facts::{Abi, Facts, Python, Sources};
 use crate::doctor::{self, AppleChoices, Build, Finding, Machine, Probe, Report};
 use crate::error::Error;
@@ -58,6 +59,7 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error>
     if cancel.is_cancelled() {
         return Err(Error::Interrupted);
     }
+    facts.unbuildable = unbuildable(&facts, request.device, &machine);
     facts.abi = compiler.as_ref().ok().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
     facts.python = Some(python(compiler));
     Ok(doctor::report(&facts, request.device, request.apple))
@@ -94,6 +96,7 @@ pub(crate) fn require(
     let machine = machine(request.environment, request.cache_dir, &temporary);
     let probe = Probe { device: Some(plan.device), binding };
     let mut facts = doctor::probe(&machine, probe, cancel);
+    facts.unbuildable = unbuildable(&facts, Some(plan.device), &machine);
     facts.abi = toolchain.and_then(|toolchain| abi_of(&facts, toolchain, &machine));
     let build = Build { device: plan.device, apple: request.apple, compile, binding };
     for warning in doctor::require(doctor::needed_for(&facts, build))? {
@@ -138,16 +141,34 @@ fn python(compiler: Result<Toolchain, ToolchainError>) -> Python {
     }
 }
 
-/// The compiler's tvm-ffi against that of the sources, where there are both.
-fn abi_of(facts: &Facts, toolchain: &Toolchain, machine: &Machine<'_>) -> Option<Abi> {
+/// The sources of MLC LLM and of TVM, where they are whole.
+fn trees<'a>(facts: &'a Facts, machine: &Machine<'_>) -> Option<(&'a Utf8Path, Utf8PathBuf)> {
     let Sources::Tree { path, not_tvm: None, .. } = &facts.sources else { return None };
     let named = machine.variables.get(std::ffi::OsStr::new("TVM_SOURCE_DIR"));
     let named = named.and_then(|dir| dir.to_str()).filter(|dir| !dir.is_empty());
     let tvm = named.map_or_else(|| path.join("3rdparty/tvm"), |dir| machine.directory.join(dir));
     // An empty submodule is told of where the sources are.
-    if !files::is_dir(&tvm.join("include")) {
-        return None;
-    }
+    files::is_dir(&tvm.join("include")).then_some((path, tvm))
+}
+
+/// What keeps the sources from being built. Both of Apple's devices are built from the same.
+fn unbuildable(
+    facts: &Facts,
+    device: Option<Device>,
+    machine: &Machine<'_>,
+) -> Vec<Unbuildable> {
+    let Some((mlc_llm, tvm)) = trees(facts, machine) else { return Vec::new() };
+    let all = [Device::Android, Device::Iphone];
+    let devices = device.map_or(all.to_vec(), |device| vec![device]);
+    devices
+        .into_iter()
+        .filter_map(|device| preflight::check(mlc_llm, &tvm, device).err())
+        .collect()
+}
+
+/// The compiler's tvm-ffi against that of the sources, where there are both.
+fn abi_of(facts: &Facts, toolchain: &Toolchain, machine: &Machine<'_>) -> Option<Abi> {
+    let (_, tvm) = trees(facts, machine)?;
     let compiler = toolchain.identity.tvm_ffi.version.as_deref();
     Some(compare(compiler, &tvm))
 }

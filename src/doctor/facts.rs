@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 
+use crate::binding::preflight::Unbuildable;
 use crate::model::Device;
 
 /// Everything that was looked at. What was not is absent.
@@ -17,6 +18,8 @@ pub struct Facts {
     pub home_is_sources: Option<Utf8PathBuf>,
     /// The compiler's tvm-ffi against that of the sources.
     pub abi: Option<Abi>,
+    /// What keeps the sources from being built, for each device that was asked for.
+    pub unbuildable: Vec<Unbuildable>,
     /// CMake.
     pub cmake: Tool,
     /// Ninja.

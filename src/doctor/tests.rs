@@ -20,6 +20,7 @@ fn good() -> Facts {
         sources: Sources::Tree { path: "/src/mlc-llm".into(), empty: Vec::new(), not_tvm: None },
         home_is_sources: None,
         abi: Some(Abi::Same("tvm-ffi 0.1.13".to_owned())),
+        unbuildable: Vec::new(),
         cmake: found("/usr/bin/cmake", "cmake version 3.28.1"),
         ninja: found("/usr/bin/ninja", "1.11.1"),
         git: found("/usr/bin/git", "git version 2.47.3"),

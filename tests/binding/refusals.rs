@@ -84,6 +84,74 @@ fn apples_bindings_need_xcode_and_say_so_first() {
     }
 }
 
+/// The parts of MLC LLM's and TVM's build that have to go together, as of April 2026.
+fn april(site: &Site) {
+    let tvm = "mlc-llm/3rdparty/tvm";
+    site.scene.edit(
+        "mlc-llm/android/mlc4j/prepare_libs.py",
+        "\"-DANDROID_ABI=arm64-v8a\"",
+        "\"-DUSE_CUSTOM_LOGGING=ON\", \"-DANDROID_ABI=arm64-v8a\"",
+    );
+    let runtime = "#include <tvm/runtime/logging.h>\n#include <runtime/workspace.cc>\n\
+                   void f() { throw InternalError(file, line, message); }\n";
+    site.scene.write("mlc-llm/android/mlc4j/src/cpp/tvm_runtime.h", runtime);
+    site.scene.write(&format!("{tvm}/include/tvm/runtime/logging.h"), "using InternalError = X;\n");
+    let targets = "add_library(tvm_runtime_objs OBJECT ${S})\nadd_library(tvm_libinfo_objs OBJECT x)\n";
+    site.scene.write(&format!("{tvm}/CMakeLists.txt"), targets);
+    let logging = "if(USE_CUSTOM_LOGGING)\n  target_compile_definitions(tvm_runtime_objs PUBLIC X)\n  \
+                   target_compile_definitions(tvm_libinfo_objs PUBLIC X)\nendif()\n";
+    site.scene.write(&format!("{tvm}/cmake/modules/Logging.cmake"), logging);
+    let metal = "if(USE_METAL)\n  list(APPEND RUNTIME_SRCS ${RUNTIME_METAL_SRCS})\nendif()\n";
+    site.scene.write(&format!("{tvm}/cmake/modules/Metal.cmake"), metal);
+}
+
+#[test]
+fn sources_that_cannot_be_built_are_told_before_anything_is_compiled() {
+    let site = Site::bare("android");
+    site.program("cmake", "echo cmake version 3.31.6");
+    april(&site);
+    assert_eq!(site.planned()["cache"], "miss");
+    let tvm = "mlc-llm/3rdparty/tvm";
+    site.scene.edit(&format!("{tvm}/CMakeLists.txt"), "add_library(tvm_libinfo_objs", "# (");
+    let run = site.build(&[]).fails(14);
+    run.says("do not build for android: TVM's cmake/modules/Logging.cmake needs the target \
+              `tvm_libinfo_objs`");
+    site.scene.edit("mlc-llm/android/mlc4j/src/cpp/tvm_runtime.h", "workspace", "nvtx");
+    site.scene.write(&format!("{tvm}/include/tvm/runtime/logging.h"), "");
+    insta::assert_snapshot!("unbuildable_android", site.build(&[]).fails(14).shown());
+    assert_eq!((site.scene.compilations().len(), site.scripts()), (0, 0));
+    let planned = site.planned();
+    assert_eq!(planned["cache"], "impossible");
+    assert!(planned["why"].as_str().unwrap().contains("`runtime/nvtx.cc`"), "{planned}");
+    // Where it is not for TVM to say, it says nothing.
+    site.scene.edit("mlc-llm/android/mlc4j/prepare_libs.py", "CUSTOM_LOGGING=ON", "CUSTOM_LOGGING=OFF");
+    site.build(&[]).fails(14).says("`runtime/nvtx.cc`").never_says("Logging.cmake");
+}
+
+#[test]
+fn a_runtime_without_metal_is_told_before_anything_is_compiled() {
+    let site = Site::bare("iphone");
+    site.xcode();
+    site.program("bash", "exit 1");
+    site.program("cmake", "echo cmake version 3.31.6");
+    april(&site);
+    assert_eq!(site.planned()["cache"], "miss");
+    let tvm = "mlc-llm/3rdparty/tvm";
+    let metal = "add_library(tvm_runtime_metal_objs OBJECT ${S})\nadd_library(tvm_runtime_metal SHARED x)\n";
+    site.scene.write(&format!("{tvm}/cmake/modules/Metal.cmake"), metal);
+    let own = "add_library(tvm_runtime_extra SHARED)\n";
+    site.scene.write(&format!("{tvm}/CMakeLists.txt"), own);
+    let lists = fs_err::read_to_string(site.scene.root.join("mlc-llm/CMakeLists.txt")).unwrap();
+    let linked = format!("{lists}\ntarget_link_libraries(mlc_llm PRIVATE tvm_runtime_extra)\n");
+    site.scene.write("mlc-llm/CMakeLists.txt", &linked);
+    insta::assert_snapshot!("unbuildable_iphone", site.build(&[]).fails(14).shown());
+    assert_eq!((site.scene.compilations().len(), site.scripts()), (0, 0));
+    // Where MLC LLM builds it too, it is for the build to say.
+    let linked = linked.replace("tvm_runtime_extra", "tvm_runtime_metal");
+    site.scene.write("mlc-llm/CMakeLists.txt", linked);
+    assert_eq!(site.planned()["cache"], "miss");
+}
+
 #[test]
 fn a_plan_says_that_it_cannot_be_built() {
     let site = Site::bare("iphone");

@@ -89,6 +89,23 @@ fn empty_submodules_are_named_however_deep_they_lie() {
 }
 
 #[test]
+fn sources_of_a_day_on_which_nothing_builds_are_a_problem() {
+    let machine = Machine::good();
+    let runtime = "#include <runtime/nvtx.cc>\n#include <runtime/module.cc>\n";
+    machine.scene.write("mlc-llm/android/mlc4j/src/cpp/tvm_runtime.h", runtime);
+    machine.scene.write("mlc-llm/3rdparty/tvm/src/runtime/module.cc", "");
+    let run = machine.doctor(&["--device", "android"]).run().code(14);
+    let run = run.says("problem  source-commit").says("includes `runtime/nvtx.cc`, which TVM does");
+    let run = run.says("git -C \"$MLC_LLM_SOURCE_DIR\" checkout 1307bcae887f");
+    run.says("1 problem for the binding: source-commit; --no-binding is ready");
+    // Apple's libraries do not include it.
+    let report = machine.doctor(&["--device", "iphone", "--format", "json"]).run().json();
+    assert!(!report.to_string().contains("source-commit"), "{report}");
+    machine.scene.write("mlc-llm/3rdparty/tvm/src/runtime/nvtx.cc", "");
+    machine.doctor(&["--device", "android"]).ok().never_says("source-commit");
+}
+
+#[test]
 fn an_ndk_and_a_jdk_that_are_not_named_are_found() {
     let machine = Machine::good();
     let root = machine.scene.root.clone();

@@ -112,8 +112,8 @@ impl Found<'_> {
                 shared.loads.len(),
                 kinds.join(", "),
             );
-            let help = "link with `-Wl,-z,max-page-size=16384` (LDFLAGS), or with NDK r28 or \
-                        newer, which does it by default";
+            let help = "build the binding anew with --rebuild-binding, and with an LDFLAGS that \
+                        names no other page size; NDK r28 and newer link for 16 KiB by default";
             self.add(LinkCode::PageSize, message, help);
         }
     }

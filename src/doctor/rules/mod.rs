@@ -15,6 +15,7 @@ pub(super) fn judge(facts: &Facts, apple: AppleChoices) -> Vec<Finding> {
     let mut found = Vec::new();
     found.extend(facts.python.as_ref().map(machine::python));
     found.extend(sources::sources(facts));
+    found.extend(facts.unbuildable.iter().map(sources::unbuildable));
     found.extend(facts.abi.as_ref().map(sources::abi));
     found.push(tools::cmake(&facts.cmake));
     found.push(tools::ninja(&facts.ninja));

@@ -1,5 +1,6 @@
 use crate::doctor::facts::{Abi, Facts, Sources};
-use crate::doctor::finding::{ALL, About, BINDING, BOTH, Finding};
+use crate::binding::preflight::Unbuildable;
+use crate::doctor::finding::{ALL, ANDROID, APPLE, About, BINDING, BOTH, Finding};
 use crate::model::pinned;
 
 pub(super) fn sources(facts: &Facts) -> Vec<Finding> {
@@ -52,6 +53,12 @@ pub(super) fn sources(facts: &Facts) -> Vec<Finding> {
         Sources::Tree { path, .. } => about.ok(format!("{path}, with its submodules")),
     });
     found
+}
+
+pub(super) fn unbuildable(unbuildable: &Unbuildable) -> Finding {
+    let devices = if unbuildable.device.is_apple() { APPLE } else { ANDROID };
+    let about = About::new("source-commit", devices, BINDING);
+    about.problem(unbuildable.to_string(), unbuildable.help())
 }
 
 pub(super) fn abi(abi: &Abi) -> Finding {

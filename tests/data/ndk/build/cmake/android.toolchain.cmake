@@ -14,5 +14,7 @@ set(CMAKE_SYSROOT "${NDK}/sysroot")
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 set(CMAKE_C_FLAGS_INIT "-ffreestanding -fPIC")
 set(CMAKE_CXX_FLAGS_INIT "-ffreestanding -fPIC -fno-exceptions -fno-rtti")
-set(CMAKE_SHARED_LINKER_FLAGS_INIT
-    "-nostdlib -fuse-ld=lld -L\"${NDK}/sysroot/usr/lib\" -Wl,--build-id=sha1 -Wl,--no-undefined")
+# The flags get a place in the cache before CMake reads LDFLAGS, which then does nothing.
+set(CMAKE_SHARED_LINKER_FLAGS "" CACHE STRING "Of shared libraries.")
+set(CMAKE_SHARED_LINKER_FLAGS
+    "-nostdlib -fuse-ld=lld -L\"${NDK}/sysroot/usr/lib\" -Wl,--build-id=sha1 -Wl,--no-undefined ${CMAKE_SHARED_LINKER_FLAGS}")
