@@ -180,7 +180,8 @@ mod tests {
     fn files_of_the_build_are_read() {
         let header = "#include <a.h>\n#include <runtime/nvtx.cc>\n  # include \"b.cc\" // x\n// #include <c.cc>\n";
         assert_eq!(included_sources(header).collect::<Vec<_>>(), ["runtime/nvtx.cc", "b.cc"]);
-        let cmake = "# add_library(no)\nadd_library(a OBJECT ${X})\n  add_library( b\nx_add_library(c)";
+        let cmake =
+            "# add_library(no)\nadd_library(a OBJECT ${X})\n  add_library( b\nx_add_library(c)";
         assert_eq!(targets(cmake, "add_library").collect::<Vec<_>>(), ["a", "b"]);
         let metal = "add_library(tvm_runtime_metal_objs OBJECT ${S})\nadd_library(tvm_runtime_metal SHARED $<X>)";
         assert_eq!(shared_library(metal), Some("tvm_runtime_metal"));

@@ -152,18 +152,11 @@ fn trees<'a>(facts: &'a Facts, machine: &Machine<'_>) -> Option<(&'a Utf8Path, U
 }
 
 /// What keeps the sources from being built. Both of Apple's devices are built from the same.
-fn unbuildable(
-    facts: &Facts,
-    device: Option<Device>,
-    machine: &Machine<'_>,
-) -> Vec<Unbuildable> {
+fn unbuildable(facts: &Facts, device: Option<Device>, machine: &Machine<'_>) -> Vec<Unbuildable> {
     let Some((mlc_llm, tvm)) = trees(facts, machine) else { return Vec::new() };
     let all = [Device::Android, Device::Iphone];
     let devices = device.map_or(all.to_vec(), |device| vec![device]);
-    devices
-        .into_iter()
-        .filter_map(|device| preflight::check(mlc_llm, &tvm, device).err())
-        .collect()
+    devices.into_iter().filter_map(|device| preflight::check(mlc_llm, &tvm, device).err()).collect()
 }
 
 /// The compiler's tvm-ffi against that of the sources, where there are both.

@@ -96,7 +96,8 @@ fn april(site: &Site) {
                    void f() { throw InternalError(file, line, message); }\n";
     site.scene.write("mlc-llm/android/mlc4j/src/cpp/tvm_runtime.h", runtime);
     site.scene.write(&format!("{tvm}/include/tvm/runtime/logging.h"), "using InternalError = X;\n");
-    let targets = "add_library(tvm_runtime_objs OBJECT ${S})\nadd_library(tvm_libinfo_objs OBJECT x)\n";
+    let targets =
+        "add_library(tvm_runtime_objs OBJECT ${S})\nadd_library(tvm_libinfo_objs OBJECT x)\n";
     site.scene.write(&format!("{tvm}/CMakeLists.txt"), targets);
     let logging = "if(USE_CUSTOM_LOGGING)\n  target_compile_definitions(tvm_runtime_objs PUBLIC X)\n  \
                    target_compile_definitions(tvm_libinfo_objs PUBLIC X)\nendif()\n";
@@ -114,8 +115,10 @@ fn sources_that_cannot_be_built_are_told_before_anything_is_compiled() {
     let tvm = "mlc-llm/3rdparty/tvm";
     site.scene.edit(&format!("{tvm}/CMakeLists.txt"), "add_library(tvm_libinfo_objs", "# (");
     let run = site.build(&[]).fails(14);
-    run.says("do not build for android: TVM's cmake/modules/Logging.cmake needs the target \
-              `tvm_libinfo_objs`");
+    run.says(
+        "do not build for android: TVM's cmake/modules/Logging.cmake needs the target \
+              `tvm_libinfo_objs`",
+    );
     site.scene.edit("mlc-llm/android/mlc4j/src/cpp/tvm_runtime.h", "workspace", "nvtx");
     site.scene.write(&format!("{tvm}/include/tvm/runtime/logging.h"), "");
     insta::assert_snapshot!("unbuildable_android", site.build(&[]).fails(14).shown());
@@ -124,7 +127,11 @@ fn sources_that_cannot_be_built_are_told_before_anything_is_compiled() {
     assert_eq!(planned["cache"], "impossible");
     assert!(planned["why"].as_str().unwrap().contains("`runtime/nvtx.cc`"), "{planned}");
     // Where it is not for TVM to say, it says nothing.
-    site.scene.edit("mlc-llm/android/mlc4j/prepare_libs.py", "CUSTOM_LOGGING=ON", "CUSTOM_LOGGING=OFF");
+    site.scene.edit(
+        "mlc-llm/android/mlc4j/prepare_libs.py",
+        "CUSTOM_LOGGING=ON",
+        "CUSTOM_LOGGING=OFF",
+    );
     site.build(&[]).fails(14).says("`runtime/nvtx.cc`").never_says("Logging.cmake");
 }
 

@@ -1,5 +1,5 @@
-use crate::doctor::facts::{Abi, Facts, Sources};
 use crate::binding::preflight::Unbuildable;
+use crate::doctor::facts::{Abi, Facts, Sources};
 use crate::doctor::finding::{ALL, ANDROID, APPLE, About, BINDING, BOTH, Finding};
 use crate::model::pinned;
 
