@@ -82,6 +82,7 @@ impl Scene {
                 opt: String::new(),
                 device: Device::Android.into(),
                 host: None,
+                enable_subgroups: false,
                 format: LibraryFormat::Tar,
                 macabi_arch: None,
                 metal: Default::default(),

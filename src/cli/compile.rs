@@ -45,6 +45,9 @@ pub(super) struct CompileArgs {
     /// [default: the device's own, else exactly this machine's]
     #[arg(long, value_name = "TRIPLE")]
     host: Option<String>,
+    /// Let WebGPU's kernels use subgroups, which not every browser has
+    #[arg(long)]
+    enable_subgroups: bool,
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
@@ -66,8 +69,13 @@ pub(super) struct CompileArgs {
     format: Format,
 }
 
-pub(super) fn run(args: CompileArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+pub(super) fn run(mut args: CompileArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     let format = args.format;
+    if args.enable_subgroups && !args.device.may_be("webgpu") {
+        let ignored = format!("--enable-subgroups is for webgpu, and ignored for {}", args.device);
+        context.ui.warn(&ignored);
+        args.enable_subgroups = false;
+    }
     let compiled = pipeline::compile_one(&args.request()?, &context.ui, &context.cancel)?;
     match format {
         Format::Human => print(&compiled, context)?,
@@ -113,6 +121,7 @@ impl CompileArgs {
             model: self.model,
             target: self.device,
             host: self.host,
+            enable_subgroups: self.enable_subgroups,
             output: self.output,
             opt: self.opt,
             python: self.python,

@@ -60,6 +60,9 @@ impl MlcCompiler {
         if inputs.device.device().is_some() {
             add("--system-lib-prefix", &inputs.model_lib.system_lib_prefix());
         }
+        if inputs.enable_subgroups {
+            arguments.push("--enable-subgroups".into());
+        }
         arguments
     }
 }

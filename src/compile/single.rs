@@ -38,6 +38,8 @@ pub struct CompileOneRequest {
     pub target: Target,
     /// The LLVM triple of the host, where it is not this machine.
     pub host: Option<String>,
+    /// Whether WebGPU's kernels may use subgroups.
+    pub enable_subgroups: bool,
     /// The file to write.
     pub output: Utf8PathBuf,
     /// What is written: one of the target's formats.
@@ -189,6 +191,7 @@ fn inputs(
         opt: request.opt.to_string(),
         device: request.target.clone(),
         host: request.host.clone(),
+        enable_subgroups: request.enable_subgroups,
         format: request.format,
         macabi_arch: request.target.is("macabi").then_some(request.macabi_arch),
         metal: toolchain.metal,

@@ -65,6 +65,9 @@ pub struct CompileInputs {
     /// `--host`, where it is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
+    /// `--enable-subgroups`, for WebGPU.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub enable_subgroups: bool,
     /// What the compiler writes.
     #[serde(default, skip_serializing_if = "LibraryFormat::is_tar")]
     pub format: LibraryFormat,

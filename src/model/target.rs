@@ -124,6 +124,7 @@ impl Target {
         match &*self.0 {
             "android:adreno-so" => &[So],
             "metal:x86-64" => &[Dylib],
+            _ if self.is("windows") => &[Dll, Lib, Tar, So, Dylib],
             _ if self.is("mali") => &[So],
             _ if self.is("webgpu") => &[Wasm],
             _ if self.is("iphone") || self.is("macabi") || self.is("android") => &[Tar],
@@ -278,6 +279,7 @@ mod tests {
         assert_eq!(target("android:adreno").formats(), [LibraryFormat::Tar]);
         assert_eq!(target("android:adreno-so").formats(), [LibraryFormat::So]);
         assert!(target("cuda").formats().contains(&LibraryFormat::Dll));
+        assert_eq!(target("windows:adreno_x86").formats()[0], LibraryFormat::Dll);
         for format in LibraryFormat::ALL {
             assert_eq!(LibraryFormat::of_suffix(format.suffix()), Some(format));
         }

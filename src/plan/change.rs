@@ -83,6 +83,8 @@ impl Change {
         note("opt", old.opt.clone(), new.opt.clone());
         let host = |inputs: &CompileInputs| or_none(inputs.host.as_deref().unwrap_or_default());
         note("host", host(old), host(new));
+        let subgroups = |inputs: &CompileInputs| inputs.enable_subgroups.to_string();
+        note("enable_subgroups", subgroups(old), subgroups(new));
         let format = |inputs: &CompileInputs| inputs.format.suffix().to_owned();
         note("format", format(old), format(new));
         let arch = |inputs: &CompileInputs| match inputs.macabi_arch {

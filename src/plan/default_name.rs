@@ -41,12 +41,7 @@ fn model_config(chat_config: &ChatConfig, overrides: &Overrides) -> Map<String, 
     let nested: Map<String, Value> =
         chat_config.model_config().map(|(name, value)| (name.clone(), value.clone())).collect();
     let names: Vec<String> = nested.keys().cloned().collect();
-    let mut source = nested;
-    for (name, value) in chat_config.fields() {
-        if !["model_config", "model_type", "quantization"].contains(&name.as_str()) {
-            source.insert(name.clone(), value.clone());
-        }
-    }
+    let mut source = over(nested, chat_config.fields());
     for (name, value) in overrides.set_fields() {
         let value = match value {
             OverrideValue::Int(int) => int.into(),
@@ -59,6 +54,33 @@ fn model_config(chat_config: &ChatConfig, overrides: &Overrides) -> Map<String, 
     match completed {
         Some(completed) => completed.fields,
         None => names.into_iter().filter_map(|name| source.remove_entry(&name)).collect(),
+    }
+}
+
+/// The fields of `model_config` with the top-level fields over them.
+fn over(nested: Map<String, Value>, fields: &Map<String, Value>) -> Map<String, Value> {
+    let outer = fields.iter().filter(|(name, _)| {
+        !["model_config", "model_type", "quantization"].contains(&name.as_str())
+    });
+    let mut all = nested;
+    all.extend(outer.map(|(name, value)| (name.clone(), value.clone())));
+    all
+}
+
+/// What a compilation is made of: the `model_config` of these fields as upstream's class has it, and
+/// the size of the vocabulary that it takes beside it. The fields as they are where it refuses them.
+pub(super) fn completed(model_type: &str, fields: &Map<String, Value>) -> Map<String, Value> {
+    let nested = fields.get("model_config").and_then(Value::as_object).cloned();
+    let source = over(nested.unwrap_or_default(), fields);
+    let active = source.get("active_vocab_size").cloned();
+    let class = ConfigClass::of(model_type);
+    match class.and_then(|class| class.complete(source).ok()) {
+        Some(completed) => {
+            let mut all = completed.fields;
+            all.extend(active.map(|size| ("active_vocab_size".to_owned(), size)));
+            all
+        }
+        None => fields.clone(),
     }
 }
 

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
+use super::default_name::completed;
 use super::fingerprint::compile_relevant;
 use super::{
     Cached, Change, MissReason, Origin, Plan, PlanError, PlannedBundle, PlannedConversion,
@@ -188,6 +189,7 @@ fn add_library(
         opt: entry.overrides.opt().to_string(),
         device: device.into(),
         host: None,
+        enable_subgroups: false,
         format: LibraryFormat::Tar,
         macabi_arch: (device == Device::Macabi).then_some(request.macabi_arch),
         metal: request.metal,
@@ -199,7 +201,7 @@ fn add_library(
         (Some(library), inputs) => {
             if let Origin::Compiled { inputs: first, .. } = &library.origin
                 && let Some(second) = &inputs
-                && **first != *second
+                && !is_same(first, second)
             {
                 return Err(conflict(library, &entry.model_id, first, second));
             }
@@ -220,6 +222,15 @@ fn add_library(
         }
     }
     Ok(())
+}
+
+/// Whether two compilations are one: upstream completes what a config does not say.
+fn is_same(first: &CompileInputs, second: &CompileInputs) -> bool {
+    let whole = |inputs: &CompileInputs| CompileInputs {
+        chat_config: completed(&inputs.model_type, &inputs.chat_config),
+        ..inputs.clone()
+    };
+    first == second || whole(first) == whole(second)
 }
 
 fn conflict(

@@ -16,6 +16,7 @@ pub(super) fn compiled(name: &str, opt: &str, cached: Cached) -> PlannedLibrary 
         opt: opt.into(),
         device: Device::Android.into(),
         host: None,
+        enable_subgroups: false,
         format: LibraryFormat::Tar,
         macabi_arch: None,
         metal: Default::default(),

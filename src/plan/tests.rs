@@ -105,6 +105,36 @@ fn a_new_compiler_changes_the_fingerprint_and_not_the_name() {
 }
 
 #[test]
+fn what_upstream_completes_makes_no_other_library() {
+    let whole = |extra: &str| {
+        let FoundModel::Known(mut facts) = facts("") else { panic!("known") };
+        let text = format!(
+            r#"{{"model_type": "llama", "quantization": "q4f16_1" {extra}, "model_config":
+                {{"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 4,
+                "num_hidden_layers": 2, "rms_norm_eps": 1e-5, "vocab_size": 64,
+                "context_window_size": 4096, "prefill_chunk_size": 2048}}}}"#
+        );
+        facts.chat_config = ChatConfig::parse(text.as_bytes()).unwrap();
+        FoundModel::Known(facts)
+    };
+    let both = |extra: &str| {
+        let (a, b) = (entry("a", None, window(4096)), entry("b", None, window(4096)));
+        drafted(vec![(a, whole("")), (b, whole(extra))], &[], "0.26")
+    };
+    for extra in [
+        r#", "pipeline_parallel_stages": 1"#,
+        r#", "disaggregation": false, "tensor_parallel_shards": 1"#,
+        r#", "attention_sink_size": 4, "pipeline_parallel_stages": 1"#,
+    ] {
+        let plan = both(extra).unwrap().resolve(&BTreeMap::new(), &[], JitPolicy::On);
+        assert_eq!(plan.libraries.len(), 1, "{extra}");
+        assert_eq!(plan.libraries[0].models.len(), 2, "{extra}");
+    }
+    // Of these, upstream hashes nothing into the name, and the compiler reads them.
+    assert!(both(r#", "active_vocab_size": 60"#).is_err());
+}
+
+#[test]
 fn what_only_the_running_app_reads_changes_nothing() {
     let plain = name_and_fingerprint(one("", Overrides::default(), "0.27"));
     let tuned = name_and_fingerprint(one(r#", "top_p": 0.5"#, Overrides::default(), "0.27"));

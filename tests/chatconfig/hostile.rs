@@ -211,11 +211,24 @@ fn more_tokens_than_the_model_has_are_said() {
     let scene = Scene::of("llama/llama-3.2");
     scene.edit("config.json", |config| config["vocab_size"] = 12.into());
     let summary = scene.convert().unwrap();
-    assert_eq!(
-        summary.warnings,
-        ["the tokenizer knows 13 tokens, and the model 12: it cannot answer with the last ones"]
-    );
+    let beyond = |ids: &str, size: &str| {
+        format!(
+            "tokenizer.json has {ids} beyond the model's {size}: a text with one of them makes the \
+             app read past the end of its embedding"
+        )
+    };
+    assert_eq!(summary.warnings, [beyond("the token id 12", "12")]);
     assert_eq!(scene.written()["active_vocab_size"], 13);
+    scene.edit("config.json", |config| config["vocab_size"] = 10.into());
+    assert_eq!(scene.convert().unwrap().warnings, [beyond("3 token ids, 10 to 12,", "10")]);
+    // Few tokens may have high numbers.
+    scene.edit("config.json", |config| config["vocab_size"] = 100.into());
+    scene.edit("tokenizer.json", |tokenizer| {
+        let added = tokenizer["added_tokens"].as_array_mut().unwrap();
+        added.push(json!({"id": 128_009, "content": "<|far|>", "special": true}));
+        added.push(json!({"id": "not a number", "content": "<|odd|>", "special": true}));
+    });
+    assert_eq!(scene.convert().unwrap().warnings, [beyond("the token id 128009", "100")]);
 }
 
 #[test]

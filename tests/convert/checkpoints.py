@@ -199,13 +199,20 @@ def read_safetensors(path: Path) -> Dict[str, np.ndarray]:
 
 
 def make(directory: Path, config: Dict, dtype: str, files: int, seed: int) -> None:
-    """Write a checkpoint: several files with an index, or one without (`files` of 0)."""
+    """Write a checkpoint: several files with an index, or one without (`files` of 0).
+
+    Tensors of a `mixed` one are F32 and BF16 by turns.
+    """
     random = np.random.RandomState(seed)
     directory.mkdir(parents=True)
     (directory / "config.json").write_text(json.dumps(config, indent=2))
     shapes = shapes_of(config)
     random.shuffle(shapes)
-    tensors = [(name, dtype, weights(shape, dtype, random)) for name, shape in shapes]
+    mixed = ["F32", "BF16"] if dtype == "mixed" else [dtype]
+    tensors = []
+    for at, (name, shape) in enumerate(shapes):
+        of_tensor = mixed[at % len(mixed)]
+        tensors.append((name, of_tensor, weights(shape, of_tensor, random)))
     if files == 0:
         write_safetensors(directory / "model.safetensors", tensors)
         return

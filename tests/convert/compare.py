@@ -1,7 +1,7 @@
 """compare.py PROGRAM DIRECTORY: the program's directories and the reference's, byte by byte.
 
-Every architecture in every type and quantization, with sizes that fill no groups; files with and
-without an index; then one model of several shards.
+Every architecture in every type and quantization, and with tensors of two types, with sizes that
+fill no groups; files with and without an index; then one model of several shards.
 """
 
 import itertools
@@ -56,6 +56,10 @@ def main() -> None:
         checkpoints.make(source, checkpoints.config(kind), dtype, seed % 4, seed)
         few = kind in families.FAMILIES and dtype != "BF16"
         cases += [(source, name) for name in (["q4f16_1", "q0f32"] if few else QUANTIZATIONS)]
+    for seed, kind in enumerate(checkpoints.ARCHITECTURES):
+        source = scratch / f"{kind}-mixed"
+        checkpoints.make(source, checkpoints.config(kind), "mixed", seed % 3, 200 + seed)
+        cases += [(source, "q4f16_1")]
     tied = scratch / "tied"
     config = checkpoints.config("llama", num_key_value_heads=None, tie_word_embeddings=True)
     checkpoints.make(tied, config, "BF16", 0, 100)

@@ -403,7 +403,7 @@ FAMILIES: Dict[str, Tuple[Dict, Callable[[], Shapes]]] = {
     "gemma3": (
         {"text_config": {"hidden_size": HIDDEN, "intermediate_size": INNER, "num_hidden_layers": LAYERS,
                          "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS, "head_dim": DIM,
-                         "sliding_window": 32, "hidden_activation": "gelu"}},
+                         "sliding_window": 32, "hidden_activation": "gelu"}, "vocab_size": VOCAB},
         lambda: _gemma3("language_model."),
     ),
     "gpt2": ({**GPT, "layer_norm_epsilon": 1e-5}, _gpt2),

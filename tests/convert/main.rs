@@ -19,3 +19,4 @@ mod server;
 mod template;
 mod torch;
 mod upstream;
+mod whole;

@@ -109,6 +109,7 @@ fn a_full_disk_leaves_what_was_there() {
 fn huge(scene: &mut Scene) {
     scene.config["hidden_size"] = json!(1 << 14);
     scene.config["intermediate_size"] = json!(1 << 14);
+    scene.config["vocab_size"] = json!(1 << 14);
     scene.config["tie_word_embeddings"] = json!(true);
     let hidden = 1_u64 << 14;
     let layer = "model.layers.0.";

@@ -39,6 +39,7 @@ pub(super) fn job(model_lib: &str) -> CompileJob {
         opt: "flashinfer=0".to_owned(),
         device: Device::Android.into(),
         host: None,
+        enable_subgroups: false,
         format: LibraryFormat::Tar,
         macabi_arch: None,
         metal: Default::default(),

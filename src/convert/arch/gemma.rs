@@ -1,14 +1,14 @@
 //! Gemma. The head is the table of embeddings.
 
 use super::parts::{GATE_UP_WEIGHTS, QKV_WEIGHTS};
-use super::row::Dim::{AnyVocab, Hidden, Intermediate, Query};
+use super::row::Dim::{Hidden, Intermediate, Query, Vocab};
 use super::row::{embedding, fused, linear, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const GEMMA: Architecture = Architecture {
     model_type: "gemma",
     rows: &[
-        embedding("model.embed_tokens.weight", AnyVocab, Hidden),
+        embedding("model.embed_tokens.weight", Vocab, Hidden),
         fused("model.layers.{}.self_attn.qkv_proj.weight", QKV_WEIGHTS, Hidden),
         linear("model.layers.{}.self_attn.o_proj.weight", Hidden, Query),
         fused("model.layers.{}.mlp.gate_up_proj.weight", GATE_UP_WEIGHTS, Hidden),

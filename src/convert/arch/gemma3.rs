@@ -3,14 +3,14 @@
 
 use super::hf_config::{ConfigError, HfConfig};
 use super::parts::GATE_UP_WEIGHTS;
-use super::row::Dim::{AnyVocab, Head, Hidden, Intermediate, KeyValue, Query};
+use super::row::Dim::{Head, Hidden, Intermediate, KeyValue, Query, Vocab};
 use super::row::{embedding, fused, linear, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const GEMMA3: Architecture = Architecture {
     model_type: "gemma3",
     rows: &[
-        embedding("language_model.model.embed_tokens.weight", AnyVocab, Hidden),
+        embedding("language_model.model.embed_tokens.weight", Vocab, Hidden),
         linear("language_model.model.layers.{}.self_attn.q_proj.weight", Query, Hidden),
         linear("language_model.model.layers.{}.self_attn.k_proj.weight", KeyValue, Hidden),
         linear("language_model.model.layers.{}.self_attn.v_proj.weight", KeyValue, Hidden),

@@ -1,15 +1,15 @@
 //! GPT-2. Its layers are `Conv1D`: the input size comes first. The head is the table of embeddings.
 
 use super::hf_config::{ConfigError, HfConfig};
-use super::row::Dim::{AnyVocab, Named, Of};
+use super::row::Dim::{Named, Of, Vocab};
 use super::row::{embedding, linear, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const GPT2: Architecture = Architecture {
     model_type: "gpt2",
     rows: &[
-        linear("lm_head.weight", AnyVocab, Named("n_embd")).from("wte.weight"),
-        embedding("transformer.wte.weight", AnyVocab, Named("n_embd")),
+        linear("lm_head.weight", Vocab, Named("n_embd")).from("wte.weight"),
+        embedding("transformer.wte.weight", Vocab, Named("n_embd")),
         embedding("transformer.wpe.weight", Named("context_window_size"), Named("n_embd")),
         linear("transformer.h.{}.attn.c_attn.weight", Of(qkv), Named("n_embd")).transposed(),
         vector("transformer.h.{}.attn.c_attn.bias", Of(qkv)),

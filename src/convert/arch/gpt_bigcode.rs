@@ -1,14 +1,14 @@
 //! GPT-BigCode: StarCoder, SantaCoder. One head of keys and values.
 
 use super::hf_config::{ConfigError, HfConfig};
-use super::row::Dim::{AnyVocab, Named, Of};
+use super::row::Dim::{Named, Of, Vocab};
 use super::row::{embedding, linear, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const GPT_BIGCODE: Architecture = Architecture {
     model_type: "gpt_bigcode",
     rows: &[
-        embedding("transformer.wte.weight", AnyVocab, Named("n_embd")),
+        embedding("transformer.wte.weight", Vocab, Named("n_embd")),
         embedding("transformer.wpe.weight", Named("n_positions"), Named("n_embd")),
         linear("transformer.h.{}.attn.c_attn.weight", Of(qkv), Named("n_embd")),
         vector("transformer.h.{}.attn.c_attn.bias", Of(qkv)),
@@ -24,7 +24,7 @@ pub(super) const GPT_BIGCODE: Architecture = Architecture {
         vector("transformer.h.{}.ln_2.bias", Named("n_embd")),
         vector("transformer.ln_f.weight", Named("n_embd")),
         vector("transformer.ln_f.bias", Named("n_embd")),
-        linear("lm_head.weight", AnyVocab, Named("n_embd")),
+        linear("lm_head.weight", Vocab, Named("n_embd")),
     ],
     ..PLAIN
 };

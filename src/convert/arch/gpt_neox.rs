@@ -1,14 +1,14 @@
 //! GPT-NeoX, Pythia, RedPajama. The biases of the feed-forward layers keep a type of their own.
 
 use super::hf_config::{ConfigError, HfConfig};
-use super::row::Dim::{AnyVocab, Hidden, Intermediate, Qkv, Query};
+use super::row::Dim::{Hidden, Intermediate, Qkv, Query, Vocab};
 use super::row::{Regroup, embedding, linear, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const GPT_NEOX: Architecture = Architecture {
     model_type: "gpt_neox",
     rows: &[
-        embedding("gpt_neox.embed_in.weight", AnyVocab, Hidden),
+        embedding("gpt_neox.embed_in.weight", Vocab, Hidden),
         linear("gpt_neox.layers.{}.attention.query_key_value.weight", Qkv, Hidden)
             .regrouped(by_head),
         vector("gpt_neox.layers.{}.attention.query_key_value.bias", Qkv).regrouped(by_head),
@@ -24,7 +24,7 @@ pub(super) const GPT_NEOX: Architecture = Architecture {
         vector("gpt_neox.layers.{}.post_attention_layernorm.bias", Hidden),
         vector("gpt_neox.final_layer_norm.weight", Hidden),
         vector("gpt_neox.final_layer_norm.bias", Hidden),
-        linear("embed_out.weight", AnyVocab, Hidden),
+        linear("embed_out.weight", Vocab, Hidden),
     ],
     unused: &[
         "gpt_neox.layers.{}.attention.rotary_emb.inv_freq",

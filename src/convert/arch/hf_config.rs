@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use crate::convert::config_json;
 use crate::model::{Completed, FloatType, Refused};
 
+/// What ChatGLM calls `vocab_size`.
+const PADDED_VOCAB: &str = "padded_vocab_size";
+
 /// The fields of a checkpoint's `config.json`.
 #[derive(Debug)]
 pub struct HfConfig {
@@ -70,9 +73,13 @@ impl HfConfig {
         source
     }
 
-    /// With the fields that the rules completed. Those of a text model inside another come first.
+    /// With the fields that the rules completed. Those of a text model inside another come first,
+    /// but for the size of the vocabulary: where the outer one is given, the runtime takes that.
     pub(in crate::convert) fn completed(&self, completed: Completed) -> Self {
         let Completed { mut fields, others } = completed;
+        let inner = self.fields.get("text_config").and_then(|text| text.get("vocab_size"));
+        let inner = inner.filter(|size| size.is_u64() && !self.has("vocab_size"));
+        let vocab_size = inner.or(fields.get("vocab_size")).cloned();
         let text = match fields.shift_remove("text_config") {
             Some(Value::Object(text)) => text,
             _ => Map::new(),
@@ -80,6 +87,7 @@ impl HfConfig {
         let mut all = others;
         all.extend(fields);
         all.extend(text);
+        all.extend(vocab_size.map(|size| ("vocab_size".to_owned(), size)));
         Self { model_type: self.model_type.clone(), fields: all }
     }
 
@@ -91,6 +99,13 @@ impl HfConfig {
     /// Whether a field is there at all.
     pub(in crate::convert) fn is_given(&self, field: &str) -> bool {
         self.fields.contains_key(field)
+    }
+
+    /// The field that says how many tokens there are.
+    pub(in crate::convert) fn vocab_field(&self) -> &'static str {
+        let is_given =
+            self.fields.get("vocab_size").and_then(Value::as_u64).is_some_and(|size| size > 0);
+        if !is_given && self.has(PADDED_VOCAB) { PADDED_VOCAB } else { "vocab_size" }
     }
 
     /// Whether a field is a list with this number in it.
@@ -147,7 +162,7 @@ impl HfConfig {
 
     /// Attention heads.
     pub(in crate::convert) fn heads(&self) -> Result<u64, ConfigError> {
-        self.first_of(&["num_attention_heads", "n_head"], 1 << 20)
+        Ok(self.first_of(&["num_attention_heads", "n_head"], 1 << 20)?.1)
     }
 
     /// Heads of keys and values; where none is given, as many as there are heads.
@@ -171,6 +186,11 @@ impl HfConfig {
 
     /// Layers.
     pub(in crate::convert) fn layers(&self) -> Result<u64, ConfigError> {
+        Ok(self.named_layers()?.1)
+    }
+
+    /// The same, and what the config calls them.
+    pub(in crate::convert) fn named_layers(&self) -> Result<(&'static str, u64), ConfigError> {
         self.first_of(&["num_hidden_layers", "n_layer", "num_layers"], 1 << 14)
     }
 
@@ -186,11 +206,15 @@ impl HfConfig {
         }
     }
 
-    /// A size that architectures call differently.
-    fn first_of(&self, names: &[&'static str], limit: u64) -> Result<u64, ConfigError> {
+    /// A size that architectures call differently, and what this one calls it.
+    fn first_of(
+        &self,
+        names: &[&'static str],
+        limit: u64,
+    ) -> Result<(&'static str, u64), ConfigError> {
         for name in names {
             if let Some(size) = self.optional(name, limit)? {
-                return Ok(size);
+                return Ok((*name, size));
             }
         }
         Err(ConfigError::Missing { field: names.first().copied().unwrap_or_default() })

@@ -2,14 +2,14 @@
 //! as they are.
 
 use super::hf_config::{ConfigError, HfConfig};
-use super::row::Dim::{AnyVocab, GateUp, Hidden, Intermediate, KeyValue, Named, Query};
+use super::row::Dim::{GateUp, Hidden, Intermediate, KeyValue, Named, Query, Vocab};
 use super::row::{embedding, fused, linear, tensor, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const LLAMA4: Architecture = Architecture {
     model_type: "llama4",
     rows: &[
-        embedding("model.embed_tokens.weight", AnyVocab, Hidden),
+        embedding("model.embed_tokens.weight", Vocab, Hidden),
         linear("model.layers.{}.self_attn.q_proj.weight", Query, Hidden),
         linear("model.layers.{}.self_attn.k_proj.weight", KeyValue, Hidden),
         linear("model.layers.{}.self_attn.v_proj.weight", KeyValue, Hidden),
@@ -46,7 +46,7 @@ pub(super) const LLAMA4: Architecture = Architecture {
         vector("model.layers.{}.input_layernorm.weight", Hidden),
         vector("model.layers.{}.post_attention_layernorm.weight", Hidden),
         vector("model.norm.weight", Hidden),
-        linear("lm_head.weight", AnyVocab, Hidden).untied(),
+        linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
     source_name: Some(source_name),
     ..PLAIN

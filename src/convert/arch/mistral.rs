@@ -1,14 +1,14 @@
 //! Mistral. Upstream's has no tied embeddings.
 
 use super::parts::{GATE_UP_WEIGHTS, QKV_WEIGHTS};
-use super::row::Dim::{AnyVocab, Hidden, Intermediate, Query};
+use super::row::Dim::{Hidden, Intermediate, Query, Vocab};
 use super::row::{embedding, fused, linear, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const MISTRAL: Architecture = Architecture {
     model_type: "mistral",
     rows: &[
-        embedding("model.embed_tokens.weight", AnyVocab, Hidden),
+        embedding("model.embed_tokens.weight", Vocab, Hidden),
         fused("model.layers.{}.self_attn.qkv_proj.weight", QKV_WEIGHTS, Hidden),
         linear("model.layers.{}.self_attn.o_proj.weight", Hidden, Query),
         fused("model.layers.{}.mlp.gate_up_proj.weight", GATE_UP_WEIGHTS, Hidden),
@@ -16,7 +16,7 @@ pub(super) const MISTRAL: Architecture = Architecture {
         vector("model.layers.{}.input_layernorm.weight", Hidden),
         vector("model.layers.{}.post_attention_layernorm.weight", Hidden),
         vector("model.norm.weight", Hidden),
-        linear("lm_head.weight", AnyVocab, Hidden),
+        linear("lm_head.weight", Vocab, Hidden),
     ],
     unused: &["model.layers.{}.self_attn.rotary_emb.inv_freq"],
     ..PLAIN

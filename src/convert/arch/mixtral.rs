@@ -1,14 +1,14 @@
 //! Mixtral: Mistral with experts.
 
 use super::parts::QKV_WEIGHTS;
-use super::row::Dim::{AnyVocab, Hidden, Intermediate, Named, Query};
+use super::row::Dim::{Hidden, Intermediate, Named, Query, Vocab};
 use super::row::{embedding, experts, fused, linear, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const MIXTRAL: Architecture = Architecture {
     model_type: "mixtral",
     rows: &[
-        embedding("model.embed_tokens.weight", AnyVocab, Hidden),
+        embedding("model.embed_tokens.weight", Vocab, Hidden),
         fused("model.layers.{}.self_attn.qkv_proj.weight", QKV_WEIGHTS, Hidden),
         linear("model.layers.{}.self_attn.o_proj.weight", Hidden, Query),
         linear("model.layers.{}.moe.gate.weight", Named("num_local_experts"), Hidden)
@@ -31,7 +31,7 @@ pub(super) const MIXTRAL: Architecture = Architecture {
         vector("model.layers.{}.input_layernorm.weight", Hidden),
         vector("model.layers.{}.post_attention_layernorm.weight", Hidden),
         vector("model.norm.weight", Hidden),
-        linear("lm_head.weight", AnyVocab, Hidden).untied(),
+        linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
     unused: &["model.layers.{}.self_attn.rotary_emb.inv_freq"],
     ..PLAIN

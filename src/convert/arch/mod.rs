@@ -44,6 +44,8 @@ mod rwkv6;
 mod stablelm;
 mod starcoder2;
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -69,6 +71,24 @@ pub(super) struct Architecture {
     pub(super) embeds: Option<Embeds>,
 }
 
+/// What a checkpoint's tensors become: upstream's `ExternMapping`, and what of the config is needed
+/// to say what is wrong with a checkpoint.
+pub(super) struct Mapping {
+    pub(super) model_type: &'static str,
+    pub(super) parameters: Vec<Parameter>,
+    /// The checkpoint's name for the last layer, whether or not there is one.
+    pub(super) head: String,
+    /// Whether the config says that it is the embedding, and whether upstream heeds that.
+    pub(super) is_tied: bool,
+    pub(super) head_may_be_tied: bool,
+    /// The layers, by the config's name for their number.
+    pub(super) layers: (&'static str, u64),
+    /// The field of the config that says how many tokens there are.
+    pub(super) vocab_field: &'static str,
+    unused: HashSet<String>,
+    uncounted: HashSet<String>,
+}
+
 /// The checkpoint's name for a tensor of this one.
 type SourceName = fn(&HfConfig, &str) -> Result<String, ConfigError>;
 
@@ -81,6 +101,9 @@ pub(super) struct Embeds {
     pooling_strategy: &'static str,
     normalize: bool,
 }
+
+/// What most call the layer that gives each token's weight.
+const LAST_LAYER: &str = "lm_head.weight";
 
 /// What an architecture is where it does not say.
 const PLAIN: Architecture = Architecture {
@@ -158,39 +181,71 @@ impl Architecture {
         }
     }
 
-    /// The model's parameters. Their sizes are those of the completed config, as upstream's are.
-    pub(super) fn parameters(&self, config: &HfConfig) -> Result<Vec<Parameter>, ConfigError> {
+    /// The model's parameters, and the tensors that it does not need. Their sizes are those of the
+    /// completed config, as upstream's are.
+    pub(super) fn mapping(&self, config: &HfConfig) -> Result<Mapping, ConfigError> {
         let completed = self.read(config.source()).map_err(ConfigError::Class)?;
+        let vocab_field = config.vocab_field();
         let config = config.completed(completed);
         let mut parameters = expand(self.rows, &config)?;
+        let untied = self.rows.iter().find(|row| row.is_untied());
+        let mut head = untied.map_or(LAST_LAYER, Row::tensor).to_owned();
         if let Some(source_name) = self.source_name {
             for (name, _) in parameters.iter_mut().flat_map(|parameter| &mut parameter.parts) {
                 *name = source_name(&config, name)?;
             }
+            head = source_name(&config, &head)?;
         }
-        Ok(parameters)
+        let unused = named(self.unused, &config)?;
+        let uncounted = named(self.uncounted, &config)?;
+        Ok(Mapping {
+            model_type: self.model_type,
+            parameters,
+            head,
+            is_tied: config.flag("tie_word_embeddings")?.unwrap_or(false),
+            head_may_be_tied: untied.is_some(),
+            layers: config.named_layers()?,
+            vocab_field,
+            unused,
+            uncounted,
+        })
+    }
+}
+
+impl Mapping {
+    /// The tensors that the parameters are made of.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = &str> {
+        let parts = self.parameters.iter().flat_map(|parameter| &parameter.parts);
+        parts.map(|(name, _)| name.as_str())
+    }
+
+    /// The checkpoint's name for the embedding.
+    pub(super) fn embedding(&self) -> Option<&str> {
+        let is_embedding =
+            |parameter: &&Parameter| parameter.kind == Kind::Embedding && parameter.is_vocab;
+        let (name, _) = self.parameters.iter().find(is_embedding)?.parts.first()?;
+        Some(name)
     }
 
     /// Whether a tensor of the checkpoint is known to be needless.
     pub(super) fn ignores(&self, tensor: &str) -> bool {
-        matches(self.unused, tensor)
+        self.unused.contains(tensor)
     }
 
     /// Whether upstream counts the elements of a tensor.
     pub(super) fn counts(&self, tensor: &str) -> bool {
-        !self.ignores(tensor) && !matches(self.uncounted, tensor)
+        !self.ignores(tensor) && !self.uncounted.contains(tensor)
     }
 }
 
-fn matches(patterns: &[&str], tensor: &str) -> bool {
-    patterns.iter().any(|pattern| match pattern.split_once("{}") {
-        Some((before, after)) => {
-            tensor.strip_prefix(before).and_then(|rest| rest.strip_suffix(after)).is_some_and(
-                |layer| !layer.is_empty() && layer.bytes().all(|byte| byte.is_ascii_digit()),
-            )
-        }
-        None => tensor == *pattern,
-    })
+/// Tensors of the model and of the layers that it has: upstream names those of no other layer.
+fn named(patterns: &[&'static str], config: &HfConfig) -> Result<HashSet<String>, ConfigError> {
+    let mut names = HashSet::new();
+    for pattern in patterns {
+        let layers = if pattern.contains("{}") { config.layers()? } else { 1 };
+        names.extend((0..layers).map(|layer| pattern.replace("{}", &layer.to_string())));
+    }
+    Ok(names)
 }
 
 #[cfg(test)]

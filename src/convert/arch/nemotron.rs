@@ -1,14 +1,14 @@
 //! Nemotron: no gate, and norms with a bias.
 
 use super::parts::QKV_WEIGHTS;
-use super::row::Dim::{AnyVocab, Hidden, Intermediate, Query};
+use super::row::Dim::{Hidden, Intermediate, Query, Vocab};
 use super::row::{embedding, fused, linear, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const NEMOTRON: Architecture = Architecture {
     model_type: "nemotron",
     rows: &[
-        embedding("model.embed_tokens.weight", AnyVocab, Hidden),
+        embedding("model.embed_tokens.weight", Vocab, Hidden),
         fused("model.layers.{}.self_attn.qkv_proj.weight", QKV_WEIGHTS, Hidden),
         linear("model.layers.{}.self_attn.o_proj.weight", Hidden, Query),
         linear("model.layers.{}.mlp.up_proj.weight", Intermediate, Hidden),
@@ -21,7 +21,7 @@ pub(super) const NEMOTRON: Architecture = Architecture {
         vector("model.layers.{}.post_attention_layernorm.bias", Hidden),
         vector("model.norm.weight", Hidden),
         vector("model.norm.bias", Hidden),
-        linear("lm_head.weight", AnyVocab, Hidden).untied(),
+        linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
     unused: &["model.layers.{}.self_attn.rotary_emb.inv_freq"],
     ..PLAIN

@@ -1,15 +1,15 @@
 //! Phi 1, 1.5 and 2, as Hugging Face has them.
 
 use super::parts::{QKV_BIASES, QKV_WEIGHTS};
-use super::row::Dim::{AnyVocab, Hidden, Intermediate, Query, Vocab};
+use super::row::Dim::{Hidden, Intermediate, Query, Vocab};
 use super::row::{embedding, fused, fused_vector, linear, vector};
 use super::{Architecture, PLAIN};
 
 pub(super) const PHI: Architecture = Architecture {
     model_type: "phi",
     rows: &[
-        linear("lm_head.linear.weight", AnyVocab, Hidden).from("lm_head.weight"),
-        vector("lm_head.linear.bias", AnyVocab).from("lm_head.bias"),
+        linear("lm_head.linear.weight", Vocab, Hidden).from("lm_head.weight"),
+        vector("lm_head.linear.bias", Vocab).from("lm_head.bias"),
         vector("lm_head.ln.weight", Hidden).from("model.final_layernorm.weight"),
         vector("lm_head.ln.bias", Hidden).from("model.final_layernorm.bias"),
         embedding("transformer.embd.weight", Vocab, Hidden).from("model.embed_tokens.weight"),

@@ -1,6 +1,6 @@
 //! Phi 3 and 3.5. The checkpoint's tensors are fused already.
 
-use super::row::Dim::{AnyVocab, GateUp, Hidden, Intermediate, Qkv, Query, Vocab};
+use super::row::Dim::{GateUp, Hidden, Intermediate, Qkv, Query, Vocab};
 use super::row::{embedding, linear, vector};
 use super::{Architecture, PLAIN};
 
@@ -20,7 +20,7 @@ pub(super) const PHI3: Architecture = Architecture {
         vector("transformer.h.{}.post_attention_layernorm.weight", Hidden)
             .from("model.layers.{}.post_attention_layernorm.weight"),
         vector("transformer.norm.weight", Hidden).from("model.norm.weight"),
-        linear("lm_head.weight", AnyVocab, Hidden).untied(),
+        linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
     ..PLAIN
 };

@@ -2,7 +2,7 @@
 //! quantized; the projection behind it is.
 
 use super::hf_config::{ConfigError, HfConfig};
-use super::row::Dim::{AnyVocab, GateUp, Hidden, Intermediate, Is, Of, Qkv, Query, Vocab};
+use super::row::Dim::{GateUp, Hidden, Intermediate, Is, Of, Qkv, Query, Vocab};
 use super::row::{Dim, embedding, linear, tensor, vector};
 use super::{Architecture, PLAIN};
 
@@ -17,7 +17,7 @@ linear("model.h.{}.mlp.down_proj.weight", Hidden, Intermediate).from("model.laye
 vector("model.h.{}.ln.weight", Hidden).from("model.layers.{}.input_layernorm.weight"),
 vector("model.h.{}.post_attention_layernorm.weight", Hidden).from("model.layers.{}.post_attention_layernorm.weight"),
 vector("model.norm.weight", Hidden),
-linear("lm_head.weight", AnyVocab, Hidden),
+linear("lm_head.weight", Vocab, Hidden),
 tensor("vision_embed_tokens.glb_GN", &[Is(1), Is(1), Of(image_dim)]),
 tensor("vision_embed_tokens.sub_GN", &[Is(1), Is(1), Is(1), Of(image_dim)]),
 linear("vision_embed_tokens.img_projection.linear_1.weight", Hidden, Is(4 * 1024)).from("model.vision_embed_tokens.img_projection.0.weight"),

@@ -2,7 +2,7 @@
 //! layers have other numbers, is no model type of upstream's.
 
 use super::hf_config::{ConfigError, HfConfig};
-use super::row::Dim::{AnyVocab, Named, Of, Vocab};
+use super::row::Dim::{Named, Of, Vocab};
 use super::row::{embedding, linear, vector};
 use super::{Architecture, PLAIN};
 
@@ -23,8 +23,8 @@ pub(super) const PHI_MSFT: Architecture = Architecture {
         vector("transformer.h.{}.mlp.fc2.bias", Named("n_embd")),
         vector("lm_head.ln.weight", Named("n_embd")),
         vector("lm_head.ln.bias", Named("n_embd")),
-        linear("lm_head.linear.weight", AnyVocab, Named("n_embd")),
-        vector("lm_head.linear.bias", AnyVocab),
+        linear("lm_head.linear.weight", Vocab, Named("n_embd")),
+        vector("lm_head.linear.bias", Vocab),
     ],
     ..PLAIN
 };

@@ -57,9 +57,9 @@ pub(super) enum Dim {
     Intermediate,
     /// Twice the intermediate size: gate and up in one tensor.
     GateUp,
+    /// The vocabulary. Upstream has any number of rows in some architectures; its runtime stops
+    /// at the first token there, unless they are as many.
     Vocab,
-    /// The vocabulary is as long as the tensor.
-    AnyVocab,
     Head,
     /// Rows of all queries: heads times their size.
     Query,
@@ -152,9 +152,10 @@ impl Regroup {
 pub(in crate::convert) struct Parameter {
     pub(in crate::convert) name: String,
     pub(in crate::convert) kind: Kind,
-    /// The tensors it is made of, one below the other, and the rows that each must have; none:
-    /// as many as it has.
-    pub(in crate::convert) parts: Vec<(String, Option<u64>)>,
+    /// The tensors it is made of, one below the other, and the rows that each must have.
+    pub(in crate::convert) parts: Vec<(String, u64)>,
+    /// Whether these are a row for each token.
+    pub(in crate::convert) is_vocab: bool,
     /// The input size of a matrix; none for a vector.
     pub(in crate::convert) columns: Option<u64>,
     /// Its sizes where they are not those of a vector or a matrix.
@@ -322,6 +323,22 @@ impl Row {
         self
     }
 
+    /// Whether models with tied embeddings have none.
+    pub(super) fn is_untied(&self) -> bool {
+        matches!(self.when, When::Untied)
+    }
+
+    /// The table's name for the first tensor it is made of.
+    pub(super) fn tensor(&self) -> &'static str {
+        match self.source {
+            Source::Same(_) => self.name,
+            Source::Other(name, _) => name,
+            Source::Fused(parts) | Source::Experts(_, parts) => {
+                parts.first().map_or(self.name, |(name, _)| name)
+            }
+        }
+    }
+
     fn is_there(&self, config: &HfConfig) -> Result<bool, ConfigError> {
         match self.when {
             When::Always => Ok(true),
@@ -339,9 +356,9 @@ impl Row {
         let part = |name: &str, rows: Dim| -> Result<_, ConfigError> {
             Ok((named(name), rows.size(config)?))
         };
-        let size = |dim: Dim| dim.size(config).map(Option::unwrap_or_default);
+        let size = |dim: Dim| dim.size(config);
         let mut shape = self.shape.iter().map(|dim| size(*dim)).collect::<Result<Vec<_>, _>>()?;
-        let columns = self.columns.map(|columns| columns.size(config)).transpose()?.flatten();
+        let columns = self.columns.map(size).transpose()?;
         let parts = match &self.source {
             Source::Same(rows) => vec![part(self.name, *rows)?],
             Source::Other(name, rows) => vec![part(name, *rows)?],
@@ -382,14 +399,18 @@ impl Row {
         };
         let (name, kind) = (named(self.name), self.kind);
         let shape = (!shape.is_empty()).then_some(shape);
-        Ok(Parameter { name, kind, parts, columns, shape, change, dtype })
+        let rows = match &self.source {
+            Source::Same(rows) | Source::Other(_, rows) => Some(rows),
+            Source::Fused(_) | Source::Experts(..) => None,
+        };
+        let is_vocab = matches!(rows, Some(Dim::Vocab));
+        Ok(Parameter { name, kind, parts, is_vocab, columns, shape, change, dtype })
     }
 }
 
 impl Dim {
-    fn size(self, config: &HfConfig) -> Result<Option<u64>, ConfigError> {
-        let size = match self {
-            Self::AnyVocab => return Ok(None),
+    fn size(self, config: &HfConfig) -> Result<u64, ConfigError> {
+        Ok(match self {
             Self::Hidden => config.size("hidden_size")?,
             Self::Intermediate => config.size("intermediate_size")?,
             Self::GateUp => 2 * config.size("intermediate_size")?,
@@ -401,8 +422,7 @@ impl Dim {
             Self::Is(size) => size,
             Self::Named(field) => config.size(field)?,
             Self::Of(size) => size(config)?,
-        };
-        Ok(Some(size))
+        })
     }
 }
 
@@ -412,7 +432,7 @@ pub(super) fn expand(rows: &[Row], config: &HfConfig) -> Result<Vec<Parameter>, 
     for row in rows {
         if row.is_there(config)? {
             let layers = match row.count {
-                Some(count) => count.size(config)?.unwrap_or_default(),
+                Some(count) => count.size(config)?,
                 None if row.name.contains("{}") => config.layers()?,
                 None => 1,
             };

@@ -70,6 +70,13 @@ pub fn model_type(checkpoint: &Utf8Path) -> Result<String, ConvertError> {
     named_type(&read_config(checkpoint)?, &path)
 }
 
+/// The method of a config's `quantization_config`, if it has one.
+pub fn quant_method(config: &Map<String, Value>) -> Option<String> {
+    let found = config.get("quantization_config").filter(|found| !found.is_null())?;
+    let method = found.get("quant_method").and_then(Value::as_str).unwrap_or("unknown");
+    Some(method.chars().take(40).collect())
+}
+
 /// Writes `mlc-chat-config.json` and copies the tokenizer's files.
 pub fn write(request: &ChatRequest<'_>) -> Result<ChatSummary, ConvertError> {
     let (text, found, summary) = describe(request)?;
@@ -113,6 +120,15 @@ fn describe(
     let config = completed(architecture, restated, request.overrides, &mut warnings);
     let config = config.map_err(|refused| invalid(refused.to_string()))?;
     let mut document = Document::new(&config, template).map_err(invalid)?;
+    let inner = source.get("text_config").and_then(|text| text.get("vocab_size")?.as_i64());
+    if let Some(inner) = inner.filter(|inner| *inner != document.vocab_size) {
+        warnings.push(format!(
+            "`vocab_size` is {inner} in the `text_config` of config.json, and MLC LLM takes {} from \
+             its top level, or by default: its runtime stops at the first token unless that is the \
+             number of the embedding's rows",
+            document.vocab_size
+        ));
+    }
 
     let generation = request.checkpoint.join("generation_config.json");
     if let Some(values) = read_object_if_there(&generation)? {

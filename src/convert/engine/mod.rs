@@ -17,6 +17,7 @@ pub use self::view::{Listed, awq_source, is_config, make_view};
 use super::ConvertError;
 use super::chat;
 use super::nearest::nearest;
+use super::weights;
 use crate::model::{Quantization, Scheme};
 
 /// `--engine`.
@@ -71,8 +72,6 @@ pub enum Why {
         /// `quant_method` of its config.
         method: String,
     },
-    /// The weights are not in safetensors files.
-    Weights,
     /// The weights are to be cut for several GPUs beforehand.
     Presharded {
         /// How many.
@@ -153,21 +152,14 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
         let quantization = wish.quantization.to_owned();
         return Ok(Some(Why::Quantization { quantization }));
     }
-    if let Some(found) = config.get("quantization_config").filter(|found| !found.is_null()) {
-        let method = found.get("quant_method").and_then(Value::as_str).unwrap_or("unknown");
-        return Ok(Some(Why::Quantized { method: method.chars().take(40).collect() }));
+    // Of 16 bits, weights were merged or dequantized, and the field was left over.
+    if let Some(method) = chat::quant_method(&config)
+        && weights::is_quantized(wish.checkpoint) != Some(false)
+    {
+        return Ok(Some(Why::Quantized { method }));
     }
     let shards = config.get("tensor_parallel_shards").and_then(Value::as_i64);
-    if let Some(shards) = shards.filter(|shards| *shards > 1) {
-        return Ok(Some(Why::Presharded { shards }));
-    }
-    let has = |suffix: &str| wish.files.iter().any(|name| name.ends_with(suffix));
-    // What is in none of the known formats is refused by name; these are others of PyTorch's.
-    let is = |name: &str| wish.files.contains(&name);
-    let torch = has(".bin") || has(".pt") || has(".pth");
-    let readable =
-        has(".safetensors") || is("pytorch_model.bin") || is("pytorch_model.bin.index.json");
-    Ok((torch && !readable).then_some(Why::Weights))
+    Ok(shards.filter(|shards| *shards > 1).map(|shards| Why::Presharded { shards }))
 }
 
 /// What is asked for by arguments that this program would not heed.
@@ -237,9 +229,6 @@ impl fmt::Display for Why {
             }
             Self::Quantized { method } => {
                 write!(f, "the checkpoint is quantized already ({method})")
-            }
-            Self::Weights => {
-                f.write_str("the weights are in neither safetensors nor pytorch_model.bin")
             }
             Self::Presharded { shards } => {
                 write!(f, "the weights are to be cut for {shards} GPUs beforehand")

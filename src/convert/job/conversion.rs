@@ -14,7 +14,7 @@ use crate::convert::chat::{self, ChatRequest, ChatSummary};
 use crate::convert::engine::{Choice, Engine, MlcArguments, MlcInputs, Why, Wish, choose};
 use crate::convert::source;
 use crate::convert::store::ConvertedStore;
-use crate::convert::weights::{self, Request, Summary};
+use crate::convert::weights::{self, Request, Summary, TiedHead};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
@@ -127,6 +127,12 @@ impl<'a> Job<'a> {
             threads,
             cancel,
         };
+        if let Some(method) = chat::quant_method(&chat::read_config(checkpoint)?) {
+            self.ui.warn(&format!(
+                "config.json has a `quantization_config` ({method}), and the weights are not \
+                 quantized: the field is left over from before they were, and is not heeded"
+            ));
+        }
         // The small files first: what is wrong with them is known at once.
         let chat = self.chat_request(checkpoint, output);
         let chat = chat.map(|request| chat::write(&request)).transpose()?;
@@ -234,6 +240,14 @@ fn tell(summary: &Summary, ui: &Ui) {
             count => format!("{count} tensors: {} and {} more", some.join(", "), count - SHOWN),
         };
         ui.warn(&format!("{} has no use for {names}", summary.model_type));
+    }
+    if let Some(TiedHead { tensor, by_config, .. }) = &summary.head_left_out {
+        let why = if *by_config { ", since `tie_word_embeddings` is true" } else { "" };
+        ui.warn(&format!(
+            "`{tensor}` is left out: MLC LLM's {} takes the embedding for its head{why}, and the \
+             two differ; if the tensor is the model's head, the model will answer nonsense",
+            summary.model_type
+        ));
     }
     for line in &summary.nonfinite {
         ui.warn(&format!("not finite: {line}"));

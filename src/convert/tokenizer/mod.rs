@@ -79,7 +79,17 @@ pub(super) fn read(
     let info = info::detect(&json).map_err(invalid)?;
     json.refuse_duplicates().map_err(invalid)?;
     let tokens = json.count(&special::read(checkpoint, json.is_byte_level())?);
-    if tokens > vocab_size {
+    let beyond = json.ids_from(u64::try_from(vocab_size).unwrap_or_default());
+    if let (Some(first), Some(last)) = (beyond.first(), beyond.last()) {
+        let ids = match beyond.len() {
+            1 => format!("the token id {first}"),
+            count => format!("{count} token ids, {first} to {last},"),
+        };
+        warnings.push(format!(
+            "tokenizer.json has {ids} beyond the model's {vocab_size}: a text with one of them \
+             makes the app read past the end of its embedding"
+        ));
+    } else if tokens > vocab_size {
         warnings.push(format!(
             "the tokenizer knows {tokens} tokens, and the model {vocab_size}: it cannot answer \
              with the last ones"

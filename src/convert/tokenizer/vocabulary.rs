@@ -1,7 +1,7 @@
 //! `tokenizer.json`, as far as conversion looks into it.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use serde::Deserialize;
@@ -35,6 +35,22 @@ pub(super) struct TokenizerJson<'a> {
 struct AddedToken<'a> {
     #[serde(borrow)]
     content: Cow<'a, str>,
+    #[serde(default)]
+    id: Id,
+}
+
+/// A token's number, if it is one.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(untagged)]
+enum Id {
+    Number(u64),
+    Other(IgnoredAny),
+}
+
+impl Default for Id {
+    fn default() -> Self {
+        Self::Other(IgnoredAny)
+    }
 }
 
 #[derive(Deserialize)]
@@ -75,7 +91,7 @@ impl TokenizerJson<'_> {
 
     /// How many tokens there are, those named elsewhere included.
     pub(super) fn count(&self, elsewhere: &HashSet<String>) -> i64 {
-        let vocab = &self.model.vocab.0;
+        let vocab = &self.model.vocab.names;
         let added: HashSet<&str> = self.added_tokens.iter().map(|token| &*token.content).collect();
         let more = added
             .iter()
@@ -83,6 +99,17 @@ impl TokenizerJson<'_> {
             .chain(elsewhere.iter().map(String::as_str).filter(|token| !added.contains(token)));
         let more = more.filter(|token| !vocab.contains(*token)).count();
         i64::try_from(vocab.len() + more).unwrap_or(i64::MAX)
+    }
+
+    /// The tokens' numbers from this one on.
+    pub(super) fn ids_from(&self, first: u64) -> BTreeSet<u64> {
+        let added = self.added_tokens.iter().map(|token| token.id);
+        let ids = self.model.vocab.ids.iter().copied().chain(added);
+        let number = |id| match id {
+            Id::Number(number) => Some(number),
+            Id::Other(_) => None,
+        };
+        ids.filter_map(number).filter(|number| *number >= first).collect()
     }
 }
 
@@ -94,12 +121,17 @@ fn part(text: Option<&RawValue>, name: &str) -> Result<Value, String> {
     serde_json::from_str(text.get()).map_err(|error| format!("its {name} is damaged: {error}"))
 }
 
-/// The tokens of a vocabulary: the names of an object, or of a list of pairs the first parts.
-struct Tokens<'a>(HashSet<Cow<'a, str>>);
+/// The tokens of a vocabulary: the names of an object and their numbers, or of a list of pairs the
+/// first parts, whose numbers are their places.
+#[derive(Default)]
+struct Tokens<'a> {
+    names: HashSet<Cow<'a, str>>,
+    ids: Vec<Id>,
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Tokens<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TokensVisitor).map(Self)
+        deserializer.deserialize_any(TokensVisitor)
     }
 }
 
@@ -111,36 +143,37 @@ struct TokensVisitor;
 struct Token<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de> Visitor<'de> for TokensVisitor {
-    type Value = HashSet<Cow<'de, str>>;
+    type Value = Tokens<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a vocabulary: an object, or a list of pairs")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut tokens = HashSet::new();
-        while let Some((Token(token), IgnoredAny)) = map.next_entry()? {
-            insert(&mut tokens, token)?;
+        let mut tokens = Tokens::default();
+        while let Some((Token(token), id)) = map.next_entry()? {
+            tokens.insert(token, id)?;
         }
         Ok(tokens)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut tokens = HashSet::new();
+        let mut tokens = Tokens::default();
         while let Some((Token(token), IgnoredAny)) = seq.next_element()? {
-            insert(&mut tokens, token)?;
+            let id = Id::Number(tokens.ids.len() as u64);
+            tokens.insert(token, id)?;
         }
         Ok(tokens)
     }
 }
 
-fn insert<'a, E: de::Error>(
-    tokens: &mut HashSet<Cow<'a, str>>,
-    token: Cow<'a, str>,
-) -> Result<(), E> {
-    tokens.insert(token);
-    if tokens.len() > TOKEN_LIMIT {
-        return Err(E::custom("its vocabulary has more than 2,097,152 tokens"));
+impl<'a> Tokens<'a> {
+    fn insert<E: de::Error>(&mut self, token: Cow<'a, str>, id: Id) -> Result<(), E> {
+        self.names.insert(token);
+        self.ids.push(id);
+        if self.ids.len() > TOKEN_LIMIT {
+            return Err(E::custom("its vocabulary has more than 2,097,152 tokens"));
+        }
+        Ok(())
     }
-    Ok(())
 }

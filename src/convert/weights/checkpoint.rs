@@ -7,9 +7,10 @@ use safetensors::tensor::{Dtype, Metadata};
 use serde_json::{Map, Value};
 
 use super::error::WeightsError;
+use super::instead::Instead;
 use super::torch;
-use crate::io::files;
 use crate::io::positioned::PositionedFile;
+use crate::io::{dir, files};
 use crate::model::{ShardPath, git_lfs};
 
 /// More bytes of index, or of headers in all, belong to no model of these architectures; reading
@@ -77,7 +78,9 @@ impl Checkpoint {
         } else if here(single) {
             (vec![single.to_owned()], None)
         } else {
-            return Err(WeightsError::NoWeights { path: path.to_owned() });
+            let names = dir::names(path).map_err(WeightsError::Read)?;
+            let (path, instead) = (path.to_owned(), Instead::of(&names));
+            return Err(WeightsError::NoWeights { path, instead });
         };
         let mut opened = Vec::with_capacity(names.len());
         let mut in_file = Vec::new();

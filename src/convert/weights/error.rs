@@ -4,6 +4,8 @@ use std::io;
 
 use camino::Utf8PathBuf;
 
+use super::diagnosis::Diagnosis;
+use super::instead::Instead;
 use crate::convert::arch::{Architecture, ConfigError};
 use crate::io::positioned::is_full;
 use crate::model::ShardPathError;
@@ -36,13 +38,21 @@ pub enum WeightsError {
         /// The quantization's name.
         quantization: &'static str,
     },
-    /// A directory without weights. Exit 11.
-    #[error(
-        "`{path}` has no weights: neither model.safetensors nor pytorch_model.bin, nor an index of one"
-    )]
+    /// A directory without weights, or with others than are read. Exit 11.
+    #[error("`{path}` {instead}")]
     NoWeights {
         /// The directory.
         path: Utf8PathBuf,
+        /// What it has.
+        instead: Instead,
+    },
+    /// A checkpoint that is whole, and another one than its config says. Exit 11.
+    #[error("`{path}` {diagnosis}")]
+    Other {
+        /// The checkpoint.
+        path: Utf8PathBuf,
+        /// What it is.
+        diagnosis: Diagnosis,
     },
     /// A file of PyTorch's own format is not whole, or asks for more than tensors. Exit 11.
     #[error("`{path}`: {why}")]
@@ -95,14 +105,26 @@ pub enum WeightsError {
         tensors: Vec<String>,
     },
     /// A tensor has another shape than the config says. Exit 11.
-    #[error("tensor `{tensor}` is {found:?}, and by config.json it should be {wanted}")]
+    #[error("tensor `{tensor}` is {found:?}, and by config.json it should be {wanted:?}")]
     Shape {
         /// The tensor.
         tensor: String,
         /// Its shape.
-        found: Vec<usize>,
-        /// The shape that is needed; `*` where any size is right.
-        wanted: String,
+        found: Vec<u64>,
+        /// The shape that is needed.
+        wanted: Vec<u64>,
+    },
+    /// An embedding, or a head, has another number of rows than there are tokens. Exit 11.
+    #[error("`{field}` is {vocab_size}, and tensor `{tensor}` has {rows} rows")]
+    Vocabulary {
+        /// The tensor.
+        tensor: String,
+        /// Its rows.
+        rows: u64,
+        /// The config's name for the number of tokens.
+        field: &'static str,
+        /// That number.
+        vocab_size: u64,
     },
     /// A tensor of a type that is not converted. Exit 11.
     #[error("tensor `{tensor}` is {found}, and only F32, F16 and BF16 are converted")]
@@ -112,17 +134,13 @@ pub enum WeightsError {
         /// Its type.
         found: String,
     },
-    /// Tensors that become one have different types. Exit 11.
-    #[error("tensor `{tensor}` is {found}, and `{other}`, with which it is fused, is {wanted}")]
+    /// Tensors that become one are of f16 and of bf16. Exit 11.
+    #[error("tensor `{half}`, which is F16, is fused with `{brain}`, which is BF16")]
     MixedDtypes {
-        /// The tensor.
-        tensor: String,
-        /// Its type.
-        found: String,
-        /// The one it is fused with.
-        other: String,
-        /// That one's type.
-        wanted: String,
+        /// The tensor of f16.
+        half: String,
+        /// The one of bf16.
+        brain: String,
     },
     /// Weights that are no numbers, or none in the type they are to have. Exit 11.
     #[error("{} of the model's tensors hold values that are not finite:\n  {}", tensors.len(), tensors.join("\n  "))]
@@ -178,12 +196,27 @@ impl WeightsError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         let text = match self {
-            Self::NoWeights { .. } => "name a Hugging Face checkpoint: config.json beside weights",
-            Self::Index { .. }
-            | Self::IndexPath { .. }
-            | Self::Safetensors { .. }
-            | Self::Missing { .. } => "the checkpoint is damaged or not whole: download it again",
+            Self::NoWeights { instead, .. } => return Some(instead.help()),
+            Self::Other { diagnosis, .. } => return Some(diagnosis.help()),
+            Self::Index { .. } | Self::IndexPath { .. } | Self::Safetensors { .. } => {
+                "the checkpoint is damaged or not whole: download it again"
+            }
+            Self::Missing { .. } => {
+                "the checkpoint is damaged or not whole, or config.json is of another one: \
+                 download it again"
+            }
             Self::Shape { .. } => "config.json belongs to another checkpoint, or was edited",
+            Self::Vocabulary { field, rows, .. } => {
+                return Some(format!(
+                    "there is a row for each token: MLC LLM refuses another number or, in some \
+                     architectures, makes a model that stops at its first token; if the tensor is \
+                     right, set `{field}` to {rows} in config.json"
+                ));
+            }
+            Self::MixedDtypes { .. } => {
+                "MLC LLM fuses with NumPy, which has no type for both: save the checkpoint in one \
+                 type"
+            }
             Self::NonFinite { .. } => {
                 "they were damaged in training or since, or are too large for the quantization's \
                  type; --allow-nonfinite converts them as MLC LLM does"

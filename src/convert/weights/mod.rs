@@ -11,8 +11,11 @@
 //! wherever they are.
 
 mod checkpoint;
+mod diagnosis;
 mod error;
+mod head;
 mod index;
+mod instead;
 mod kernel;
 mod nonfinite;
 mod output;
@@ -27,7 +30,10 @@ use std::num::NonZeroUsize;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
+pub use diagnosis::Diagnosis;
 pub use error::WeightsError;
+pub use head::TiedHead;
+pub use instead::Instead;
 
 pub use super::arch::{ConfigError, HfConfig};
 
@@ -83,6 +89,8 @@ pub struct Summary {
     pub shards: usize,
     /// Tensors of the checkpoint that the model does not use.
     pub unused: Vec<String>,
+    /// The checkpoint's own head, where the model takes the embedding for it and they differ.
+    pub head_left_out: Option<TiedHead>,
     /// A line for each tensor with values that are not finite, where these are allowed.
     pub nonfinite: Vec<String>,
 }
@@ -93,6 +101,7 @@ pub struct Conversion<'a> {
     model_type: String,
     checkpoint: Checkpoint,
     plan: Plan,
+    head: Option<TiedHead>,
 }
 
 /// The config of a checkpoint.
@@ -106,6 +115,12 @@ pub fn read_config(checkpoint: &Utf8Path) -> Result<HfConfig, WeightsError> {
     HfConfig::parse(&text).map_err(|source| WeightsError::Config { path, source })
 }
 
+/// Whether the weights in a directory are quantized; none where they cannot be read.
+pub fn is_quantized(checkpoint: &Utf8Path) -> Option<bool> {
+    let checkpoint = Checkpoint::open(checkpoint).ok()?;
+    Some(diagnosis::quantized(&checkpoint).is_some())
+}
+
 /// Reads what says how a checkpoint is to be converted: all but the weights.
 pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsError> {
     let config = read_config(request.checkpoint)?;
@@ -114,11 +129,12 @@ pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsEr
     let Some(architecture) = Architecture::find(&model_type) else {
         return Err(WeightsError::UnknownArchitecture { path, model_type });
     };
-    let parameters =
-        architecture.parameters(&config).map_err(|source| WeightsError::Config { path, source })?;
+    let mapping =
+        architecture.mapping(&config).map_err(|source| WeightsError::Config { path, source })?;
     let checkpoint = Checkpoint::open(request.checkpoint)?;
-    let plan = Plan::make(&checkpoint, architecture, parameters, request.quantization)?;
-    Ok(Conversion { request, model_type, checkpoint, plan })
+    let plan = Plan::make(&checkpoint, &mapping, request.quantization)?;
+    let head = TiedHead::find(&checkpoint, &mapping, request.cancel)?;
+    Ok(Conversion { request, model_type, checkpoint, plan, head })
 }
 
 impl Conversion<'_> {
@@ -129,7 +145,7 @@ impl Conversion<'_> {
 
     /// Converts; tells `progress` of the bytes that were read.
     pub fn run(self, progress: &(dyn Fn(u64) + Sync)) -> Result<Summary, WeightsError> {
-        let Self { request, model_type, checkpoint, plan } = self;
+        let Self { request, model_type, checkpoint, plan, head } = self;
         let free = space::free_bytes(request.output).map_err(WeightsError::Output)?;
         if plan.weight_bytes() > free {
             let (needed, free) = (ByteSize(plan.weight_bytes()), ByteSize(free));
@@ -160,7 +176,13 @@ impl Conversion<'_> {
             source_bytes: ByteSize(plan.source_bytes),
             weight_bytes: ByteSize(plan.weight_bytes()),
             shards: plan.shards.len(),
-            unused: plan.unused.clone(),
+            unused: plan
+                .unused
+                .iter()
+                .filter(|name| head.as_ref().is_none_or(|head| head.tensor != **name))
+                .cloned()
+                .collect(),
+            head_left_out: head.clone().filter(|head| head.differs),
             nonfinite,
         })
     }

@@ -6,10 +6,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use safetensors::tensor::Dtype;
 
 use super::checkpoint::{Checkpoint, Tensor};
+use super::diagnosis::{self, Diagnosis};
 use super::error::WeightsError;
 use super::kernel::Arithmetic;
 use super::shards::{Place, Record, ShardPlan, Sharding};
-use crate::convert::arch::{Architecture, Change, Kind, Parameter};
+use crate::convert::arch::{Change, Kind, Mapping, Parameter};
 use crate::model::{FloatType, GroupQuantization, Layout, Quantization};
 
 /// The whole conversion.
@@ -59,6 +60,23 @@ pub(super) enum Gather {
     Transposed(Vec<Block>),
 }
 
+impl Gather {
+    /// The bytes in the checkpoint of so many weights of a parameter of this type.
+    fn bytes(&self, weights: u64, dtype: FloatType) -> u64 {
+        let Self::Segments(segments) = self else { return weights * dtype.size() as u64 };
+        let ends = segments.iter().skip(1).map(|segment| segment.first).chain([weights]);
+        let of = |(segment, end): (&Segment, u64)| (end - segment.first) * segment.size();
+        segments.iter().zip(ends).map(of).sum()
+    }
+}
+
+impl Segment {
+    /// The size of a weight in the file.
+    pub(super) fn size(&self) -> u64 {
+        self.dtype.size() as u64
+    }
+}
+
 /// Rows of a parameter that are columns of a tensor.
 pub(super) struct Block {
     /// The first of the rows, and how many they are.
@@ -78,6 +96,8 @@ pub(super) struct Segment {
     pub(super) file: usize,
     /// Where they begin in it.
     pub(super) offset: u64,
+    /// Their type there. Of a parameter of f32 it may be another one.
+    pub(super) dtype: FloatType,
     /// The tensor they are of, and the number of the first in it.
     pub(super) part: usize,
     pub(super) first_of_part: u64,
@@ -93,39 +113,39 @@ pub(super) enum Store {
 
 /// What a parameter is made of.
 struct Parts<'a> {
-    names: &'a [(String, Option<u64>)],
-    tensors: Vec<(usize, &'a Tensor)>,
+    names: &'a [(String, u64)],
+    tensors: Vec<(usize, &'a Tensor, FloatType)>,
+    /// The type of all of them, or f32: NumPy fuses tensors of different types in that.
     dtype: FloatType,
     rows: u64,
     columns: u64,
 }
 
 impl Plan {
-    /// Compares the checkpoint with the architecture's table, and decides everything.
+    /// Compares the checkpoint with what the architecture's table makes of it, and decides everything.
     pub(super) fn make(
         checkpoint: &Checkpoint,
-        architecture: &Architecture,
-        parameters: Vec<Parameter>,
+        mapping: &Mapping,
         quantization: Quantization,
     ) -> Result<Self, WeightsError> {
+        let parameters = mapping.parameters.as_slice();
         let at: HashMap<&str, usize> =
             checkpoint.order.iter().map(|(name, file)| (name.as_str(), *file)).collect();
-        refuse_missing(checkpoint, &parameters, &at)?;
-        let order = loading_order(checkpoint, &parameters);
+        refuse_missing(checkpoint, mapping, &at)?;
+        let order = loading_order(checkpoint, parameters);
         let mut plan = Self {
             params: Vec::with_capacity(parameters.len()),
             shards: Vec::new(),
-            unused: unused(checkpoint, architecture, &parameters),
+            unused: unused(checkpoint, mapping),
             tensors: 0,
             param_bytes: 0,
-            elements: loaded_elements(checkpoint, architecture, &parameters, &order, &at),
+            elements: loaded_elements(checkpoint, mapping, &order, &at),
             source_bytes: 0,
         };
         let mut sharding = Sharding::default();
         for number in order {
             let Some(parameter) = parameters.get(number) else { continue };
-            let parts = Parts::find(checkpoint, parameter, &at)?;
-            plan.source_bytes += parts.rows * parts.columns * parts.dtype.size() as u64;
+            let parts = Parts::find(checkpoint, parameter, &at, mapping.vocab_field)?;
             let mut add = |suffix: &str, shape: Vec<u64>, dtype: &'static str, size: u64| {
                 let name = match suffix {
                     "" => parameter.name.clone(),
@@ -143,8 +163,9 @@ impl Plan {
             };
             let store = store(parameter, &parts, quantization, &mut add)?;
             let gather = gather(parameter, &parts);
+            plan.source_bytes += gather.bytes(parts.rows * parts.columns, parts.dtype);
             let (rows, columns, dtype) = (parts.rows, parts.columns, parts.dtype);
-            let part = |((name, _), (_, tensor)): (&(String, _), &(_, &Tensor))| Part {
+            let part = |((name, _), (_, tensor, _)): (&(String, _), &(_, &Tensor, _))| Part {
                 name: name.clone(),
                 columns: match tensor.shape.as_slice() {
                     [.., columns] if tensor.shape.len() > 1 => Some(*columns as u64),
@@ -239,20 +260,34 @@ fn arithmetic(change: &Change, in_single: bool) -> Arithmetic {
 
 fn refuse_missing(
     checkpoint: &Checkpoint,
-    parameters: &[Parameter],
+    mapping: &Mapping,
     at: &HashMap<&str, usize>,
 ) -> Result<(), WeightsError> {
-    let there = |name: &str| {
+    let found = |name: &str| {
         let file = at.get(name).and_then(|file| checkpoint.files.get(*file));
-        file.is_some_and(|file| file.tensor(name).is_some())
+        file.and_then(|file| file.tensor(name))
     };
-    let names = parameters.iter().flat_map(|parameter| &parameter.parts).map(|(name, _)| name);
-    let missing: BTreeSet<&String> = names.filter(|name| !there(name)).collect();
+    let missing: BTreeSet<&str> = mapping.tensors().filter(|name| found(name).is_none()).collect();
+    let path = checkpoint.path.clone();
     if missing.is_empty() {
-        return Ok(());
+        // What quantizes in place leaves the names as they are.
+        let is_float = |dtype| matches!(dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32);
+        let all = mapping.tensors().filter_map(found).all(|tensor| is_float(tensor.dtype));
+        return match diagnosis::quantized(checkpoint).filter(|_| !all) {
+            Some((method, tensor)) => {
+                let diagnosis = Diagnosis::Quantized { method, tensor };
+                Err(WeightsError::Other { path, diagnosis })
+            }
+            None => Ok(()),
+        };
     }
-    let tensors = missing.into_iter().cloned().collect();
-    Err(WeightsError::Missing { path: checkpoint.path.clone(), tensors })
+    Err(match Diagnosis::of(checkpoint, mapping, &missing) {
+        Some(diagnosis) => WeightsError::Other { path, diagnosis },
+        None => {
+            let tensors = missing.into_iter().map(str::to_owned).collect();
+            WeightsError::Missing { path, tensors }
+        }
+    })
 }
 
 /// Parameters appear where the first of their tensors does.
@@ -269,16 +304,11 @@ fn loading_order(checkpoint: &Checkpoint, parameters: &[Parameter]) -> Vec<usize
     all.filter(|number| seen.insert(*number)).collect()
 }
 
-fn unused(
-    checkpoint: &Checkpoint,
-    architecture: &Architecture,
-    parameters: &[Parameter],
-) -> Vec<String> {
-    let parts = parameters.iter().flat_map(|parameter| &parameter.parts);
-    let used: HashSet<&str> = parts.map(|(name, _)| name.as_str()).collect();
+fn unused(checkpoint: &Checkpoint, mapping: &Mapping) -> Vec<String> {
+    let used: HashSet<&str> = mapping.tensors().collect();
     let names = checkpoint.order.iter().map(|(name, _)| name);
     let unused: BTreeSet<&String> =
-        names.filter(|name| !used.contains(name.as_str()) && !architecture.ignores(name)).collect();
+        names.filter(|name| !used.contains(name.as_str()) && !mapping.ignores(name)).collect();
     unused.into_iter().cloned().collect()
 }
 
@@ -287,8 +317,7 @@ fn unused(
 /// and those before, until a file is to be loaded that is not there.
 fn loaded_elements(
     checkpoint: &Checkpoint,
-    architecture: &Architecture,
-    parameters: &[Parameter],
+    mapping: &Mapping,
     order: &[usize],
     at: &HashMap<&str, usize>,
 ) -> u64 {
@@ -296,13 +325,13 @@ fn loaded_elements(
         .files
         .iter()
         .map(|file| {
-            let counted = file.tensors().filter(|(name, _)| architecture.counts(name));
+            let counted = file.tensors().filter(|(name, _)| mapping.counts(name));
             counted.map(|(_, tensor)| elements(tensor)).sum()
         })
         .collect();
     let mut loaded: BTreeSet<usize> = BTreeSet::new();
     let mut total = 0;
-    for parameter in order.iter().filter_map(|number| parameters.get(*number)) {
+    for parameter in order.iter().filter_map(|number| mapping.parameters.get(*number)) {
         let needed: BTreeSet<usize> =
             parameter.parts.iter().filter_map(|(name, _)| at.get(name.as_str()).copied()).collect();
         if needed.is_subset(&loaded) {
@@ -328,8 +357,9 @@ impl<'a> Parts<'a> {
         checkpoint: &'a Checkpoint,
         parameter: &'a Parameter,
         at: &HashMap<&str, usize>,
+        vocab_field: &'static str,
     ) -> Result<Self, WeightsError> {
-        let mut found: Vec<(usize, &Tensor)> = Vec::new();
+        let mut found: Vec<(usize, &Tensor, FloatType)> = Vec::new();
         let mut rows = 0;
         for (name, wanted) in &parameter.parts {
             let file = at.get(name.as_str()).copied().unwrap_or_default();
@@ -337,33 +367,19 @@ impl<'a> Parts<'a> {
                 let (path, tensors) = (checkpoint.path.clone(), vec![name.clone()]);
                 return Err(WeightsError::Missing { path, tensors });
             };
-            rows += part_rows(name, tensor, *wanted, parameter)?;
-            if let Some((_, first)) = found.first()
-                && first.dtype != tensor.dtype
-            {
-                return Err(WeightsError::MixedDtypes {
-                    tensor: name.clone(),
-                    found: tensor.dtype.to_string(),
-                    other: parameter
-                        .parts
-                        .first()
-                        .map(|(name, _)| name.clone())
-                        .unwrap_or_default(),
-                    wanted: first.dtype.to_string(),
-                });
-            }
-            found.push((file, tensor));
+            rows += part_rows(name, tensor, *wanted, parameter, vocab_field)?;
+            let dtype = match tensor.dtype {
+                Dtype::F16 => FloatType::F16,
+                Dtype::BF16 => FloatType::Bf16,
+                Dtype::F32 => FloatType::F32,
+                other => {
+                    let (tensor, found) = (name.clone(), other.to_string());
+                    return Err(WeightsError::Dtype { tensor, found });
+                }
+            };
+            found.push((file, tensor, dtype));
         }
-        let dtype = match found.first().map(|(_, tensor)| tensor.dtype) {
-            Some(Dtype::F16) => FloatType::F16,
-            Some(Dtype::BF16) => FloatType::Bf16,
-            Some(Dtype::F32) => FloatType::F32,
-            other => {
-                let (tensor, _) = parameter.parts.first().cloned().unwrap_or_default();
-                let found = other.map(|dtype| dtype.to_string()).unwrap_or_default();
-                return Err(WeightsError::Dtype { tensor, found });
-            }
-        };
+        let dtype = fused_dtype(parameter, &found, checkpoint.is_torch)?;
         let (rows, columns) = match (&parameter.change, parameter.columns) {
             // What is taken of each group; a bias has one row.
             (Change::Regroup(regroup), Some(columns)) if regroup.transposed => {
@@ -380,64 +396,79 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// The type in which NumPy fuses a parameter's tensors. The parts of each expert are fused first.
+fn fused_dtype(
+    parameter: &Parameter,
+    found: &[(usize, &Tensor, FloatType)],
+    is_torch: bool,
+) -> Result<FloatType, WeightsError> {
+    let experts = match (&parameter.kind, parameter.shape.as_deref()) {
+        (Kind::Experts, Some([count, ..])) => usize::try_from(*count).unwrap_or(1),
+        _ => 1,
+    };
+    let dtypes: Vec<_> = found.iter().map(|(_, _, dtype)| *dtype).enumerate().collect();
+    let of_expert = dtypes.chunks((dtypes.len() / experts).max(1));
+    let fused: Result<Vec<_>, _> = of_expert.map(|dtypes| common_dtype(dtypes, is_torch)).collect();
+    let fused = fused.and_then(|fused| common_dtype(&fused, is_torch));
+    let name = |at: usize| parameter.parts.get(at).map(|(name, _)| name.clone());
+    match fused {
+        Ok((_, dtype)) => Ok(dtype),
+        Err((half, brain)) => Err(WeightsError::MixedDtypes {
+            half: name(half).unwrap_or_default(),
+            brain: name(brain).unwrap_or_default(),
+        }),
+    }
+}
+
+/// NumPy's type for numbered values of these: theirs, or f32, which has the values of both others.
+/// Where f16 and bf16 are among them it has none, and upstream fails; these two are given then.
+fn common_dtype(
+    dtypes: &[(usize, FloatType)],
+    is_torch: bool,
+) -> Result<(usize, FloatType), (usize, usize)> {
+    let find = |wanted| dtypes.iter().find(|(_, dtype)| *dtype == wanted).map(|(at, _)| *at);
+    match (find(FloatType::F16), find(FloatType::Bf16), dtypes) {
+        // Of PyTorch's bf16 upstream makes f32 where it reads it.
+        (Some(half), Some(brain), _) if !is_torch => Err((half, brain)),
+        (_, _, [first, rest @ ..]) if rest.iter().all(|(_, dtype)| *dtype == first.1) => Ok(*first),
+        (_, _, [(at, _), ..]) => Ok((*at, FloatType::F32)),
+        (_, _, []) => Ok((0, FloatType::F32)),
+    }
+}
+
 /// The rows of a part, or the size of what is no matrix.
 fn part_rows(
     name: &str,
     tensor: &Tensor,
-    wanted: Option<u64>,
+    rows: u64,
     parameter: &Parameter,
+    vocab_field: &'static str,
 ) -> Result<u64, WeightsError> {
-    let shape: Vec<u64> = tensor.shape.iter().map(|size| *size as u64).collect();
-    let size = |size: Option<u64>| size.map_or("*".to_owned(), |size| size.to_string());
-    let (rows, wanted) = match (shape.as_slice(), parameter.columns, &parameter.shape) {
-        (found, None, Some(wanted)) => {
-            let elements = wanted.iter().product();
-            let text = wanted.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
-            (if found == wanted { elements } else { 0 }, format!("[{text}]"))
-        }
-        (found, Some(columns), _) if parameter.change == Change::Transposed => {
-            let rows = match found {
-                [found, rows]
-                    if *found == columns && wanted.is_none_or(|wanted| wanted == *rows) =>
-                {
-                    *rows
-                }
-                _ => 0,
-            };
-            (rows, format!("[{columns}, {}]", size(wanted)))
-        }
-        (found, Some(columns), _) => {
-            let rows = match found {
-                [rows, found]
-                    if *found == columns && wanted.is_none_or(|wanted| wanted == *rows) =>
-                {
-                    *rows
-                }
-                _ => 0,
-            };
-            (rows, format!("[{}, {columns}]", size(wanted)))
-        }
-        (found, None, None) => {
-            let rows = match found {
-                [rows] if wanted.is_none_or(|wanted| wanted == *rows) => *rows,
-                _ => 0,
-            };
-            (rows, format!("[{}]", size(wanted)))
-        }
+    let found: Vec<u64> = tensor.shape.iter().map(|size| *size as u64).collect();
+    let (rows, wanted) = match (parameter.columns, &parameter.shape) {
+        (None, Some(shape)) => (shape.iter().product(), shape.clone()),
+        (None, None) => (rows, vec![rows]),
+        (Some(columns), _) if parameter.change == Change::Transposed => (rows, vec![columns, rows]),
+        (Some(columns), _) => (rows, vec![rows, columns]),
     };
-    if rows == 0 {
-        let (tensor, found) = (name.to_owned(), tensor.shape.clone());
-        return Err(WeightsError::Shape { tensor, found, wanted });
+    if found == wanted {
+        return Ok(rows);
     }
-    Ok(rows)
+    let tensor = name.to_owned();
+    match (found.as_slice(), wanted.as_slice()) {
+        ([found, inner @ ..], [_, wanted @ ..]) if parameter.is_vocab && inner == wanted => {
+            let (field, vocab_size) = (vocab_field, rows);
+            Err(WeightsError::Vocabulary { tensor, rows: *found, field, vocab_size })
+        }
+        _ => Err(WeightsError::Shape { tensor, found, wanted }),
+    }
 }
 
 /// Where the parameter's weights are.
 fn gather(parameter: &Parameter, parts: &Parts<'_>) -> Gather {
-    let size = parts.dtype.size() as u64;
-    let (regroup, (file, tensor)) = match (&parameter.change, parts.tensors.first()) {
+    let (regroup, (file, tensor, dtype)) = match (&parameter.change, parts.tensors.first()) {
         (Change::Regroup(regroup), Some(only)) => (regroup, only),
-        (Change::Transposed, Some((file, tensor))) => {
+        (Change::Transposed, Some((file, tensor, _))) => {
             let (file, offset) = (*file, tensor.offset);
             return Gather::Transposed(vec![Block {
                 first: 0,
@@ -449,14 +480,16 @@ fn gather(parameter: &Parameter, parts: &Parts<'_>) -> Gather {
         }
         _ => {
             let mut first = 0;
-            let segment = |(part, (file, tensor)): (usize, &(usize, &Tensor))| {
-                let (file, offset, at) = (*file, tensor.offset, first);
+            let segment = |(part, found): (usize, &(usize, &Tensor, FloatType))| {
+                let (file, tensor, dtype) = *found;
+                let (offset, at) = (tensor.offset, first);
                 first += elements(tensor);
-                Segment { first: at, file, offset, part, first_of_part: 0 }
+                Segment { first: at, file, offset, dtype, part, first_of_part: 0 }
             };
             return Gather::Segments(parts.tensors.iter().enumerate().map(segment).collect());
         }
     };
+    let (dtype, size) = (*dtype, dtype.size() as u64);
     // Of a bias, a row is one weight.
     let row = parameter.columns.unwrap_or(1);
     let mut first = 0;
@@ -469,7 +502,7 @@ fn gather(parameter: &Parameter, parts: &Parts<'_>) -> Gather {
                 blocks.push(Block { first, rows: row, file, offset, first_of_part });
                 first += row;
             } else {
-                segments.push(Segment { first, file, offset, part: 0, first_of_part });
+                segments.push(Segment { first, file, offset, dtype, part: 0, first_of_part });
                 first += (taken.end - taken.start) * row;
             }
         }

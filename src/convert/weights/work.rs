@@ -263,18 +263,20 @@ impl Work<'_> {
         buffer: &mut Vec<u8>,
         line: &mut Vec<u8>,
     ) -> Result<(), WeightsError> {
-        let size = param.dtype.size() as u64;
-        let bytes = (weights.end - weights.start) * size;
+        let bytes = (weights.end - weights.start) * param.dtype.size() as u64;
         buffer.resize(to_usize(bytes), 0);
-        match &param.gather {
-            Gather::Segments(segments) => self.read_segments(segments, weights, size, buffer)?,
+        let read = match &param.gather {
+            Gather::Segments(segments) => {
+                self.read_segments(segments, param.dtype, weights, buffer, line)?
+            }
             Gather::Transposed(blocks) => {
                 for block in blocks {
                     self.read_block(block, param, weights.clone(), buffer, line)?;
                 }
+                bytes
             }
-        }
-        (self.progress)(bytes);
+        };
+        (self.progress)(read);
         Ok(())
     }
 
@@ -310,13 +312,18 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Reads weights that lie side by side, as those of one type; gives how many bytes they have
+    /// in the checkpoint.
     fn read_segments(
         &self,
         segments: &[Segment],
+        dtype: FloatType,
         weights: Range<u64>,
-        size: u64,
         buffer: &mut [u8],
-    ) -> Result<(), WeightsError> {
+        line: &mut Vec<u8>,
+    ) -> Result<u64, WeightsError> {
+        let size = dtype.size() as u64;
+        let mut read = 0;
         let mut rest = buffer;
         let mut at = weights.start;
         let mut segment = segments.partition_point(|segment| segment.first <= at);
@@ -327,12 +334,21 @@ impl Work<'_> {
             if let Some(from) = segment.checked_sub(1).and_then(|at| segments.get(at))
                 && let Some(file) = self.checkpoint.files.get(from.file)
             {
-                let offset = from.offset + (at - from.first) * size;
-                file.file.read_exact_at(piece, offset).map_err(WeightsError::Read)?;
+                let offset = from.offset + (at - from.first) * from.size();
+                let bytes = piece.len() as u64 / size * from.size();
+                read += bytes;
+                if from.dtype == dtype {
+                    file.file.read_exact_at(piece, offset).map_err(WeightsError::Read)?;
+                } else {
+                    line.resize(to_usize(bytes), 0);
+                    file.file.read_exact_at(line, offset).map_err(WeightsError::Read)?;
+                    let (source, arithmetic) = (from.dtype, Arithmetic::Nothing);
+                    kernel::in_single(Stored { source, arithmetic, target: dtype }, line, piece);
+                }
             }
             (rest, at, segment) = (behind, end, segment + 1);
         }
-        Ok(())
+        Ok(read)
     }
 
     fn put(&self, place: Place, at: u64, bytes: &[u8]) -> Result<(), WeightsError> {

@@ -1,0 +1,312 @@
+//! What a checkpoint is that is not what its config says: often it is whole, and only another
+//! one than it was taken for.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
+
+use super::checkpoint::Checkpoint;
+use crate::convert::arch::Mapping;
+
+/// Ends of names that only quantized weights have, and whose they are; the first that fits counts.
+const QUANTIZED: [(&str, &str); 15] = [
+    (".g_idx", "GPTQ"),
+    (".qweight", "AWQ or GPTQ"),
+    (".weight.absmax", "bitsandbytes"),
+    (".weight.quant_map", "bitsandbytes"),
+    (".weight.SCB", "bitsandbytes"),
+    (".SCB", "bitsandbytes"),
+    (".weight_packed", "compressed-tensors"),
+    (".weight_scale_inv", "FP8"),
+    (".weight_scale", "FP8 or INT8"),
+    (".input_scale", "FP8 or INT8"),
+    (".W_q", "HQQ"),
+    (".codes", "AQLM"),
+    (".scales", "MLX"),
+    (".weight._data", "Quanto"),
+    (".weight_blocks", "MXFP4"),
+];
+
+/// Prefixes of tensors that come from how a checkpoint was saved, and the remedy.
+const SAVED_WITH: [(&str, &str); 5] = [
+    (
+        "_orig_mod.",
+        "it was saved from a model that torch.compile had wrapped: save the model inside \
+         (`model._orig_mod.save_pretrained`)",
+    ),
+    (
+        "base_model.model.",
+        "it was saved from a model of PEFT's: merge its adapter first (`model.merge_and_unload()`), \
+         and save what that gives",
+    ),
+    (
+        "module.",
+        "it was saved from a model that was wrapped for several GPUs: save the model inside \
+         (`model.module.save_pretrained`)",
+    ),
+    (
+        "language_model.",
+        "it is the text model of one that sees or hears too, with the prefix that it has there: \
+         config.json is of another checkpoint, or the tensors are to be renamed",
+    ),
+    (
+        "_fsdp_wrapped_module.",
+        "it was saved from a model that FSDP had wrapped: save its full state dict",
+    ),
+];
+
+/// Names that are looked for under another prefix.
+const PROBES: usize = 4;
+
+/// Why tensors are missing.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Diagnosis {
+    /// They are there, and their names begin otherwise.
+    Prefix {
+        /// How they begin.
+        found: String,
+        /// How they should.
+        wanted: String,
+        /// One as it is called, and as it should be.
+        example: Box<(String, String)>,
+        /// Those that are not there under any name.
+        lacking: Vec<String>,
+        /// A `--model-type` whose tensors are called so.
+        other_type: Option<&'static str>,
+    },
+    /// The weights of an adapter lie beside those that it changes.
+    Adapter {
+        /// A tensor of it.
+        tensor: String,
+    },
+    /// The weights are quantized.
+    Quantized {
+        /// By what.
+        method: &'static str,
+        /// A tensor that says so.
+        tensor: String,
+    },
+    /// All are there but the head.
+    Head {
+        /// Its name.
+        tensor: String,
+        /// The embedding's.
+        embedding: String,
+        /// Whether the config says that it is the embedding.
+        is_tied: bool,
+        /// Whether MLC LLM's model can do without it.
+        may_be_tied: bool,
+        /// The architecture.
+        model_type: &'static str,
+    },
+    /// The config has more layers than the checkpoint.
+    Layers {
+        /// The config's name for their number.
+        field: &'static str,
+        /// How many it has.
+        wanted: u64,
+        /// How many there are.
+        found: u64,
+    },
+}
+
+impl Diagnosis {
+    /// Looks at a checkpoint that lacks these tensors; none where it may be damaged.
+    pub(super) fn of(
+        checkpoint: &Checkpoint,
+        mapping: &Mapping,
+        missing: &BTreeSet<&str>,
+    ) -> Option<Self> {
+        let names: HashSet<&str> = checkpoint.order.iter().map(|(name, _)| name.as_str()).collect();
+        let adapter = names.iter().filter(|name| {
+            [".lora_A.", ".lora_B.", ".base_layer."].iter().any(|part| name.contains(part))
+        });
+        if let Some(tensor) = adapter.min() {
+            return Some(Self::Adapter { tensor: (*tensor).to_owned() });
+        }
+        if let Some((method, tensor)) = quantized(checkpoint) {
+            return Some(Self::Quantized { method, tensor });
+        }
+        if missing.len() == 1 && missing.contains(mapping.head.as_str()) {
+            return Some(Self::Head {
+                tensor: mapping.head.clone(),
+                embedding: mapping.embedding().unwrap_or_default().to_owned(),
+                is_tied: mapping.is_tied,
+                may_be_tied: mapping.head_may_be_tied,
+                model_type: mapping.model_type,
+            });
+        }
+        let used: HashSet<&str> = mapping.tensors().collect();
+        let others = names.difference(&used).copied().collect();
+        prefix(&others, mapping, missing).or_else(|| layers(&names, mapping, missing))
+    }
+
+    /// What to do.
+    pub(super) fn help(&self) -> String {
+        let text = match self {
+            Self::Prefix { other_type: Some(model_type), .. } => {
+                return format!("those of a {model_type} are called so: --model-type {model_type}");
+            }
+            Self::Prefix { found, .. } if found.is_empty() => {
+                "it was saved without its head, by AutoModel for instance: save it by \
+                 AutoModelForCausalLM, or rename the tensors"
+            }
+            Self::Prefix { found, .. } => {
+                let known = SAVED_WITH.iter().find(|(prefix, _)| found.contains(prefix));
+                known.map_or("save it again by transformers, or rename the tensors", |(_, help)| {
+                    help
+                })
+            }
+            Self::Adapter { .. } => {
+                "merge the adapter (`model.merge_and_unload()` of PEFT), and save what that gives"
+            }
+            Self::Quantized { .. } => "convert the checkpoint that it was quantized from",
+            Self::Head { is_tied, may_be_tied: true, .. } if !is_tied => {
+                "if the model's head is its embedding, set `tie_word_embeddings` to true in \
+                 config.json; else a file of weights is missing"
+            }
+            Self::Head { embedding, .. } => {
+                return format!("save it with a head of its own: a copy of `{embedding}`");
+            }
+            Self::Layers { .. } => "config.json belongs to another checkpoint, or was edited",
+        };
+        text.to_owned()
+    }
+}
+
+/// After "`PATH`".
+impl fmt::Display for Diagnosis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Prefix { found, wanted, example, lacking, .. } => {
+                match (found.as_str(), wanted.as_str()) {
+                    ("", wanted) => write!(f, "has tensors without the prefix `{wanted}`")?,
+                    (found, "") => write!(f, "has tensors with the prefix `{found}`")?,
+                    _ => write!(f, "has tensors with the prefix `{found}` instead of `{wanted}`")?,
+                }
+                let (found, wanted) = &**example;
+                write!(f, ": `{found}` should be `{wanted}`")?;
+                match lacking.as_slice() {
+                    [] => Ok(()),
+                    [name] => write!(f, "; and it lacks `{name}`"),
+                    [name, rest @ ..] => {
+                        write!(f, "; and it lacks `{name}` and {} more", rest.len())
+                    }
+                }
+            }
+            Self::Adapter { tensor } => {
+                write!(f, "holds a LoRA adapter that is not merged: `{tensor}`")
+            }
+            Self::Quantized { method, tensor } => write!(
+                f,
+                "is quantized already ({method}), though config.json has no \
+                 `quantization_config`: `{tensor}`"
+            ),
+            Self::Head { tensor, is_tied, may_be_tied, model_type, .. } => {
+                write!(f, "has no `{tensor}`, ")?;
+                match (may_be_tied, is_tied) {
+                    (true, _) => {
+                        f.write_str("and by config.json `tie_word_embeddings` is not true")
+                    }
+                    (false, true) => write!(
+                        f,
+                        "and MLC LLM's {model_type} has a head of its own though \
+                         `tie_word_embeddings` is true"
+                    ),
+                    (false, false) => {
+                        write!(f, "and MLC LLM's {model_type} always has a head of its own")
+                    }
+                }
+            }
+            Self::Layers { field, wanted, found } => {
+                let layers = if *found == 1 { "layer" } else { "layers" };
+                write!(
+                    f,
+                    "has tensors of {found} {layers}, and by config.json `{field}` is {wanted}"
+                )
+            }
+        }
+    }
+}
+
+/// Whether weights are quantized: by what, and a tensor that says so.
+pub(super) fn quantized(checkpoint: &Checkpoint) -> Option<(&'static str, String)> {
+    let names = checkpoint.order.iter().map(|(name, _)| name.as_str());
+    let sign = |name: &str| QUANTIZED.iter().position(|(end, _)| name.ends_with(end));
+    let found = names.filter_map(|name| Some((sign(name)?, name))).min();
+    let (sign, name) = found.or_else(|| {
+        let weights = checkpoint.order.iter().filter(|(name, _)| name.ends_with(".weight"));
+        let is_small = |(name, file): &&(String, usize)| {
+            let tensor = checkpoint.files.get(*file).and_then(|file| file.tensor(name));
+            tensor.is_some_and(|tensor| tensor.dtype.bitsize() <= 8)
+        };
+        let name = weights.filter(is_small).map(|(name, _)| name.as_str()).min()?;
+        Some((QUANTIZED.len(), name))
+    })?;
+    let method = QUANTIZED.get(sign).map_or("integers or FP8", |(_, method)| method);
+    Some((method, name.to_owned()))
+}
+
+/// Whether the missing tensors are there under names that begin otherwise.
+fn prefix(names: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) -> Option<Diagnosis> {
+    let mut candidates = BTreeSet::new();
+    for probe in missing.iter().filter(|name| **name != mapping.head).take(PROBES) {
+        // The longest end first; one of a single word says nothing of where it is from.
+        let mut ends = vec![*probe];
+        ends.extend(
+            probe.match_indices('.').map(|(dot, _)| probe.get(dot + 1..).unwrap_or_default()),
+        );
+        for end in ends.into_iter().filter(|end| end.contains('.')) {
+            let wanted = probe.strip_suffix(end).unwrap_or_default();
+            let before = names.iter().filter_map(|name| name.strip_suffix(end));
+            let found = before.filter(|found| found.is_empty() || found.ends_with('.'));
+            candidates.extend(found.filter(|found| *found != wanted).map(|found| (found, wanted)));
+        }
+    }
+    let there = |(found, wanted): (&str, &str), name: &str| {
+        let renamed = name.strip_prefix(wanted).map(|end| format!("{found}{end}"));
+        renamed.filter(|renamed| names.contains(renamed.as_str()))
+    };
+    let count = |candidate: &(&str, &str)| {
+        missing.iter().filter(|name| there(*candidate, name).is_some()).count()
+    };
+    let best = candidates.into_iter().map(|candidate| (count(&candidate), candidate)).max()?;
+    let (resolved, (found, wanted)) = best;
+    if resolved * 2 < missing.len() || resolved < 2 {
+        return None;
+    }
+    let but_head = missing.iter().filter(|name| **name != mapping.head);
+    let mut pairs = but_head.filter_map(|name| Some((there((found, wanted), name)?, *name)));
+    let first = pairs.next()?;
+    let lacking = missing.iter().filter(|name| there((found, wanted), name).is_none());
+    let lacking: Vec<String> = lacking.map(|name| (*name).to_owned()).collect();
+    let other_type = match mapping.model_type {
+        "qwen3" if found.is_empty() && lacking.iter().all(|name| *name == mapping.head) => {
+            Some("qwen3-embedding")
+        }
+        "bert" if found.is_empty() && lacking.is_empty() => Some("bert-bge"),
+        _ => None,
+    };
+    Some(Diagnosis::Prefix {
+        found: found.to_owned(),
+        wanted: wanted.to_owned(),
+        example: Box::new((first.0, first.1.to_owned())),
+        lacking,
+        other_type,
+    })
+}
+
+/// Whether what is missing is all of the last layers, and nothing else.
+fn layers(names: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) -> Option<Diagnosis> {
+    let needed: BTreeSet<&str> = mapping.tensors().collect();
+    let there = needed.iter().filter(|name| names.contains(**name));
+    let found = there.filter_map(|name| layer(name)).max().map_or(0, |last| last + 1);
+    let (field, wanted) = mapping.layers;
+    let of_last = |name: &&str| layer(name).is_some_and(|layer| layer >= found);
+    let is_all = missing.iter().all(of_last) && 0 < found && found < wanted;
+    is_all.then_some(Diagnosis::Layers { field, wanted, found })
+}
+
+/// The number of a tensor's layer.
+fn layer(name: &str) -> Option<u64> {
+    name.split('.').find_map(|part| part.parse().ok())
+}

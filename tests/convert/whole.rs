@@ -1,0 +1,269 @@
+//! Checkpoints that are whole, and other than their config says: each is told as what it is, and
+//! nobody is sent to download it again.
+
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, Tensor};
+
+/// The checkpoint is refused with all of these in the message.
+fn refused(scene: &Scene, parts: &[&str]) {
+    let message = scene.refuses("q4f16_1", 11);
+    for part in parts {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+    assert!(!message.contains("download it again"), "{message}");
+}
+
+fn renamed(from: &str, to: &str) -> Scene {
+    let mut scene = Scene::new();
+    for tensor in &mut scene.tensors {
+        if let Some(rest) = tensor.name.strip_prefix(from) {
+            tensor.name = format!("{to}{rest}");
+        }
+    }
+    scene
+}
+
+#[test]
+fn names_with_another_prefix_are_told_by_it() {
+    for (from, to, help) in [
+        ("", "_orig_mod.", "torch.compile"),
+        ("", "base_model.model.", "merge_and_unload"),
+        ("", "module.", "several GPUs"),
+        ("", "language_model.", "sees or hears"),
+        ("model.", "model.language_model.", "sees or hears"),
+        ("", "_orig_mod.module.", "torch.compile"),
+        ("model.", "transformer.", "rename the tensors"),
+        ("", "llm.", "rename the tensors"),
+    ] {
+        let norm = "model.norm.weight".strip_prefix(from).unwrap();
+        let example = format!("`{to}{norm}`");
+        let said = format!("with the prefix `{to}`");
+        let scene = renamed(from, to);
+        let embedding = example.replace("norm", "embed_tokens");
+        refused(scene.write(), &[&said, &embedding, "`model.embed_tokens.weight`", help]);
+    }
+    let scene = renamed("model.", "");
+    let parts = ["without the prefix `model.`: `embed_tokens.weight` should be", "AutoModel"];
+    refused(scene.write(), &parts);
+    let mut scene = renamed("model.", "");
+    scene.tensors.retain(|tensor| tensor.name != "lm_head.weight");
+    refused(scene.write(), &[parts[0], "and it lacks `lm_head.weight`"]);
+}
+
+#[test]
+fn a_missing_head_is_told_by_what_the_config_says_of_it() {
+    let mut scene = Scene::new();
+    scene.tensors.retain(|tensor| tensor.name != "lm_head.weight");
+    let parts = ["has no `lm_head.weight`", "`tie_word_embeddings` is not true", "set"];
+    refused(scene.write(), &parts);
+    scene.config["tie_word_embeddings"] = true.into();
+    let run = scene.write().convert("q4f16_1", &[]);
+    assert_eq!((run.exit, run.err.contains("warning")), (Some(0), false), "{run:?}");
+    // Upstream's Mistral has a head of its own, whatever its config says.
+    let mut scene = Scene::new();
+    scene.tensors.retain(|tensor| tensor.name != "lm_head.weight");
+    for (is_tied, said) in [(true, "though `tie_word_embeddings` is true"), (false, "always has")] {
+        scene.config["model_type"] = "mistral".into();
+        scene.config["tie_word_embeddings"] = is_tied.into();
+        refused(
+            scene.write(),
+            &["`lm_head.weight`", said, "a copy of `model.embed_tokens.weight`"],
+        );
+    }
+}
+
+#[test]
+fn a_head_beside_a_tied_embedding_is_told_if_it_is_another_one() {
+    let mut scene = Scene::new();
+    scene.config["tie_word_embeddings"] = true.into();
+    let run = scene.write().convert("q4f16_1", &[]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    let said = "`lm_head.weight` is left out: MLC LLM's llama takes the embedding for its head, \
+                since `tie_word_embeddings` is true, and the two differ";
+    assert!(run.err.contains(said), "{run:?}");
+    let before = scene.result();
+    let bytes = scene.tensor("embed_tokens").bytes.clone();
+    scene.tensor("lm_head").bytes = bytes;
+    let run = scene.write().convert("q4f16_1", &[]);
+    assert_eq!((run.exit, run.err.contains("warning")), (Some(0), false), "{run:?}");
+    assert_eq!(scene.result(), before);
+}
+
+#[test]
+fn quantized_weights_are_told_without_a_config_too() {
+    for (parts, method) in [
+        (&[("qweight", "I32"), ("qzeros", "I32"), ("scales", "F16"), ("g_idx", "I32")][..], "GPTQ"),
+        (&[("qweight", "I32"), ("qzeros", "I32"), ("scales", "F16")], "AWQ or GPTQ"),
+        (&[("weight_packed", "I32"), ("weight_scale", "F16")], "compressed-tensors"),
+        (&[("weight", "F8_E4M3"), ("weight_scale_inv", "F32")], "FP8"),
+        (&[("weight", "U8"), ("weight.absmax", "F32")], "bitsandbytes"),
+        (&[("weight", "I8"), ("SCB", "F32")], "bitsandbytes"),
+        (&[("weight", "U32"), ("scales", "F16"), ("biases", "F16")], "MLX"),
+        (&[("weight", "F8_E4M3")], "integers or FP8"),
+    ] {
+        let mut scene = Scene::new();
+        let is_linear = |tensor: &Tensor| tensor.name.contains("_proj");
+        let (linear, mut tensors): (Vec<_>, Vec<_>) =
+            scene.tensors.into_iter().partition(is_linear);
+        for tensor in linear {
+            let stem = tensor.name.trim_end_matches("weight");
+            for (end, dtype) in parts {
+                let bytes = match *dtype {
+                    "F8_E4M3" | "U8" | "I8" => 1,
+                    "F16" => 2,
+                    _ => 4,
+                };
+                let mut part = Tensor::of_f32(format!("{stem}{end}"), vec![8]);
+                part.dtype = dtype;
+                part.bytes.truncate(8 * bytes);
+                tensors.push(part);
+            }
+        }
+        scene.tensors = tensors;
+        refused(scene.write(), &[&format!("is quantized already ({method})"), "_proj"]);
+    }
+}
+
+#[test]
+fn a_field_that_was_left_over_from_a_quantization_is_named_and_not_heeded() {
+    let mut scene = Scene::new();
+    let template = ["--conv-template", "LM"];
+    assert_eq!(scene.write().convert("q4f16_1", &template).exit, Some(0));
+    let before = scene.result();
+    for method in ["bitsandbytes", "gptq", "fp8"] {
+        scene.config["quantization_config"] = json!({"quant_method": method, "bits": 4});
+        let run = scene.write().convert("q4f16_1", &template);
+        assert_eq!(run.exit, Some(0), "{run:?}");
+        let said = format!("`quantization_config` ({method}), and the weights are not quantized");
+        assert!(run.err.contains(&said), "{run:?}");
+        assert_eq!(scene.result(), before);
+    }
+}
+
+#[test]
+fn layers_that_are_not_there_are_told_by_their_number() {
+    let mut scene = Scene::new();
+    scene.config["num_hidden_layers"] = 3.into();
+    refused(scene.write(), &["has tensors of 1 layer,", "`num_hidden_layers` is 3"]);
+}
+
+#[test]
+fn an_adapter_is_told() {
+    let mut scene = Scene::new();
+    let name = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight".to_owned();
+    scene.tensors = vec![Tensor::of_f32(name.clone(), vec![8, 64])];
+    refused(scene.write(), &["a LoRA adapter that is not merged", &name, "merge_and_unload"]);
+}
+
+/// What lies there under names that are not read.
+#[test]
+fn weights_in_other_files_are_told_by_these() {
+    let scene = Scene::new();
+    scene.write();
+    let file = scene.source().join("model.safetensors");
+    let whole = fs_err::read(&file).unwrap();
+    fs_err::remove_file(&file).unwrap();
+    let cases: [(&[&str], &[&str]); 6] = [
+        (
+            &["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"],
+            &["has 2 files of weights", "no `model.safetensors.index.json`"],
+        ),
+        (
+            &["pytorch_model-00001-of-00003.bin"],
+            &["has 1 of 3 files of weights", "no `pytorch_model.bin.index.json`"],
+        ),
+        (&["consolidated.safetensors"], &["only as `consolidated.safetensors`", "Mistral"]),
+        (&["consolidated.00.pth"], &["only as `consolidated.00.pth`", "transformers"]),
+        (&["adapter_model.safetensors"], &["is a LoRA adapter", "--lora-adapter"]),
+        (&["llama-q4_k_m.gguf"], &["llama.cpp's format", "safetensors"]),
+    ];
+    for (names, parts) in cases {
+        for name in names {
+            fs_err::write(scene.source().join(name), &whole).unwrap();
+        }
+        refused(&scene, parts);
+        for name in names {
+            fs_err::remove_file(scene.source().join(name)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn null_is_as_if_the_field_were_not_there() {
+    let mut scene = Scene::new();
+    scene.config["num_key_value_heads"] = Value::Null;
+    scene.config["head_dim"] = Value::Null;
+    let shape = vec![64, 64];
+    for name in ["k_proj", "v_proj"] {
+        let tensor = scene.tensor(name);
+        *tensor = Tensor::of_f32(tensor.name.clone(), shape.clone());
+    }
+    let run = scene.write().convert("q4f16_1", &["--conv-template", "LM"]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    let before = scene.result();
+    for field in ["num_key_value_heads", "head_dim"] {
+        scene.config.as_object_mut().unwrap().remove(field);
+    }
+    let run = scene.write().convert("q4f16_1", &["--conv-template", "LM"]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    assert_eq!(scene.result(), before);
+}
+
+/// NumPy fuses tensors of different types in the type that has all of their values.
+#[test]
+fn parts_of_different_types_are_fused_in_f32() {
+    let mut scene = Scene::new();
+    let narrowed = |scene: &mut Scene, name: &str, dtype: &'static str, keep: bool| {
+        let tensor = scene.tensor(name);
+        let values: Vec<f32> = tensor
+            .bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|bytes| f32::from_le_bytes(*bytes))
+            .collect();
+        let half = |value: f32| match dtype {
+            "F16" => half::f16::from_f32(value).to_le_bytes(),
+            _ => half::bf16::from_f32(value).to_le_bytes(),
+        };
+        let wide = |value: f32| match dtype {
+            "F16" => half::f16::from_f32(value).to_f32(),
+            _ => half::bf16::from_f32(value).to_f32(),
+        };
+        if keep {
+            tensor.dtype = dtype;
+            tensor.bytes = values.into_iter().flat_map(half).collect();
+        } else {
+            tensor.bytes = values.into_iter().flat_map(|value| wide(value).to_le_bytes()).collect();
+        }
+    };
+    let all = [("k_proj", "BF16"), ("v_proj", "BF16"), ("up_proj", "F16")];
+    for quantization in ["q0f16", "q0f32", "q4f16_1", "q4f16_0", "q3f16_1", "q4bf16_1"] {
+        let mut same = Scene::new();
+        for (name, dtype) in all {
+            narrowed(&mut same, name, dtype, false);
+        }
+        assert_eq!(same.write().convert(quantization, &[]).exit, Some(0));
+        let mut mixed = Scene::new();
+        for (name, dtype) in all {
+            narrowed(&mut mixed, name, dtype, true);
+        }
+        let run = mixed.write().convert(quantization, &[]);
+        assert_eq!(run.exit, Some(0), "{run:?}");
+        assert_eq!(same.result(), mixed.result(), "{quantization}");
+    }
+    // NumPy has no type for these two.
+    let mut mixed = Scene::new();
+    for (name, dtype) in [("k_proj", "BF16"), ("v_proj", "F16")] {
+        narrowed(&mut mixed, name, dtype, true);
+    }
+    let message = mixed.write().refuses("q4f16_1", 11);
+    assert!(message.contains("v_proj.weight`, which is F16, is fused with `"), "{message}");
+    assert!(message.contains("k_proj.weight`, which is BF16"), "{message}");
+    // The place of what is not finite is that in its own tensor.
+    narrowed(&mut scene, "k_proj", "BF16", true);
+    scene.tensor("k_proj").bytes[10..12].copy_from_slice(&half::bf16::INFINITY.to_le_bytes());
+    let message = scene.write().refuses("q4f16_1", 11);
+    assert!(message.contains("k_proj.weight: 1 value, inf at [0, 5]"), "{message}");
+}
