@@ -1,6 +1,8 @@
 //! What the target `linked` does with bytes. A test of the package runs the same over the corpus
 //! and over mutations of it, without a fuzzing engine.
 
+use std::collections::BTreeSet;
+
 use mlc_package::binding::checks::{
     Archive, Archives, LinkCode, LinkProblem, LinkedModel, SharedLibrary, check_archives,
     check_shared_library, entry_points,
@@ -20,6 +22,7 @@ pub(crate) fn run(bytes: &[u8]) -> bool {
         path: "libtvm4j_runtime_packed.so",
         bytes,
         models: &MODELS,
+        called: &BTreeSet::new(),
         entry_points: &entry_points,
     };
     let found = check_shared_library(&shared);

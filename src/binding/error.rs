@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::checks::{is_shipped, remedy};
-use super::preflight::Unbuildable;
+use super::checks::{Caller, is_shipped, remedy};
+use super::preflight::{Unbuildable, Uncallable};
 use crate::model::Device;
 
 /// Why there is no platform binding. Exit 14, but for [`Interrupted`](Self::Interrupted): 130.
@@ -55,6 +55,9 @@ pub enum BindingError {
     /// They do not build, whatever the machine has.
     #[error(transparent)]
     Unbuildable(#[from] Unbuildable),
+    /// The compiler is of another day than they are.
+    #[error(transparent)]
+    Uncallable(#[from] Uncallable),
     /// Where upstream's script for Apple leaves a link.
     #[error("`{dir}` cannot be written to, and upstream's script makes a link there: {source}")]
     ReadOnlySource {
@@ -146,17 +149,42 @@ pub struct FailedBuild {
 
 impl FailedBuild {
     fn help(&self) -> String {
-        // As lld words it. What nobody defines says which side is of another age.
-        let words = self.last_lines.iter().filter_map(|line| line.split_once("undefined symbol: "));
-        let symbols = words.map(|(_, symbol)| symbol.trim());
-        let shipped: Vec<_> = symbols.filter(|symbol| is_shipped(symbol)).collect();
+        let undefined = undefined_symbols(&self.last_lines);
+        // What upstream's own code lacks is lacking whatever the models call.
+        let caller = [Caller::Sources, Caller::Models]
+            .into_iter()
+            .find(|caller| undefined.iter().any(|(_, found)| found == caller));
         match self.what {
-            _ if !shipped.is_empty() => remedy(&shipped),
+            _ if let Some(caller) = caller => {
+                let of_it = undefined.iter().filter(|(_, found)| *found == caller);
+                remedy(&of_it.map(|(name, _)| *name).collect::<Vec<_>>(), caller)
+            }
             Phase::Link => "if the kit is to blame, --rebuild-binding makes a new one".to_owned(),
             _ => "what CMake has built so far is kept: run it again once the cause is gone"
                 .to_owned(),
         }
     }
+}
+
+/// The symbols of TVM and MLC LLM that lld says nobody defines, and who calls them: lld names the
+/// objects, and where they are from, in the lines that follow.
+fn undefined_symbols(lines: &[String]) -> Vec<(&str, Caller)> {
+    let mut found: Vec<(&str, Caller)> = Vec::new();
+    let mut blocks = lines.iter().map(String::as_str).peekable();
+    while let Some(line) = blocks.next() {
+        let Some((_, symbol)) = line.split_once("undefined symbol: ") else { continue };
+        let mut from_models = false;
+        while let Some(place) = blocks.next_if(|line| line.trim_start().starts_with(">>>")) {
+            from_models |= place.contains("libmodel_");
+        }
+        // `tvm::ffi::…` where lld has demangled it.
+        let symbol = symbol.trim();
+        if is_shipped(symbol) || symbol.starts_with("tvm::") || symbol.starts_with("mlc::") {
+            let caller = if from_models { Caller::Models } else { Caller::Sources };
+            found.push((symbol, caller));
+        }
+    }
+    found
 }
 
 /// Which part of the build it was.
@@ -233,6 +261,10 @@ impl BindingError {
                 format!("git -C {dir} submodule update --init --recursive")
             }
             Self::Unbuildable(error) => error.help(),
+            Self::Uncallable(error) => {
+                let symbols: Vec<_> = error.symbols.iter().map(String::as_str).collect();
+                remedy(&symbols, Caller::Models)
+            }
             Self::NoNdk | Self::NotNdk { .. } | Self::OldNdk { .. } => {
                 "install NDK 28 or newer (27 works too): `sdkmanager 'ndk;28.0.13004108'`; and \
                  name its directory in ANDROID_NDK"
@@ -269,4 +301,31 @@ impl BindingError {
 
 fn join(paths: &[Utf8PathBuf]) -> String {
     paths.iter().map(|path| path.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Caller, undefined_symbols};
+
+    #[test]
+    fn who_calls_what_nobody_defines_is_read() {
+        let text = "ld.lld: error: undefined symbol: TVMFFIHandleInitOnce\n\
+                    >>> referenced by lib0.c\n\
+                    >>>               lib0.o:(__tvm_ffi_main) in archive lib/libmodel_android.a\n\
+                    ld.lld: error: undefined symbol: TVMFFIGetCustomAllocator\n\
+                    >>> referenced by org_apache_tvm_native_c_api.cc:12 (jvm/native)\n\
+                    >>>               org_apache_tvm_native_c_api.cc.o:(f)\n\
+                    ld.lld: error: undefined symbol: tvm::ffi::Error::Raise()\n\
+                    ld.lld: error: undefined symbol: fopen\n\
+                    clang++: error: linker command failed";
+        let lines: Vec<_> = text.lines().map(str::to_owned).collect();
+        assert_eq!(
+            undefined_symbols(&lines),
+            [
+                ("TVMFFIHandleInitOnce", Caller::Models),
+                ("TVMFFIGetCustomAllocator", Caller::Sources),
+                ("tvm::ffi::Error::Raise()", Caller::Sources),
+            ]
+        );
+    }
 }

@@ -33,6 +33,7 @@ pub(crate) fn check_android(
         path: name.as_str(),
         bytes: &bytes,
         models: &models(&prefixes, linked),
+        called: &linked.iter().flat_map(|linked| linked.library.undefined()).collect(),
         entry_points: &entry_points(&source.unwrap_or_default()),
     }))
 }

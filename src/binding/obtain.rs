@@ -4,8 +4,8 @@ use camino::Utf8Path;
 
 use super::planned::{PackageBinding, Prepared, binding_request, python};
 use crate::binding::{
-    BuildEvent, BuildRequest, Built, KitLookup, KitMiss, Surroundings, build,
-    prepare as prepare_binding,
+    BindingError, BuildEvent, BuildRequest, Built, KitLookup, KitMiss, Surroundings, build,
+    preflight, prepare as prepare_binding,
 };
 use crate::error::Error;
 use crate::io::process::Cancel;
@@ -43,6 +43,8 @@ impl Binder<'_> {
                 )),
             }
         }
+        let called = self.linked.iter().flat_map(|linked| linked.library.undefined());
+        preflight::check_calls(&binding.source.tvm(), called).map_err(BindingError::from)?;
         let python = python(&self.request, binding.device)?;
         let again = || {
             let (package, device) = (&self.request, binding.device);

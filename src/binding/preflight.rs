@@ -2,6 +2,8 @@
 //! MLC LLM cannot, and the build would say so after minutes. What is not recognized is left to the
 //! build.
 
+use std::collections::BTreeSet;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::io::{dir, files};
@@ -50,6 +52,61 @@ pub(crate) fn check(mlc_llm: &Utf8Path, tvm: &Utf8Path, device: Device) -> Resul
         true => Ok(()),
         false => Err(Unbuildable { dir: mlc_llm.to_owned(), device, reasons }),
     }
+}
+
+/// The compiler's libraries call what the runtime of the sources does not have. Exit 14.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the model libraries call {}, which the TVM in `{tvm}` does not have",
+    .symbols.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+)]
+pub struct Uncallable {
+    /// The sources of TVM.
+    pub tvm: Utf8PathBuf,
+    /// What they call; never empty.
+    pub symbols: Vec<String>,
+}
+
+/// Where TVM has its C API.
+const C_API: [&str; 4] =
+    ["3rdparty/tvm-ffi/include", "3rdparty/tvm-ffi/src", "include/tvm/runtime", "src/runtime"];
+
+/// Holds the C functions of TVM that libraries call against the sources of its runtime: the link
+/// would say it after all has been built. `undefined` are the symbols that libraries do not define.
+pub(crate) fn check_calls<'a>(
+    tvm: &Utf8Path,
+    undefined: impl Iterator<Item = &'a str>,
+) -> Result<(), Uncallable> {
+    let is_c = |name: &&str| ["TVMFFI", "TVMBackend"].iter().any(|api| name.starts_with(api));
+    let mut missing: BTreeSet<&str> = undefined.filter(is_c).collect();
+    for place in C_API {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let Ok(tree) = files::tree(&tvm.join(place), |_| false) else { continue };
+        let sources = tree.iter().filter(|entry| {
+            matches!(entry.path.extension(), Some("h" | "c" | "cc" | "cpp" | "mm"))
+        });
+        for entry in sources {
+            if let Some(text) = text(&tvm.join(place).join(&entry.path)) {
+                missing.retain(|name| !has_word(&text, name));
+            }
+        }
+    }
+    let symbols = missing.into_iter().map(str::to_owned).collect::<Vec<_>>();
+    match symbols.is_empty() {
+        true => Ok(()),
+        false => Err(Uncallable { tvm: tvm.to_owned(), symbols }),
+    }
+}
+
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| {
+        let before = text.get(..at).and_then(|text| text.chars().next_back());
+        let after = text.get(at + word.len()..).and_then(|text| text.chars().next());
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    })
 }
 
 fn android(mlc_llm: &Utf8Path, tvm: &Utf8Path) -> Vec<String> {
@@ -174,7 +231,7 @@ fn text(path: &Utf8Path) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{included_sources, shared_library, targets};
+    use super::{has_word, included_sources, shared_library, targets};
 
     #[test]
     fn files_of_the_build_are_read() {
@@ -186,5 +243,7 @@ mod tests {
         let metal = "add_library(tvm_runtime_metal_objs OBJECT ${S})\nadd_library(tvm_runtime_metal SHARED $<X>)";
         assert_eq!(shared_library(metal), Some("tvm_runtime_metal"));
         assert_eq!(shared_library("add_library(tvm_runtime SHARED x)"), None);
+        assert!(has_word("int TVMFFICall(int);", "TVMFFICall"));
+        assert!(!has_word("TVMFFICallX xTVMFFICall", "TVMFFICall"));
     }
 }

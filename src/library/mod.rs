@@ -167,6 +167,12 @@ impl<'a> LibraryFile<'a> {
 }
 
 impl<'a> ModelLibrary<'a> {
+    /// The symbols that its objects do not define: each other's, and what the runtime has to. Without
+    /// the leading `_` of Mach-O.
+    pub fn undefined(&self) -> impl Iterator<Item = &'a str> {
+        self.members.iter().flat_map(|member| member.object.undefined.iter().copied())
+    }
+
     /// Every blob, or why it cannot be read.
     pub fn blobs(&self) -> impl Iterator<Item = Result<&LoadedBlob<'a>, LibraryError>> {
         self.blobs.iter().map(|entry| {

@@ -60,7 +60,7 @@ fn a_runtime_that_calls_what_nobody_has() {
         let text = site.scene.read(ENGINE);
         site.scene.write(ENGINE, text + CALLS);
     };
-    let side = "help: the model libraries come from an older TVM than the sources: install";
+    let side = "help: MLC LLM and the TVM in its sources do not go together: use a commit";
     // Upstream has Android's linker look, and Apple's libraries are not linked before the app is.
     refused(&Site::new("android"), spoil, &["error: undefined symbol: TVMFuncCall", side]);
     refused(&mac(), spoil, &["error: [undefined-symbol] ", "TVMFuncCall", side]);

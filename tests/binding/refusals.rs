@@ -136,6 +136,18 @@ fn sources_that_cannot_be_built_are_told_before_anything_is_compiled() {
 }
 
 #[test]
+fn libraries_that_call_what_the_runtime_does_not_have_are_told_before_it_is_built() {
+    let site = Site::bare("android");
+    site.program("cmake", "echo cmake version 3.31.6");
+    let source = "mlc-llm/3rdparty/tvm/3rdparty/tvm-ffi/src/ffi.c";
+    site.scene.edit(source, "TVMFFIHandleInitOnce(", "TVMFFIHandleInit(");
+    let run = site.build(&[]).fails(14).says("the model libraries call `TVMFFIHandleInitOnce`");
+    run.says("which the TVM in `[ROOT]/mlc-llm/3rdparty/tvm` does not have")
+        .says("help: the sources of MLC LLM are older than the compiler");
+    assert_eq!(site.scripts(), 0);
+}
+
+#[test]
 fn a_runtime_without_metal_is_told_before_anything_is_compiled() {
     let site = Site::bare("iphone");
     site.xcode();

@@ -1,5 +1,7 @@
 //! `libtvm4j_runtime_packed.so`.
 
+use std::collections::BTreeSet;
+
 use camino::Utf8Path;
 use mlc_package::binding::checks::{
     LinkCode, LinkProblem, LinkedModel, SharedLibrary, check_shared_library, entry_points,
@@ -20,7 +22,16 @@ fn check(bytes: &[u8], models: &[LinkedModel<'_>]) -> Vec<LinkProblem> {
     let source = "JNIEXPORT jint JNICALL Java_org_apache_tvm_LibInfo_tvmFFIFunctionCall(\n";
     let entry_points = entry_points(source);
     let path = "libtvm4j_runtime_packed.so";
-    check_shared_library(&SharedLibrary { path, bytes, models, entry_points: &entry_points })
+    let called = BTreeSet::from([
+        "TVMFFIEnvModLookupFromImports",
+        "TVMFFIEnvModRegisterSystemLibSymbol",
+        "TVMFFIErrorSetRaisedFromCStrParts",
+        "TVMFFIFunctionCall",
+        "TVMFFIHandleInitOnce",
+        "TVMMod",
+    ]);
+    let entry_points = &entry_points;
+    check_shared_library(&SharedLibrary { path, bytes, models, called: &called, entry_points })
 }
 
 /// The good library with one string in place of another of the same length, everywhere.
@@ -95,7 +106,7 @@ fn another_processor_is_named() {
 fn sources_older_than_the_compiler_are_told() {
     let [problem] = check(NO_RUNTIME, &[ONE]).try_into().unwrap();
     assert_eq!(problem.code, LinkCode::UndefinedSymbol);
-    assert!(problem.message.starts_with("nothing defines `TVMFFI"), "{}", problem.message);
+    assert!(problem.message.starts_with("the model libraries call `TVMFFI"), "{}", problem.message);
     // `getpid` is the system's, and `TVMFFIOptional` is weak.
     assert!(!problem.message.contains("getpid") && !problem.message.contains("Optional"));
     assert!(problem.help.starts_with("the sources of MLC LLM are older"), "{}", problem.help);

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use object::elf;
 
-use super::families::{is_shipped, remedy};
+use super::families::{Caller, is_shipped, remedy};
 use super::shared_object::SharedObject;
 use super::{BLOB_SUFFIX, LinkCode, LinkProblem, LinkedModel, some_of};
 
@@ -21,6 +21,8 @@ pub struct SharedLibrary<'a> {
     pub bytes: &'a [u8],
     /// The models that were linked into it.
     pub models: &'a [LinkedModel<'a>],
+    /// What the model libraries leave to the runtime.
+    pub called: &'a BTreeSet<&'a str>,
     /// The functions that Java calls: those of [`entry_points`] of the sources at hand.
     pub entry_points: &'a [String],
 }
@@ -54,7 +56,7 @@ pub fn check_shared_library(library: &SharedLibrary<'_>) -> Vec<LinkProblem> {
         found.check_pages(&shared);
         found.check_models(&shared, library.models);
         found.check_entry_points(&shared, library.entry_points);
-        found.check_undefined(&shared);
+        found.check_undefined(&shared, library.called);
     }
     found.problems
 }
@@ -112,8 +114,8 @@ impl Found<'_> {
                 shared.loads.len(),
                 kinds.join(", "),
             );
-            let help = "build the binding anew with --rebuild-binding, and with an LDFLAGS that \
-                        names no other page size; NDK r28 and newer link for 16 KiB by default";
+            let help = "put `-Wl,-z,max-page-size=16384` into LDFLAGS, in place of any other page \
+                        size, and build with --rebuild-binding; NDK r28 and newer need no flag";
             self.add(LinkCode::PageSize, message, help);
         }
     }
@@ -151,12 +153,17 @@ impl Found<'_> {
         }
     }
 
-    fn check_undefined(&mut self, shared: &SharedObject<'_>) {
-        let undefined: Vec<_> =
-            shared.undefined.iter().copied().filter(|name| is_shipped(name)).collect();
-        if !undefined.is_empty() {
-            let message = format!("nothing defines {}", some_of(&undefined));
-            self.add(LinkCode::UndefinedSymbol, message, remedy(&undefined));
+    fn check_undefined(&mut self, shared: &SharedObject<'_>, called: &BTreeSet<&str>) {
+        let undefined = shared.undefined.iter().copied().filter(|name| is_shipped(name));
+        let (models, sources): (Vec<_>, Vec<_>) = undefined.partition(|name| called.contains(name));
+        for (undefined, caller, who) in [
+            (models, Caller::Models, "the model libraries call"),
+            (sources, Caller::Sources, "the runtime calls"),
+        ] {
+            if !undefined.is_empty() {
+                let message = format!("{who} {}, which nothing defines", some_of(&undefined));
+                self.add(LinkCode::UndefinedSymbol, message, remedy(&undefined, caller));
+            }
         }
     }
 }

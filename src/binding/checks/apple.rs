@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use camino::Utf8Path;
 use object::macho;
 use object::read::archive::ArchiveFile;
 
-use super::families::{is_shipped, remedy};
+use super::families::{Caller, is_shipped, remedy};
 use super::macho::Object;
 use super::{BLOB_SUFFIX, LinkCode, LinkProblem, LinkedModel, shown, some_of};
 use crate::model::{Device, MacabiArch};
@@ -56,7 +57,7 @@ pub fn check_archives(archives: &Archives<'_>) -> Vec<LinkProblem> {
                 path: path.to_owned(),
                 code: LinkCode::UndefinedSymbol,
                 message: format!("no library that is shipped defines {}", some_of(&missing)),
-                help: remedy(&missing),
+                help: remedy(&missing, caller(path, archives.device)),
             });
         }
     }
@@ -150,6 +151,14 @@ fn foreign(
         },
     };
     kinds.into_iter().map(problem).collect()
+}
+
+/// Who calls what an archive needs: the models' own is that of the models.
+fn caller(path: &str, device: Device) -> Caller {
+    match Utf8Path::new(path).file_name() == Some(device.archive_name()) {
+        true => Caller::Models,
+        false => Caller::Sources,
+    }
 }
 
 fn target(wanted: &Archives<'_>) -> (macho::CpuType, macho::Platform) {

@@ -38,8 +38,24 @@ fn namespace(name: &str) -> Option<&str> {
     Some(rest.strip_prefix('N')?.trim_start_matches(['K', 'V', 'R', 'O', 'r']))
 }
 
+/// Who calls what nobody defines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::binding) enum Caller {
+    /// Model libraries: what the compiler made.
+    Models,
+    /// The runtime, or its part for Java: what upstream's sources are.
+    Sources,
+}
+
 /// What to do when nothing defines these symbols.
-pub(in crate::binding) fn remedy(undefined: &[&str]) -> String {
+pub(in crate::binding) fn remedy(undefined: &[&str], caller: Caller) -> String {
+    if caller == Caller::Sources {
+        return format!(
+            "MLC LLM and the TVM in its sources do not go together: use a commit that is known to \
+             build, with the submodules that it names (`{}`)",
+            pinned::check_out_sources()
+        );
+    }
     let any = |test: fn(&str) -> bool| undefined.iter().any(|name| test(name));
     let old = |name: &str| BEFORE_FFI.iter().any(|family| name.starts_with(family));
     if any(old) {
@@ -65,7 +81,7 @@ pub(in crate::binding) fn remedy(undefined: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_shipped, remedy};
+    use super::{Caller, is_shipped, remedy};
 
     #[test]
     fn what_is_shipped_is_told_from_the_system() {
@@ -98,8 +114,11 @@ mod tests {
 
     #[test]
     fn the_older_side_is_named() {
-        assert!(remedy(&["TVMFuncCall", "TVMFFIX"]).contains("an older TVM than the sources"));
-        assert!(remedy(&["TVMFFIFunctionCall"]).contains("sources of MLC LLM are older"));
-        assert!(remedy(&["TVMBackendAllocWorkspace"]).contains("different sources"));
+        let of_models = |names: &[&str]| remedy(names, Caller::Models);
+        assert!(of_models(&["TVMFuncCall", "TVMFFIX"]).contains("an older TVM than the sources"));
+        assert!(of_models(&["TVMFFIFunctionCall"]).contains("sources of MLC LLM are older"));
+        assert!(of_models(&["TVMBackendAllocWorkspace"]).contains("different sources"));
+        let own = remedy(&["TVMFFIGetCustomAllocator"], Caller::Sources);
+        assert!(own.contains("do not go together") && !own.contains("pip install"), "{own}");
     }
 }

@@ -12,7 +12,7 @@ use std::fmt;
 
 pub use android::{SharedLibrary, check_shared_library, entry_points};
 pub use apple::{Archive, Archives, check_archives};
-pub(super) use families::{is_shipped, remedy};
+pub(super) use families::{Caller, is_shipped, remedy};
 
 /// A model library that must be in what was linked.
 #[derive(Clone, Copy, Debug)]
