@@ -43,3 +43,6 @@ show find target/demo/iphone -type f -exec ls -l {} +
 show cat target/demo/iphone/bundle/mlc-app-config.json
 step "what is inside the library"
 show target/release/mlc-package inspect target/demo/android
+step "does it answer? (its weights are random: it knows no language, and the limit is raised)"
+show target/release/mlc-package try examples/tiny/models/tiny-llama-q4f16_1 --tokens 12 \
+  --max-perplexity 1000 --python target/venv/bin/python --cache-dir target/demo/cache

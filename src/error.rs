@@ -2,6 +2,7 @@
 
 use camino::Utf8PathBuf;
 
+use crate::answer::{AnswerError, Verdict};
 use crate::assemble::AssembleError;
 use crate::binding::BindingError;
 use crate::binding::abi::AbiError;
@@ -125,6 +126,17 @@ pub enum Error {
     /// The page of the size report. Exit 1.
     #[error(transparent)]
     Html(#[from] HtmlError),
+    /// A model could not be tried, or broke when it was. Exit 21, 2, 12 or 13.
+    #[error("model `{model}`: {source}")]
+    Answer {
+        /// Its directory, or its `model_id`.
+        model: String,
+        /// Why.
+        source: Box<AnswerError>,
+    },
+    /// Models that were tried do not answer as they must: each, and what was found. Exit 21.
+    #[error("{}", verdict_summary(.0))]
+    Verdict(Vec<(String, Verdict)>),
     /// A value that has no JSON. Exit 1.
     #[error(transparent)]
     Json(#[from] serde_json::Error),
@@ -212,6 +224,17 @@ impl Error {
             Self::Publish(error) if error.is_usage() => Exit::Usage,
             Self::Publish(_) => Exit::Publish,
             Self::Cache(_) | Self::Io(_) | Self::Html(_) | Self::Json(_) => Exit::Internal,
+            Self::Answer { source, .. } => match &**source {
+                AnswerError::Interrupted => Exit::Interrupted,
+                AnswerError::Unsupported(_) | AnswerError::TooLong { .. } => Exit::Usage,
+                AnswerError::NoLinker | AnswerError::Link { .. } => Exit::Compile,
+                AnswerError::Library(_) | AnswerError::Metadata(_) | AnswerError::Weights(_) => {
+                    Exit::Validation
+                }
+                AnswerError::Io(_) => Exit::Internal,
+                _ => Exit::NoAnswer,
+            },
+            Self::Verdict(_) => Exit::NoAnswer,
             Self::Interrupted => Exit::Interrupted,
         }
     }
@@ -245,6 +268,7 @@ impl Error {
             Self::Assemble(error) => error.help().map(str::to_owned),
             Self::Pack(error) => error.help().map(str::to_owned),
             Self::Unpack(error) => error.help(),
+            Self::Answer { source, .. } => source.help(),
             Self::Publish(error) => error.help(),
             Self::Baseline { source, .. } => match &**source {
                 Self::Publish(PublishError::Api(error)) => error.help_to_read(),
@@ -290,6 +314,18 @@ fn validation_summary(problems: &[Problem]) -> String {
     match problems {
         [one] => format!("`{}`: {}", one.path, one.message),
         many => format!("{} problems in the model libraries", many.len()),
+    }
+}
+
+fn verdict_summary(verdicts: &[(String, Verdict)]) -> String {
+    match verdicts {
+        [(model, verdict)] if verdict.failures.len() == 1 => {
+            let messages: String =
+                verdict.failures.iter().map(|failure| failure.message.as_str()).collect();
+            format!("model `{model}`: {messages}")
+        }
+        [(model, _)] => format!("model `{model}` does not answer as it must"),
+        many => format!("{} models do not answer as they must", many.len()),
     }
 }
 

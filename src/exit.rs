@@ -25,6 +25,8 @@ pub enum Exit {
     Publish = 15,
     /// A size is over a budget of `mlc-package.yml`.
     OverBudget = 20,
+    /// A model that was tried does not answer as it must.
+    NoAnswer = 21,
     /// The run was ended by Ctrl-C or SIGTERM (128 + SIGINT, as shells report it).
     Interrupted = 130,
 }

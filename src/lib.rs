@@ -15,6 +15,7 @@
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the
 //! stages exchange, and `io` alone touches files and programs. ARCHITECTURE.md has the rules.
 
+pub mod answer;
 pub mod assemble;
 pub mod binding;
 pub mod cache;

@@ -91,9 +91,78 @@ pub struct ModelRecord {
     pub estimated_vram_bytes: u64,
     /// The memory it needs by its library's own metadata; none where the metadata does not say.
     pub memory: Option<MemoryRecord>,
+    /// What it was asked and what it answered, where it was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerRecord>,
     /// Its largest tensors as they are stored, largest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub largest_tensors: Vec<PartRecord>,
+}
+
+/// What a model was asked on the machine that packaged it, and what it answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerRecord {
+    /// The device it ran on, by TVM's name.
+    pub device: String,
+    /// What was asked.
+    pub prompt: String,
+    /// What the answer was to have in it: texts, and regular expressions between slashes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<String>,
+    /// What it answered.
+    pub text: String,
+    /// How many tokens that is.
+    pub tokens: u32,
+    /// Why it said no more.
+    pub end: AnswerEnd,
+    /// The perplexity of our text.
+    pub perplexity: f64,
+    /// The limit of that.
+    pub max_perplexity: f64,
+    /// How many tokens of our text were measured.
+    pub scored: u32,
+    /// How far the logits of a prompt at once, and of the same token by token, were apart, as a
+    /// share of the largest.
+    pub difference: f64,
+    /// How long loading and running it took.
+    pub seconds: f64,
+}
+
+impl AnswerRecord {
+    /// In one line, without the texts.
+    pub fn summary(&self) -> String {
+        let Self { tokens, perplexity, scored, device, seconds, .. } = self;
+        let end = match self.end {
+            AnswerEnd::StopToken | AnswerEnd::StopText => "and the end",
+            AnswerEnd::Length => "without an end",
+        };
+        let perplexity = shown_perplexity(*perplexity);
+        format!(
+            "{tokens} tokens {end}, perplexity {perplexity} over {scored} tokens, {seconds:.1} s \
+             on {device}"
+        )
+    }
+}
+
+/// A perplexity as a person reads it: a model that knows nothing reaches any number.
+pub fn shown_perplexity(perplexity: f64) -> String {
+    match perplexity {
+        ..100.0 => format!("{perplexity:.2}"),
+        100.0..1e9 => format!("{perplexity:.0}"),
+        _ => format!("{perplexity:.1e}"),
+    }
+}
+
+/// Why an answer has no more tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerEnd {
+    /// One of the template's `stop_token_ids`.
+    StopToken,
+    /// One of the template's `stop_str`.
+    StopText,
+    /// As many as were asked for.
+    Length,
 }
 
 /// A named part of a model or a library.
@@ -335,7 +404,14 @@ pub fn outputs_of(text: &[u8]) -> BTreeMap<Utf8PathBuf, (u64, Digest)> {
 
 #[cfg(test)]
 mod tests {
-    use super::outputs_of;
+    use super::{outputs_of, shown_perplexity};
+
+    #[test]
+    fn perplexities_of_any_size_are_short() {
+        assert_eq!(shown_perplexity(1.234), "1.23");
+        assert_eq!(shown_perplexity(1234.5), "1234");
+        assert_eq!(shown_perplexity(f64::MAX), "1.8e308");
+    }
 
     #[test]
     fn an_earlier_manifest_names_its_files_and_a_hostile_one_none_outside() {

@@ -1,5 +1,6 @@
 //! Every stage by its name, in order, and what passes between them.
 
+mod answer;
 mod check;
 mod libraries;
 mod lock;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::answer::{Shown, Tried, TryRequest, answer};
 pub use self::check::check;
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 pub use self::lock::lock;

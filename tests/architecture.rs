@@ -11,14 +11,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "pipeline", "cache", "report", "config", "convert", "doctor", "fetch", "library",
-            "compile", "plan", "binding", "publish", "manifest", "github", "io", "model", "ui",
-            "error", "exit",
+            "pipeline", "answer", "cache", "report", "config", "convert", "doctor", "fetch",
+            "library", "compile", "plan", "binding", "publish", "manifest", "github", "io",
+            "model", "ui", "error", "exit",
         ],
     ),
     (
         "pipeline",
         &[
+            "answer",
             "config",
             "convert",
             "doctor",
@@ -42,6 +43,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "error",
         &[
+            "answer",
             "assemble",
             "binding",
             "compile",
@@ -59,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "model",
         ],
     ),
+    ("answer", &["library", "manifest", "io", "model"]),
     ("toolchain", &["io", "model"]),
     ("ui", &["github", "io", "model"]),
     ("report", &["plan", "manifest", "model"]),

@@ -85,6 +85,7 @@ fn model_record(
         },
         estimated_vram_bytes: model.estimated_vram_bytes,
         memory: memory_of(package.models, model, linked),
+        answer: None,
         largest_tensors: files.map_or_else(Vec::new, |files| largest_tensors(&files.tensor_cache)),
     }
 }

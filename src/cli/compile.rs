@@ -70,13 +70,13 @@ pub(super) struct CompileArgs {
 }
 
 pub(super) fn run(mut args: CompileArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let format = args.format;
+    let (format, output) = (args.format, args.output.clone());
     if args.enable_subgroups && !args.device.may_be("webgpu") {
         let ignored = format!("--enable-subgroups is for webgpu, and ignored for {}", args.device);
         context.ui.warn(&ignored);
         args.enable_subgroups = false;
     }
-    let compiled = pipeline::compile_one(&args.request()?, &context.ui, &context.cancel)?;
+    let compiled = pipeline::compile_one(&args.request()?, &output, &context.ui, &context.cancel)?;
     match format {
         Format::Human => print(&compiled, context)?,
         Format::Json => writeln!(context.out, "{}", serde_json::to_string_pretty(&compiled)?)?,
@@ -122,7 +122,6 @@ impl CompileArgs {
             target: self.device,
             host: self.host,
             enable_subgroups: self.enable_subgroups,
-            output: self.output,
             opt: self.opt,
             python: self.python,
             compile_limit: Duration::from_secs(self.compile_timeout.get()),

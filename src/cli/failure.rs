@@ -93,6 +93,17 @@ impl Telling<'_> {
                     self.say(&message, Some(&problem.help));
                 }
             }
+            Error::Answer { source, .. } => {
+                let (lines, log) = (source.last_lines(), source.log());
+                self.program(&error.to_string(), None, lines, log, error.help());
+            }
+            Error::Verdict(verdicts) => {
+                for (model, verdict) in verdicts {
+                    for failure in &verdict.failures {
+                        self.say(&format!("model `{model}`: {}", failure.message), None);
+                    }
+                }
+            }
             Error::Convert(error) => self.convert(error),
             Error::Weights(weights) => match &**weights {
                 WeightsError::NonFinite { tensors } => self.nonfinite(weights, tensors),

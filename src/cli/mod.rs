@@ -24,6 +24,7 @@ mod report;
 mod schema;
 mod signals;
 mod stdout;
+mod try_model;
 mod unpack;
 mod variables;
 
@@ -110,6 +111,10 @@ enum Verb {
     Doctor(doctor::DoctorArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
+    /// Run a prompt through a model on this machine: does it answer?
+    ///
+    /// The library is compiled for this machine, through the cache. Exit 21: it does not.
+    Try(try_model::TryArgs),
     /// Report sizes, and how they differ from a baseline
     Report(report::ReportArgs),
     /// Publish packages and files as a release on GitHub
@@ -226,6 +231,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Lock(args) => lock::run(args, context),
         Verb::Doctor(args) => doctor::run(args, context),
         Verb::Inspect(args) => inspect::run(&args, context),
+        Verb::Try(args) => try_model::run(args, context),
         Verb::Report(args) => report::run(args, context),
         Verb::Convert(args) => convert::run(args, context),
         Verb::Check(args) => check::run(&args, context),

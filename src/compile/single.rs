@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::package::{check_compiled, why_unusable};
 use crate::compile::{
     CompileError, CompileEvent, CompileJob, CompileRequest, Lookup, MissReason, MlcCompiler, Store,
-    compile_all,
+    StoredLibrary, compile_all,
 };
 use crate::error::Error;
 use crate::io::atomic;
@@ -40,9 +40,7 @@ pub struct CompileOneRequest {
     pub host: Option<String>,
     /// Whether WebGPU's kernels may use subgroups.
     pub enable_subgroups: bool,
-    /// The file to write.
-    pub output: Utf8PathBuf,
-    /// What is written: one of the target's formats.
+    /// What is made: one of the target's formats.
     pub format: LibraryFormat,
     /// The compiler's `--overrides`, in upstream's order.
     pub overrides: String,
@@ -96,16 +94,50 @@ pub struct CompiledOne {
     pub compiler: CompilerIdentity,
 }
 
-/// Has the library, out of the store or new, and puts it in its place.
+/// A library that the store has.
+#[derive(Debug)]
+pub struct HadOne {
+    /// The library.
+    pub stored: StoredLibrary,
+    /// Whether the store had it before.
+    pub cached: Cached,
+    /// The compiler.
+    pub toolchain: Toolchain,
+}
+
+/// Has the library, out of the store or new, and puts it in its place, the file `output`.
 pub fn compile_one(
     request: &CompileOneRequest,
+    output: &Utf8Path,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<CompiledOne, Error> {
     // Before it is compiled, not after.
-    atomic::replaceable(&request.output).map_err(|why| {
+    atomic::replaceable(output).map_err(|why| {
         Error::usage(format!("--output: {why}"), "name a file, `model.tar` for instance")
     })?;
+    let HadOne { stored, cached, toolchain } = have_one(request, ui, cancel)?;
+    place(&stored.library, output)?;
+    let record = &stored.record;
+    let phone = record.inputs.device.device();
+    Ok(CompiledOne {
+        schema: 1,
+        output: output.to_owned(),
+        device: request.target.clone(),
+        model_type: record.inputs.model_type.clone(),
+        quantization: record.inputs.quantization.clone(),
+        system_lib_prefix: phone.map(|_| record.inputs.model_lib.system_lib_prefix()),
+        bytes: ByteSize(record.bytes),
+        digest: record.digest,
+        fingerprint: record.fingerprint,
+        cached,
+        seconds: record.seconds,
+        compiler: toolchain.identity,
+    })
+}
+
+/// Has the library, out of the store or new.
+pub fn have_one(request: &CompileOneRequest, ui: &Ui, cancel: &Cancel) -> Result<HadOne, Error> {
     let chat_config = read_chat_config(&request.model)?;
     let toolchain = identify(&ToolchainRequest {
         python: request.python.as_deref(),
@@ -130,23 +162,7 @@ pub fn compile_one(
         ui.status("Compiling", &format!("{title}: {reason}"));
     }
     let stored = run(request, &store, &toolchain, job, &title, ui, cancel)?;
-    place(&stored.library, &request.output)?;
-    let record = &stored.record;
-    let phone = record.inputs.device.device();
-    Ok(CompiledOne {
-        schema: 1,
-        output: request.output.clone(),
-        device: request.target.clone(),
-        model_type: record.inputs.model_type.clone(),
-        quantization: record.inputs.quantization.clone(),
-        system_lib_prefix: phone.map(|_| record.inputs.model_lib.system_lib_prefix()),
-        bytes: ByteSize(record.bytes),
-        digest: record.digest,
-        fingerprint,
-        cached,
-        seconds: record.seconds,
-        compiler: toolchain.identity,
-    })
+    Ok(HadOne { stored, cached, toolchain })
 }
 
 fn read_chat_config(model: &Utf8Path) -> Result<ChatConfig, Error> {
@@ -224,7 +240,7 @@ fn run(
     title: &str,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<crate::compile::StoredLibrary, Error> {
+) -> Result<StoredLibrary, Error> {
     let compiler = MlcCompiler {
         python: toolchain.python.clone(),
         environment: request.environment.clone(),

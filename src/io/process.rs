@@ -1,6 +1,8 @@
 //! Running a program: its output in one bounded log, a time limit, and an end to it and to
 //! whatever it started when somebody asks to stop.
 
+mod dialogue;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
@@ -11,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+pub use self::dialogue::{Dialogue, converse};
 pub use super::cancel::Cancel;
 use super::log::BoundedLog;
 pub use super::log::{LogLimit, all_lines, last_lines};
@@ -89,11 +92,24 @@ pub fn run_with_tokens(
 ) -> io::Result<Ended> {
     let log = BoundedLog::create(program.log, program.log_limit)?;
     let started = Instant::now();
-    let (mut child, output) = spawn(program, tokens)?;
+    let (child, output) = spawn(program, tokens, Streams::Log)?;
     let log = Arc::new(Mutex::new(log));
     let drained = copy_output(output, &log)?;
+    wait_for_end(child, program.limit, cancel, &drained, &log, started, || false)
+}
 
-    let stopped = match supervise(&mut child, program.limit, cancel, &drained) {
+/// Waits until the child has ended or must not go on, and until all that it printed is in the log.
+/// `is_idle` says that nobody asks it for anything any more: it has to end by itself then.
+fn wait_for_end(
+    mut child: Child,
+    limit: Option<Duration>,
+    cancel: &Cancel,
+    drained: &Receiver<()>,
+    log: &Mutex<BoundedLog>,
+    started: Instant,
+    is_idle: impl Fn() -> bool,
+) -> io::Result<Ended> {
+    let stopped = match supervise(&mut child, limit, cancel, drained, is_idle) {
         Ok(stopped) => stopped,
         Err(error) => {
             group::kill(&mut child);
@@ -102,12 +118,12 @@ pub fn run_with_tokens(
         }
     };
     let elapsed = started.elapsed();
-    if !is_drained(&drained) {
+    if !is_drained(drained) {
         group::kill(&mut child);
-        is_drained(&drained);
+        is_drained(drained);
     }
     let status = child.wait()?;
-    let log_error = lock(&log).finish().err();
+    let log_error = lock(log).finish().err();
     Ok(Ended { how: stopped.unwrap_or_else(|| end_of(status)), elapsed, log_error })
 }
 
@@ -117,12 +133,19 @@ fn supervise(
     limit: Option<Duration>,
     cancel: &Cancel,
     drained: &Receiver<()>,
+    is_idle: impl Fn() -> bool,
 ) -> io::Result<Option<End>> {
     let started = Instant::now();
+    let mut idle_since = None;
     while !group::has_exited(child)? {
+        if is_idle() {
+            idle_since.get_or_insert_with(Instant::now);
+        }
         let why = if cancel.is_cancelled() {
             End::Cancelled
-        } else if limit.is_some_and(|limit| started.elapsed() > limit) {
+        } else if limit.is_some_and(|limit| started.elapsed() > limit)
+            || idle_since.is_some_and(|since| since.elapsed() > GRACE)
+        {
             End::TimedOut
         } else {
             pause(drained);
@@ -192,18 +215,33 @@ pub fn is_script(executable: &Utf8Path) -> io::Result<bool> {
     Ok(start == b"#!")
 }
 
+/// What a program's standard input and output are. Its standard error is the log.
+#[derive(Clone, Copy)]
+enum Streams {
+    /// Nothing, and the log.
+    Log,
+    /// Pipes that lead to us.
+    Ours,
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the one place that starts programs")]
-fn spawn(program: &Program<'_>, tokens: &[&str]) -> io::Result<(Child, io::PipeReader)> {
+fn spawn(
+    program: &Program<'_>,
+    tokens: &[&str],
+    streams: Streams,
+) -> io::Result<(Child, io::PipeReader)> {
     let (output, input) = io::pipe()?;
     let mut command = Command::new(program.path);
     command
         .args(program.args)
         .env_clear()
         .envs(for_child(program.variables, tokens))
-        .current_dir(program.directory)
-        .stdin(Stdio::null())
-        .stdout(input.try_clone()?)
-        .stderr(input);
+        .current_dir(program.directory);
+    match streams {
+        Streams::Log => command.stdin(Stdio::null()).stdout(input.try_clone()?),
+        Streams::Ours => command.stdin(Stdio::piped()).stdout(Stdio::piped()),
+    };
+    command.stderr(input);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut attempts = 0;

@@ -129,6 +129,11 @@ impl<'a> LibraryFile<'a> {
         self.container.bytes()
     }
 
+    /// Each member's name and bytes, in the file's order.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.container.members()
+    }
+
     /// Whether the file is compressed.
     pub fn is_compressed(&self) -> bool {
         self.container.is_inflated()

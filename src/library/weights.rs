@@ -146,6 +146,15 @@ pub fn check(
     })
 }
 
+/// The shape of a parameter as its tensor is loaded; none where a name in it has no size.
+pub fn shape(param: &Param, chat_config: &ChatConfig) -> Option<Vec<u64>> {
+    let sizes = stored_shape(param).iter().map(|dimension| match dimension {
+        Dimension::Fixed(size) => Some(*size),
+        Dimension::Named(name) => resolve(name, chat_config),
+    });
+    sizes.collect()
+}
+
 /// Whether a tensor is what a parameter has to be. Nothing is allocated where it is.
 fn fits(param: &Param, record: &TensorRecord, chat_config: &ChatConfig) -> bool {
     let shape = stored_shape(param);

@@ -89,6 +89,7 @@ fn help_of_every_verb() {
         "plan",
         "lock",
         "doctor",
+        "try",
         "inspect",
         "report",
         "publish",

@@ -36,6 +36,7 @@ def build(config: ModelConfig, opt: OptFlags, device: str, prefix: str, output: 
     print(f"  target {target}\n  opt {opt}\n  prefix {prefix!r}\n  {config}", file=sys.stderr)
     with target:
         mod, params = model.export_tvm(spec=model.spec())[:2]
+        mod = model.add_cache(mod, target)
     bounds = {
         "batch_size": config.max_batch_size,
         "seq_len": config.prefill_chunk_size,

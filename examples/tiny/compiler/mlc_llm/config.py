@@ -14,9 +14,10 @@ from .quantization import QUANTIZATIONS
 ARCHITECTURES = {
     "llama": {"norm_eps": "rms_norm_eps"},
     "gpt_neox": {"norm_eps": "layer_norm_eps"},
+    "mistral": {"norm_eps": "rms_norm_eps"},
 }
-# Overrides that the architectures here have no field for: said and ignored, as upstream does.
-NO_FIELD = ("sliding_window_size", "attention_sink_size")
+# Overrides that only Mistral has a field for: said and ignored elsewhere, as upstream does.
+OF_MISTRAL = ("sliding_window_size", "attention_sink_size")
 MAX_DEFAULT_PREFILL = 8192
 
 
@@ -38,6 +39,8 @@ class ModelConfig:
     rotary_dim: int
     use_parallel_residual: bool
     context_window_size: int
+    sliding_window_size: int
+    attention_sink_size: int
     prefill_chunk_size: int
     max_batch_size: int
     disaggregation: bool
@@ -64,7 +67,7 @@ def load_config(path: Path, overrides: Overrides) -> ModelConfig:
 
     values: Dict[str, Any] = {**outer.get("model_config", {}), **outer}
     for key, value in overrides.given().items():
-        if key in NO_FIELD:
+        if key in OF_MISTRAL and model_type != "mistral":
             print(f"warning: {model_type} has no {key}; the override is ignored", file=sys.stderr)
         else:
             values[key] = value
@@ -114,6 +117,7 @@ def _build(fields: _Fields, model_type: str, quantization: str) -> ModelConfig:
     prefill = fields.positive_int("prefill_chunk_size", min(context, MAX_DEFAULT_PREFILL))
     if prefill > context:
         prefill = min(context, MAX_DEFAULT_PREFILL)
+    window = fields.values.get("sliding_window_size", -1) if model_type == "mistral" else -1
     active = fields.values.get("active_vocab_size")
     theta = fields.values.get("rope_theta", 10000)
     return ModelConfig(
@@ -131,6 +135,8 @@ def _build(fields: _Fields, model_type: str, quantization: str) -> ModelConfig:
         rotary_dim=rotary_dim,
         use_parallel_residual=bool(fields.values.get("use_parallel_residual", False)),
         context_window_size=context,
+        sliding_window_size=window,
+        attention_sink_size=fields.values.get("attention_sink_size", 4) if window > 0 else -1,
         prefill_chunk_size=prefill,
         max_batch_size=fields.positive_int("max_batch_size", 1),
         disaggregation=bool(fields.values.get("disaggregation", False)),

@@ -4,8 +4,9 @@ from ..config import ModelConfig
 from .decoder import Decoder
 from .gpt_neox import GPTNeoX
 from .llama import Llama
+from .mistral import Mistral
 
-MODELS = {"llama": Llama, "gpt_neox": GPTNeoX}
+MODELS = {"llama": Llama, "gpt_neox": GPTNeoX, "mistral": Mistral}
 
 
 def create_model(config: ModelConfig) -> Decoder:

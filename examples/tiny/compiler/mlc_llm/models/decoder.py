@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Optional, Tuple
 
+import tvm
 from tvm.relax.frontend import nn
 from tvm.relax.frontend.nn import Tensor, op
 
@@ -44,6 +45,10 @@ class Decoder(nn.Module):
     def batch_decode(self, input_embeds: Tensor, kv_cache: Tensor) -> Tuple[Tensor, Tensor]:
         """One more token of several sequences of the same length."""
         return self._forward(input_embeds, kv_cache)
+
+    def add_cache(self, mod: tvm.IRModule, _target: tvm.target.Target) -> tvm.IRModule:
+        """Adds what makes the cache, where that is not made by `prefill`."""
+        return mod
 
     def spec(self) -> nn.spec.ModuleSpec:
         """The exported functions; parameters come last, as one tuple."""

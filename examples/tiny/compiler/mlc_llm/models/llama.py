@@ -1,5 +1,7 @@
 """Llama: RMSNorm, rotary positions, grouped-query attention, SwiGLU."""
 
+from typing import Type
+
 from tvm.relax.frontend import nn
 from tvm.relax.frontend.nn import Tensor, op
 
@@ -19,8 +21,10 @@ class _Norm(nn.Module):
         return op.rms_norm(x, self.weight, axes=-1, epsilon=self.eps)
 
 
-class _Attention(nn.Module):
-    def __init__(self, config: ModelConfig, quant: Quantization) -> None:
+class Attention(nn.Module):
+    """Attention of the layer with this number."""
+
+    def __init__(self, config: ModelConfig, quant: Quantization, _layer: int) -> None:
         super().__init__()
         self.config = config
         q_size = config.num_attention_heads * config.head_dim
@@ -44,9 +48,9 @@ class _FeedForward(nn.Module):
 
 
 class _Layer(nn.Module):
-    def __init__(self, config: ModelConfig, quant: Quantization) -> None:
+    def __init__(self, config: ModelConfig, quant: Quantization, attention: nn.Module) -> None:
         super().__init__()
-        self.self_attn = _Attention(config, quant)
+        self.self_attn = attention
         self.mlp = _FeedForward(config, quant)
         self.input_layernorm = _Norm(config)
         self.post_attention_layernorm = _Norm(config)
@@ -57,11 +61,16 @@ class _Layer(nn.Module):
 
 
 class _Model(nn.Module):
-    def __init__(self, config: ModelConfig, quant: Quantization) -> None:
+    def __init__(
+        self, config: ModelConfig, quant: Quantization, attention: Type[Attention]
+    ) -> None:
         super().__init__()
         self.embed_tokens = Embedding("vocab_size", config.hidden_size, quant)
         self.layers = nn.ModuleList(
-            [_Layer(config, quant) for _ in range(config.num_hidden_layers)]
+            [
+                _Layer(config, quant, attention(config, quant, number))
+                for number in range(config.num_hidden_layers)
+            ]
         )
         self.norm = _Norm(config)
 
@@ -74,10 +83,12 @@ class _Model(nn.Module):
 class Llama(Decoder):
     """The whole model."""
 
+    attention: Type[Attention] = Attention
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         quant = QUANTIZATIONS[config.quantization]
-        self.model = _Model(config, quant)
+        self.model = _Model(config, quant, self.attention)
         self.lm_head = Linear(config.hidden_size, "vocab_size", quant)
 
     def embed(self, input_ids: Tensor) -> Tensor:

@@ -1,0 +1,115 @@
+//! The Python that runs a model by TVM's runtime: what it is asked, and what it answers.
+//! Its other side is `driver.py`.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::io::process::Dialogue;
+
+/// The program.
+pub(super) const PROGRAM: &str = include_str!("driver.py");
+
+/// The program, while it runs.
+pub(super) struct Driver<'d> {
+    pub(super) dialogue: &'d mut Dialogue,
+    /// What it was asked last.
+    pub(super) step: &'static str,
+}
+
+/// Why it did not answer.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// It ended.
+    Gone,
+    /// It says why not.
+    Refused(String),
+    /// The pipes.
+    Io(std::io::Error),
+}
+
+/// What is asked.
+#[derive(Debug, Serialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+pub(super) enum Request<'a> {
+    /// Open a library.
+    Open { library: &'a str, prefix: Option<&'a str>, device: &'a str },
+    /// Load weights.
+    Load { model: &'a str, params: Vec<&'a str> },
+    /// Make the state for one sequence: no `context` where `prefill` makes it.
+    Begin { context: Option<u64>, chunk: u64, window: Option<u64>, sink: u64 },
+    /// Forget the sequence.
+    Reset,
+    /// Append tokens, and name the most likely one after them.
+    Greedy { tokens: &'a [u32] },
+    /// Append tokens, and give the log-likelihood of each of those that follow.
+    Score { tokens: &'a [u32], following: &'a [u32] },
+    /// Logits after tokens at once, and after `split` of them and the rest one by one.
+    Compare { tokens: &'a [u32], split: usize },
+}
+
+/// What a library is.
+#[derive(Debug, Deserialize)]
+pub(super) struct Opened {
+    pub(super) metadata: String,
+    /// Those of its functions that matter here.
+    pub(super) functions: Vec<String>,
+}
+
+/// What the weights are on the device.
+#[derive(Debug, Deserialize)]
+pub(super) struct Loaded {
+    pub(super) params: Vec<LoadedParam>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LoadedParam {
+    pub(super) shape: Vec<u64>,
+    pub(super) dtype: String,
+}
+
+/// The next token; none where the logits are no numbers.
+#[derive(Debug, Deserialize)]
+pub(super) struct Next {
+    pub(super) token: Option<u32>,
+}
+
+/// Log-likelihoods; none where the logits are no numbers.
+#[derive(Debug, Deserialize)]
+pub(super) struct Scored {
+    pub(super) scores: Option<Vec<f64>>,
+}
+
+/// How far the logits of two ways are apart; none where they are no numbers.
+#[derive(Debug, Deserialize)]
+pub(super) struct Compared {
+    pub(super) largest: Option<f64>,
+    pub(super) difference: Option<f64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Done {}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Answer<T> {
+    Error { error: String },
+    Good(T),
+}
+
+impl Driver<'_> {
+    /// Asks. `step` is what a person is told that it was at.
+    pub(super) fn ask<T: DeserializeOwned>(
+        &mut self,
+        step: &'static str,
+        request: &Request<'_>,
+    ) -> Result<T, Trouble> {
+        self.step = step;
+        let question = serde_json::to_string(request).map_err(|error| Trouble::Io(error.into()))?;
+        let answer = self.dialogue.ask(&question).map_err(Trouble::Io)?.ok_or(Trouble::Gone)?;
+        match serde_json::from_str(&answer) {
+            Ok(Answer::Good(good)) => Ok(good),
+            Ok(Answer::Error { error }) => Err(Trouble::Refused(error)),
+            Err(error) => Err(Trouble::Io(error.into())),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use crate::io::ended::{Limit, signal_name};
+use crate::library::metadata::MetadataError;
+use crate::library::{LibraryError, weights};
+
+/// Why a model gave no answer that could be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// A kind of model that is run in another way. Exit 2.
+    #[error("this model cannot be tried: {0}")]
+    Unsupported(String),
+    /// The C compiler. Exit 12.
+    #[error("found no C compiler to link the library with: neither `cc`, `gcc` nor `clang`")]
+    NoLinker,
+    /// Exit 12.
+    #[error("`{linker}` could not link the library")]
+    Link {
+        /// The C compiler.
+        linker: Utf8PathBuf,
+        /// What it printed last.
+        last_lines: Vec<String>,
+    },
+    /// No library. Exit 13.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// Exit 13.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// The weights are those of another library. Exit 13.
+    #[error("the weights do not belong to the library that is compiled for this model: {0}")]
+    Weights(Box<weights::Mismatch>),
+    /// Exit 21.
+    #[error("the tokenizer `{path}` cannot be used: {why}")]
+    Tokenizer {
+        /// Its file.
+        path: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// Exit 21.
+    #[error("`conv_template` of mlc-chat-config.json cannot be used: {why}")]
+    Template {
+        /// Why.
+        why: String,
+    },
+    /// The tokenizer is that of another model. Exit 21.
+    #[error(
+        "the tokenizer makes the token {token} of {what}, and the model knows {vocabulary}: it is \
+         the tokenizer of another model"
+    )]
+    Vocabulary {
+        /// The token.
+        token: u32,
+        /// What it was made of.
+        what: &'static str,
+        /// How many tokens the model knows.
+        vocabulary: u64,
+    },
+    /// The question is too long for the model. Exit 2.
+    #[error("the prompt has {prompt} tokens, and the model sees {context}")]
+    TooLong {
+        /// The prompt's tokens.
+        prompt: usize,
+        /// The model's.
+        context: u64,
+    },
+    /// NaN, or an infinity. Exit 21.
+    #[error("{during} gave logits that are no numbers{}", held_by(.tensors))]
+    NotNumbers {
+        /// What was done.
+        during: &'static str,
+        /// The weights that hold what is no number.
+        tensors: Vec<String>,
+    },
+    /// TVM's runtime said no. Exit 21.
+    #[error("{step}: {message}")]
+    Refused {
+        /// What was to be done.
+        step: &'static str,
+        /// What it said.
+        message: String,
+        /// The log of all.
+        log: Option<Utf8PathBuf>,
+    },
+    /// Python ended, where an answer was waited for. Exit 21.
+    #[error("Python {how} while {step}")]
+    Ended {
+        /// How.
+        how: Ending,
+        /// What it was at.
+        step: &'static str,
+        /// What it printed last.
+        last_lines: Vec<String>,
+        /// The log of all.
+        log: Option<Utf8PathBuf>,
+    },
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
+    /// The machine. Exit 1.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// How a Python ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ending {
+    /// With this exit code.
+    #[error("exited with code {0}")]
+    Exit(i32),
+    /// A crash, mostly.
+    #[error("was ended by {}", signal_name(*.0))]
+    Signal(i32),
+    /// Over its budget.
+    #[error("was not done within {}", Limit(*.0))]
+    TimedOut(Duration),
+}
+
+fn held_by(tensors: &[String]) -> String {
+    match tensors {
+        [] => String::new(),
+        [one] => format!(": the weights `{one}` hold NaN or infinity"),
+        [first, rest @ ..] => {
+            let rest = rest.iter().map(|name| format!(", `{name}`")).collect::<String>();
+            format!(": the weights `{first}`{rest} hold NaN or infinity")
+        }
+    }
+}
+
+impl AnswerError {
+    /// What a program printed last.
+    pub fn last_lines(&self) -> &[String] {
+        match self {
+            Self::Link { last_lines, .. } | Self::Ended { last_lines, .. } => last_lines,
+            _ => &[],
+        }
+    }
+
+    /// The log of a program that failed.
+    pub fn log(&self) -> Option<&Utf8Path> {
+        match self {
+            Self::Refused { log, .. } | Self::Ended { log, .. } => log.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What to do.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::NoLinker => "install one (`apt-get install gcc`), or name one with CC",
+            Self::Weights(_) => "have the model converted again",
+            Self::Tokenizer { .. } => {
+                "copy the tokenizer of the checkpoint that the model was converted from, and have \
+                 its tokenizer.json made where it has none (`mlc-package convert` does both)"
+            }
+            Self::Template { .. } => {
+                "have the model converted again with the --conv-template of its family"
+            }
+            Self::Vocabulary { .. } => {
+                "copy the tokenizer of the checkpoint that the model was converted from"
+            }
+            Self::TooLong { .. } => "ask something shorter",
+            Self::NotNumbers { tensors, .. } if tensors.is_empty() => {
+                "all weights are numbers: the type of the activations may be too small for this \
+                 model (f16 for a model of bf16)"
+            }
+            Self::NotNumbers { .. } => {
+                "look whether the checkpoint has them too, and have it converted again"
+            }
+            Self::Ended { how: Ending::TimedOut(_), .. } => {
+                "give it more time (--seconds), ask for fewer --tokens, or use a GPU (--device)"
+            }
+            Self::Ended { how: Ending::Signal(9), .. } => {
+                "this machine may have too little memory for the model"
+            }
+            _ => return None,
+        };
+        Some(help.to_owned())
+    }
+}

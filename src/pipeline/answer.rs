@@ -1,0 +1,185 @@
+//! Trying models: for each, a library for this machine out of the store, then the answer.
+
+use std::time::Duration;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use serde::Serialize;
+
+use crate::answer::{self, AnswerError, Prepared, Question, Run, Verdict};
+use crate::compile::single::{CompileOneRequest, HadOne, have_one};
+use crate::error::Error;
+use crate::fetch;
+use crate::fetch::package::ModelsError;
+use crate::io::environment::Environment;
+use crate::io::files;
+use crate::io::process::Cancel;
+use crate::manifest::{self, AnswerRecord, Manifest};
+use crate::model::{
+    ChatConfig, JitPolicy, LibraryFormat, MacabiArch, MetalChoice, ModelFiles, OptFlags, Target,
+};
+use crate::ui::Ui;
+
+/// What is tried, and how.
+#[derive(Debug)]
+pub struct TryRequest {
+    /// What is asked.
+    pub question: Question,
+    /// What the library is compiled for, and run on.
+    pub device: Target,
+    /// The device's name for TVM.
+    pub kind: String,
+    /// How long loading and running a model may take; for ever if none.
+    pub limit: Option<Duration>,
+    /// Optimization flags.
+    pub opt: OptFlags,
+    /// The cache of compiled libraries.
+    pub cache_dir: Utf8PathBuf,
+    /// The Python that has the compiler, as the user names it.
+    pub python: Option<String>,
+    /// When libraries may be compiled.
+    pub policy: JitPolicy,
+    /// How long a compilation may take.
+    pub compile_limit: Duration,
+    /// The variables and the working directory of this process.
+    pub environment: Environment,
+}
+
+/// A model that was tried.
+#[derive(Debug, Serialize)]
+pub struct Tried {
+    /// Its directory's name, or its `model_id` in a package.
+    pub model: String,
+    /// What it was asked, and what it answered.
+    pub answer: AnswerRecord,
+    /// What was found out.
+    pub verdict: Verdict,
+}
+
+/// Tries the model in a directory, or those that are bundled in a `dist/`. `begin` hears of each
+/// before it answers, and `show` gets the pieces of its answer.
+pub fn answer(
+    request: &TryRequest,
+    path: &Utf8Path,
+    ui: &Ui,
+    cancel: &Cancel,
+    show: &mut dyn FnMut(&Shown<'_>) -> std::io::Result<()>,
+) -> Result<Vec<Tried>, Error> {
+    let mut tried = Vec::new();
+    for (name, directory) in models(path, ui)? {
+        let files = fetch::local(&directory).map_err(|source| ModelsError::Model {
+            model_id: Some(name.clone()),
+            source: Box::new(source),
+        })?;
+        tried.push(one(request, &name, &files, "", ui, cancel, show)?);
+    }
+    Ok(tried)
+}
+
+/// What there is to see of an answer.
+#[derive(Debug)]
+pub enum Shown<'a> {
+    /// The model begins.
+    Begin(&'a str),
+    /// More of its answer.
+    Text(&'a str),
+    /// The answer is whole.
+    End,
+}
+
+/// The models of a path, by their names.
+fn models(path: &Utf8Path, ui: &Ui) -> Result<Vec<(String, Utf8PathBuf)>, Error> {
+    if files::is_file(&path.join(ChatConfig::FILE_NAME)) {
+        let whole = files::canonical(path)?;
+        return Ok(vec![(whole.file_name().unwrap_or(path.as_str()).to_owned(), whole)]);
+    }
+    let manifest = path.join(manifest::FILE_NAME);
+    let Some(text) = files::read_if_there(&manifest)? else {
+        return Err(Error::usage(
+            format!("`{path}` is neither a model directory nor a package"),
+            format!(
+                "name a directory with {}, or the dist/ that `mlc-package build` wrote",
+                ChatConfig::FILE_NAME
+            ),
+        ));
+    };
+    let manifest = Manifest::read(&manifest, &text)?;
+    let mut found = Vec::new();
+    for model in &manifest.models {
+        let name = model.model_id.as_str();
+        match model.bundled {
+            true => found.push((name.to_owned(), path.join("bundle").join(name))),
+            false => ui.warn(&format!(
+                "model `{name}` is not tried: the package does not hold its weights, which the \
+                 app downloads"
+            )),
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::usage(
+            format!("the package `{path}` bundles no model"),
+            "name a model's directory",
+        ));
+    }
+    Ok(found)
+}
+
+/// Tries one model. `overrides` is what the compiler is told beside its config.
+pub(super) fn one(
+    request: &TryRequest,
+    name: &str,
+    files: &ModelFiles,
+    overrides: &str,
+    ui: &Ui,
+    cancel: &Cancel,
+    show: &mut dyn FnMut(&Shown<'_>) -> std::io::Result<()>,
+) -> Result<Tried, Error> {
+    let of_model =
+        |source: AnswerError| Error::Answer { model: name.to_owned(), source: Box::new(source) };
+    let prepared: Prepared<'_> = answer::prepare(files, &request.question).map_err(of_model)?;
+    ui.status("Trying", &format!("{name}: {}", prepared.cost(&request.kind)));
+    let format = format_for(&request.device);
+    let compile = CompileOneRequest {
+        model: files.chat_config_path(),
+        target: request.device.clone(),
+        host: None,
+        enable_subgroups: false,
+        format,
+        overrides: overrides.to_owned(),
+        opt: request.opt,
+        model_lib: None,
+        cache_dir: request.cache_dir.clone(),
+        python: request.python.clone(),
+        policy: request.policy,
+        macabi_arch: MacabiArch::default(),
+        metal: MetalChoice::default(),
+        compile_limit: request.compile_limit,
+        environment: request.environment.clone(),
+    };
+    let HadOne { stored, toolchain, .. } = have_one(&compile, ui, cancel)?;
+    show(&Shown::Begin(name))?;
+    let run = Run {
+        python: &toolchain.python,
+        environment: &request.environment,
+        cache_dir: &request.cache_dir,
+        device: &request.kind,
+        library: &stored.library,
+        format,
+        limit: request.limit,
+    };
+    let answered = answer::run(prepared, &run, cancel, &mut |text| show(&Shown::Text(text)));
+    let (answer, verdict) = answered.map_err(of_model)?;
+    show(&Shown::End)?;
+    for warning in &verdict.warnings {
+        ui.warn(&format!("model `{name}`: {}", warning.message));
+    }
+    Ok(Tried { model: name.to_owned(), answer, verdict })
+}
+
+/// Objects for a processor, since every compiler writes them; what has kernels, as upstream's `.so`.
+fn format_for(device: &Target) -> LibraryFormat {
+    match device {
+        device if device.is("cpu") => LibraryFormat::Tar,
+        _ if cfg!(target_os = "macos") => LibraryFormat::Dylib,
+        _ => LibraryFormat::So,
+    }
+}
