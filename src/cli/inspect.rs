@@ -74,6 +74,13 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
     }
     // What can be read was shown; that the rest cannot be is a failure all the same.
     let mut exit = wrong_weights(&opened, &models, context)?;
+    let old = opened.blobs().flatten().filter_map(|blob| library::old_metadata(&path, blob));
+    let old: Vec<_> = old.collect();
+    if !old.is_empty() {
+        let error = Error::Validation(old);
+        failure::tell(&error, &context.ui, None);
+        exit = error.exit();
+    }
     for error in opened.blobs().filter_map(Result::err).map(Error::Library) {
         context.ui.error(&error.to_string(), error.help().as_deref());
         exit = error.exit();

@@ -39,7 +39,7 @@ pub fn check(
         return Checked::too_large(path);
     }
     let (source, fault) = Source::new(bytes);
-    let mut checker = Checker { sink: Sink::default(), place, surroundings };
+    let mut checker = Checker { sink: Sink::default(), device: None, place, surroundings };
     let mut package = None;
     // Spans of what is found in the text leave out the byte order mark; this one does not.
     let mut skipped = source.skipped();

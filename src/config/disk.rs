@@ -2,13 +2,10 @@ use camino::Utf8Path;
 
 use super::{Checked, FileText, MAX_BYTES, ModelDir, Place, Surroundings};
 use crate::io::{dir, files};
-use crate::model::{ChatConfig, ShardPath, TensorCache, git_lfs};
+use crate::model::{ChatConfig, TensorCache, git_lfs};
 
 /// A `mlc-chat-config.json` larger than this is none: they have a few kilobytes.
 const MAX_CHAT_CONFIG: u64 = 16 << 20;
-
-/// A tensor cache larger than this is none: those of the largest models have a few megabytes.
-const MAX_TENSOR_CACHE: u64 = 64 << 20;
 
 /// The disk as it is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,23 +35,6 @@ impl Surroundings for Disk {
 
     fn is_file(&self, path: &Utf8Path) -> bool {
         files::is_file(path)
-    }
-
-    /// A tensor cache that cannot be read names nothing: a build says what is wrong with it.
-    fn missing_files(&self, dir: &Utf8Path, chat_config: &ChatConfig) -> Vec<String> {
-        let cache = TensorCache::FILE_NAMES.map(|name| dir.join(name));
-        let cache = cache.iter().find(|path| files::is_file(path));
-        let text =
-            cache.and_then(|path| files::read_at_most(path, MAX_TENSOR_CACHE).ok().flatten());
-        let cache = text.and_then(|text| TensorCache::parse(&text).ok());
-        let shards = cache.into_iter().flat_map(|cache| cache.shards);
-        let tokenizer = chat_config.fields().get("tokenizer_files").and_then(|it| it.as_array());
-        let tokenizer = tokenizer.into_iter().flatten().filter_map(|name| name.as_str());
-        // Names that would leave the directory are refused where they are read.
-        let named = tokenizer.filter_map(|name| name.parse::<ShardPath>().ok());
-        let named = shards.map(|shard| shard.path).chain(named);
-        let missing = named.filter(|path| !files::is_file(&dir.join(path.as_path())));
-        missing.map(|path| path.to_string()).collect()
     }
 }
 

@@ -44,7 +44,7 @@ pub use disk::{Disk, check_file, check_file_with};
 pub use lexical::MAX_DEPTH;
 pub use over_budget::OverBudget;
 pub use schema::schema;
-pub use surroundings::{FileText, ModelDir, Place, Surroundings, TemplateDoubt};
+pub use surroundings::{FileText, ModelDir, ModelFault, Place, Surroundings, TemplateDoubt};
 pub use vram::VramNeed;
 
 #[cfg(doc)]

@@ -4,8 +4,8 @@ use super::diagnostic::Sink;
 use super::fields::At;
 use super::package::Checker;
 use super::quote::{quote, quote_path};
-use super::{Code, Diagnostic, FileText, ModelDir, Span, conversion};
-use crate::model::{ChatConfig, HubRepo, LocalModel, ModelSource, Revision, SourceError};
+use super::{Code, Diagnostic, FileText, ModelDir, ModelFault, Span, conversion};
+use crate::model::{ChatConfig, Device, HubRepo, LocalModel, ModelSource, Revision, SourceError};
 
 /// A model's source, and what is known of the model itself.
 pub(super) struct Found {
@@ -127,10 +127,11 @@ fn local(
             }
             ModelDir::Directory { chat_config, has_tensor_cache, .. } => {
                 let good = files(&mut checker.sink, text, chat_config, has_tensor_cache);
-                let missing =
-                    good.as_ref().map(|good| checker.surroundings.missing_files(dir, good));
-                if let Some(found) = incomplete(text, &missing.unwrap_or_default()) {
-                    checker.sink.push(found);
+                if let Some(good) = &good {
+                    for fault in checker.surroundings.model_faults(dir, good) {
+                        let found = model_fault(text, fault, checker.device);
+                        found.into_iter().for_each(|found| checker.sink.push(found));
+                    }
                 }
                 return Some((dir.clone(), good));
             }
@@ -187,18 +188,40 @@ fn hub_name(written: &str) -> Option<String> {
     (!is_path && repo.parse::<HubRepo>().is_ok()).then(|| quote(&repo))
 }
 
-/// Files that the model's own files name, and that are not there.
-fn incomplete(text: At<&str>, missing: &[String]) -> Option<Diagnostic> {
-    let (first, more) = missing.split_first()?;
-    let more = match more.len() {
-        0 => String::new(),
-        1 => " and 1 more of the files that its own files name".to_owned(),
-        more => format!(" and {more} more of the files that its own files name"),
+/// What a fault of a local model is in a package for a device.
+fn model_fault(text: At<&str>, fault: ModelFault, device: Option<Device>) -> Option<Diagnostic> {
+    let model = format!("the model directory {}", quote(text.value));
+    let (code, message, help) = match fault {
+        ModelFault::MissingShards(missing) => {
+            let (first, more) = missing.split_first()?;
+            let more = match more.len() {
+                0 => String::new(),
+                1 => " and 1 more shard".to_owned(),
+                more => format!(" and {more} more shards"),
+            };
+            let message = format!("{model} has no {first}{more}, which its tensor cache names");
+            (Code::IncompleteModel, message, "get the model again, or what of it is missing".into())
+        }
+        ModelFault::Unloadable(why) => {
+            let code = match why.is_config() {
+                true => Code::InvalidChatConfig,
+                false => Code::IncompleteModel,
+            };
+            (code, format!("no app can load {model}: {why}"), why.help().to_owned())
+        }
+        ModelFault::NestedShard(shard) if device == Some(Device::Android) => (
+            Code::NestedShard,
+            format!("{model} has the shard {} in a subdirectory", quote(shard.as_str())),
+            "the Android app of MLC LLM makes no directories for what it downloads: convert the \
+             model again, which puts every shard beside the tensor cache"
+                .to_owned(),
+        ),
+        ModelFault::NestedShard(_) => return None,
+        ModelFault::Refused { why, help } => {
+            (Code::IncompleteModel, format!("{model} cannot be used: {why}"), help.unwrap_or_default())
+        }
     };
-    let message = format!("the model directory {} has no {first}{more}", quote(text.value));
-    let help = "get the model again, or what of it is missing: shards are named by its \
-                tensor-cache.json, a tokenizer by `tokenizer_files` of its mlc-chat-config.json";
-    Some(Diagnostic::new(Code::IncompleteModel, text.span, message, help))
+    Some(Diagnostic::new(code, text.span, message, help))
 }
 
 /// The files that a local model must have.

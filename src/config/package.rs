@@ -17,6 +17,8 @@ pub(super) const NAMES: [&str; 4] =
 /// What a check carries along.
 pub(super) struct Checker<'a> {
     pub(super) sink: Sink,
+    /// The config's device, once it is read.
+    pub(super) device: Option<Device>,
     pub(super) place: &'a Place,
     pub(super) surroundings: &'a dyn Surroundings,
 }
@@ -33,6 +35,7 @@ pub(super) fn read(checker: &mut Checker, root: &Value) -> Option<PackageConfig>
         in_entry.then(|| format!("`{name}` belongs in an entry of `model_list`"))
     });
     let device = device(&mut checker.sink, &fields);
+    checker.device = device;
     let prepared = prepared::read(checker, &fields);
     let entries = entries(checker, &fields);
     conflicts::check(&mut checker.sink, &entries, &prepared);

@@ -1,6 +1,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::model::ChatConfig;
+use crate::model::loadable::Unloadable;
+use crate::model::{ChatConfig, ShardPath};
 
 /// From where the relative paths of a config are taken.
 #[derive(Clone, Debug, Default)]
@@ -37,9 +38,8 @@ pub trait Surroundings {
     /// Whether there is a regular file.
     fn is_file(&self, path: &Utf8Path) -> bool;
 
-    /// The files that a converted model's own files name, and that are not in its directory: shards
-    /// of its tensor cache, files of its tokenizer. None where nobody looks.
-    fn missing_files(&self, _dir: &Utf8Path, _chat_config: &ChatConfig) -> Vec<String> {
+    /// What is wrong with a converted model whose config can be read. None where nobody looks.
+    fn model_faults(&self, _dir: &Utf8Path, _chat_config: &ChatConfig) -> Vec<ModelFault> {
         Vec::new()
     }
 
@@ -53,6 +53,24 @@ pub trait Surroundings {
     fn template_doubt(&self, _checkpoint: &Utf8Path) -> Option<TemplateDoubt> {
         None
     }
+}
+
+/// Something wrong with a converted model's directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelFault {
+    /// Files that its tensor cache names, and that are not there.
+    MissingShards(Vec<String>),
+    /// Something without which an app cannot load it.
+    Unloadable(Unloadable),
+    /// A shard that the Android app could not download.
+    NestedShard(ShardPath),
+    /// Whatever else a build would refuse.
+    Refused {
+        /// What is wrong, with the path of the file.
+        why: String,
+        /// What to do about it.
+        help: Option<String>,
+    },
 }
 
 /// A conversation template that a config has to name.

@@ -11,6 +11,7 @@ use super::{Existing, FetchError, MlcCache, Otherwise, Register, SnapshotKey, we
 use crate::io::cancel::Cancel;
 use crate::io::in_use::InUse;
 use crate::io::{digest, space, stamp};
+use crate::model::loadable::{self, Unloadable};
 use crate::model::{
     ChatConfig, DownloadPolicy, FileRole, HubRepo, ModelFile, ModelFiles, Shard, ShardPath,
     TensorCache, total,
@@ -50,6 +51,8 @@ pub struct HubModel {
     pub files: ModelFiles,
     /// Its commit; none for one that MLC LLM downloaded, which does not record it.
     pub commit: Option<Commit>,
+    /// What an app that downloads it cannot load of it, as far as the Hub's list tells.
+    pub unloadable: Vec<Unloadable>,
     /// Its files as the Hub lists them.
     remote: Vec<RemoteFile>,
     /// How many of them are not on this machine.
@@ -117,6 +120,7 @@ impl HubModels {
                 return Ok(HubModel {
                     files,
                     commit: None,
+                    unloadable: Vec::new(),
                     remote: Vec::new(),
                     missing_files: 0,
                     missing_bytes: 0,
@@ -280,6 +284,15 @@ impl HubModels {
                 });
             }
         }
+        let has = |name: &str| listing.file(name).is_some();
+        let unloadable = match bundled {
+            true => loadable::bundled(&chat_config, has),
+            // Offline the list may be of what another tool downloaded, and the Hub have more.
+            false => loadable::downloaded(&chat_config, |name| self.offline || has(name)),
+        };
+        if let Some(why) = unloadable.iter().find(|_| bundled) {
+            return Err(FetchError::Unloadable { model: repo.to_string(), why: why.clone() });
+        }
         // Git's own files are of no use to an app.
         let useful: Vec<_> =
             listing.files.iter().filter(|file| !is_gits(&file.path)).cloned().collect();
@@ -309,6 +322,7 @@ impl HubModels {
         Ok(HubModel {
             files,
             commit: Some(commit),
+            unloadable,
             remote: useful,
             missing_files,
             missing_bytes,

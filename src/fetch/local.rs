@@ -4,8 +4,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::FetchError;
 use crate::io::files::{self, TreeKind};
-use crate::model::git_lfs;
-use crate::model::{ChatConfig, FileRole, ModelFile, ModelFiles, ShardPath, TensorCache};
+use crate::model::{
+    ChatConfig, FileRole, ModelFile, ModelFiles, ShardPath, TensorCache, git_lfs, loadable,
+};
 
 /// Where `hf download --local-dir` notes what it has downloaded.
 const HUB_NOTES: &str = ".cache/huggingface";
@@ -33,11 +34,9 @@ pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
             });
         }
     }
-    for file in tokenizer_files(&chat_config) {
-        if !found.iter().any(|(path, ..)| path.as_str() == file) {
-            let file = file.to_owned();
-            return Err(FetchError::TokenizerFile { dir: dir.clone(), file });
-        }
+    let has = |name: &str| found.iter().any(|(path, ..)| path.as_str() == name);
+    if let Some(why) = loadable::bundled(&chat_config, has).into_iter().next() {
+        return Err(FetchError::Unloadable { model: dir.to_string(), why });
     }
     let role_of = roles(&chat_config, cache_path, &tensor_cache);
     let mut listed = Vec::with_capacity(found.len());
@@ -66,7 +65,7 @@ pub(super) fn roles<'a>(
     tensor_cache: &'a TensorCache,
 ) -> impl Fn(&ShardPath) -> FileRole + 'a {
     let shards: BTreeSet<_> = tensor_cache.shards.iter().map(|shard| &shard.path).collect();
-    let tokenizer = tokenizer_files(chat_config);
+    let tokenizer: BTreeSet<_> = chat_config.tokenizer_files().collect();
     move |path| {
         if shards.contains(path) {
             FileRole::Weights
@@ -165,11 +164,6 @@ fn refuse_lfs_pointer(path: &Utf8Path, bytes: u64) -> Result<(), FetchError> {
     Ok(())
 }
 
-fn tokenizer_files(chat_config: &ChatConfig) -> BTreeSet<&str> {
-    let listed = chat_config.fields().get("tokenizer_files").and_then(|value| value.as_array());
-    listed.into_iter().flatten().filter_map(|name| name.as_str()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use camino::{Utf8Path, Utf8PathBuf};
@@ -184,7 +178,11 @@ mod tests {
         put(
             "mlc-chat-config.json",
             r#"{"model_type": "llama", "quantization": "q0f16", "model_config": {},
-                "tokenizer_files": ["tokenizer.json"]}"#,
+                "vocab_size": 4, "prefill_chunk_size": 4, "tokenizer_files": ["tokenizer.json"],
+                "conv_template": {"system_template": "", "system_message": "",
+                "add_role_after_system_message": true, "roles": {"user": "", "assistant": ""},
+                "messages": [], "seps": [""], "role_content_sep": "", "role_empty_sep": "",
+                "stop_str": [], "stop_token_ids": []}}"#,
         );
         put(
             "tensor-cache.json",
@@ -241,8 +239,8 @@ mod tests {
         fs_err::remove_file(dir.join("tokenizer.json")).unwrap();
         assert_eq!(
             why(&dir),
-            "`tokenizer_files` of mlc-chat-config.json names `tokenizer.json`, which `DIR` does \
-             not have"
+            "no app can load `DIR`: `tokenizer_files` of its mlc-chat-config.json names \
+             `tokenizer.json`, which it does not have"
         );
     }
 

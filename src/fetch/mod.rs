@@ -24,6 +24,7 @@ pub use prune::{Pruned, Pruner};
 pub use register::{Record, Register, SnapshotKey};
 
 use self::hub::HubError;
+use crate::model::loadable::Unloadable;
 use crate::model::{ByteSize, ChatConfigError, HubRepo, ShardPathError, TensorCacheError};
 
 /// Why a model's files cannot be used. Exit 11, but for the model's own config: 10.
@@ -48,15 +49,13 @@ pub enum FetchError {
         /// The file.
         file: String,
     },
-    /// A file of the tokenizer that the model's own config names is not there.
-    #[error(
-        "`tokenizer_files` of mlc-chat-config.json names `{file}`, which `{dir}` does not have"
-    )]
-    TokenizerFile {
-        /// The directory.
-        dir: Utf8PathBuf,
-        /// The file.
-        file: String,
+    /// Something without which an app cannot load the model.
+    #[error("no app can load `{model}`: {why}")]
+    Unloadable {
+        /// The directory, or the repository.
+        model: String,
+        /// What it is.
+        why: Unloadable,
     },
     /// The list of shards is wrong.
     #[error("`{path}` cannot be used: {why}")]
@@ -194,10 +193,7 @@ impl FetchError {
                 "a model directory is what `mlc_llm gen_config` and `mlc_llm convert_weight` \
                  write, or a clone of a -MLC repository",
             ),
-            Self::TokenizerFile { .. } => Some(
-                "an app looks for every file that is named there: copy it from the checkpoint, or \
-                 run `mlc_llm gen_config` again",
-            ),
+            Self::Unloadable { why, .. } => Some(why.help()),
             Self::Hub(error) => return error.help(),
             Self::ReadOnly { .. } | Self::PolicyOff { .. } => {
                 Some("set MLC_DOWNLOAD_CACHE_POLICY to ON")
@@ -240,7 +236,11 @@ impl FetchError {
 
     /// Whether it is the model's config that is wrong.
     pub fn is_config(&self) -> bool {
-        matches!(self, Self::ChatConfig { .. })
+        match self {
+            Self::ChatConfig { .. } => true,
+            Self::Unloadable { why, .. } => why.is_config(),
+            _ => false,
+        }
     }
 }
 

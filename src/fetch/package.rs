@@ -10,7 +10,7 @@ use super::{FetchError, HubModel, HubModels, HubModelsOptions, Lock, LockError, 
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::model::{
-    ByteSize, DownloadPolicy, HubRepo, ModelEntry, ModelFiles, ModelId, ModelSource, PackageConfig,
+    ByteSize, Device, DownloadPolicy, HubRepo, ModelEntry, ModelFiles, ModelId, ModelSource, PackageConfig,
 };
 use crate::plan::{FoundModel, ModelFacts, PlannedBundle, PlannedFetch};
 use crate::ui::{Transfer, Ui};
@@ -160,6 +160,7 @@ pub struct PackageModels {
     pub hub: Option<Arc<HubModels>>,
     /// What is to be downloaded for the bundled ones.
     fetch: Option<PlannedFetch>,
+    device: Device,
     /// The bundled ones of the Hub.
     bundled: Vec<(ModelId, HubRepo, HubModel)>,
 }
@@ -178,7 +179,7 @@ impl PackageModels {
             false => None,
         };
         let fetch = hub.as_ref().map(|_| PlannedFetch::default());
-        Ok(Self { files: BTreeMap::new(), fetch, hub, bundled: Vec::new() })
+        Ok(Self { files: BTreeMap::new(), fetch, hub, device: config.device, bundled: Vec::new() })
     }
 
     /// Has what a plan must know of a model: two small files of one from the Hub.
@@ -186,6 +187,7 @@ impl PackageModels {
         match &entry.source {
             ModelSource::Local(model) => {
                 let files = local(&model.dir).map_err(of_model(&entry.model_id))?;
+                self.warn_of_nested(entry, &files, ui);
                 let facts = facts(entry, &files, None, 0);
                 self.files.insert(entry.model_id.clone(), files);
                 Ok(FoundModel::Known(Box::new(facts)))
@@ -245,6 +247,11 @@ impl PackageModels {
                 entry.model_id
             ));
         }
+        self.warn_of_nested(entry, &model.files, ui);
+        for why in &model.unloadable {
+            let model_id = &entry.model_id;
+            ui.warn(&format!("model `{model_id}`: no app can load `{repo}`: {why}; {}", why.help()));
+        }
         let facts = facts(entry, &model.files, commit, model.missing_bytes);
         self.files.insert(entry.model_id.clone(), model.files.clone());
         if entry.bundle_weight {
@@ -255,6 +262,17 @@ impl PackageModels {
             self.bundled.push((entry.model_id.clone(), repo.clone(), model));
         }
         Ok(FoundModel::Known(Box::new(facts)))
+    }
+
+    fn warn_of_nested(&self, entry: &ModelEntry, files: &ModelFiles, ui: &Ui) {
+        let nested = files.tensor_cache.nested().filter(|_| self.device == Device::Android);
+        if let Some(shard) = nested {
+            ui.warn(&format!(
+                "model `{}`: its shard `{shard}` lies in a subdirectory, and the Android app of MLC \
+                 LLM makes no directories for what it downloads; have the model converted again",
+                entry.model_id
+            ));
+        }
     }
 
     /// Downloads what bundled models lack.

@@ -125,6 +125,76 @@ impl Metadata {
     }
 }
 
+/// The fields without which today's runtime does not load a library (upstream's
+/// `cpp/metadata/model.cc`), and which the metadata lacks: compilers of its time did not write them.
+pub fn missing_fields(json: &str) -> Result<Vec<String>, MetadataError> {
+    let read: ReadByRuntime = serde_json::from_str(json)?;
+    Ok(read.missing())
+}
+
+/// What the runtime reads without a default. Null counts as missing there.
+#[derive(Deserialize)]
+struct ReadByRuntime {
+    #[serde(flatten)]
+    top: Presence,
+    #[serde(default)]
+    kv_state_kind: Option<String>,
+    #[serde(default)]
+    kv_cache: Option<Presence>,
+    #[serde(default)]
+    params: Option<Vec<ReadOfParam>>,
+}
+
+#[derive(Deserialize)]
+struct ReadOfParam {
+    #[serde(default)]
+    preprocs: Option<Vec<Presence>>,
+}
+
+/// Which fields an object has that are not null.
+type Presence = BTreeMap<String, Option<serde::de::IgnoredAny>>;
+
+impl ReadByRuntime {
+    const NEEDED: [&str; 5] = [
+        "context_window_size",
+        "prefill_chunk_size",
+        "max_batch_size",
+        "tensor_parallel_shards",
+        "memory_usage",
+    ];
+    const OF_KV_CACHE: [&str; 4] =
+        ["num_hidden_layers", "head_dim", "num_attention_heads", "num_key_value_heads"];
+    const OF_PREPROC: [&str; 3] = ["func_name", "out_shape", "out_dtype"];
+
+    fn missing(&self) -> Vec<String> {
+        let lacks = |object: &Presence, name: &str| !matches!(object.get(name), Some(Some(_)));
+        let needed = Self::NEEDED.into_iter().filter(|name| lacks(&self.top, name));
+        let mut missing: Vec<_> = needed.map(str::to_owned).collect();
+        let has_no_cache = ["none", "rnn_state"];
+        if !self.kv_state_kind.as_deref().is_some_and(|kind| has_no_cache.contains(&kind)) {
+            match &self.kv_cache {
+                None => missing.push("kv_cache".to_owned()),
+                Some(cache) => {
+                    let fields = Self::OF_KV_CACHE.into_iter().filter(|name| lacks(cache, name));
+                    missing.extend(fields.map(|name| format!("kv_cache.{name}")));
+                }
+            }
+        }
+        let Some(params) = &self.params else {
+            missing.push("params".to_owned());
+            return missing;
+        };
+        if params.iter().any(|param| param.preprocs.is_none()) {
+            missing.push("params[].preprocs".to_owned());
+        }
+        let preprocs = || params.iter().flat_map(|param| &param.preprocs).flatten();
+        let fields = Self::OF_PREPROC.into_iter();
+        let fields = fields.filter(|name| preprocs().any(|preproc| lacks(preproc, name)));
+        missing.extend(fields.map(|name| format!("params[].preprocs[].{name}")));
+        missing
+    }
+}
+
 /// Upstream writes -1, sometimes null, for a size that does not apply.
 fn size_or_minus_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     match Option::<i64>::deserialize(deserializer)? {
@@ -137,7 +207,7 @@ fn size_or_minus_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
 
 #[cfg(test)]
 mod tests {
-    use super::{Dimension, Metadata};
+    use super::{Dimension, Metadata, missing_fields};
 
     #[test]
     fn older_compilers_and_newer_fields_are_understood() {
@@ -151,6 +221,35 @@ mod tests {
         let shape = &metadata.params[0].shape;
         assert_eq!(*shape, [Dimension::Named("vocab_size".into()), Dimension::Fixed(4)]);
         assert!(metadata.kv_cache.is_none() && metadata.memory_usage.is_empty());
+    }
+
+    #[test]
+    fn what_the_runtime_reads_and_does_not_find_is_named() {
+        let whole = serde_json::json!({
+            "model_type": "m", "quantization": "q", "context_window_size": -1,
+            "prefill_chunk_size": 1, "max_batch_size": 1, "tensor_parallel_shards": 1,
+            "memory_usage": {}, "kv_cache": {"num_hidden_layers": 1, "head_dim": 1,
+            "num_attention_heads": 1, "num_key_value_heads": 1},
+            "params": [{"name": "w", "shape": [1], "dtype": "float16", "preprocs": [
+                {"func_name": "f", "out_shape": [1], "out_dtype": "float16"}]}],
+        });
+        let missing = |json: &serde_json::Value| missing_fields(&json.to_string()).unwrap();
+        assert_eq!(missing(&whole), [""; 0]);
+        for name in ["max_batch_size", "memory_usage", "kv_cache", "params"] {
+            let mut lacking = whole.clone();
+            lacking.as_object_mut().unwrap().remove(name);
+            assert_eq!(missing(&lacking), [name]);
+            lacking[name] = serde_json::Value::Null;
+            assert_eq!(missing(&lacking), [name]);
+        }
+        let mut older = whole.clone();
+        older["kv_cache"].as_object_mut().unwrap().remove("head_dim");
+        older["params"][0]["preprocs"][0].as_object_mut().unwrap().remove("func_name");
+        assert_eq!(missing(&older), ["kv_cache.head_dim", "params[].preprocs[].func_name"]);
+        older["params"][0].as_object_mut().unwrap().remove("preprocs");
+        older["kv_state_kind"] = "rnn_state".into();
+        older.as_object_mut().unwrap().remove("kv_cache");
+        assert_eq!(missing(&older), ["params[].preprocs"]);
     }
 
     #[test]

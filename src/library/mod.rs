@@ -36,7 +36,7 @@ pub use inspect::{InspectedLibrary, Inspection, inspect, model_lib};
 pub use object::{ObjectError, ObjectFormat, Platform, Processor};
 pub use render::write_inspection;
 pub use shared::check_format;
-pub use validate::{Code, Expectation, Linked, Problem, Target, validate};
+pub use validate::{Code, Expectation, Linked, Problem, Target, old_metadata, validate};
 
 use self::blob::{Blob, DeviceKind, DeviceModule, Executable};
 use self::container::Container;

@@ -5,12 +5,12 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use super::object::{ObjectFormat, Platform, Processor};
 use super::printable::printable;
-use super::{LibraryError, LoadedBlob, Member, ModelLibrary};
+use super::{LibraryError, LoadedBlob, Member, ModelLibrary, metadata};
 use crate::model::{Device, LibraryName, MacabiArch, ModelId};
 
 /// What the archive is for.
@@ -70,6 +70,8 @@ pub enum Code {
     DuplicateBlob,
     /// A blob or its metadata cannot be read.
     UnreadableBlob,
+    /// The library was compiled by an older MLC LLM: its metadata lacks what the runtime reads.
+    OldMetadata,
     /// The library is of another model.
     WrongModel,
     /// The model's weights are not those that the library takes.
@@ -93,6 +95,8 @@ pub struct Problem {
 
 const RECOMPILE: &str = "leave it out of `model_lib_path_for_prepare_libs` to have it compiled, \
                          or compile it again";
+
+const UPDATE: &str = "compile it with the MLC LLM that the app's runtime is built from";
 
 /// What the runtime of older TVMs is called by; today's functions begin with `TVMFFI`.
 const OLD_INTERFACE: [&str; 2] = ["TVMFuncCall", "TVMBackendRegisterSystemLibSymbol"];
@@ -201,7 +205,10 @@ fn check_blobs(linked: &Linked<'_>, problems: &mut Vec<Problem>) {
     }
     for blob in linked.library.blobs() {
         match blob {
-            Ok(blob) if blob.prefix == prefix => check_model(linked, blob, problems),
+            Ok(blob) if blob.prefix == prefix => {
+                check_model(linked, blob, problems);
+                problems.extend(old_metadata(linked.library.path, blob));
+            }
             Ok(_) => {}
             Err(error) => problems.push(Problem {
                 code: Code::UnreadableBlob,
@@ -220,7 +227,7 @@ fn missing_blob(linked: &Linked<'_>, prefixes: &[&str]) -> Problem {
     let old_blob = objects().flat_map(|object| &object.old_blobs).next();
     let old_call =
         objects().flat_map(|object| &object.undefined).find(|name| OLD_INTERFACE.contains(name));
-    let update = "compile it with the MLC LLM that the app's runtime is built from".to_owned();
+    let update = UPDATE.to_owned();
     let (code, message, help) = if let Some(old) = old_blob {
         let old = printable(old);
         (
@@ -286,6 +293,22 @@ fn check_model(linked: &Linked<'_>, blob: &LoadedBlob<'_>, problems: &mut Vec<Pr
             });
         }
     }
+}
+
+/// Metadata that lacks what today's runtime reads.
+pub fn old_metadata(path: &Utf8Path, blob: &LoadedBlob<'_>) -> Option<Problem> {
+    // Whoever has a loaded blob has read its metadata.
+    let missing = metadata::missing_fields(blob.executable.metadata_json().ok()?).ok()?;
+    let missing: Vec<_> = missing.iter().map(|field| format!("`{field}`")).collect();
+    (!missing.is_empty()).then(|| Problem {
+        code: Code::OldMetadata,
+        path: path.to_owned(),
+        message: format!(
+            "it was compiled by an older MLC LLM: its metadata lacks {}, which today's runtime reads",
+            missing.join(", ")
+        ),
+        help: UPDATE.to_owned(),
+    })
 }
 
 /// No symbol may be defined by two objects: the linker would refuse the app, or take either.
@@ -372,6 +395,7 @@ impl fmt::Display for Code {
             Self::NoBlob => "no-blob",
             Self::DuplicateBlob => "duplicate-blob",
             Self::UnreadableBlob => "unreadable-blob",
+            Self::OldMetadata => "old-metadata",
             Self::WrongModel => "wrong-model",
             Self::WrongWeights => "wrong-weights",
             Self::DuplicateSymbol => "duplicate-symbol",

@@ -63,6 +63,12 @@ impl ChatConfig {
         &self.fields
     }
 
+    /// The files that its tokenizer is made of, as far as they are named.
+    pub fn tokenizer_files(&self) -> impl Iterator<Item = &str> {
+        let listed = self.fields.get("tokenizer_files").and_then(Value::as_array);
+        listed.into_iter().flatten().filter_map(Value::as_str)
+    }
+
     /// The fields of `model_config`, in the file's order.
     pub fn model_config(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.fields.get("model_config").and_then(Value::as_object).into_iter().flatten()

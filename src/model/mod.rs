@@ -12,6 +12,7 @@ mod digest;
 pub mod git_lfs;
 mod kit;
 mod library_name;
+pub mod loadable;
 mod metal;
 mod model_choice;
 mod model_files;

@@ -83,6 +83,12 @@ impl TensorCache {
         Ok(cache)
     }
 
+    /// The first shard that lies in a subdirectory. The Android app of MLC LLM renames what it
+    /// downloads to its place, and makes no directories (`AppViewModel.kt`).
+    pub fn nested(&self) -> Option<&ShardPath> {
+        self.shards.iter().map(|shard| &shard.path).find(|path| path.as_str().contains('/'))
+    }
+
     /// The bytes of all shards.
     pub fn weight_bytes(&self) -> u64 {
         self.shards.iter().fold(0, |sum, shard| sum.saturating_add(shard.nbytes))

@@ -179,6 +179,120 @@ fn a_tokenizer_file_that_apps_would_look_for_in_vain_is_an_error() {
 }
 
 #[test]
+fn what_no_app_can_load_is_an_error_of_build_and_check() {
+    const TOKENIZERS: &str = r#""tokenizer_files": ["tokenizer.json"]"#;
+    type Spoil = fn(&Scene);
+    let ways: [(Spoil, i32, &str, &str); 7] = [
+        (
+            |scene| {
+                fs_err::remove_file(scene.root.join(&file("tokenizer.json"))).unwrap();
+                scene.edit(&file("mlc-chat-config.json"), TOKENIZERS, r#""tokenizer_files": []"#);
+            },
+            11,
+            "incomplete-model",
+            "it has no tokenizer that an app opens",
+        ),
+        (
+            |scene| {
+                let named = r#""tokenizer_files": ["tokenizer.json", "vocab.json"]"#;
+                scene.edit(&file("mlc-chat-config.json"), TOKENIZERS, named);
+            },
+            11,
+            "incomplete-model",
+            "names `vocab.json`, which it does not have",
+        ),
+        (
+            |scene| template(scene, "\"chatml\""),
+            10,
+            "invalid-chat-config",
+            "`conv_template` of its mlc-chat-config.json is the name `chatml`",
+        ),
+        (
+            |scene| template(scene, "\"nobody knows it\""),
+            10,
+            "invalid-chat-config",
+            "is the name `nobody knows it`",
+        ),
+        (
+            |scene| template(scene, r#"{"name": "chatml", "roles": {"user": "u"}}"#),
+            10,
+            "invalid-chat-config",
+            "`conv_template.system_template` of its mlc-chat-config.json is missing",
+        ),
+        (
+            |scene| scene.edit(&file("mlc-chat-config.json"), r#""seps": ["\n"]"#, r#""seps": []"#),
+            10,
+            "invalid-chat-config",
+            "`conv_template.seps` of its mlc-chat-config.json is not a list of one or two strings",
+        ),
+        (
+            |scene| {
+                let (from, to) = (r#"  "vocab_size": 16,"#, r#"  "vocab_size": "16","#);
+                scene.edit(&file("mlc-chat-config.json"), from, to);
+            },
+            10,
+            "invalid-chat-config",
+            "`vocab_size` of its mlc-chat-config.json is not an integer",
+        ),
+    ];
+    for (spoil, exit, code, said) in ways {
+        let scene = Scene::with_models("android", &["one"]);
+        spoil(&scene);
+        scene.build(&[]).fails(exit).says("model `one-q0f16`: no app can load").says(said);
+        assert_eq!((scene.compiled().len(), scene.probes()), (0, 0), "{said}");
+        let run = scene.call(&["check", "mlc-package-config.json"]).run().code(10);
+        run.says(&format!("error[{code}]")).says(said);
+    }
+}
+
+/// Another conversation template in the model's config.
+fn template(scene: &Scene, text: &str) {
+    let path = file("mlc-chat-config.json");
+    let whole = scene.read(&path);
+    let (before, _) = whole.split_once("\"conv_template\":").unwrap();
+    scene.write(&path, format!("{before}\"conv_template\": {text}\n}}\n"));
+}
+
+#[test]
+fn a_shard_that_the_android_app_cannot_download_is_warned_of() {
+    for (device, warned) in [("android", true), ("iphone", false)] {
+        let scene = Scene::with_models(device, &["one"]);
+        let dir = scene.root.join(MODEL);
+        fs_err::create_dir(dir.join("sub")).unwrap();
+        let shard = "params_shard_0.bin";
+        fs_err::rename(dir.join(shard), dir.join("sub").join(shard)).unwrap();
+        scene.edit(&file("tensor-cache.json"), shard, "sub/params_shard_0.bin");
+        let run = scene.build(&[]).ok();
+        let said = "warning: model `one-q0f16`: its shard `sub/params_shard_0.bin` lies in a";
+        assert_eq!(run.stderr.contains(said), warned, "{}", run.shown());
+        assert!(scene.dist().join("bundle/one-q0f16/sub").join(shard).is_file());
+        let run = scene.call(&["check", "mlc-package-config.json"]).ok();
+        assert_eq!(run.stdout.contains("warning[nested-shard]"), warned, "{}", run.shown());
+    }
+}
+
+#[test]
+fn check_says_of_a_local_model_what_a_build_would_refuse() {
+    type Spoil = fn(&Scene);
+    let ways: [(Spoil, &str); 4] = [
+        (
+            |scene| drop(scene.write(&file("params_shard_0.bin"), [0; 511])),
+            "has 511 bytes, and the tensor cache says 512",
+        ),
+        (|scene| drop(scene.write(&file("tokenizer.json"), LFS)), "is a git-lfs pointer"),
+        (|scene| drop(scene.write(&file("tensor-cache.json"), "{}")), "it is not a tensor cache"),
+        (|scene| link(scene, "/etc/hostname", "secret.txt"), "outside of the model directory"),
+    ];
+    for (spoil, said) in ways {
+        let scene = Scene::with_models("android", &["one"]);
+        spoil(&scene);
+        let run = scene.call(&["check", "mlc-package-config.json"]).run().code(10);
+        run.says("error[incomplete-model]: the model directory `models/one` cannot be used").says(said);
+        scene.build(&[]).fails(11).says(said);
+    }
+}
+
+#[test]
 fn check_finds_what_a_local_model_lacks() {
     let scene = Scene::with_models("android", &["one"]);
     scene.call(&["check", "mlc-package-config.json"]).ok();

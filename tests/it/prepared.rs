@@ -150,3 +150,30 @@ fn a_git_lfs_pointer_is_no_library_and_no_config_and_is_named() {
     fs_err::write(scene.app().join(config), pointer).unwrap();
     scene.build(&[]).fails(10).says("git lfs pull");
 }
+
+#[test]
+fn a_library_of_an_older_compiler_is_refused_by_what_its_metadata_lacks() {
+    let scene = Scene::with_models("android", &["one"]);
+    let path = scene.library("android", "app/libs/one.tar");
+    let (packed, mut plain) = (fs_err::read(&path).unwrap(), Vec::new());
+    let mut unpacked = flate2::read::GzDecoder::new(packed.as_slice());
+    std::io::Read::read_to_end(&mut unpacked, &mut plain).unwrap();
+    // Names of the same length that no compiler writes: the objects stay whole.
+    for field in ["max_batch_size", "memory_usage", "preprocs"] {
+        let (name, other) = (format!("\"{field}\""), format!("\"{}\"", "x".repeat(field.len())));
+        let places: Vec<_> = memchr::memmem::find_iter(&plain, &name).collect();
+        assert!(!places.is_empty(), "{field}");
+        for at in places {
+            plain[at..at + name.len()].copy_from_slice(other.as_bytes());
+        }
+    }
+    fs_err::write(&path, plain).unwrap();
+    scene.configure(|config| {
+        config["model_list"][0]["model_lib"] = "one_layer".into();
+        config["model_lib_path_for_prepare_libs"] = json!({"one_layer": "libs/one.tar"});
+    });
+    let said = "its metadata lacks `max_batch_size`, `memory_usage`, `params[].preprocs`";
+    scene.build(&[]).fails(13).says("[old-metadata]").says(said);
+    assert_eq!(scene.compiled(), [""; 0]);
+    scene.call(&["inspect", "libs/one.tar"]).fails(13).says("[old-metadata]").says(said);
+}
