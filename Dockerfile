@@ -86,7 +86,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends \
-      build-essential ca-certificates ccache git "openjdk-$TOOLS_JDK-jdk-headless" python3 python3-venv \
+      build-essential ca-certificates ccache clang git "openjdk-$TOOLS_JDK-jdk-headless" python3 python3-venv \
  && rm -rf /var/lib/apt/lists/* \
  && ln -s "/usr/lib/jvm/java-$TOOLS_JDK-openjdk-$(dpkg --print-architecture)" /opt/jdk \
  && git config --system --add safe.directory '*' \

@@ -297,11 +297,16 @@ impl Shape {
                 "intermediate_size": self.intermediate, "vocab_size": self.vocab,
                 "context_window_size": 4096, "prefill_chunk_size": 2048},
             // As long as the longest of the real ones.
-            "conv_template": {"system_template": "x".repeat(3000)}});
+            "conv_template": {"system_template": "x".repeat(3000), "system_message": "",
+                "add_role_after_system_message": true, "roles": {"user": "", "assistant": ""},
+                "messages": [], "seps": [""], "role_content_sep": "", "role_empty_sep": "",
+                "stop_str": [], "stop_token_ids": []}});
         let text = |value: &Value| serde_json::to_string_pretty(value).map(String::into_bytes);
         let files = [
             ("mlc-chat-config.json".to_owned(), text(&chat)?),
             ("tensor-cache.json".to_owned(), text(&cache)?),
+            ("tokenizer.json".to_owned(), b"{}".to_vec()),
+            ("tokenizer_config.json".to_owned(), b"{}".to_vec()),
         ];
         Ok(Repository { files: files.into(), shards })
     }

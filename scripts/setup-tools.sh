@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what `make test` needs beside Rust and Python: LLVM's archive tools (the reference
-# that our archives are held against), rustfmt, clippy and cargo-deny; with the argument `llvm`
+# that our archives are held against), clang with its headers for OpenCL (it compiles kernels), rustfmt, clippy and cargo-deny; with the argument `llvm`
 # only the former. Quick when all is there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,18 +16,18 @@ llvm_tool() {
 }
 
 missing=()
-for tool in llvm-ar llvm-nm llvm-readobj; do
+for tool in llvm-ar llvm-nm llvm-readobj clang; do
   llvm_tool "$tool" || missing+=("$tool")
 done
 if ((${#missing[@]})); then
   echo "setup: installing LLVM's tools (${missing[*]})"
   if command -v apt-get >/dev/null; then
-    scripts/apt-install.sh llvm
+    scripts/apt-install.sh llvm clang
   elif command -v brew >/dev/null; then
     brew install --quiet llvm
     echo "setup: add $(brew --prefix llvm)/bin to PATH"
   else
-    echo "setup: install LLVM (llvm-ar, llvm-nm, llvm-readobj) and run this again" >&2
+    echo "setup: install LLVM (llvm-ar, llvm-nm, llvm-readobj, clang) and run this again" >&2
     exit 1
   fi
 fi

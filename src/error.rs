@@ -76,7 +76,8 @@ pub enum Error {
     /// The compiler is not there. Exit 12.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
-    /// Libraries could not be had: for each the models that load it, and why. Exit 12.
+    /// Libraries could not be had: for each the models that load it, and why. Exit 12, or 13 if
+    /// all were compiled, and their kernels are bad.
     #[error("{}", compile_summary(.0))]
     Compile(Vec<(Option<String>, CompileError)>),
     /// A file is no model library. Exit 13.
@@ -204,6 +205,9 @@ impl Error {
             Self::Toolchain(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_interrupted()) => {
                 Exit::Interrupted
+            }
+            Self::Compile(errors) if errors.iter().all(|(_, error)| error.is_bad_library()) => {
+                Exit::Validation
             }
             Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
             Self::Library(_) | Self::Validation(_) | Self::Manifest(_) => Exit::Validation,

@@ -47,12 +47,13 @@ use crate::fetch::package::{HubRequest, PackageModels};
 pub use crate::fetch::update_lock::{Locked, Update};
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
+use crate::library::kernels::Gate;
 use crate::library::package::{LibrarySource, check_prepared, source, with_libraries};
 use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{InputFile, Manifest, StageRecord};
 use crate::model::{
-    Device, Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode, MacabiArch,
-    MetalChoice, ModelId, PackageConfig, Target,
+    CheckKernels, Device, Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode,
+    MacabiArch, MetalChoice, ModelId, PackageConfig, Target,
 };
 use crate::plan::{self, DraftRequest, Plan};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
@@ -102,6 +103,8 @@ pub struct BuildRequest {
     pub link_mode: LinkMode,
     /// Whether an `estimated_vram_bytes` that is too small is put right in the config.
     pub fix_vram: bool,
+    /// Which libraries' kernels are checked.
+    pub check_kernels: CheckKernels,
     /// How long one compilation may take.
     pub compile_limit: Duration,
 }
@@ -132,7 +135,9 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     let package = &request.package;
     output::refuse_occupied(&package.output, &package.caches(), &planned.plan)?;
     refuse_unfetched(&planned.plan)?;
-    check_prepared(&planned.plan, &planned.models.files)?;
+    let gate = Gate::new(request.check_kernels, &package.environment, cancel);
+    require_clang(&gate, &planned)?;
+    check_prepared(&planned.plan, &planned.models.files, &gate)?;
     let compiler = planned.toolchain.as_ref();
     if let Some(prepared) = &planned.binding {
         abi_headers::check(&prepared.tvm(), compiler.map(|found| &found.identity), ui)?;
@@ -149,7 +154,8 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
         convert(request, &mut planned, ui, cancel)?;
         clock.lap("convert");
     }
-    let had = compile::compile(&request.libraries(&planned), ui, cancel)?;
+    let had = compile::compile(&request.libraries(&planned, &gate), ui, cancel)?;
+    compile::check_stored(&gate, &planned.store, had.values().map(|had| &had.stored))?;
     clock.lap("compile");
     link_and_assemble(request, &planned, &had, clock, ui, cancel)
 }
@@ -205,8 +211,13 @@ impl PackageRequest {
 }
 
 impl BuildRequest {
-    fn libraries<'a>(&'a self, planned: &'a Planned) -> LibrariesRequest<'a> {
+    fn libraries<'a>(
+        &'a self,
+        planned: &'a Planned,
+        kernels: &'a Gate<'a>,
+    ) -> LibrariesRequest<'a> {
         LibrariesRequest {
+            kernels,
             plan: &planned.plan,
             models: &planned.models.files,
             store: &planned.store,
@@ -217,6 +228,12 @@ impl BuildRequest {
             limit: self.compile_limit,
         }
     }
+}
+
+/// Refuses what has to be checked and cannot be.
+fn require_clang(gate: &Gate<'_>, planned: &Planned) -> Result<(), Error> {
+    let metal = planned.toolchain.as_ref().map(|toolchain| toolchain.metal).unwrap_or_default();
+    compile::require_clang(gate, planned.plan.device, metal)
 }
 
 /// Has every model of the plan that comes from a raw checkpoint.

@@ -73,7 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("compile", &["toolchain", "library", "manifest", "plan", "io", "model", "ui", "error"]),
     ("library", &["compile", "plan", "io", "model", "error"]),
     ("binding", &["toolchain", "library", "plan", "io", "model", "ui", "error"]),
-    ("doctor", &["toolchain", "binding", "plan", "io", "model", "ui", "error"]),
+    ("doctor", &["toolchain", "library", "binding", "plan", "io", "model", "ui", "error"]),
     ("assemble", &["binding", "library", "manifest", "plan", "io", "model", "ui", "error"]),
     ("cache", &["binding", "compile", "convert", "fetch", "io", "model", "ui", "error"]),
     ("publish", &["manifest", "github", "io", "model"]),

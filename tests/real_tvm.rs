@@ -194,6 +194,46 @@ fn build_and_inspect(device: &str) -> (Package, Value) {
     (package, inspection)
 }
 
+/// Each library of the store, and what is remembered of its kernels.
+fn stored(package: &Package) -> Vec<(Utf8PathBuf, Value)> {
+    let libs = package.root.join(".cache/mlc-package/libs");
+    let mut found = Vec::new();
+    for entry in libs.read_dir_utf8().unwrap() {
+        let entry = entry.unwrap().into_path();
+        if let Ok(record) = fs_err::read(entry.join("record.json")) {
+            let record: Value = serde_json::from_slice(&record).unwrap();
+            found.push((entry.join("lib.tar"), record["kernels"].clone()));
+        }
+    }
+    found
+}
+
+/// Every kernel that was generated compiled before the library was kept, and one with a fault is found.
+fn kernels_compile(package: &Package, inspection: &Value, change: (&str, &str), says: &str) {
+    let libraries = stored(package);
+    let counted = libraries.iter().map(|(_, kernels)| kernels["count"].as_u64().unwrap());
+    let inspected = inspection["libraries"].as_array().unwrap().iter();
+    let inspected = inspected.map(|library| library["kernels"].as_array().unwrap().len() as u64);
+    assert_eq!(counted.sum::<u64>(), inspected.sum::<u64>());
+    let (library, kernels) = &libraries[0];
+    let mut bytes = fs_err::read(library).unwrap();
+    let (from, to) = change;
+    // Of as many bytes: the object stays whole.
+    assert_eq!(from.len(), to.len());
+    let source = |mark: &[u8]| bytes.windows(mark.len()).position(|window| window == mark);
+    let start = source(b"// Function: ").or_else(|| source(b"#include <metal_stdlib>")).unwrap();
+    let length = from.len();
+    let found = bytes[start..].windows(length).position(|window| window == from.as_bytes());
+    let at = start + found.unwrap();
+    bytes[at..at + length].copy_from_slice(to.as_bytes());
+    let path = package.root.join("app/broken.tar");
+    fs_err::write(&path, bytes).unwrap();
+    let run = package.command(&["inspect", path.as_str(), "--kernels"]).assert().code(13);
+    let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    let of = format!("1 of its {} kernels does not compile: `", kernels["count"]);
+    assert!(told.contains("[bad-kernel]") && told.contains(&of) && told.contains(says), "{told}");
+}
+
 fn library<'a>(inspection: &'a Value, model_lib: &Value) -> &'a Value {
     let mut libraries = inspection["libraries"].as_array().unwrap().iter();
     libraries.find(|library| library["model_lib"] == *model_lib).unwrap()
@@ -217,6 +257,8 @@ fn android_and_a_changed_override() {
     let (mut package, inspection) = build_and_inspect("android");
     assert_eq!(inspection["objects"][0]["format"], "elf");
     assert_eq!(contexts(&inspection), [json!(256), json!(256)]);
+    let change = ("get_local_id(0)", "get_locol_id(0)");
+    kernels_compile(&package, &inspection, change, "'get_locol_id'");
     package.configure(|config| {
         config["model_list"][1]["overrides"] = json!({"context_window_size": 128});
     });
@@ -240,6 +282,8 @@ fn iphone() {
     assert_eq!(inspection["objects"][0]["platform"], "ios");
     assert_eq!(context(&inspection, "gpt_neox"), 128);
     assert!(package.root.join("app/dist/lib/libmodel_iphone.a").is_file());
+    let change = ("(int)threadIdx", "(int)threadIdy");
+    kernels_compile(&package, &inspection, change, "use of undeclared identifier 'threadIdy'");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::kernels::KernelArgs;
 use super::libraries::{self, Made};
 use super::package::PackageArgs;
 use super::project::{self, Task};
@@ -36,6 +37,8 @@ pub(super) struct BuildArgs {
     /// How weights get into the package
     #[arg(long, value_name = "HOW", default_value = "auto")]
     link_mode: LinkModeArg,
+    #[command(flatten)]
+    kernels: KernelArgs,
     /// Raise an `estimated_vram_bytes` that is too small, in the config
     #[arg(long, conflicts_with = "dry_run")]
     fix_vram: bool,
@@ -139,6 +142,7 @@ impl BuildArgs {
             jobs: self.jobs.unwrap_or_else(default_jobs),
             link_mode: self.link_mode.into(),
             fix_vram: self.fix_vram,
+            check_kernels: self.kernels.check_kernels.or(task.check_kernels).unwrap_or_default(),
             compile_limit: Duration::from_secs(self.compile_timeout.get()),
         };
         if self.libs_only {

@@ -5,6 +5,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::build::{DEFAULT_TIMEOUT, at_least_one};
+use super::kernels::KernelArgs;
 use super::metal::MetalArgs;
 use super::package::{choice, default_cache_dir};
 use super::{Context, Format};
@@ -41,6 +42,8 @@ pub(super) struct CompileArgs {
     system_lib_prefix: Option<String>,
     #[command(flatten)]
     metal: MetalArgs,
+    #[command(flatten)]
+    kernels: KernelArgs,
     /// The LLVM triple of the processor that runs the host code, x86_64-linux-gnu for instance
     /// [default: the device's own, else exactly this machine's]
     #[arg(long, value_name = "TRIPLE")]
@@ -114,6 +117,7 @@ impl CompileArgs {
             policy: choice(&environment, "MLC_JIT_POLICY", JitPolicy::default())?,
             macabi_arch: choice(&environment, "MLC_MACABI_ARCH", MacabiArch::default())?,
             metal: self.metal.metal.unwrap_or_default(),
+            check_kernels: self.kernels.check_kernels.unwrap_or_default(),
             cache_dir: match &self.cache_dir {
                 Some(dir) => environment.directory.join(dir),
                 None => default_cache_dir(&environment)?,

@@ -2,14 +2,17 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::{Context, Format, failure};
+use crate::compile::package::{interrupted, no_clang};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fetch::package::ModelsError;
 use crate::fetch::{self, FetchError};
 use crate::io::contents::Contents;
+use crate::io::environment::Environment;
 use crate::io::files;
+use crate::library::kernels::{self, Finder};
 use crate::library::weights::{self, Weights};
-use crate::library::{self, LibraryFile, LoadedBlob, ModelLibrary};
+use crate::library::{self, Inspection, LibraryFile, LoadedBlob, ModelLibrary, Problem};
 use crate::manifest::{self, Manifest};
 use crate::model::{ChatConfig, Device};
 use crate::ui::Ui;
@@ -28,6 +31,9 @@ pub(super) struct InspectArgs {
     /// Show every kernel
     #[arg(long)]
     all: bool,
+    /// List the kernels, and have clang compile each as the phone will
+    #[arg(long)]
+    kernels: bool,
     /// How to print it
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
@@ -58,11 +64,15 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
     let bytes = Contents::open(&path)?;
     let file = LibraryFile::parse(&path, &bytes)?;
     let opened = file.open()?;
-    let inspection = library::inspect(&opened, &number);
+    let mut inspection = library::inspect(&opened, &number);
+    let bad_kernels = match args.kernels {
+        true => compile_kernels(&opened, &path, &mut inspection, context)?,
+        false => None,
+    };
     match args.format {
         Format::Human => {
             write!(context.out, "{path}: ")?;
-            library::write_inspection(&mut context.out, &inspection, args.all)?;
+            library::write_inspection(&mut context.out, &inspection, args.all || args.kernels)?;
         }
         Format::Json => {
             writeln!(context.out, "{}", serde_json::to_string_pretty(&inspection)?)?;
@@ -74,6 +84,11 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
     }
     // What can be read was shown; that the rest cannot be is a failure all the same.
     let mut exit = wrong_weights(&opened, &models, context)?;
+    if let Some(problem) = bad_kernels {
+        let error = Error::Validation(vec![problem]);
+        failure::tell(&error, &context.ui, None);
+        exit = error.exit();
+    }
     let old = opened.blobs().flatten().filter_map(|blob| library::old_metadata(&path, blob));
     let old: Vec<_> = old.collect();
     if !old.is_empty() {
@@ -86,6 +101,32 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
         exit = error.exit();
     }
     Ok(exit)
+}
+
+/// Has clang compile the kernels that the phone will, and notes of each what it says. Gives those
+/// that do not compile, as a problem of the library.
+fn compile_kernels(
+    opened: &ModelLibrary<'_>,
+    path: &Utf8Path,
+    inspection: &mut Inspection,
+    context: &Context<'_>,
+) -> Result<Option<Problem>, Error> {
+    let environment = Environment::current()?;
+    let sources = kernels::sources(opened);
+    let Some(first) = sources.first() else {
+        context.ui.status("Kernels", "there are none that the phone compiles from source");
+        return Ok(None);
+    };
+    let finder = Finder::new(&environment, &context.cancel);
+    let clang = finder.find(first.on).map_err(interrupted)?.map_err(no_clang)?;
+    let bad = kernels::check(clang, &sources, &context.cancel).map_err(interrupted)?;
+    for library in &mut inspection.libraries {
+        library.note_kernels(&bad);
+    }
+    let compiled = sources.len() - bad.len();
+    let of = sources.len();
+    context.ui.status("Compiled", &format!("{compiled} of {of} kernels, by {}", clang.version));
+    Ok(kernels::problem(path, sources.len(), &bad))
 }
 
 /// The archive in a `dist/`.

@@ -10,6 +10,7 @@ mod doctor;
 mod failure;
 mod feedback;
 mod inspect;
+mod kernels;
 mod libraries;
 mod lock;
 mod metal;

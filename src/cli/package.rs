@@ -171,7 +171,8 @@ impl ModelsArgs {
             binding: None,
             environment,
         };
-        Ok(Task { name: chosen.name, request, others: chosen.others })
+        let check_kernels = chosen.check_kernels;
+        Ok(Task { name: chosen.name, request, check_kernels, others: chosen.others })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::config;
 use crate::config::project::FILE_NAME;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::model::{MetalChoice, PackageName, Project, ProjectPackage};
+use crate::model::{CheckKernels, MetalChoice, PackageName, Project, ProjectPackage};
 use crate::pipeline::{self, PackageRequest};
 use crate::ui::Ui;
 
@@ -37,6 +37,7 @@ pub(super) struct Chosen {
     pub(super) output: Option<Utf8PathBuf>,
     pub(super) source_dir: Option<Utf8PathBuf>,
     pub(super) metal: Option<MetalChoice>,
+    pub(super) check_kernels: Option<CheckKernels>,
     /// The other configs of the project.
     pub(super) others: Vec<Utf8PathBuf>,
 }
@@ -85,6 +86,7 @@ impl Chosen {
             output: None,
             source_dir: None,
             metal: None,
+            check_kernels: None,
             others: Vec::new(),
         }
     }
@@ -97,6 +99,7 @@ impl Chosen {
             output: Some(package.output.clone()),
             source_dir: package.source_dir.clone(),
             metal: package.metal,
+            check_kernels: package.check_kernels,
             others: others.map(|other| other.config.clone()).collect(),
         }
     }
@@ -123,6 +126,7 @@ pub(super) fn refuse_for_several<'p>(
 pub(super) struct Task {
     pub(super) name: Option<PackageName>,
     pub(super) request: PackageRequest,
+    pub(super) check_kernels: Option<CheckKernels>,
     /// The other configs of the project.
     pub(super) others: Vec<Utf8PathBuf>,
 }

@@ -6,10 +6,11 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::StoreError;
 use crate::io::ended::{Limit, signal_name};
 use crate::io::reason::Reason;
+use crate::library::Problem;
 use crate::model::LibraryName;
 
 /// Why model libraries could not be had. Exit 12, but for [`Interrupted`](Self::Interrupted):
-/// 130.
+/// 130, and for bad kernels: 13.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// A compilation failed.
@@ -82,6 +83,9 @@ pub enum Failure {
     /// Its library cannot be used.
     #[error("the compiler wrote a library that cannot be used: {0}")]
     BadOutput(String),
+    /// No phone could compile its kernels.
+    #[error("the compiler wrote a library that cannot be used: {}", .0.message)]
+    BadKernels(Box<Problem>),
     /// Somebody asked to stop.
     #[error("interrupted")]
     Cancelled,
@@ -91,6 +95,12 @@ impl CompileError {
     /// Whether this is the answer to Ctrl-C or SIGTERM.
     pub fn is_interrupted(&self) -> bool {
         matches!(self, Self::Interrupted)
+    }
+
+    /// Whether the compiler did its work, and what it wrote is bad. Exit 13.
+    pub fn is_bad_library(&self) -> bool {
+        let Self::Compilation(failed) = self else { return false };
+        matches!(failed.failure, Failure::BadKernels(_))
     }
 
     /// The library that could not be had, where it is about one.
@@ -170,7 +180,8 @@ impl FailedCompilation {
                 LibraryName::SAFE_LEN
             ));
         }
-        match self.failure {
+        match &self.failure {
+            Failure::BadKernels(problem) => Some(problem.help.clone()),
             // 137 is how a shell reports SIGKILL.
             Failure::Signal(9) | Failure::Exit(137) => {
                 Some("most likely the system ran out of memory: try `--jobs 1`".to_owned())

@@ -2,23 +2,29 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::sync::Once;
 use std::time::Duration;
 
 use camino::Utf8Path;
 
 use crate::compile::{
-    CompileError, CompileErrors, CompileEvent, CompileJob, CompileRequest, MlcCompiler, Store,
-    StoredLibrary, compile_all,
+    CompileError, CompileErrors, CompileEvent, CompileJob, CompileRequest, Failure, MlcCompiler,
+    Store, StoredLibrary, compile_all,
 };
 use crate::error::Error;
 use crate::io::atomic;
 use crate::io::contents::Contents;
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
+use crate::library::blob::DeviceKind;
+use crate::library::kernels::{Gate, NoClang, Verdict};
 use crate::library::package::target;
 use crate::library::{self, Expectation, LibraryFile, Linked, Target};
 use crate::manifest::LibraryOrigin;
-use crate::model::{CompileInputs, Fingerprint, JitPolicy, LibraryName, ModelFiles, ModelId};
+use crate::model::{
+    CompileInputs, Device, Fingerprint, JitPolicy, KernelsChecked, LibraryName, Metal, ModelFiles,
+    ModelId,
+};
 use crate::plan::{Origin, Plan};
 use crate::toolchain::Toolchain;
 use crate::ui::Ui;
@@ -37,6 +43,7 @@ pub(crate) struct LibrariesRequest<'a> {
     pub(crate) jobs: NonZeroUsize,
     /// How long one compilation may take.
     pub(crate) limit: Duration,
+    pub(crate) kernels: &'a Gate<'a>,
 }
 
 /// Has every library that is compiled, out of the store or new.
@@ -81,8 +88,12 @@ pub(crate) fn compile(
         ui.status("Compiling", &format!("{of}{at_a_time}"));
     }
     let target = target(plan);
+    let told_once = Once::new();
+    let no_clang = |why: &NoClang| {
+        told_once.call_once(|| ui.detail("Kernels", &format!("not checked: {why}")));
+    };
     let check = |job: &CompileJob, path: &Utf8Path| {
-        check_compiled(target, &job.inputs, path).map_err(|error| why_unusable(&error, path))
+        check_compiled(target, &job.inputs, path, request.kernels, &no_clang)
     };
     let libraries = compile_all(
         &compiler,
@@ -107,16 +118,23 @@ pub(crate) fn compile(
         .collect())
 }
 
-/// Whether a library that was just compiled can be linked: what cannot never enters the store.
-/// There it lies uncompressed.
+/// Whether a library that was just compiled can be linked, and its kernels compile: what cannot
+/// never enters the store. There it lies uncompressed. Gives what is to be remembered of its kernels.
 pub(crate) fn check_compiled(
     target: Target,
     inputs: &CompileInputs,
     path: &Utf8Path,
-) -> Result<(), Error> {
-    let bytes = Contents::open(path)?;
-    let file = LibraryFile::parse(path, &bytes)?;
-    let library = file.open()?;
+    kernels: &Gate<'_>,
+    no_clang: &dyn Fn(&NoClang),
+) -> Result<Option<KernelsChecked>, Failure> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        // Nobody will find it where it lies now.
+        let name = path.file_name().unwrap_or_default();
+        Failure::BadOutput(error.to_string().replace(path.as_str(), name))
+    };
+    let bytes = Contents::open(path).map_err(|error| unusable(&error))?;
+    let file = LibraryFile::parse(path, &bytes).map_err(|error| unusable(&error))?;
+    let library = file.open().map_err(|error| unusable(&error))?;
     let expects = [Expectation {
         model_id: None,
         model_type: inputs.model_type.clone(),
@@ -125,28 +143,79 @@ pub(crate) fn check_compiled(
     let linked = Linked { name: &inputs.model_lib, library: &library, expects: &expects };
     let problems = library::validate(target, &[linked]);
     if !problems.is_empty() {
-        return Err(Error::Validation(problems));
+        let problems: Vec<_> = problems.iter().map(|problem| &*problem.message).collect();
+        return Err(Failure::BadOutput(problems.join("; ")));
     }
     if let Some(found) = library.metal().filter(|found| *found != inputs.metal) {
         let asked = inputs.metal;
         let why = format!("its Metal kernels are stored as {found}, not as {asked}");
-        return Err(std::io::Error::other(why).into());
+        return Err(Failure::BadOutput(why));
     }
+    let checked = match kernels.check(&library, path) {
+        Ok(Verdict::Bad(problem)) => return Err(Failure::BadKernels(Box::new(problem))),
+        Ok(Verdict::Good(checked)) => Some(checked),
+        Ok(Verdict::NoClang(why)) => {
+            no_clang(&why);
+            None
+        }
+        Ok(Verdict::Unchecked) => None,
+        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
+            return Err(Failure::Cancelled);
+        }
+        Err(error) => return Err(unusable(&error)),
+    };
     // Inflating is most of what a cached build does; a plain tar can be read in place.
     if file.is_compressed() {
-        atomic::write_unsynced(path, file.plain_bytes())?;
+        atomic::write_unsynced(path, file.plain_bytes()).map_err(|error| unusable(&error))?;
     }
-    Ok(())
+    Ok(checked)
 }
 
-/// What is wrong with a library that nobody will find where it lies now.
-pub(crate) fn why_unusable(error: &Error, path: &Utf8Path) -> String {
-    match error {
-        Error::Validation(problems) => {
-            let problems: Vec<_> = problems.iter().map(|problem| &*problem.message).collect();
-            problems.join("; ")
+/// Checks the kernels of libraries that the store had, if all are to be checked and nobody did before,
+/// and notes that beside those that are good.
+pub(crate) fn check_stored<'h>(
+    gate: &Gate<'_>,
+    store: &Store,
+    had: impl Iterator<Item = &'h StoredLibrary>,
+) -> Result<(), Error> {
+    let unchecked = |stored: &&StoredLibrary| gate.checks_all() && stored.record.kernels.is_none();
+    let mut problems = Vec::new();
+    for stored in had.filter(unchecked) {
+        let bytes = Contents::open(&stored.library)?;
+        let file = LibraryFile::parse(&stored.library, &bytes)?;
+        match gate.check(&file.open()?, &stored.library).map_err(interrupted)? {
+            Verdict::Bad(problem) => problems.push(problem),
+            Verdict::Good(checked) => store.note_kernels(stored, checked),
+            Verdict::NoClang(why) => return Err(no_clang(&why)),
+            Verdict::Unchecked => {}
         }
-        other => other.to_string().replace(path.as_str(), path.file_name().unwrap_or_default()),
+    }
+    if problems.is_empty() { Ok(()) } else { Err(Error::Validation(problems)) }
+}
+
+/// Refuses what cannot be checked though it has to be, before anything is compiled.
+pub(crate) fn require_clang(gate: &Gate<'_>, device: Device, metal: Metal) -> Result<(), Error> {
+    let kind = match (device.is_apple(), metal) {
+        (false, _) => DeviceKind::OpenCl,
+        (true, Metal::Source) => DeviceKind::Metal,
+        (true, Metal::Metallib) => return Ok(()),
+    };
+    match gate.unmet(kind).map_err(interrupted)? {
+        Some(why) => Err(no_clang(why)),
+        None => Ok(()),
+    }
+}
+
+/// Kernels have to be checked, and nothing can.
+pub(crate) fn no_clang(why: &NoClang) -> Error {
+    Error::usage(format!("the kernels cannot be checked: {why}"), NoClang::HELP)
+}
+
+/// The end of a check of kernels that could not be made.
+pub(crate) fn interrupted(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::Interrupted => Error::Interrupted,
+        _ => Error::Io(error),
     }
 }
 

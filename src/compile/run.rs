@@ -13,7 +13,7 @@ use super::store::NewEntry;
 use super::{CompileError, CompileErrors, Failure, Lookup, Store, StoredLibrary};
 use crate::io::process::Cancel;
 use crate::io::reason;
-use crate::model::{CompileInputs, Fingerprint, JitPolicy, LibraryName};
+use crate::model::{CompileInputs, Fingerprint, JitPolicy, KernelsChecked, LibraryName};
 
 /// How many of a log's lines an error carries.
 const LINES: usize = 20;
@@ -46,8 +46,10 @@ pub trait Compiler: Sync {
     fn compile(&self, job: &CompileJob, space: &Workspace, cancel: &Cancel) -> Result<(), Failure>;
 }
 
-/// Looks into a library that was just compiled; what it refuses never enters the store.
-pub type Check<'a> = dyn Fn(&CompileJob, &Utf8Path) -> Result<(), String> + Sync + 'a;
+/// Looks into a library that was just compiled, and says what of its kernels is to be remembered;
+/// what it refuses never enters the store.
+pub type Check<'a> =
+    dyn Fn(&CompileJob, &Utf8Path) -> Result<Option<KernelsChecked>, Failure> + Sync + 'a;
 
 /// Something a person may want to see.
 #[derive(Debug)]
@@ -214,8 +216,8 @@ fn compile_one(
             let failed = |failure| explain(failure, &entry, model_lib);
             compiler.compile(job, &space, request.cancel).map_err(failed)?;
             let seconds = began.elapsed().as_secs_f64();
-            (request.check)(job, &space.library).map_err(|why| failed(Failure::BadOutput(why)))?;
-            (entry.commit(&job.inputs, seconds)?, Some(seconds))
+            let kernels = (request.check)(job, &space.library).map_err(failed)?;
+            (entry.commit(&job.inputs, seconds, kernels)?, Some(seconds))
         }
     };
     (request.events)(CompileEvent::Finished { model_lib, seconds, log: &stored.log });

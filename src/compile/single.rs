@@ -5,10 +5,10 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::package::{check_compiled, why_unusable};
+use super::package::{check_compiled, check_stored, require_clang};
 use crate::compile::{
-    CompileError, CompileEvent, CompileJob, CompileRequest, Lookup, MissReason, MlcCompiler, Store,
-    StoredLibrary, compile_all,
+    CompileError, CompileEvent, CompileJob, CompileRequest, Failure, Lookup, MissReason,
+    MlcCompiler, Store, StoredLibrary, compile_all,
 };
 use crate::error::Error;
 use crate::io::atomic;
@@ -18,9 +18,11 @@ use crate::io::marked::MarkedDir;
 use crate::io::process::Cancel;
 use crate::io::{files, link};
 use crate::library;
+use crate::library::kernels::{Gate, NoClang};
 use crate::model::{
-    ByteSize, ChatConfig, CompileInputs, CompilerIdentity, Digest, Fingerprint, JitPolicy,
-    LibraryFormat, LibraryName, LinkMode, MacabiArch, MetalChoice, OptFlags, Target,
+    ByteSize, ChatConfig, CheckKernels, CompileInputs, CompilerIdentity, Digest, Fingerprint,
+    JitPolicy, KernelsChecked, LibraryFormat, LibraryName, LinkMode, MacabiArch, MetalChoice,
+    OptFlags, Target,
 };
 use crate::plan::{self, Cached};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
@@ -58,6 +60,8 @@ pub struct CompileOneRequest {
     pub macabi_arch: MacabiArch,
     /// How kernels for Apple's GPUs are to be stored.
     pub metal: MetalChoice,
+    /// Which libraries' kernels are checked.
+    pub check_kernels: CheckKernels,
     /// How long the compilation may take.
     pub compile_limit: Duration,
     /// The variables and the working directory of this process.
@@ -150,18 +154,24 @@ pub fn have_one(request: &CompileOneRequest, ui: &Ui, cancel: &Cancel) -> Result
         cancel,
     })?;
     let inputs = inputs(request, &chat_config, &toolchain)?;
+    let gate = Gate::new(request.check_kernels, &request.environment, cancel);
+    if let Some(device) = request.target.device() {
+        require_clang(&gate, device, inputs.metal)?;
+    }
     let fingerprint = plan::fingerprint(&inputs);
     let store = Store::new(&request.cache_dir);
     let cached = ask(&store, &inputs, fingerprint, request.policy);
     let job = CompileJob { fingerprint, inputs, chat_config: chat_config.text().to_owned() };
-    let title = format!("{} for {}", job.inputs.model_lib, request.target);
     let allowed = matches!(request.policy, JitPolicy::On | JitPolicy::Redo);
     if let Cached::Miss { reason } = &cached
         && allowed
     {
-        ui.status("Compiling", &format!("{title}: {reason}"));
+        ui.status("Compiling", &format!("{}: {reason}", title(request, &job)));
     }
-    let stored = run(request, &store, &toolchain, job, &title, ui, cancel)?;
+    let stored = run(request, &store, &toolchain, job, &gate, ui, cancel)?;
+    if request.target.device().is_some() {
+        check_stored(&gate, &store, std::iter::once(&stored))?;
+    }
     Ok(HadOne { stored, cached, toolchain })
 }
 
@@ -237,7 +247,7 @@ fn run(
     store: &Store,
     toolchain: &Toolchain,
     job: CompileJob,
-    title: &str,
+    gate: &Gate<'_>,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<StoredLibrary, Error> {
@@ -246,8 +256,11 @@ fn run(
         environment: request.environment.clone(),
         limit: request.compile_limit,
     };
-    let check = |job: &CompileJob, path: &Utf8Path| check(job, path, request.macabi_arch);
-    let events = |event: CompileEvent<'_>| show(ui, title, &event);
+    let no_clang = |why: &NoClang| ui.detail("Kernels", &format!("not checked: {why}"));
+    let check =
+        |job: &CompileJob, path: &Utf8Path| check(job, path, request.macabi_arch, gate, &no_clang);
+    let title = title(request, &job);
+    let events = |event: CompileEvent<'_>| show(ui, &title, &event);
     let jobs = [job];
     let compiled = compile_all(
         &compiler,
@@ -270,15 +283,26 @@ fn run(
     library.ok_or_else(|| std::io::Error::other("the library was not compiled").into())
 }
 
+/// What is compiled, for people.
+fn title(request: &CompileOneRequest, job: &CompileJob) -> String {
+    format!("{} for {}", job.inputs.model_lib, request.target)
+}
+
 /// Whether a new library can be used: a phone's is opened, of others the format is looked at.
-fn check(job: &CompileJob, path: &Utf8Path, macabi_arch: MacabiArch) -> Result<(), String> {
+fn check(
+    job: &CompileJob,
+    path: &Utf8Path,
+    macabi_arch: MacabiArch,
+    gate: &Gate<'_>,
+    no_clang: &dyn Fn(&NoClang),
+) -> Result<Option<KernelsChecked>, Failure> {
     if let Some(device) = job.inputs.device.device() {
         let target = library::Target { device, macabi_arch };
-        return check_compiled(target, &job.inputs, path)
-            .map_err(|error| why_unusable(&error, path));
+        return check_compiled(target, &job.inputs, path, gate, no_clang);
     }
-    let bytes = Contents::open(path).map_err(|error| error.to_string())?;
-    library::check_format(&bytes, job.inputs.format)
+    let bytes = Contents::open(path).map_err(|error| Failure::BadOutput(error.to_string()))?;
+    library::check_format(&bytes, job.inputs.format).map_err(Failure::BadOutput)?;
+    Ok(None)
 }
 
 fn show(ui: &Ui, title: &str, event: &CompileEvent<'_>) {

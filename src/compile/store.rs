@@ -22,7 +22,7 @@ use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
 use crate::io::process::Cancel;
 use crate::io::{atomic, digest, files, kept_log, stamp, sync};
-use crate::model::{CompileInputs, CompileRecord, Fingerprint, LibraryName};
+use crate::model::{CompileInputs, CompileRecord, Fingerprint, KernelsChecked, LibraryName};
 
 pub(super) const LIBRARY: &str = "lib.tar";
 const RECORD: &str = "record.json";
@@ -144,6 +144,21 @@ impl Store {
         begin().map_err(|error| self.error(error))
     }
 
+    /// Notes beside a library that its kernels compile. Where nothing can be written, or somebody has
+    /// made the library anew, nothing is: the next run checks again.
+    pub(super) fn note_kernels(&self, stored: &StoredLibrary, kernels: KernelsChecked) {
+        let entry = self.entry(stored.record.fingerprint);
+        let lock = Lock::try_acquire(&self.making_lock(&stored.record.fingerprint.dir_name()));
+        if let (Ok(Some(_lock)), Ok(record)) = (lock, read_record(&entry))
+            && record == stored.record
+        {
+            let record = CompileRecord { kernels: Some(kernels), ..record };
+            if let Ok(text) = serde_json::to_vec_pretty(&record) {
+                let _ = atomic::write(&entry.join(RECORD), &text);
+            }
+        }
+    }
+
     pub(super) fn entry(&self, fingerprint: Fingerprint) -> Utf8PathBuf {
         self.libs.join(fingerprint.dir_name())
     }
@@ -189,13 +204,15 @@ impl NewEntry {
         self,
         inputs: &CompileInputs,
         seconds: f64,
+        kernels: Option<KernelsChecked>,
     ) -> Result<StoredLibrary, StoreError> {
         let commit = || {
             let (digest, bytes) = digest::file(&self.library())?;
             let created = stamp::seconds_since_1970();
             let fingerprint = self.fingerprint;
             let inputs = inputs.clone();
-            let record = CompileRecord { fingerprint, inputs, seconds, bytes, digest, created };
+            let record =
+                CompileRecord { fingerprint, inputs, seconds, bytes, digest, created, kernels };
             let new = self.space.path().join("entry");
             atomic::write_unsynced(&new.join(RECORD), &serde_json::to_vec_pretty(&record)?)?;
             let entry = self.store.entry(self.fingerprint);

@@ -217,9 +217,11 @@ fn model_fault(text: At<&str>, fault: ModelFault, device: Option<Device>) -> Opt
                 .to_owned(),
         ),
         ModelFault::NestedShard(_) => return None,
-        ModelFault::Refused { why, help } => {
-            (Code::IncompleteModel, format!("{model} cannot be used: {why}"), help.unwrap_or_default())
-        }
+        ModelFault::Refused { why, help } => (
+            Code::IncompleteModel,
+            format!("{model} cannot be used: {why}"),
+            help.unwrap_or_default(),
+        ),
     };
     Some(Diagnostic::new(code, text.span, message, help))
 }

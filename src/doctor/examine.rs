@@ -10,6 +10,8 @@ use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
+use crate::library::blob::DeviceKind;
+use crate::library::kernels::Finder;
 use crate::model::Device;
 use crate::plan::{BindingState, Cached, Origin, Plan, PlannedLibrary};
 use crate::toolchain::{Toolchain, ToolchainError, ToolchainRequest, identify};
@@ -48,8 +50,16 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error>
         })
     };
     // Python takes as long as all else together.
+    let finder = Finder::new(&request.environment, cancel);
+    let clang = |kind| clang_of(&finder, kind);
+    let wanted = |apple: bool| request.device.is_none_or(|device| device.is_apple() == apple);
     let (mut facts, compiler) = std::thread::scope(|scope| {
-        let facts = scope.spawn(|| doctor::probe(&machine, probe, cancel));
+        let facts = scope.spawn(|| {
+            let mut facts = doctor::probe(&machine, probe, cancel);
+            facts.opencl_clang = wanted(false).then(|| clang(DeviceKind::OpenCl));
+            facts.metal_clang = wanted(true).then(|| clang(DeviceKind::Metal));
+            facts
+        });
         let compiler = compiler();
         match facts.join() {
             Ok(facts) => (facts, compiler),
@@ -63,6 +73,15 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error>
     facts.abi = compiler.as_ref().ok().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
     facts.python = Some(python(compiler));
     Ok(doctor::report(&facts, request.device, request.apple))
+}
+
+/// The clang that compiles a kind of kernels, or why there is none.
+fn clang_of(finder: &Finder<'_>, kind: DeviceKind) -> Result<String, String> {
+    match finder.find(kind) {
+        Ok(Ok(clang)) => Ok(format!("{}, {}", clang.path, clang.version)),
+        Ok(Err(why)) => Err(why.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// What a build is done with.

@@ -36,6 +36,10 @@ pub struct Facts {
     pub ndk_compiler: Option<NdkCompiler>,
     /// The JDK.
     pub jdk: Jdk,
+    /// The clang that compiles kernels in OpenCL C, or why there is none.
+    pub opencl_clang: Option<Result<String, String>>,
+    /// The same for Metal source.
+    pub metal_clang: Option<Result<String, String>>,
     /// Xcode; none where there is no `xcodebuild`, which every Mac has.
     pub xcode: Option<Xcode>,
     /// Places that are written to, and the bytes that are free there.

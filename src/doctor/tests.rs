@@ -33,6 +33,8 @@ fn good() -> Facts {
         },
         ndk_compiler: Some(compiler("/ndk/bin/aarch64-linux-android24-clang")),
         jdk: jdk("17.0.9", true),
+        opencl_clang: Some(Ok("/usr/bin/clang, clang version 19.1.7".to_owned())),
+        metal_clang: Some(Ok("/usr/bin/clang, clang version 19.1.7".to_owned())),
         xcode: Some(Xcode {
             developer_dir: Some("/Applications/Xcode.app/Contents/Developer".to_owned()),
             version: Some("Xcode 16.2".to_owned()),
@@ -139,6 +141,9 @@ fn each_known_failure_of_the_tools_is_found() {
         }),
         (Problem, "cmake", "CMake 4 refuses", "cmake>=3.24,<4", |facts| {
             facts.cmake = found("/c", "cmake version 4.0.0");
+        }),
+        (Warning, "clang", "no clang on PATH", "apt-get install clang", |facts| {
+            facts.opencl_clang = Some(Err("there is no clang on PATH".to_owned()));
         }),
         (Warning, "ninja", "slower", "install ninja", |facts| facts.ninja = Tool::Missing),
         (Warning, "git", "no `git`", "install git", |facts| facts.git = Tool::Missing),

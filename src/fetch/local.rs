@@ -14,7 +14,7 @@ const HUB_NOTES: &str = ".cache/huggingface";
 /// Looks through a model directory: reads its config and tensor cache, lists every file, and
 /// holds the shards against the tensor cache by name and size. `.git` and
 /// `.cache/huggingface` are left out: they are no part of a model.
-pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
+pub fn unjudged(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
     let dir = files::canonical(dir)?;
     let found = list(&dir)?;
     let chat_config = read_chat_config(&dir)?;
@@ -34,10 +34,6 @@ pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
             });
         }
     }
-    let has = |name: &str| found.iter().any(|(path, ..)| path.as_str() == name);
-    if let Some(why) = loadable::bundled(&chat_config, has).into_iter().next() {
-        return Err(FetchError::Unloadable { model: dir.to_string(), why });
-    }
     let role_of = roles(&chat_config, cache_path, &tensor_cache);
     let mut listed = Vec::with_capacity(found.len());
     for (path, source, bytes) in found {
@@ -49,6 +45,16 @@ pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
     }
     drop(role_of);
     Ok(ModelFiles { dir, chat_config, tensor_cache, files: listed })
+}
+
+/// The same of a model that apps are to load: what no app could load is refused.
+pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
+    let model = unjudged(dir)?;
+    let has = |name: &str| model.files.iter().any(|file| file.path.as_str() == name);
+    match loadable::bundled(&model.chat_config, has).into_iter().next() {
+        Some(why) => Err(FetchError::Unloadable { model: model.dir.to_string(), why }),
+        None => Ok(model),
+    }
 }
 
 /// Every file of a raw checkpoint's directory, by its path there, and where it is. A link that

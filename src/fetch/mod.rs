@@ -17,7 +17,7 @@ use camino::Utf8PathBuf;
 
 pub use checkpoint::HubCheckpoint;
 pub use hub_models::{HubModel, HubModels, HubModelsOptions};
-pub use local::{checkpoint_files, local, tensor_cache_if_there};
+pub use local::{checkpoint_files, local, tensor_cache_if_there, unjudged};
 pub use lock::{Lock, LockError, LockedModel};
 pub use mlc_cache::{Existing, MlcCache, Otherwise, is_source_tree};
 pub use prune::{Pruned, Pruner};

@@ -10,7 +10,8 @@ use super::{FetchError, HubModel, HubModels, HubModelsOptions, Lock, LockError, 
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::model::{
-    ByteSize, Device, DownloadPolicy, HubRepo, ModelEntry, ModelFiles, ModelId, ModelSource, PackageConfig,
+    ByteSize, Device, DownloadPolicy, HubRepo, ModelEntry, ModelFiles, ModelId, ModelSource,
+    PackageConfig,
 };
 use crate::plan::{FoundModel, ModelFacts, PlannedBundle, PlannedFetch};
 use crate::ui::{Transfer, Ui};
@@ -250,7 +251,10 @@ impl PackageModels {
         self.warn_of_nested(entry, &model.files, ui);
         for why in &model.unloadable {
             let model_id = &entry.model_id;
-            ui.warn(&format!("model `{model_id}`: no app can load `{repo}`: {why}; {}", why.help()));
+            ui.warn(&format!(
+                "model `{model_id}`: no app can load `{repo}`: {why}; {}",
+                why.help()
+            ));
         }
         let facts = facts(entry, &model.files, commit, model.missing_bytes);
         self.files.insert(entry.model_id.clone(), model.files.clone());

@@ -1,6 +1,7 @@
 use serde::Serialize;
 
 use super::blob::{Constant, DeviceKind, FunctionKind};
+use super::kernels::BadKernel;
 use super::memory::{Memory, MemoryError, memory};
 use super::metadata::Metadata;
 use super::object::{ObjectFormat, Platform, Processor};
@@ -119,6 +120,26 @@ pub struct InspectedKernel {
     pub on: DeviceKind,
     /// The bytes of its code, repeats left out.
     pub bytes: u64,
+    /// Whether clang compiles it; none where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compiles: Option<bool>,
+    /// What it says, if not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl InspectedLibrary {
+    /// Notes which kernels compile: all that the phone compiles from source, but these.
+    pub fn note_kernels(&mut self, bad: &[BadKernel]) {
+        if self.metal == Some(Metal::Metallib) {
+            return;
+        }
+        for kernel in &mut self.kernels {
+            let found = bad.iter().find(|bad| bad.name == kernel.name);
+            kernel.compiles = Some(found.is_none());
+            kernel.error = found.map(BadKernel::what);
+        }
+    }
 }
 
 /// Looks into a library. `number` gives a number of the model's `mlc-chat-config.json`, where there
@@ -195,6 +216,8 @@ fn inspect_blob(
             name: kernel.name.to_owned(),
             on: *on,
             bytes: kernel.own(),
+            compiles: None,
+            error: None,
         })
         .collect();
     kernels.sort_by(|a, b| b.bytes.cmp(&a.bytes).then_with(|| a.name.cmp(&b.name)));

@@ -12,6 +12,7 @@ pub mod blob;
 mod container;
 mod error;
 mod inspect;
+pub mod kernels;
 pub mod memory;
 pub mod metadata;
 mod object;

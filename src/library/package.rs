@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
-use crate::compile::package::Had;
+use crate::compile::package::{Had, interrupted, no_clang};
 use crate::error::Error;
 use crate::io::contents::Contents;
+use crate::library::kernels::{Gate, Verdict};
 use crate::library::weights::{self, Weights};
 use crate::library::{self, Expectation, LibraryError, LibraryFile, Linked, Problem, Target};
 use crate::model::{Fingerprint, ModelFiles, ModelId};
@@ -98,13 +99,24 @@ fn wrong_weights(models: &BTreeMap<ModelId, ModelFiles>, linked: &[Linked<'_>]) 
 pub(crate) fn check_prepared(
     plan: &Plan,
     models: &BTreeMap<ModelId, ModelFiles>,
+    kernels: &Gate<'_>,
 ) -> Result<(), Error> {
     let none = BTreeMap::new();
     let prepared =
         plan.libraries.iter().filter(|library| matches!(library.origin, Origin::Prepared { .. }));
     let sources: Vec<_> =
         prepared.map(|planned| source(planned, &none)).collect::<Result<_, _>>()?;
-    with_libraries(plan, models, &sources, |_| Ok(()))
+    with_libraries(plan, models, &sources, |linked| {
+        let mut problems = Vec::new();
+        for (source, linked) in sources.iter().zip(linked).filter(|_| kernels.checks_all()) {
+            match kernels.check(linked.library, source.path).map_err(interrupted)? {
+                Verdict::Bad(problem) => problems.push(problem),
+                Verdict::NoClang(why) => return Err(no_clang(&why)),
+                Verdict::Good(_) | Verdict::Unchecked => {}
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::Validation(problems)) }
+    })
 }
 
 /// All, or the problems of all that are none.

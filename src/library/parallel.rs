@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// Bytes that one thread has read before another one has been started.
-const WORTH_A_THREAD: usize = 1 << 18;
+pub(super) const WORTH_A_THREAD: usize = 1 << 18;
 
 /// `work` on every item, in the items' order. Several threads share it where `size`, in bytes,
 /// says that it pays.

@@ -134,7 +134,10 @@ fn write_kernels(out: &mut dyn Write, library: &InspectedLibrary, all: bool) -> 
     let short =
         |name: &str| printable(name.strip_prefix(&library.prefix).unwrap_or(name)).into_owned();
     for kernel in library.kernels.iter().take(shown) {
-        writeln!(out, "    {:>10}  {}", ByteSize(kernel.bytes), short(&kernel.name))?;
+        let says =
+            kernel.error.as_deref().map(|why| format!("  does not compile: {}", printable(why)));
+        let (name, says) = (short(&kernel.name), says.unwrap_or_default());
+        writeln!(out, "    {:>10}  {name}{says}", ByteSize(kernel.bytes))?;
     }
     let rest = library.kernels.get(shown..).unwrap_or_default();
     if !rest.is_empty() {

@@ -76,6 +76,8 @@ pub enum Code {
     WrongModel,
     /// The model's weights are not those that the library takes.
     WrongWeights,
+    /// A kernel that the phone could not compile.
+    BadKernel,
     /// Two objects define one symbol.
     DuplicateSymbol,
 }
@@ -398,6 +400,7 @@ impl fmt::Display for Code {
             Self::OldMetadata => "old-metadata",
             Self::WrongModel => "wrong-model",
             Self::WrongWeights => "wrong-weights",
+            Self::BadKernel => "bad-kernel",
             Self::DuplicateSymbol => "duplicate-symbol",
         })
     }

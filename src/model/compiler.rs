@@ -98,4 +98,16 @@ pub struct CompileRecord {
     pub digest: Digest,
     /// When it was made, in seconds since 1970.
     pub created: u64,
+    /// That clang compiled its kernels; none where it was not asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<KernelsChecked>,
+}
+
+/// What is remembered of kernels that compile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelsChecked {
+    /// The clang that compiled them, as it calls itself.
+    pub clang: String,
+    /// How many there are.
+    pub count: u64,
 }

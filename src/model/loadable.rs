@@ -73,29 +73,30 @@ impl Unloadable {
 /// What an app that gets a model's whole directory cannot load of it. `has` says which files there
 /// are.
 pub fn bundled(chat_config: &ChatConfig, has: impl Fn(&str) -> bool) -> Vec<Unloadable> {
-    let mut found = missing_files(chat_config, &has);
-    if !is_tokenizer(&has) {
-        found.push(Unloadable::NoTokenizer);
-    }
+    let mut found = tokenizer(chat_config, &has);
     found.extend(config(chat_config));
     found
 }
 
 /// The same for an app that downloads the model: of its tokenizer it gets what is named.
 pub fn downloaded(chat_config: &ChatConfig, has: impl Fn(&str) -> bool) -> Vec<Unloadable> {
-    let mut found = missing_files(chat_config, &has);
-    if !is_tokenizer(&has) {
-        found.push(Unloadable::NoTokenizer);
-    } else if !is_tokenizer(&|name| chat_config.tokenizer_files().any(|file| file == name)) {
+    let mut found = tokenizer(chat_config, &has);
+    let is_named = |name: &str| chat_config.tokenizer_files().any(|file| file == name);
+    if found.is_empty() && !is_tokenizer(&is_named) {
         found.push(Unloadable::NoTokenizerNamed);
     }
     found.extend(config(chat_config));
     found
 }
 
-fn missing_files(chat_config: &ChatConfig, has: &impl Fn(&str) -> bool) -> Vec<Unloadable> {
+/// The files of the tokenizer that are missing, or that there is none.
+fn tokenizer(chat_config: &ChatConfig, has: &impl Fn(&str) -> bool) -> Vec<Unloadable> {
     let missing = chat_config.tokenizer_files().filter(|file| !has(file));
-    missing.map(|file| Unloadable::TokenizerFile(file.to_owned())).collect()
+    let missing: Vec<_> = missing.map(|file| Unloadable::TokenizerFile(file.to_owned())).collect();
+    match missing.is_empty() && !is_tokenizer(has) {
+        true => vec![Unloadable::NoTokenizer],
+        false => missing,
+    }
 }
 
 /// Whether these files are a tokenizer to the runtime.
@@ -109,7 +110,8 @@ fn is_tokenizer(has: &impl Fn(&str) -> bool) -> bool {
 type Kind = (fn(&Value) -> bool, &'static str);
 
 // TVM's reader of JSON takes a truth for an integer, and either for a number.
-const INTEGER: Kind = (|value| value.is_i64() || value.is_u64() || value.is_boolean(), "an integer");
+const INTEGER: Kind =
+    (|value| value.is_i64() || value.is_u64() || value.is_boolean(), "an integer");
 const TRUTH: Kind = (|value| INTEGER.0(value), "true or false");
 const NUMBER: Kind = (|value| value.is_number() || value.is_boolean(), "a number");
 const TEXT: Kind = (Value::is_string, "a string");
@@ -176,7 +178,8 @@ fn config(chat_config: &ChatConfig) -> Vec<Unloadable> {
             found.push(Unloadable::Field { path, wanted, missing: value.is_none() });
         }
     };
-    for (field, must) in NEEDED.map(|it| (it, true)).into_iter().chain(OPTIONAL.map(|it| (it, false)))
+    for (field, must) in
+        NEEDED.map(|it| (it, true)).into_iter().chain(OPTIONAL.map(|it| (it, false)))
     {
         look("", fields.get(field.0), field, must);
     }

@@ -37,7 +37,9 @@ pub use age::{Age, NotAnAge};
 pub use budget::{Budget, Budgets, Level, Levels, Limits, Measure, PackageBudgets};
 pub use byte_size::{ByteSize, NotASize, total};
 pub use chat_config::{ChatConfig, ChatConfigError};
-pub use compiler::{CompileInputs, CompileRecord, CompilerIdentity, PackageIdentity};
+pub use compiler::{
+    CompileInputs, CompileRecord, CompilerIdentity, KernelsChecked, PackageIdentity,
+};
 pub use config_class::{Completed, ConfigClass, Refused};
 pub use conversion::{
     ConvTemplate, Conversion, ResolvedConversion, TemplateOrigin, UnknownConvTemplate,
@@ -55,7 +57,7 @@ pub use overrides_argument::{OverridesError, parse_overrides};
 pub use package::{
     HubRepo, LocalModel, ModelEntry, ModelSource, PackageConfig, PreparedLibrary, SourceError,
 };
-pub use policy::{DownloadPolicy, JitPolicy, LinkMode, UnknownChoice};
+pub use policy::{CheckKernels, DownloadPolicy, JitPolicy, LinkMode, UnknownChoice};
 pub use portable::{NotPortable, folded, portable};
 pub use project::{
     ArchiveCompression, CommentPolicy, PackageName, PackageNameError, Project, ProjectPackage,

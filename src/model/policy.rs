@@ -1,6 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// `MLC_JIT_POLICY`: when model libraries may be compiled.
@@ -44,6 +45,32 @@ pub enum LinkMode {
     Hardlink,
     /// The bytes twice.
     Copy,
+}
+
+/// `--check-kernels`: which libraries' kernels are compiled by clang before they ship.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckKernels {
+    /// Those that were just compiled, where there is a clang that can.
+    #[default]
+    Auto,
+    /// None.
+    Never,
+    /// All whose kernels were not checked before; without a clang that can, nothing is built.
+    Always,
+}
+
+impl CheckKernels {
+    /// The words for it, in the order of the variants.
+    pub const WORDS: &str = "auto, never, always";
+}
+
+impl FromStr for CheckKernels {
+    type Err = UnknownChoice;
+
+    fn from_str(text: &str) -> Result<Self, UnknownChoice> {
+        choose(text, Self::WORDS, [Self::Auto, Self::Never, Self::Always])
+    }
 }
 
 /// A word that names none of the choices.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{UnknownChoice, choose};
-use super::{Budget, Budgets, MetalChoice, ModelId, PackageBudgets, Revision};
+use super::{Budget, Budgets, CheckKernels, MetalChoice, ModelId, PackageBudgets, Revision};
 
 /// A `mlc-package.yml` that has passed every check of `config::project`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +34,8 @@ pub struct ProjectPackage {
     pub source_dir: Option<Utf8PathBuf>,
     /// How kernels for Apple's GPUs are to be stored.
     pub metal: Option<MetalChoice>,
+    /// Which libraries' kernels are checked.
+    pub check_kernels: Option<CheckKernels>,
     /// Its own limits.
     pub budget: Budget,
     /// The limits of its models that are named.

@@ -15,7 +15,8 @@ use crate::io::files;
 use crate::io::process::Cancel;
 use crate::manifest::{self, AnswerRecord, Manifest};
 use crate::model::{
-    ChatConfig, JitPolicy, LibraryFormat, MacabiArch, MetalChoice, ModelFiles, OptFlags, Target,
+    ChatConfig, CheckKernels, JitPolicy, LibraryFormat, MacabiArch, MetalChoice, ModelFiles,
+    OptFlags, Target,
 };
 use crate::ui::Ui;
 
@@ -66,7 +67,7 @@ pub fn answer(
 ) -> Result<Vec<Tried>, Error> {
     let mut tried = Vec::new();
     for (name, directory) in models(path, ui)? {
-        let files = fetch::local(&directory).map_err(|source| ModelsError::Model {
+        let files = fetch::unjudged(&directory).map_err(|source| ModelsError::Model {
             model_id: Some(name.clone()),
             source: Box::new(source),
         })?;
@@ -152,6 +153,7 @@ pub(super) fn one(
         policy: request.policy,
         macabi_arch: MacabiArch::default(),
         metal: MetalChoice::default(),
+        check_kernels: CheckKernels::Never,
         compile_limit: request.compile_limit,
         environment: request.environment.clone(),
     };

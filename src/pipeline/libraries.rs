@@ -3,10 +3,11 @@
 
 use serde::Serialize;
 
-use super::{BuildRequest, Clock, make_plan, refuse_unfetched};
-use crate::compile::package::compile;
+use super::{BuildRequest, Clock, make_plan, refuse_unfetched, require_clang};
+use crate::compile::package::{check_stored, compile};
 use crate::error::Error;
 use crate::io::process::Cancel;
+use crate::library::kernels::Gate;
 use crate::manifest::LibraryOrigin;
 use crate::model::{ByteSize, Device, Fingerprint, LibraryName, ModelId};
 use crate::plan::Origin;
@@ -41,7 +42,10 @@ pub struct StoreLibrary {
 pub fn libraries(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Libraries, Error> {
     let planned = make_plan(&request.package, true, &mut Clock::start(), ui, cancel)?;
     refuse_unfetched(&planned.plan)?;
-    let had = compile(&request.libraries(&planned), ui, cancel)?;
+    let gate = Gate::new(request.check_kernels, &request.package.environment, cancel);
+    require_clang(&gate, &planned)?;
+    let had = compile(&request.libraries(&planned, &gate), ui, cancel)?;
+    check_stored(&gate, &planned.store, had.values().map(|had| &had.stored))?;
     let libraries = planned.plan.libraries.iter().filter_map(|library| {
         let Origin::Compiled { fingerprint, .. } = &library.origin else { return None };
         let had = had.get(fingerprint)?;

@@ -89,6 +89,7 @@ fn record(draft: Draft) -> CompileRecord {
         bytes: 1,
         digest: Digest::of(b""),
         created: 1,
+        kernels: None,
     }
 }
 

@@ -21,6 +21,7 @@ impl Machine {
         machine.tool("cmake", "echo cmake version 3.28.1; echo; echo CMake suite");
         machine.tool("ninja", "echo 1.11.1");
         machine.tool("git", "echo git version 2.47.3");
+        machine.tool("clang", "case $1 in --version) echo 'clang version 19.1.7';; esac");
         machine.tool(
             "rustup",
             "case $1 in --version) echo 'rustup 1.29.0 (2026-03-05)';; target) echo \

@@ -274,3 +274,32 @@ fn what_the_disk_has_no_room_for_is_refused_before_it_is_downloaded() {
     hub.build(&[]).fails(11).says("the bundled models need 1024.0 PiB more").says("HF_HUB_CACHE");
     assert!(!hub.asked().iter().any(|asked| asked.contains("params_shard_0")), "{:?}", hub.asked());
 }
+
+#[test]
+fn what_no_app_can_load_of_the_hub_is_an_error_if_bundled_and_else_a_warning() {
+    let config = fs_err::read_to_string(format!("{DATA}/layer/mlc-chat-config.json")).unwrap();
+    let without =
+        |name: &str| files().into_iter().filter(|(path, _)| *path != name).collect::<Vec<_>>();
+    let with = |from: &str, to: &str| {
+        assert!(config.contains(from));
+        files_but("mlc-chat-config.json", config.replace(from, to))
+    };
+    let named = r#""tokenizer_files": ["tokenizer.json"]"#;
+    // With what follows for an app that gets the whole repository: an exit code, or nothing.
+    let ways = [
+        (without("tokenizer.json"), "names `tokenizer.json`, which it does not have", Some(11)),
+        (with(named, r#""tokenizer_files": []"#), "names no tokenizer that an app opens", None),
+        (with(r#""messages": [], "#, ""), "`conv_template.messages` of its", Some(10)),
+        (with(r#"  "prefill_chunk_size": 1,"#, ""), "`prefill_chunk_size` of its", Some(10)),
+    ];
+    for (files, said, exit) in ways {
+        let hub = HubScene::new(Server::sound(&files), false);
+        let warning = format!("warning: model `one-q0f16`: no app can load `{REPO}`: ");
+        hub.build(&[]).ok().says(&warning).says(said);
+        let hub = HubScene::new(Server::sound(&files), true);
+        match exit {
+            Some(code) => hub.build(&[]).fails(code).says("no app can load").says(said),
+            None => hub.build(&[]).ok().never_says("no app can load"),
+        };
+    }
+}

@@ -20,6 +20,7 @@ mod hub_faults;
 mod hub_lock;
 mod interrupted;
 mod kept;
+mod kernels;
 mod llvm;
 // strace and loop devices are Linux's.
 #[cfg(target_os = "linux")]

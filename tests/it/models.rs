@@ -185,7 +185,7 @@ fn what_no_app_can_load_is_an_error_of_build_and_check() {
     let ways: [(Spoil, i32, &str, &str); 7] = [
         (
             |scene| {
-                fs_err::remove_file(scene.root.join(&file("tokenizer.json"))).unwrap();
+                fs_err::remove_file(scene.root.join(file("tokenizer.json"))).unwrap();
                 scene.edit(&file("mlc-chat-config.json"), TOKENIZERS, r#""tokenizer_files": []"#);
             },
             11,
@@ -287,7 +287,8 @@ fn check_says_of_a_local_model_what_a_build_would_refuse() {
         let scene = Scene::with_models("android", &["one"]);
         spoil(&scene);
         let run = scene.call(&["check", "mlc-package-config.json"]).run().code(10);
-        run.says("error[incomplete-model]: the model directory `models/one` cannot be used").says(said);
+        run.says("error[incomplete-model]: the model directory `models/one` cannot be used")
+            .says(said);
         scene.build(&[]).fails(11).says(said);
     }
 }

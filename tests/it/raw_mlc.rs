@@ -254,7 +254,8 @@ fn other_architectures_and_tokenizers_are_mlc_llms_too() {
 fn a_tokenizer_that_could_not_be_converted_is_missed() {
     let scene = scene();
     fs_err::remove_file(scene.root.join(RAW).join("tokenizer.json")).unwrap();
-    let run = build(&scene, &[]).ok().says("awq: gen_config wrote no tokenizer, see `[ROOT]");
+    let run = build(&scene, &[]).fails(11).says("it has no tokenizer that an app opens");
+    let run = run.says("awq: gen_config wrote no tokenizer, see `[ROOT]");
     let log = run.stderr.split('`').find(|part| part.ends_with("convert.log")).unwrap();
     assert_eq!(fs_err::read_to_string(log).unwrap(), "gen_config with q4f16_autoawq\n");
 }

@@ -129,6 +129,8 @@ impl Scene {
             ("PYTHONPATH", self.site.borrow().to_string()),
             ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
             ("MLC_PACKAGE_PYTHON", python().to_string()),
+            // Some of these libraries have kernels that were cut.
+            ("MLC_PACKAGE_CHECK_KERNELS", "never".to_owned()),
             ("STAND_IN_LIBRARIES", format!("{DATA}/libraries")),
             ("STAND_IN_CALLS", path("calls")),
             ("STAND_IN_CONVERSIONS", path("conversions")),

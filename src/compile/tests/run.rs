@@ -32,7 +32,8 @@ impl<'a> Options<'a> {
     ) -> Result<Vec<CompiledLibrary>, CompileErrors> {
         let check = |_: &CompileJob, library: &Utf8Path| {
             let text = fs_err::read_to_string(library).unwrap();
-            if text.contains("bad") { Err("it is bad".to_owned()) } else { Ok(()) }
+            let bad = || Failure::BadOutput("it is bad".to_owned());
+            if text.contains("bad") { Err(bad()) } else { Ok(None) }
         };
         let request = CompileRequest {
             jobs,

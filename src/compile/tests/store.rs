@@ -11,7 +11,7 @@ fn insert(store: &Store, job: &CompileJob, library: &str) -> Result<StoredLibrar
     let entry = store.begin(job.fingerprint, &Cancel::default(), |_| ())?.unwrap();
     fs_err::write(entry.library(), library).unwrap();
     fs_err::write(entry.log(), "said").unwrap();
-    entry.commit(&job.inputs, 1.5)
+    entry.commit(&job.inputs, 1.5, None)
 }
 
 fn damage(store: &Store, job: &CompileJob) -> String {

@@ -10,7 +10,7 @@ fn insert(store: &Store, job: &CompileJob, library: &str) -> StoredLibrary {
     let entry = store.begin(job.fingerprint, &Cancel::default(), |_| ()).unwrap().unwrap();
     fs_err::write(entry.library(), library).unwrap();
     fs_err::write(entry.log(), "said").unwrap();
-    entry.commit(&job.inputs, 1.5).unwrap()
+    entry.commit(&job.inputs, 1.5, None).unwrap()
 }
 
 fn is_hit(lookup: &Lookup) -> bool {

@@ -9,7 +9,8 @@ use super::tree::Node;
 use super::{ProjectTree, budgets};
 use crate::model::{PackageName, Project, ProjectPackage, PublishSettings};
 
-const PACKAGE: [&str; 6] = ["name", "config", "output", "source-dir", "metal", "budgets"];
+const PACKAGE: [&str; 7] =
+    ["name", "config", "output", "source-dir", "metal", "check-kernels", "budgets"];
 const PUBLISH: [&str; 7] =
     ["tag", "draft", "prerelease", "compression", "weights", "comment", "check"];
 
@@ -99,6 +100,12 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
     let sink = &mut checker.sink;
     let metal =
         fields.parsed(sink, "metal", Code::InvalidChoice, "write `auto`, `metallib` or `source`");
+    let check_kernels = fields.parsed(
+        sink,
+        "check-kernels",
+        Code::InvalidChoice,
+        "write `auto`, `never` or `always`",
+    );
     let budgets = fields.map(sink, "budgets");
     let (budget, model_budgets) = match &budgets {
         Some(fields) => budgets::of_package(sink, fields),
@@ -133,6 +140,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
             output: root.join(output.value),
             source_dir: source_dir.map(|dir| root.join(dir.value)),
             metal: metal.map(|at| at.value),
+            check_kernels: check_kernels.map(|at| at.value),
             budget,
             model_budgets,
         },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::super::schema::{MODEL_ID, NO_REVISION, REVISION, render};
-use crate::model::{ArchiveCompression, CommentPolicy, MetalChoice};
+use crate::model::{ArchiveCompression, CheckKernels, CommentPolicy, MetalChoice};
 
 /// The text of `schema/mlc-package.schema.json`.
 pub fn schema() -> String {
@@ -68,6 +68,10 @@ struct Package {
     /// the phone compiles; `auto` compiles them where `xcrun metal` runs.
     #[serde(default)]
     metal: MetalChoice,
+    /// Whose kernels clang compiles, as the phone will, before they ship: those of libraries that were
+    /// just compiled where there is a clang that can (`auto`), all, or none.
+    #[serde(rename = "check-kernels", default)]
+    check_kernels: CheckKernels,
     /// Its own limits, each measure in place of the general one.
     budgets: Option<PackageBudgets>,
 }

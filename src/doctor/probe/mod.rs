@@ -77,6 +77,8 @@ pub fn probe(machine: &Machine<'_>, probe: Probe, cancel: &Cancel) -> Facts {
         ndk: super::facts::Ndk::Unnamed(None),
         ndk_compiler: None,
         jdk: super::facts::Jdk::Missing,
+        opencl_clang: None,
+        metal_clang: None,
         xcode: None,
         disks: disks(machine),
         memory: memory::bytes().or_else(|| memory_of_mac(machine, host, cancel)),

@@ -26,6 +26,7 @@ pub(super) fn judge(facts: &Facts, apple: AppleChoices) -> Vec<Finding> {
     found.push(android::ndk_compiler(facts));
     found.push(android::jdk(&facts.jdk));
     found.extend(apple::apple(facts, apple.metal));
+    found.extend(tools::clangs(facts));
     found.extend(machine::disks(facts));
     found.extend(facts.memory.map(machine::memory));
     found

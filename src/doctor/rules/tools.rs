@@ -1,7 +1,8 @@
 use crate::doctor::facts::{Facts, Tool, rust_target};
-use crate::doctor::finding::{ALL, ANDROID, APPLE, About, BINDING, Finding};
+use crate::doctor::finding::{ALL, ANDROID, APPLE, About, BINDING, COMPILE, Finding};
 use crate::doctor::required::{CMAKE_OLDEST, CMAKE_TOO_NEW};
 use crate::doctor::version;
+use crate::library::kernels::NoClang;
 use crate::model::{Device, MacabiArch};
 
 const INSTALL_GIT: &str = "install git: `apt-get install git`, `xcode-select --install`";
@@ -70,6 +71,22 @@ pub(super) fn rustup(tool: &Tool) -> Finding {
         Tool::Silent(path) => about.problem(format!("{path} does not run"), install),
         Tool::Found { path, says } => about.ok(format!("{path}, {says}")),
     }
+}
+
+/// What compiles kernels before the phone does. Without, they are not looked at.
+pub(super) fn clangs(facts: &Facts) -> Vec<Finding> {
+    let of = [(ANDROID, &facts.opencl_clang), (APPLE, &facts.metal_clang)];
+    let judge = |(devices, found): (_, &Option<Result<String, String>>)| {
+        let about = About::new("clang", devices, COMPILE);
+        Some(match found.as_ref()? {
+            Ok(clang) => about.ok(format!("{clang}: kernels are compiled before they ship")),
+            Err(why) => about.warning(
+                format!("{why}: kernels are not compiled before they ship"),
+                NoClang::HELP,
+            ),
+        })
+    };
+    of.into_iter().filter_map(judge).collect()
 }
 
 /// The target of each device.

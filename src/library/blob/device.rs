@@ -75,6 +75,8 @@ pub struct Kernel<'a> {
     pub repeated: u64,
     /// Its own code: of OpenCL what begins with its definition.
     pub code: &'a [u8],
+    /// All that the phone compiles for it: of OpenCL with what precedes the definition.
+    pub source: &'a [u8],
 }
 
 impl Kernel<'_> {
@@ -100,7 +102,7 @@ impl<'a> DeviceModule<'a> {
                 let kernels = reader.vec(16, "kernels", |reader| {
                     let name = reader.str("a kernel's name")?;
                     let code = reader.bytes("a kernel's code")?;
-                    Ok(Kernel { name, bytes: code.len() as u64, repeated: 0, code })
+                    Ok(Kernel { name, bytes: code.len() as u64, repeated: 0, code, source: code })
                 })?;
                 let bytes = kernels.iter().map(|kernel| kernel.bytes).sum();
                 (Code::Metal(kernels), bytes)
@@ -151,13 +153,16 @@ fn split(source: &[u8]) -> Vec<Kernel<'_>> {
         let bytes = line.len() as u64;
         let name = line.strip_prefix(MARK).and_then(|name| std::str::from_utf8(name).ok());
         if let Some(name) = name {
-            kernels.push(Kernel { name: name.trim_end(), bytes, repeated: 0, code: &[] });
+            let name = name.trim_end();
+            kernels.push(Kernel { name, bytes, repeated: 0, code: &[], source: &[] });
             preamble = true;
             continue;
         }
         let count = kernels.len();
         if let Some(kernel) = kernels.last_mut() {
             kernel.bytes += bytes;
+            let whole = kernel.source.len() + line.len();
+            kernel.source = source.get(end - whole..end).unwrap_or_default();
             preamble = preamble && !defines_kernel(line);
             if !preamble {
                 let code = kernel.code.len() + line.len();

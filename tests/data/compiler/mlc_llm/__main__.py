@@ -110,6 +110,11 @@ def old_tvm(args):
     write(args, data.replace(today, old.ljust(len(today), b"\0")))
 
 
+def broken_kernel(args):
+    """A kernel that uses what nobody declared."""
+    write(args, gzip.decompress(read(library(args))).replace(b"x_ptr[", b"y_ptr["))
+
+
 def other(args, **changed):
     for name, value in changed.items():
         setattr(args, name, value)
@@ -165,7 +170,7 @@ def as_asked(args):
     said, length = json.JSONDecoder().raw_decode(text)
     said.update({field: config[field] for field in ("model_type", "quantization")})
     names = ("name", "shape", "dtype")
-    said["params"] = [dict(zip(names, param)) for param in params(config)]
+    said["params"] = [dict(zip(names, param), preprocs=[]) for param in params(config)]
     after = json.dumps(said, separators=(",", ":")).encode()
     after = after.ljust(length)
     write(args, grown(data, start, length, after))
@@ -204,6 +209,7 @@ MISBEHAVIOURS = {
     "garbage": lambda args: write(args, b"garbage" * 1000),
     "truncated": truncate,
     "old-tvm": old_tvm,
+    "broken-kernel": broken_kernel,
     "other-device": lambda args: other(args, device="iphone"),
     "other-prefix": lambda args: other(args, system_lib_prefix="other_layer_"),
     "directory": lambda args: os.mkdir(args.output),
