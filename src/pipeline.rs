@@ -422,7 +422,10 @@ fn assemble(
     for model in plan.models.iter().filter(|model| model.bundle.is_some()) {
         if let Some(files) = planned.models.files.get(&model.model_id) {
             ui.detail("Bundling", model.model_id.as_str());
-            assembly.bundle(&model.model_id, files, &model.overrides, request.link_mode)?;
+            let id = &model.model_id;
+            assembly.bundle(id, files, &model.overrides, request.link_mode, |file, read| {
+                planned.models.check(id, file, read, ui).map_err(Error::from)
+            })?;
         }
     }
     let app_config = app_config(plan.device, &app_models(plan, &raised))?;

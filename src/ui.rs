@@ -2,7 +2,6 @@
 
 mod progress;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,6 +44,8 @@ struct Running {
 
 /// More of a message than this, in characters, is some file's: names in it may have any length.
 const LONGEST: usize = 8000;
+/// No more lines of one either.
+const MOST_LINES: usize = 60;
 /// GitHub shows 4096 bytes of an annotation; in UTF-8 a character may take four.
 const ANNOTATION: usize = 1000;
 
@@ -79,7 +80,7 @@ impl Ui {
     /// Says what was or is being done: `   Compiling phi-2`.
     pub fn status(&self, verb: &str, message: &str) {
         if self.verbosity >= Verbosity::Normal {
-            self.line(&format!("{GOOD}{verb:>12}{GOOD:#} {}", visible(message)));
+            self.lines(&format!("{GOOD}{verb:>12}{GOOD:#} "), message);
         }
     }
 
@@ -93,7 +94,7 @@ impl Ui {
     /// Says something that is not as it should be.
     pub fn warn(&self, message: &str) {
         if self.verbosity >= Verbosity::Normal {
-            self.line(&format!("{WARNING}warning{WARNING:#}: {}", visible(message)));
+            self.lines(&format!("{WARNING}warning{WARNING:#}: "), message);
         }
     }
 
@@ -104,7 +105,7 @@ impl Ui {
 
     /// Says why the run failed, and what to do.
     pub fn error(&self, message: &str, help: Option<&str>) {
-        self.line(&format!("{ERROR}error{ERROR:#}: {}", visible(message)));
+        self.lines(&format!("{ERROR}error{ERROR:#}: "), message);
         if let Some(help) = help {
             self.note("help", help);
         }
@@ -112,10 +113,19 @@ impl Ui {
 
     /// Adds something to an error.
     pub fn note(&self, what: &str, text: &str) {
-        let text = visible(text);
         match what {
-            "|" => self.line(&format!("  {HELP}|{HELP:#} {text}")),
-            what => self.line(&format!("  {HELP}{what}{HELP:#}: {text}")),
+            "|" => self.lines(&format!("  {HELP}|{HELP:#} "), text),
+            what => self.lines(&format!("  {HELP}{what}{HELP:#}: "), text),
+        }
+    }
+
+    /// Writes a text behind what a line begins with. If it has several lines (a server's or a parser's
+    /// words do), the others follow as notes: none of them can be taken for a command.
+    fn lines(&self, begin: &str, text: &str) {
+        let mut lines = split(text, LONGEST).into_iter();
+        self.line(&format!("{begin}{}", lines.next().unwrap_or_default()));
+        for line in lines {
+            self.line(&format!("  {HELP}|{HELP:#} {line}"));
         }
     }
 
@@ -298,10 +308,19 @@ impl<'a> Transfer<'a> {
 
     /// It has to be asked for again.
     pub fn retry(&self, name: &str, why: &str, after: Duration) {
-        let warn = || self.ui.retrying(&format!("{name}: {why}"), after);
+        self.between(|| self.ui.retrying(&format!("{name}: {why}"), after));
+    }
+
+    /// Says something that is not as it should be.
+    pub fn warn(&self, message: &str) {
+        self.between(|| self.ui.warn(message));
+    }
+
+    /// Writes a line where the bars are.
+    fn between(&self, say: impl FnOnce()) {
         match &self.bars {
-            Some(bars) => bars.all.suspend(warn),
-            None => warn(),
+            Some(bars) => bars.all.suspend(say),
+            None => say(),
         }
     }
 
@@ -332,10 +351,26 @@ impl Running {
     }
 }
 
-/// The text in one line that steers no terminal. A name in it may come from a stranger: after a
-/// line break, GitHub would take the rest for a command; of the old form, anywhere.
-fn visible(text: &str) -> Cow<'_, str> {
-    model::visible(text, LONGEST)
+/// The lines of a text, each as it may be shown, with so many characters at most. Those that are empty are left out, and so are the last
+/// of very many. What stands between backticks is a name: an end of a line in it is shown as `\n`.
+pub(crate) fn split(text: &str, most: usize) -> Vec<String> {
+    let mut left = most;
+    let mut shown = Vec::new();
+    let mut in_name = false;
+    let ends = |c: char| {
+        in_name ^= c == '`';
+        c == '\n' && !in_name
+    };
+    for line in text.split(ends).map(str::trim_end).filter(|line| !line.is_empty()) {
+        if left == 0 || shown.len() == MOST_LINES {
+            shown.push("…".to_owned());
+            break;
+        }
+        let line = model::visible(line, left);
+        left = left.saturating_sub(line.chars().count());
+        shown.push(line.into_owned());
+    }
+    shown
 }
 
 /// A wait, as a person counts it.
@@ -378,12 +413,24 @@ fn spinner() -> indicatif::ProgressBar {
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, visible};
+    use super::{LONGEST, MOST_LINES};
+
+    fn split(text: &str) -> Vec<String> {
+        super::split(text, LONGEST)
+    }
 
     #[test]
-    fn a_message_is_a_line_with_an_end() {
-        assert_eq!(visible("a\nb"), r"a\nb");
-        assert_eq!(visible(&"é".repeat(LONGEST)).chars().count(), LONGEST);
-        assert!(visible(&"é".repeat(1 << 20)).ends_with("é…"));
+    fn a_message_is_lines_with_an_end() {
+        assert_eq!(split("a\n\nb \r\n  c\n"), ["a", "b", "  c"]);
+        assert_eq!(split("`a\nb` is\nwrong, `c"), [r"`a\nb` is", "wrong, `c"]);
+        assert_eq!(split("a\rb\x1b[2J\n##[error]x"), [r"a\rb\u{1b}[2J", r"##\u{5b}error]x"]);
+        assert_eq!(split(""), [""; 0]);
+        let shown = |text: &str| split(text).concat().chars().count();
+        assert_eq!(shown(&"é".repeat(LONGEST)), LONGEST);
+        assert!(split(&"é".repeat(1 << 20)).concat().ends_with("é…"));
+        assert!(
+            shown(&"é\n".repeat(1 << 20)) <= LONGEST
+                && split(&"é\n".repeat(99)).len() <= MOST_LINES + 1
+        );
     }
 }

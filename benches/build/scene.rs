@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use camino::{Utf8Path, Utf8PathBuf};
+use md5::Digest as _;
 use mlc_package::model::LinkMode;
 use serde_json::{Value, json};
 
@@ -92,14 +93,14 @@ impl Scene {
             fs_err::copy(entry.path(), model_dir.as_std_path().join(entry.file_name()))?;
         }
         let weights = model_dir.join("params_shard_1.bin");
-        write_noise(&weights, bytes)?;
+        let md5 = write_noise(&weights, bytes)?;
         let path = model_dir.join("tensor-cache.json");
         let mut cache: Value = serde_json::from_slice(&fs_err::read(&path)?)?;
         let records = cache.get_mut("records").and_then(Value::as_array_mut);
         records.context("the tensor cache has records")?.push(json!({
             "dataPath": "params_shard_1.bin", "format": "raw-shard", "nbytes": bytes,
             // Its library knows no further tensor.
-            "records": [],
+            "records": [], "md5sum": md5,
         }));
         fs_err::write(&path, serde_json::to_vec(&cache)?)?;
         let config = root.join("mlc-package-config.json");
@@ -128,8 +129,10 @@ pub(crate) fn program(path: &str) -> Command {
     command
 }
 
-/// Bytes that do not compress: the output of a hash.
-fn write_noise(path: &Utf8Path, bytes: u64) -> Result<()> {
+/// Writes bytes that do not compress: the output of a hash.
+/// Gives the MD5 digest of what was written, in hex.
+fn write_noise(path: &Utf8Path, bytes: u64) -> Result<String> {
+    let mut digest = md5::Md5::new();
     let mut noise = blake3::Hasher::new().finalize_xof();
     let mut file = fs_err::File::create(path)?;
     let mut left = bytes;
@@ -138,9 +141,10 @@ fn write_noise(path: &Utf8Path, bytes: u64) -> Result<()> {
         let n = block.len().min(usize::try_from(left)?);
         noise.fill(&mut block[..n]);
         std::io::Write::write_all(&mut file, &block[..n])?;
+        digest.update(&block[..n]);
         left -= n as u64;
     }
     // Written to the disk now, so that this work does not run beside what is measured.
     file.sync_all()?;
-    Ok(())
+    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }

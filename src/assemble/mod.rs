@@ -19,7 +19,7 @@ use crate::io::swap::KnownBy;
 use crate::io::{atomic, digest, files, link, swap};
 use crate::manifest::{self, OutputFile};
 use crate::model::{
-    ChatConfig, Digest, LinkMode, ModelFile, ModelFiles, ModelId, Overrides, TensorCache,
+    ChatConfig, Digest, FileCheck, LinkMode, ModelFile, ModelFiles, ModelId, Overrides, TensorCache,
 };
 
 /// Why `dist/` could not be made. Exit 14.
@@ -90,8 +90,8 @@ pub struct Assembly {
     output: Utf8PathBuf,
     outputs: Vec<OutputFile>,
     cancel: Cancel,
-    /// Files that are linked from a place that several models share are digested once.
-    digests: BTreeMap<Utf8PathBuf, Digest>,
+    /// Files that are linked from a place that several models share are digested once. With their bytes.
+    digests: BTreeMap<Utf8PathBuf, (Digest, u64)>,
 }
 
 impl Assembly {
@@ -181,36 +181,59 @@ impl Assembly {
 
     /// Puts a model's directory into `bundle/<model_id>/`, its own config with the overrides
     /// written into it. Everything else is linked, by `mode`. A tensor cache of the older name
-    /// gets the newer one too: apps open no other.
-    pub fn bundle(
+    /// gets the newer one too: apps open no other. `check` gets the digest of every file of the model
+    /// that was read, and says whether it is the right one, or was replaced.
+    pub fn bundle<E: From<AssembleError>>(
         &mut self,
         model_id: &ModelId,
         model: &ModelFiles,
         overrides: &Overrides,
         mode: LinkMode,
-    ) -> Result<(), AssembleError> {
+        check: impl Fn(&ModelFile, Digest) -> Result<FileCheck, E>,
+    ) -> Result<(), E> {
         let root = Utf8Path::new("bundle").join(model_id.as_str());
         let [newer, _] = TensorCache::FILE_NAMES;
         let renamed = model.older_tensor_cache().map(|file| (file, Utf8Path::new(newer)));
         let files = model.files.iter().map(|file| (file, file.path.as_path()));
         for (file, name) in files.chain(renamed) {
-            self.go_on()?;
             let path = root.join(name);
-            if file.path.as_str() == ChatConfig::FILE_NAME
-                && let Some(text) = overridden(file, overrides)?
-            {
-                self.write(&path, &text)?;
-                continue;
+            loop {
+                self.go_on()?;
+                let read = self.bundle_file(file, &path, overrides, mode)?;
+                match check(file, read)? {
+                    FileCheck::AsSaid => break,
+                    FileCheck::Replaced => {
+                        self.digests.remove(&file.source);
+                        self.discard(&path)?;
+                    }
+                }
             }
-            link::place(&file.source, &self.place(&path)?, mode)?;
-            let digest = match self.digests.get(&file.source) {
-                Some(digest) => *digest,
-                None => digest::file(&file.source)?.0,
-            };
-            self.digests.insert(file.source.clone(), digest);
-            self.note(&path, file.bytes, digest);
         }
         Ok(())
+    }
+
+    /// Puts a model's file into the package; gives the digest of what was read for that.
+    fn bundle_file(
+        &mut self,
+        file: &ModelFile,
+        path: &Utf8Path,
+        overrides: &Overrides,
+        mode: LinkMode,
+    ) -> Result<Digest, AssembleError> {
+        if file.path.as_str() == ChatConfig::FILE_NAME
+            && let Some(own) = overridden(file, overrides)?
+        {
+            self.write(path, &own.overridden)?;
+            return Ok(Digest::of(&own.text));
+        }
+        link::place(&file.source, &self.place(path)?, mode)?;
+        let (digest, bytes) = match self.digests.get(&file.source) {
+            Some(known) => *known,
+            None => digest::file(&file.source)?,
+        };
+        self.digests.insert(file.source.clone(), (digest, bytes));
+        self.note(path, bytes, digest);
+        Ok(digest)
     }
 
     /// Adds the manifest and swaps the new state in. `manifest` gets every file that was made,
@@ -250,15 +273,22 @@ impl Assembly {
     }
 }
 
+/// A model's own config as it is, and with the overrides in it.
+struct OwnConfig {
+    text: Vec<u8>,
+    overridden: Vec<u8>,
+}
+
 /// The model's own config with the overrides in it; none where they change nothing, so that the
 /// file itself can be linked.
-fn overridden(file: &ModelFile, overrides: &Overrides) -> Result<Option<Vec<u8>>, AssembleError> {
+fn overridden(file: &ModelFile, overrides: &Overrides) -> Result<Option<OwnConfig>, AssembleError> {
     if overrides.effective().next().is_none() {
         return Ok(None);
     }
     let text = files::read(&file.source)?;
-    chat_config::overridden(&text, overrides)
-        .map_err(|why| AssembleError::ChatConfig { path: file.source.clone(), why })
+    let overridden = chat_config::overridden(&text, overrides)
+        .map_err(|why| AssembleError::ChatConfig { path: file.source.clone(), why })?;
+    Ok(overridden.map(|overridden| OwnConfig { text, overridden }))
 }
 
 /// A file of the package while it is written; digests what passes through.

@@ -13,8 +13,7 @@ use crate::doctor::DoctorError;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::kept_log;
-use crate::model;
-use crate::ui::Ui;
+use crate::ui::{self, Ui};
 
 /// Says why a run failed. In a job, one annotation says it on the job's page; the logs of what
 /// failed are copied into `log_dir`.
@@ -76,7 +75,7 @@ impl Telling<'_> {
                 }
                 self.say(&error.to_string(), None);
             }
-            // One line would hold them all, with `\n` between them.
+            // Each is an error of its own.
             Error::Unfetched(models) => {
                 let last = models.len().saturating_sub(1);
                 for (index, model) in models.iter().enumerate() {
@@ -135,9 +134,11 @@ impl Telling<'_> {
         }
     }
 
-    fn annotate(&mut self, line: &str) {
-        // A String takes everything.
-        let _ = writeln!(self.annotation, "{}", model::visible(line, LONGEST));
+    fn annotate(&mut self, text: &str) {
+        for line in ui::split(text, LONGEST) {
+            // A String takes everything.
+            let _ = writeln!(self.annotation, "{line}");
+        }
     }
 
     /// A line a tensor.

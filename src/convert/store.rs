@@ -13,6 +13,7 @@
 //!
 //! An entry appears by one rename, as libraries do.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -27,7 +28,7 @@ use crate::io::files::{self, TreeKind};
 use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
 use crate::io::sync;
-use crate::model::{Digest, Fingerprint};
+use crate::model::{Digest, Fingerprint, ShardPath};
 
 pub(super) const MODEL: &str = "model";
 pub(super) const LOG: &str = "convert.log";
@@ -76,6 +77,14 @@ pub(super) struct RecordedFile {
     pub(super) path: Utf8PathBuf,
     pub(super) bytes: u64,
     pub(super) digest: Digest,
+}
+
+impl ConvertedRecord {
+    /// The digests of its files. All of them have names that a model's files can have.
+    pub fn into_digests(self) -> BTreeMap<ShardPath, Digest> {
+        let files = self.files.into_iter();
+        files.filter_map(|file| Some((file.path.as_str().parse().ok()?, file.digest))).collect()
+    }
 }
 
 /// What the store says about a fingerprint.

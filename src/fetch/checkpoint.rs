@@ -92,11 +92,14 @@ impl HubModels {
         files: &[RemoteFile],
         events: &dyn Fn(FetchEvent),
     ) -> Result<Utf8PathBuf, FetchError> {
-        let new: Vec<_> =
-            files.iter().filter(|file| !self.hub.cached(repo, &checkpoint.commit, file)).collect();
-        let dir = self.hub.fetch(repo, &checkpoint.commit, files, events);
+        let commit = &checkpoint.commit;
+        let (cached, new): (Vec<_>, Vec<_>) =
+            files.iter().partition(|file| self.hub.cached(repo, commit, file));
+        let dir = self.hub.fetch(repo, commit, files, events);
         let dir = dir.map_err(|error| self.explained(repo, error.into()))?;
-        self.note(repo, &checkpoint.commit, &new);
+        self.note(repo, commit, &new);
+        // What is converted of it is kept under the name of this commit.
+        self.verify_cached(repo, commit, &cached, events)?;
         Ok(dir)
     }
 }

@@ -1,20 +1,26 @@
 //! Models of the Hub -> files on this machine: first what is needed to know a model (two small
 //! files), then, for a bundled one, everything else.
 
+use std::collections::BTreeMap;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::cached_listing::cached_listing;
+use super::content::{Contents, Said};
 use super::hub::{Commit, FetchEvent, Hub, HubError, HubOptions, Listing, RemoteFile};
 use super::local::{self, read_chat_config, read_tensor_cache};
 use super::lock::Lock;
-use super::{Existing, FetchError, MlcCache, Otherwise, Register, SnapshotKey, weights};
+use super::{
+    Existing, FetchError, Mismatch, MlcCache, Otherwise, Register, Remedy, SnapshotKey,
+    WrongContent, weights,
+};
 use crate::io::cancel::Cancel;
 use crate::io::in_use::InUse;
-use crate::io::{digest, space, stamp};
+use crate::io::{space, stamp};
 use crate::model::loadable::{self, Unloadable};
 use crate::model::{
-    ChatConfig, DownloadPolicy, FileRole, HubRepo, ModelFile, ModelFiles, Shard, ShardPath,
-    TensorCache, total,
+    ChatConfig, DownloadPolicy, FileRole, HubRepo, ModelFile, ModelFiles, ShardPath, TensorCache,
+    total,
 };
 
 /// How the models of the Hub are had.
@@ -55,6 +61,8 @@ pub struct HubModel {
     pub unloadable: Vec<Unloadable>,
     /// Its files as the Hub lists them.
     remote: Vec<RemoteFile>,
+    /// Whether the lock file says which they are.
+    pub(super) is_locked: bool,
     /// How many of them are not on this machine.
     pub missing_files: u64,
     /// Their bytes.
@@ -122,6 +130,7 @@ impl HubModels {
                     commit: None,
                     unloadable: Vec::new(),
                     remote: Vec::new(),
+                    is_locked: false,
                     missing_files: 0,
                     missing_bytes: 0,
                     _in_use: None,
@@ -133,7 +142,9 @@ impl HubModels {
             Some(pin) => (pin.commit.clone(), Listing { files: pin.files.clone() }),
             None => self.resolve_or_cached(repo)?,
         };
-        self.read(repo, commit, &listing, bundled, events)
+        let is_locked = pin.is_some();
+        let model = self.read(repo, commit, &listing, bundled, events)?;
+        Ok(HubModel { is_locked, ..model })
     }
 
     /// The commit that a model is now, and the commit's files.
@@ -178,28 +189,77 @@ impl HubModels {
         }
         let missing: Vec<_> =
             model.remote.iter().filter(|file| self.is_to_come(repo, commit, file)).collect();
-        let shards = |shard: &&Shard| missing.iter().any(|file| file.path == shard.path);
-        let new: Vec<_> = model.files.tensor_cache.shards.iter().filter(shards).collect();
         if self.is_redo() {
             let large: Vec<_> = missing.iter().copied().cloned().collect();
             self.hub.forget(repo, commit, &large)?;
         }
         // Those that are here get their names, if another commit has them too.
         let fetched = self.hub.fetch(repo, commit, &model.remote, events);
-        let dir = fetched.map_err(|error| self.explained(repo, error.into()))?;
+        fetched.map_err(|error| self.explained(repo, error.into()))?;
         self.note(repo, commit, &missing);
-        let mut result = Ok(());
-        for shard in new {
-            let checked = check_md5(&dir, shard);
-            if checked.is_err() {
-                // Else the next run would take it for checked.
-                let is_it = |file: &&RemoteFile| file.path == shard.path;
-                let file: Vec<_> = model.remote.iter().filter(is_it).cloned().collect();
-                self.hub.forget(repo, commit, &file)?;
+        Ok(())
+    }
+
+    /// Downloads a file of a model again, which is not what it should be.
+    pub(super) fn replace(
+        &self,
+        repo: &HubRepo,
+        model: &HubModel,
+        path: &ShardPath,
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<(), FetchError> {
+        let Some(commit) = &model.commit else { return Ok(()) };
+        let file: Vec<_> = model.remote.iter().filter(|file| file.path == *path).cloned().collect();
+        self.fetch_again(repo, commit, &file, events)
+    }
+
+    /// Downloads files again that are here.
+    fn fetch_again(
+        &self,
+        repo: &HubRepo,
+        commit: &Commit,
+        files: &[RemoteFile],
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<(), FetchError> {
+        self.hub.forget(repo, commit, files)?;
+        self.hub.fetch(repo, commit, files, events)?;
+        self.note(repo, commit, &files.iter().collect::<Vec<_>>());
+        Ok(())
+    }
+
+    /// Reads files that were here before, and holds them against their digests. What is damaged is
+    /// downloaded again.
+    ///
+    /// # Errors
+    /// What is damaged must not be asked for.
+    pub(super) fn verify_cached(
+        &self,
+        repo: &HubRepo,
+        commit: &Commit,
+        files: &[&RemoteFile],
+        events: &dyn Fn(FetchEvent),
+    ) -> Result<(), FetchError> {
+        for file in files.iter().copied() {
+            if self.hub.verify(repo, commit, file)? != Some(false) {
+                continue;
             }
-            result = result.and(checked);
+            let path = self.hub.snapshot_dir(repo, commit).join(file.path.as_path());
+            let found = file.digest.of_file(&path, &self.cancel)?;
+            let mismatch = Mismatch {
+                kind: file.digest.kind(),
+                by: "the Hub",
+                is_remote: true,
+                found: found.to_string(),
+                expected: file.digest.to_string(),
+            };
+            let damaged = WrongContent { path, mismatch, remedy: Remedy::AskTheHub };
+            if self.offline {
+                return Err(FetchError::Content(Box::new(damaged)));
+            }
+            events(FetchEvent::Damaged { file: file.path.clone(), why: damaged.to_string() });
+            self.fetch_again(repo, commit, std::slice::from_ref(file), events)?;
         }
-        result
+        Ok(())
     }
 
     /// What cannot be downloaded again is not thrown away.
@@ -266,8 +326,11 @@ impl HubModels {
         if self.is_redo() {
             self.hub.forget(repo, &commit, &small)?;
         }
+        let cached: Vec<_> = small.iter().filter(|file| !new.contains(file)).collect();
         let dir = self.hub.fetch(repo, &commit, &small, events)?;
         self.note(repo, &commit, &new);
+        // All that is planned follows from these.
+        self.verify_cached(repo, &commit, &cached, events)?;
         let chat_config = read_chat_config(&dir)?;
         let (cache_name, tensor_cache) = match has_tensor_cache {
             true => read_tensor_cache(&dir)?,
@@ -324,6 +387,7 @@ impl HubModels {
             commit: Some(commit),
             unloadable,
             remote: useful,
+            is_locked: false,
             missing_files,
             missing_bytes,
             _in_use: in_use,
@@ -355,6 +419,17 @@ impl HubModels {
     }
 }
 
+impl HubModel {
+    /// What the Hub or the lock file says of its files, and the tensor cache of its shards.
+    pub(super) fn said(&self) -> BTreeMap<ShardPath, Said> {
+        let mut said = Contents::by_tensor_cache(&self.files);
+        for file in &self.remote {
+            said.entry(file.path.clone()).or_default().remote = Some(file.digest);
+        }
+        said
+    }
+}
+
 /// Whether it is read to know a model, and so is here before the others.
 fn is_metadata(path: &ShardPath) -> bool {
     let [newer, older] = TensorCache::FILE_NAMES;
@@ -368,15 +443,4 @@ fn is_shard(path: &ShardPath) -> bool {
 
 fn is_gits(path: &ShardPath) -> bool {
     matches!(path.as_str(), ".gitattributes" | ".gitignore")
-}
-
-/// Holds a new shard against the MD5 digest that some tensor caches give.
-fn check_md5(dir: &Utf8Path, shard: &Shard) -> Result<(), FetchError> {
-    let Some(expected) = &shard.md5 else { return Ok(()) };
-    let path = dir.join(shard.path.as_path());
-    let found = digest::md5(&path)?;
-    if found.eq_ignore_ascii_case(expected) {
-        return Ok(());
-    }
-    Err(FetchError::Md5 { path, found, expected: expected.clone() })
 }

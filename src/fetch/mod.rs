@@ -2,6 +2,7 @@
 
 mod cached_listing;
 mod checkpoint;
+mod content;
 pub mod hub;
 mod hub_models;
 mod local;
@@ -16,6 +17,7 @@ pub mod weights;
 use camino::Utf8PathBuf;
 
 pub use checkpoint::HubCheckpoint;
+pub use content::{Mismatch, Remedy, WrongContent};
 pub use hub_models::{HubModel, HubModels, HubModelsOptions};
 pub use local::{checkpoint_files, local, tensor_cache_if_there, unjudged};
 pub use lock::{Lock, LockError, LockedModel};
@@ -161,16 +163,9 @@ pub enum FetchError {
         /// Where.
         dir: Utf8PathBuf,
     },
-    /// A shard is not the one that the tensor cache describes.
-    #[error("`{path}` has the MD5 digest {found}, and the tensor cache says {expected}")]
-    Md5 {
-        /// The file.
-        path: Utf8PathBuf,
-        /// Its digest.
-        found: String,
-        /// The digest it should have.
-        expected: String,
-    },
+    /// A file is not what is said of it: it is damaged, or another one.
+    #[error(transparent)]
+    Content(Box<WrongContent>),
     /// A file name that cannot go into a package.
     #[error("the file name `{path}` has {why}")]
     Name {
@@ -210,7 +205,7 @@ impl FetchError {
             Self::NoRoom { .. } => {
                 Some("make room, or name another place in HF_HUB_CACHE (`mlc-package cache prune`)")
             }
-            Self::Md5 { .. } => Some("the repository contradicts itself: tell its owner"),
+            Self::Content(wrong) => return Some(wrong.remedy.to_string()),
             Self::LinkOutside { .. } => Some("put the file itself into the model directory"),
             Self::BrokenLink { .. } => Some("remove it, or put the file itself there"),
             Self::TensorCache { .. } => {

@@ -1,17 +1,23 @@
 //! The models of a package: what a plan must know of each, and then what bundled ones lack.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
+use super::content::{Contents, Said};
 use super::hub::{FetchEvent, HubError, HubOptions, Notices};
-use super::{FetchError, HubModel, HubModels, HubModelsOptions, Lock, LockError, MlcCache, local};
+use super::{
+    FetchError, HubModel, HubModels, HubModelsOptions, Lock, LockError, Mismatch, MlcCache, Remedy,
+    WrongContent, local,
+};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::model::{
-    ByteSize, Device, DownloadPolicy, HubRepo, ModelEntry, ModelFiles, ModelId, ModelSource,
-    PackageConfig,
+    ByteSize, Device, Digest, DownloadPolicy, FileCheck, HubRepo, ModelEntry, ModelFile,
+    ModelFiles, ModelId, ModelSource, PackageConfig, ShardPath, total,
 };
 use crate::plan::{FoundModel, ModelFacts, PlannedBundle, PlannedFetch};
 use crate::ui::{Transfer, Ui};
@@ -164,6 +170,25 @@ pub struct PackageModels {
     device: Device,
     /// The bundled ones of the Hub.
     bundled: Vec<(ModelId, HubRepo, HubModel)>,
+    /// What is said of the files of all bundled ones.
+    said: BTreeMap<ModelId, (Arc<Contents>, Origin)>,
+    /// The files that were downloaded again since they were damaged.
+    replaced: Mutex<BTreeSet<Utf8PathBuf>>,
+    cache_dir: Utf8PathBuf,
+    cancel: Cancel,
+}
+
+/// Where the files of a bundled model are from.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// A directory that the config names.
+    Directory,
+    /// MLC LLM's own cache.
+    MlcCache,
+    /// The Hub.
+    Hub,
+    /// A conversion of ours.
+    Conversion,
 }
 
 impl PackageModels {
@@ -180,7 +205,17 @@ impl PackageModels {
             false => None,
         };
         let fetch = hub.as_ref().map(|_| PlannedFetch::default());
-        Ok(Self { files: BTreeMap::new(), fetch, hub, device: config.device, bundled: Vec::new() })
+        Ok(Self {
+            files: BTreeMap::new(),
+            fetch,
+            hub,
+            device: config.device,
+            bundled: Vec::new(),
+            said: BTreeMap::new(),
+            replaced: Mutex::default(),
+            cache_dir: request.cache_dir.to_owned(),
+            cancel: cancel.clone(),
+        })
     }
 
     /// Has what a plan must know of a model: two small files of one from the Hub.
@@ -190,6 +225,10 @@ impl PackageModels {
                 let files = local(&model.dir).map_err(of_model(&entry.model_id))?;
                 self.warn_of_nested(entry, &files, ui);
                 let facts = facts(entry, &files, None, 0);
+                if entry.bundle_weight {
+                    let said = said_of_directory(&files);
+                    self.expect(&entry.model_id, said, BY_BLOB, Origin::Directory);
+                }
                 self.files.insert(entry.model_id.clone(), files);
                 Ok(FoundModel::Known(Box::new(facts)))
             }
@@ -263,6 +302,9 @@ impl PackageModels {
             if !again {
                 self.count(model.missing_files, model.missing_bytes);
             }
+            let by = if model.is_locked { "mlc-package.lock" } else { "the Hub" };
+            let origin = if model.commit.is_some() { Origin::Hub } else { Origin::MlcCache };
+            self.expect(&entry.model_id, model.said(), by, origin);
             self.bundled.push((entry.model_id.clone(), repo.clone(), model));
         }
         Ok(FoundModel::Known(Box::new(facts)))
@@ -279,11 +321,44 @@ impl PackageModels {
         }
     }
 
-    /// Downloads what bundled models lack.
+    /// Says what the files of a converted model are.
+    pub fn expect_converted(
+        &mut self,
+        model_id: &ModelId,
+        digests: impl IntoIterator<Item = (ShardPath, Digest)>,
+    ) {
+        let said = digests.into_iter().map(|(path, digest)| {
+            let converted = Some(digest);
+            (path, Said { converted, ..Said::default() })
+        });
+        self.expect(model_id, said.collect(), "", Origin::Conversion);
+    }
+
+    fn expect(
+        &mut self,
+        model_id: &ModelId,
+        said: BTreeMap<ShardPath, Said>,
+        by: &'static str,
+        origin: Origin,
+    ) {
+        let new = Contents::new(said, by, &self.cache_dir);
+        // What is known of one entry's files is known of another's.
+        let same = self.said.values().find(|(known, _)| known.is_same(&new));
+        let contents = same.map_or_else(|| Arc::new(new), |(known, _)| Arc::clone(known));
+        self.said.insert(model_id.clone(), (contents, origin));
+    }
+
+    /// Downloads what bundled models lack, and holds what was never read before against what is said of
+    /// it.
     ///
     /// # Errors
-    /// There is no room for it, or it cannot be had.
+    /// There is no room for it, or it cannot be had, or it is damaged.
     pub fn complete(&self, fetch: Option<PlannedFetch>, ui: &Ui) -> Result<(), ModelsError> {
+        self.download(fetch, ui)?;
+        self.verify_unknown(ui)
+    }
+
+    fn download(&self, fetch: Option<PlannedFetch>, ui: &Ui) -> Result<(), ModelsError> {
         let Some(hub) = &self.hub else { return Ok(()) };
         // Each model is held against the disk again: others write to it too.
         if let Some(PlannedFetch { bytes: needed, free, .. }) =
@@ -306,6 +381,151 @@ impl PackageModels {
         }
         Ok(())
     }
+
+    /// Reads what is bundled and was never held against what is said of it, several files at a time.
+    fn verify_unknown(&self, ui: &Ui) -> Result<(), ModelsError> {
+        let mut unknown: Vec<(&ModelId, &ModelFile)> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (model_id, (contents, _)) in &self.said {
+            let files = self.files.get(model_id).into_iter().flat_map(|files| &files.files);
+            let new = files.filter(|file| contents.is_unknown(&file.path));
+            unknown.extend(new.filter(|file| seen.insert(&file.source)).map(|f| (model_id, f)));
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let large = || unknown.iter().filter(|(_, file)| !Contents::is_small(file.bytes));
+        let what = match large().count() {
+            0 => None,
+            1 => Some("1 file".to_owned()),
+            count => Some(format!("{count} files")),
+        };
+        let bytes = ByteSize(total(large().map(|(_, file)| file.bytes)));
+        let what = what.map(|files| format!("{bytes} in {files}"));
+        if let Some(what) = &what {
+            ui.detail("Verifying", what);
+            ui.begin(what);
+        }
+        let next = AtomicUsize::new(0);
+        let failed: Mutex<Option<ModelsError>> = Mutex::new(None);
+        let work = || {
+            while let Some((model_id, file)) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if let Err(error) = self.verify(model_id, file, ui) {
+                    next.store(unknown.len(), Ordering::Relaxed);
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                }
+            }
+        };
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        std::thread::scope(|scope| {
+            for _ in 1..threads.min(unknown.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        if let Some(what) = &what {
+            ui.end(what);
+            self.said.values().for_each(|(contents, _)| contents.keep());
+        }
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+    }
+
+    /// Reads a file until it is what is said of it.
+    fn verify(&self, model_id: &ModelId, file: &ModelFile, ui: &Ui) -> Result<(), ModelsError> {
+        let Some((contents, origin)) = self.said.get(model_id) else { return Ok(()) };
+        loop {
+            let read = contents.read(&file.path, &file.source, &self.cancel);
+            if self.settle(model_id, *origin, file, read, ui)? == FileCheck::AsSaid {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Holds a file that is bundled, of which `found` is the BLAKE3, against what is said of it. What is
+    /// damaged is downloaded again, if it may be.
+    ///
+    /// # Errors
+    /// It is not what is said of it, and cannot be had from elsewhere.
+    pub fn check(
+        &self,
+        model_id: &ModelId,
+        file: &ModelFile,
+        found: Digest,
+        ui: &Ui,
+    ) -> Result<FileCheck, ModelsError> {
+        let Some((contents, origin)) = self.said.get(model_id) else {
+            return Ok(FileCheck::AsSaid);
+        };
+        let checked = contents.check(&file.path, &file.source, found, &self.cancel);
+        self.settle(model_id, *origin, file, checked, ui)
+    }
+
+    fn settle(
+        &self,
+        model_id: &ModelId,
+        origin: Origin,
+        file: &ModelFile,
+        checked: std::io::Result<Result<(), Mismatch>>,
+        ui: &Ui,
+    ) -> Result<FileCheck, ModelsError> {
+        let mismatch = match checked {
+            Ok(Ok(())) => return Ok(FileCheck::AsSaid),
+            Ok(Err(mismatch)) => mismatch,
+            Err(_) if self.cancel.is_cancelled() => return Err(ModelsError::Interrupted),
+            Err(error) => return Err(of_model(model_id)(error.into())),
+        };
+        let of_hub = self.bundled.iter().find(|(bundled, ..)| bundled == model_id);
+        let of_hub = self.hub.as_ref().zip(of_hub).filter(|_| matches!(origin, Origin::Hub));
+        let damaged = |remedy| {
+            let (path, mismatch) = (file.source.clone(), mismatch.clone());
+            FetchError::Content(Box::new(WrongContent { path, mismatch, remedy }))
+        };
+        let remedy = match (origin, of_hub) {
+            (Origin::Hub, _) if !mismatch.is_remote => Remedy::TellTheOwner,
+            (Origin::Hub, Some((hub, (_, repo, model)))) if !hub.is_offline() => {
+                let replaced = self.replaced.lock();
+                let mut replaced = replaced.unwrap_or_else(PoisonError::into_inner);
+                let is_first = replaced.insert(file.source.clone());
+                drop(replaced);
+                if is_first {
+                    ui.warn(&format!(
+                        "model `{model_id}`: {} is downloaded again: {}",
+                        file.path,
+                        damaged(Remedy::AskTheHub)
+                    ));
+                    let transfer = Transfer::new(ui, file.bytes);
+                    hub.replace(repo, model, &file.path, &|event| show(&transfer, event))
+                        .map_err(of_model(model_id))?;
+                    return Ok(FileCheck::Replaced);
+                }
+                Remedy::LookForIt
+            }
+            (Origin::Hub, _) => Remedy::AskTheHub,
+            (Origin::Directory, _) if mismatch.is_remote => Remedy::RemoveBlob(file.source.clone()),
+            (Origin::Directory, _) => Remedy::GetItAgain,
+            (Origin::MlcCache, _) => {
+                let dir = self.files.get(model_id).map(|files| files.dir.clone());
+                Remedy::RemoveModel(dir.unwrap_or_default())
+            }
+            (Origin::Conversion, _) => Remedy::RunAgain,
+        };
+        Err(of_model(model_id)(damaged(remedy)))
+    }
+}
+
+/// Who says what a file of a directory is that is a snapshot in the Hub's cache.
+const BY_BLOB: &str = "its name in the Hub's cache";
+
+/// What is said of the files of a directory: by the tensor cache; and where the directory is a snapshot
+/// in the Hub's cache, by the names of the blobs that its links lead to.
+fn said_of_directory(files: &ModelFiles) -> BTreeMap<ShardPath, Said> {
+    let mut said = Contents::by_tensor_cache(files);
+    for file in files.files.iter().filter(|file| !file.source.starts_with(&files.dir)) {
+        if let Some(Ok(digest)) = file.source.file_name().map(str::parse) {
+            said.entry(file.path.clone()).or_default().remote = Some(digest);
+        }
+    }
+    said
 }
 
 /// Whether two models have the same files: what was downloaded for one is there for the other.
@@ -352,6 +572,9 @@ pub fn show(transfer: &Transfer<'_>, event: FetchEvent) {
             transfer.at(file.as_str(), bytes_so_far);
         }
         FetchEvent::Verified { file } => transfer.end(file.as_str()),
+        FetchEvent::Damaged { file, why } => {
+            transfer.warn(&format!("{file} is downloaded again: {why}"));
+        }
         FetchEvent::Retry { file, why, after } => {
             transfer.retry(file.as_str(), &why, after);
         }

@@ -1,6 +1,6 @@
 //! Digests of files, in constant memory.
 
-use std::io::{self, BufRead as _};
+use std::io;
 
 use blake3::Hasher;
 use blake3::hazmat::{self, ChainingValue, HasherExt as _, Mode};
@@ -21,23 +21,6 @@ pub fn file(path: &Utf8Path) -> io::Result<(Digest, u64)> {
     }
     let (left, right) = halves(&file, 0, len)?;
     Ok((hazmat::merge_subtrees_root(&left, &right, Mode::Hash).into(), len))
-}
-
-/// The MD5 digest of a file, in hex: what `tensor-cache.json` gives for shards.
-pub fn md5(path: &Utf8Path) -> io::Result<String> {
-    use md5::Digest as _;
-    let mut reader = io::BufReader::with_capacity(1 << 20, super::open::to_read(path)?);
-    let mut hasher = md5::Md5::new();
-    loop {
-        let filled = reader.fill_buf()?;
-        if filled.is_empty() {
-            break;
-        }
-        hasher.update(filled);
-        let used = filled.len();
-        reader.consume(used);
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The two subtrees of BLAKE3's tree over a part of the file.

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{dir, files, stamp};
+use super::{atomic, dir, files, open, stamp};
 
 /// How many are kept.
 const KEPT: usize = 20;
@@ -21,7 +21,7 @@ pub fn keep(log: &Utf8Path, cache_dir: &Utf8Path, name: &str) -> Option<Utf8Path
             n => logs.join(format!("{time}-{name}.{n}.log")),
         })
         .find(|path| !path.exists())?;
-    dir::rename(log, &path).ok()?;
+    atomic::publish(log, &path).ok()?;
     let names = dir::names(&logs).unwrap_or_default();
     // Names begin with their time: the first ones are the oldest.
     for old in names.iter().take(names.len().saturating_sub(KEPT)) {
@@ -41,7 +41,9 @@ pub fn copy_into(log: &Utf8Path, dir: &Utf8Path) -> std::io::Result<Utf8PathBuf>
     };
     let free = (1..1000).map(|n| dir.join(name(n))).find(|path| !path.exists());
     let path = free.ok_or_else(|| std::io::Error::other(format!("`{dir}` is full of logs")))?;
-    super::link::copy_of(log, &path)?;
+    let mut copy = atomic::AtomicFile::create(&path)?;
+    std::io::copy(&mut open::to_read(log)?, &mut copy)?;
+    copy.commit()?;
     Ok(path)
 }
 

@@ -50,7 +50,7 @@ pub use kit::KitInputs;
 pub use library_name::{LibraryName, LibraryNameError};
 pub use metal::{Metal, MetalChoice};
 pub use model_choice::{ModelChoice, ModelChoiceError};
-pub use model_files::{FileRole, ModelFile, ModelFiles};
+pub use model_files::{FileCheck, FileRole, ModelFile, ModelFiles};
 pub use model_id::{ModelId, ModelIdError};
 pub use overrides::{AllReduce, OptFlags, OptFlagsError, OverrideValue, Overrides};
 pub use overrides_argument::{OverridesError, parse_overrides};

@@ -29,6 +29,15 @@ pub struct ModelFile {
     pub role: FileRole,
 }
 
+/// What became of a file that was held against what is said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileCheck {
+    /// It is that, as far as anything is said.
+    AsSaid,
+    /// It was not, and another one is in its place now.
+    Replaced,
+}
+
 /// What a file of a model directory is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

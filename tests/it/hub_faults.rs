@@ -100,7 +100,7 @@ fn a_repository_that_nobody_converted_is_named_as_such() {
 }
 
 /// The model with a shard so big, and a tensor cache that says so.
-fn big(bytes: usize) -> Vec<(&'static str, File)> {
+pub(crate) fn big(bytes: usize) -> Vec<(&'static str, File)> {
     let cache = fs_err::read_to_string(format!("{DATA}/layer/tensor-cache.json")).unwrap();
     let mut cache: serde_json::Value = serde_json::from_str(&cache).unwrap();
     let record = &mut cache["records"][0];

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::call::Call;
 use crate::hub::HubScene;
+use crate::releases::github::{Github, TOKEN};
 use crate::scene::Scene;
 use crate::{raw, tree};
 
@@ -17,12 +18,17 @@ pub(crate) fn traced<'a>(call: Call<'a>, arguments: &str) -> Call<'a> {
 
 /// What was synced and renamed in a run, in its order: `sync <path>` and `rename <from> <to>`.
 fn calls(scene: &Scene, call: Call<'_>) -> Vec<String> {
+    calls_until(scene, call, 0)
+}
+
+/// The same of a run that ends with this exit code.
+fn calls_until(scene: &Scene, call: Call<'_>, code: i32) -> Vec<String> {
     let log = scene.root.join("trace");
     let traced = traced(
         call,
         &format!("-f -y -s 4096 -o {log} -e trace=fsync,fdatasync,rename,renameat,renameat2"),
     );
-    traced.ok();
+    traced.run().code(code);
     let text = fs_err::read_to_string(log).unwrap();
     let mut found = Vec::new();
     for line in text.lines().filter(|line| !line.contains(" = -1 ")) {
@@ -89,6 +95,34 @@ fn what_is_converted_or_locked_or_downloaded_is_on_the_disk() {
         let (from, to) = blob.strip_prefix("rename ").unwrap().split_once(' ').unwrap();
         check_order(&found, to, to.rsplit_once('/').unwrap().0);
         assert!(found.contains(&format!("sync {from}")), "{found:#?}");
+    }
+}
+
+#[test]
+fn what_is_packed_or_kept_as_a_log_is_on_the_disk() {
+    let scene = Scene::with_models("android", &["one"]);
+    let failing =
+        scene.build(&["--log-dir", scene.app().join("logs").as_str()]).env("STAND_IN", "exit-1");
+    let found = calls_until(&scene, failing, 12);
+    let logs = scene.cache().join("logs");
+    let kept = logs.join(&tree::names(&logs)[0]);
+    check_order(&found, kept.as_str(), logs.as_str());
+    let copied = scene.app().join("logs");
+    check_order(&found, copied.join(kept.file_name().unwrap()).as_str(), copied.as_str());
+
+    scene.build(&[]).ok();
+    let github = Github::sound();
+    let staging = scene.root.join("packed");
+    let publish = ["publish", "--output=dist", "--tag=v1", "--staging", staging.as_str()];
+    let publish = scene.call(&publish).env("GITHUB_REPOSITORY", "octo/app");
+    let publish = publish.env("GITHUB_API_URL", github.url()).env("GITHUB_TOKEN", TOKEN);
+    let found = calls(&scene, publish);
+    let packed = staging.join("android");
+    let names = tree::names(&packed).into_iter().filter(|name| !name.starts_with('.'));
+    let names: Vec<_> = names.collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    for name in names {
+        check_order(&found, packed.join(name).as_str(), packed.as_str());
     }
 }
 

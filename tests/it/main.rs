@@ -21,6 +21,8 @@ mod hub_lock;
 mod interrupted;
 mod kept;
 mod kernels;
+#[cfg(target_os = "linux")]
+mod killed;
 mod llvm;
 // strace and loop devices are Linux's.
 #[cfg(target_os = "linux")]
@@ -35,6 +37,16 @@ mod project;
 mod raw;
 mod raw_mlc;
 mod raw_template;
+/// A GitHub on loopback.
+#[cfg(target_os = "linux")]
+#[path = "../publish"]
+#[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/publish")]
+mod releases {
+    pub(crate) mod github;
+    pub(crate) mod http;
+    pub(crate) mod routes;
+    pub(crate) mod shapes;
+}
 mod scene;
 #[path = "../hub/server.rs"]
 #[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/hub")]
@@ -44,5 +56,6 @@ mod sizes;
 mod store;
 mod streams;
 mod tree;
+mod trusted;
 mod variables;
 mod weights;

@@ -152,6 +152,18 @@ fn a_checkpoint_is_converted_once_and_bundled() {
 }
 
 #[test]
+fn a_message_of_several_lines_is_shown_in_lines() {
+    let scene = scene("android");
+    let weights = scene.root.join(RAW).join("model.safetensors");
+    let mut bytes = fs_err::read(&weights).unwrap();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs_err::write(&weights, bytes).unwrap();
+    let run = build(&scene, &[]).fails(11).says("not finite").says("lm_head");
+    assert!(!run.stderr.contains("\\n"), "{}", run.shown());
+}
+
+#[test]
 fn what_changes_the_model_is_a_miss_and_what_does_not_is_none() {
     let scene = scene("iphone");
     build(&scene, &[]).ok();

@@ -82,7 +82,8 @@ fn explain(message: &str, span: Option<Span>) -> Diagnostic {
     }
     // The place is shown with the line; the parser says it once more at the end.
     let message = message.split(" at line ").next().unwrap_or(message);
-    let message = format!("the file cannot be read as YAML: {}", visible(message.trim()));
+    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = format!("the file cannot be read as YAML: {}", visible(&message));
     let help = "check the indentation, the colons and the quotes around this place";
     Diagnostic::new(Code::Syntax, span, message, help)
 }

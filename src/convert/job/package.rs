@@ -12,7 +12,7 @@ use super::conversion::{ByMlc, Job};
 use super::template::resolved;
 use crate::convert::chat;
 use crate::convert::engine::{Choice, Engine, MlcArguments, Why};
-use crate::convert::store::{ConvertedStore, Lookup, Made, Part};
+use crate::convert::store::{ConvertedRecord, ConvertedStore, Lookup, Made, Part};
 use crate::fetch::package::{ModelsError, PackageModels, of_model};
 use crate::fetch::{FetchError, local};
 use crate::io::cancel::Cancel;
@@ -226,6 +226,8 @@ impl PackageConversions {
             }
             let model_id = &model.entry.model_id;
             let files = converted(job, model.fingerprint, model_id)?;
+            let digests = job.store.record(model.fingerprint).map(ConvertedRecord::into_digests);
+            models.expect_converted(model_id, digests.unwrap_or_default());
             model.held.push(had.held);
             bundles.push((model_id.clone(), bundle(&files, 0)));
             models.files.insert(model_id.clone(), files);

@@ -28,6 +28,14 @@ pub enum RemoteDigest {
 pub struct NotADigest;
 
 impl RemoteDigest {
+    /// Its kind, in words.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Sha256(_) => "SHA-256",
+            Self::GitSha1(_) => "Git SHA-1",
+        }
+    }
+
     /// The digest of bytes in memory, of the same kind.
     pub fn of(self, bytes: &[u8]) -> Self {
         let mut hasher = self.hasher(bytes.len() as u64);
@@ -58,7 +66,7 @@ impl RemoteDigest {
     }
 
     /// Begins a digest of the same kind, of a file of so many bytes.
-    pub(super) fn hasher(self, bytes: u64) -> Hasher {
+    pub(crate) fn hasher(self, bytes: u64) -> Hasher {
         match self {
             Self::Sha256(_) => Hasher::Sha256(sha2::Sha256::new()),
             Self::GitSha1(_) => {
@@ -79,20 +87,20 @@ impl RemoteDigest {
 
 /// A digest in the making.
 #[derive(Clone)]
-pub(super) enum Hasher {
+pub(crate) enum Hasher {
     Sha256(sha2::Sha256),
     GitSha1(sha1::Sha1),
 }
 
 impl Hasher {
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Sha256(hasher) => hasher.update(bytes),
             Self::GitSha1(hasher) => hasher.update(bytes),
         }
     }
 
-    pub(super) fn finish(self) -> RemoteDigest {
+    pub(crate) fn finish(self) -> RemoteDigest {
         match self {
             Self::Sha256(hasher) => RemoteDigest::Sha256(hasher.finalize().into()),
             Self::GitSha1(hasher) => RemoteDigest::GitSha1(hasher.finalize().into()),

@@ -61,6 +61,12 @@ impl RepoCache {
         has_size(&self.blob(file.digest), file.bytes)
     }
 
+    /// The bytes of what is there in a file's place.
+    pub(super) fn bytes_there(&self, commit: &Commit, file: &RemoteFile) -> Option<u64> {
+        let pointer = self.snapshot(commit).join(file.path.as_path());
+        files::size(&pointer).or_else(|_| files::size(&self.blob(file.digest))).ok()
+    }
+
     /// Gives a blob its name in a commit's snapshot: by a link, or where none can be made as a
     /// copy.
     pub(super) fn point(&self, commit: &Commit, file: &RemoteFile) -> io::Result<()> {
@@ -73,8 +79,8 @@ impl RepoCache {
         files::symlink(Utf8Path::new(&target), &beside).or_else(|_| {
             link::place(&self.blob(file.digest), &beside, LinkMode::Auto).map(|_| ())
         })?;
-        files::rename(&beside, &pointer)?;
-        sync::dir(files::parent(&pointer))
+        // A copy comes to rest before it has its name; through a link, the blob has.
+        atomic::publish(&beside, &pointer)
     }
 
     /// Removes a file's content and its name in a commit's snapshot.

@@ -21,6 +21,7 @@ use std::sync::{Mutex, PoisonError};
 use camino::Utf8PathBuf;
 
 pub use self::commit::{Commit, NotACommit};
+pub(super) use self::digest::Hasher;
 pub use self::digest::{NotADigest, RemoteDigest};
 pub use self::download::FetchEvent;
 pub use self::error::HubError;

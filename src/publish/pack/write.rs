@@ -11,7 +11,7 @@ use super::split::{PartWriter, Parts, part_path};
 use super::{AssetName, AssetPlan, PackError, PackPlan, Sha256, record, sums};
 use crate::io::cancel::Cancel;
 use crate::io::lock::Lock;
-use crate::io::{atomic, files};
+use crate::io::{atomic, files, sync};
 
 /// Where parts are while they are made, in a staging directory.
 const UNFINISHED: &str = ".packing";
@@ -141,6 +141,7 @@ fn archive(
         return Err(PackError::TooManyParts(name.clone()));
     }
     record::forget(staging, name).map_err(failed)?;
+    sync::tree(&dir).map_err(failed)?;
     let cut = parts.len() > 1;
     let mut records = Vec::new();
     for (number, (bytes, sha256)) in (1..).zip(parts) {
@@ -149,6 +150,7 @@ fn archive(
         files::rename(&part_path(&dir, number), &place).map_err(failed)?;
         records.push(PartRecord { name, bytes, sha256 });
     }
+    sync::dir(staging).map_err(failed)?;
     let bytes = records.iter().map(|part| part.bytes).sum();
     events(PackEvent::Finished { name, bytes });
     let archive = ArchiveRecord {

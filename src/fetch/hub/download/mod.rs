@@ -42,6 +42,13 @@ pub enum FetchEvent {
         /// The file.
         file: ShardPath,
     },
+    /// A cached file is not what it should be, and is downloaded again.
+    Damaged {
+        /// The file.
+        file: ShardPath,
+        /// What it is.
+        why: String,
+    },
     /// A request failed, and is made again.
     Retry {
         /// The file.
@@ -125,7 +132,14 @@ fn missing(
         if hub.options.offline {
             return Err(HubError::Offline {
                 repo: Box::new(repo.clone()),
-                what: format!("`{}` at {commit}", file.path),
+                what: match cache.bytes_there(commit, file) {
+                    // Somebody cut it, or it is another file.
+                    Some(bytes) => {
+                        let (path, whole) = (&file.path, file.bytes);
+                        format!("`{path}` at {commit}, cached with {bytes} of its {whole} bytes,")
+                    }
+                    None => format!("`{}` at {commit}", file.path),
+                },
             });
         }
         if let Some(part) = parts.get_mut(&file.digest) {

@@ -162,6 +162,7 @@ def as_asked(args):
     """A library that says to be for the model it was asked for, with its weights. Only what it says
     of itself is changed; the room for more comes from the end of its kernels, so that the blob is as
     long as before."""
+    wait()
     with open(args.model, "rb") as file:
         config = json.load(file)
     data = gzip.decompress(read(library(args)))
