@@ -10,6 +10,7 @@ scripts/setup-python.sh
 scripts/setup-python.sh target/test-venv tests/requirements.txt
 scripts/setup-zig.sh
 scripts/setup-cross.sh
+scripts/setup-jvm.sh
 
 step "action, workflows, scripts and Dockerfile: lints"
 scripts/lint-action.sh
@@ -46,6 +47,9 @@ MLC_PACKAGE_TEST_HUB_PYTHON="$PWD/target/test-venv/bin/python" \
 step "platform bindings, built and linked"
 MLC_PACKAGE_TEST_CROSS="$PWD/target/cross/bin" \
   cargo test --locked --test binding -- --ignored
+step "artifacts, by Maven, Java, Kotlin, aapt, LLVM and lld"
+MLC_PACKAGE_TEST_CROSS="$PWD/target/cross/bin" MLC_PACKAGE_TEST_KOTLIN="$PWD/target/kotlin" \
+  cargo test --locked --test artifact -- --ignored
 step "the HTML report in a browser"
 browser=$(scripts/setup-browser.sh)
 # shellcheck disable=SC2086 # two assignments

@@ -10,8 +10,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    CompilerIdentity, Device, Digest, Fingerprint, KitInputs, LibraryName, MacabiArch, Metal,
-    ModelId, Overrides,
+    ArtifactKind, CompilerIdentity, Device, Digest, Fingerprint, KitInputs, LibraryName,
+    MacabiArch, Metal, ModelId, Overrides,
 };
 
 pub use self::read::ManifestError;
@@ -45,10 +45,26 @@ pub struct Manifest {
     /// The platform binding; none where it was left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingRecord>,
+    /// What an app depends on by a line; none where none was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<ArtifactRecord>,
     /// What was done and how long it took, in order.
     pub stages: Vec<StageRecord>,
     /// Every file of the package but this one, sorted by path.
     pub outputs: Vec<OutputFile>,
+}
+
+/// A Maven artifact, or a Swift package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactRecord {
+    /// What it is.
+    pub kind: ArtifactKind,
+    /// What an app knows it by: `group:artifact:version`, or `name version`.
+    pub name: String,
+    /// The one file that holds it, in `dist/`.
+    pub file: Utf8PathBuf,
+    /// The size of that in bytes.
+    pub bytes: u64,
 }
 
 /// A file that went in.

@@ -26,6 +26,7 @@ pub use self::report::{NamedPath, ReportRequest, over_budget, report};
 pub use self::report_baseline::{BaselineSource, Variable};
 pub use self::unpack::unpack;
 use self::vram::Raised;
+use crate::assemble::artifact::ArtifactRequest;
 use crate::assemble::binding as place;
 use crate::assemble::record::RecordedPackage;
 use crate::assemble::{AppModel, Assembly, app_config, breakdown, output, record};
@@ -52,8 +53,8 @@ use crate::library::package::{LibrarySource, check_prepared, source, with_librar
 use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{InputFile, Manifest, StageRecord};
 use crate::model::{
-    CheckKernels, Device, Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName, LinkMode,
-    MacabiArch, MetalChoice, ModelId, PackageConfig, Target,
+    Artifact, CheckKernels, Device, Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName,
+    LinkMode, MacabiArch, MetalChoice, ModelId, PackageConfig, Target,
 };
 use crate::plan::{self, DraftRequest, Plan};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
@@ -88,6 +89,8 @@ pub struct PackageRequest {
     pub metal: MetalChoice,
     /// How the platform binding is made; none to leave it out.
     pub binding: Option<BindingOptions>,
+    /// What apps depend on by a line; none to make `dist/` alone.
+    pub artifact: Option<Artifact>,
     /// The variables and the working directory of this process.
     pub environment: Environment,
 }
@@ -135,6 +138,9 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     let package = &request.package;
     output::refuse_occupied(&package.output, &package.caches(), &planned.plan)?;
     refuse_unfetched(&planned.plan)?;
+    if let Some(artifact) = request.artifact(&planned, ui, cancel) {
+        artifact.check()?;
+    }
     let gate = Gate::new(request.check_kernels, &package.environment, cancel);
     require_clang(&gate, &planned)?;
     check_prepared(&planned.plan, &planned.models.files, &gate)?;
@@ -211,6 +217,23 @@ impl PackageRequest {
 }
 
 impl BuildRequest {
+    fn artifact<'a>(
+        &'a self,
+        planned: &'a Planned,
+        ui: &'a Ui,
+        cancel: &'a Cancel,
+    ) -> Option<ArtifactRequest<'a>> {
+        Some(ArtifactRequest {
+            artifact: self.package.artifact.as_ref()?,
+            plan: &planned.plan,
+            models: &planned.models.files,
+            binding: self.package.binding(),
+            prepared: planned.binding.as_ref(),
+            ui,
+            cancel,
+        })
+    }
+
     fn libraries<'a>(
         &'a self,
         planned: &'a Planned,
@@ -434,6 +457,14 @@ fn assemble(
         app_config.as_bytes(),
     )?;
     clock.lap("assemble");
+    let artifact = match request.artifact(planned, ui, cancel) {
+        Some(artifact) => {
+            let made = artifact.make(&app_config, &mut assembly)?;
+            clock.lap("artifact");
+            Some(made)
+        }
+        None => None,
+    };
 
     let anatomy = Anatomy::of(linked);
     let models = &planned.models.files;
@@ -442,7 +473,7 @@ fn assemble(
     raised.write(planned, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {
         let duplicates = breakdown::duplicates(&anatomy, plan, &planned.models.files, &outputs);
-        let manifest = Manifest { outputs, duplicates, binding, ..manifest };
+        let manifest = Manifest { outputs, duplicates, binding, artifact, ..manifest };
         manifest.to_json().map(|text| (text, manifest))
     })?)
 }

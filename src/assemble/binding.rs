@@ -181,7 +181,7 @@ impl Binder<'_> {
 }
 
 /// The files below a directory and their sizes; links count as the files that they are to.
-fn files_of(dir: &Utf8Path) -> Result<Vec<(Utf8PathBuf, u64)>, BindingError> {
+pub(super) fn files_of(dir: &Utf8Path) -> Result<Vec<(Utf8PathBuf, u64)>, BindingError> {
     let mut found = Vec::new();
     for entry in files::tree(dir, |_| true)? {
         match entry.kind {

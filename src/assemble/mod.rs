@@ -1,6 +1,7 @@
 //! The tree under `dist/`: made beside it, swapped in whole.
 
 mod app_config;
+pub(crate) mod artifact;
 pub(crate) mod binding;
 pub(crate) mod breakdown;
 mod chat_config;
@@ -44,6 +45,9 @@ pub enum AssembleError {
         /// What is wrong with it.
         why: String,
     },
+    /// An artifact of a package that has no binding.
+    #[error("an artifact needs the platform binding")]
+    NoBinding,
     /// Ctrl-C or SIGTERM. Exit 130.
     #[error("interrupted")]
     Interrupted,
@@ -170,6 +174,14 @@ impl Assembly {
     /// Where a file of the package lies as long as the package is not finished.
     pub fn absolute(&self, path: &Utf8Path) -> Result<Utf8PathBuf, AssembleError> {
         Ok(files::canonical(self.staging.path())?.join(path))
+    }
+
+    /// The files of the package below a directory, sorted.
+    fn paths_below(&self, dir: &Utf8Path) -> Vec<Utf8PathBuf> {
+        let paths = self.outputs.iter().map(|output| &output.path);
+        let mut paths: Vec<_> = paths.filter(|path| path.starts_with(dir)).cloned().collect();
+        paths.sort();
+        paths
     }
 
     /// Removes a file that was only needed to make others.

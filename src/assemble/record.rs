@@ -51,6 +51,7 @@ pub(crate) fn manifest(
             .collect(),
         duplicates: Vec::new(),
         binding: None,
+        artifact: None,
         stages,
         outputs: Vec::new(),
     }

@@ -120,6 +120,9 @@ pub enum BindingError {
         /// The log.
         log: Utf8PathBuf,
     },
+    /// mlc4j's own classes, and what there is to compile them with.
+    #[error("mlc4j's classes cannot be compiled here: {0}")]
+    NoClasses(String),
     /// The build directory or the kits.
     #[error("the platform binding: {0}")]
     Io(#[from] io::Error),
@@ -158,6 +161,9 @@ impl FailedBuild {
             _ if let Some(caller) = caller => {
                 let of_it = undefined.iter().filter(|(_, found)| *found == caller);
                 remedy(&of_it.map(|(name, _)| *name).collect::<Vec<_>>(), caller)
+            }
+            Phase::Classes => {
+                "their compiler says why; --artifact aar-native leaves them out".to_owned()
             }
             Phase::Link => "if the kit is to blame, --rebuild-binding makes a new one".to_owned(),
             _ => "what CMake has built so far is kept: run it again once the cause is gone"
@@ -202,6 +208,9 @@ pub enum Phase {
     /// `cmake --build . --target install`.
     #[error("installing the platform binding")]
     Install,
+    /// kotlinc and javac.
+    #[error("compiling mlc4j's classes")]
+    Classes,
     /// The linker, out of a kit.
     #[error("linking the platform binding")]
     Link,
@@ -282,6 +291,11 @@ impl BindingError {
             }
             Self::ForeignBuild(_) => {
                 "name another directory with --build-dir, or remove this one".to_owned()
+            }
+            Self::NoClasses(_) => {
+                "they need kotlinc, javac, an SDK of Android and the libraries that \
+                                   docs/artifacts.md names; --artifact aar-native leaves them out"
+                    .to_owned()
             }
             Self::SourcesChanged(_) => "run it again: only what changed is built anew".to_owned(),
             Self::ReadOnlySource { .. } => {

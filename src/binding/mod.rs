@@ -13,6 +13,7 @@ pub(crate) mod abi_headers;
 mod answers;
 mod build;
 pub mod checks;
+pub mod classes;
 mod collect;
 mod error;
 mod git_settings;

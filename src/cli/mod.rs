@@ -1,5 +1,6 @@
 //! The command line: arguments -> a request -> the result, printed. One file a verb.
 
+mod artifact;
 mod build;
 mod cache;
 mod check;

@@ -3,6 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
+use super::artifact::ArtifactArgs;
 use super::metal::MetalArgs;
 use super::only;
 use super::place;
@@ -63,6 +64,8 @@ pub(super) struct PackageArgs {
     metal: MetalArgs,
     #[command(flatten)]
     binding: BindingArgs,
+    #[command(flatten)]
+    artifact: ArtifactArgs,
 }
 
 /// How the platform binding is made.
@@ -105,6 +108,7 @@ impl PackageArgs {
         let given = [
             ("--output", self.output.is_some()),
             ("--build-dir", self.binding.build_dir.is_some()),
+            ("--artifact-version", self.artifact.has_version()),
         ];
         refuse_for_several(chosen.iter().map(|(chosen, _)| chosen), &given)?;
         let source_dir = self.mlc_llm_source_dir.clone();
@@ -124,10 +128,14 @@ impl PackageArgs {
             let output = output.unwrap_or_else(|| OUTPUT.into());
             let config = files::parent(&chosen.package_config);
             place::refuse_occupied(&output, &[place::HERE, ("the config", config.as_str())])?;
+            let artifact = self.artifact.of(&chosen, &environment)?;
             let task =
                 self.models.clone().task(chosen, only, environment, output, self.python.clone())?;
             let binding = self.binding.clone().options();
-            Ok(Task { request: PackageRequest { binding, metal, ..task.request }, ..task })
+            Ok(Task {
+                request: PackageRequest { binding, metal, artifact, ..task.request },
+                ..task
+            })
         };
         chosen.into_iter().map(task).collect()
     }
@@ -169,6 +177,7 @@ impl ModelsArgs {
             locked: self.locked,
             metal: MetalChoice::default(),
             binding: None,
+            artifact: None,
             environment,
         };
         let check_kernels = chosen.check_kernels;

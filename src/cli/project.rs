@@ -12,7 +12,9 @@ use crate::config;
 use crate::config::project::FILE_NAME;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::model::{CheckKernels, MetalChoice, PackageName, Project, ProjectPackage};
+use crate::model::{
+    ArtifactSettings, CheckKernels, MetalChoice, PackageName, Project, ProjectPackage,
+};
 use crate::pipeline::{self, PackageRequest};
 use crate::ui::Ui;
 
@@ -38,6 +40,11 @@ pub(super) struct Chosen {
     pub(super) source_dir: Option<Utf8PathBuf>,
     pub(super) metal: Option<MetalChoice>,
     pub(super) check_kernels: Option<CheckKernels>,
+    pub(super) artifact: ArtifactSettings,
+    /// The packages of its artifact's other slices, and where they are built.
+    pub(super) slices: Vec<(PackageName, Utf8PathBuf)>,
+    /// The tag of the project's releases.
+    pub(super) tag: Option<String>,
     /// The other configs of the project.
     pub(super) others: Vec<Utf8PathBuf>,
 }
@@ -87,11 +94,17 @@ impl Chosen {
             source_dir: None,
             metal: None,
             check_kernels: None,
+            artifact: ArtifactSettings::default(),
+            slices: Vec::new(),
+            tag: None,
             others: Vec::new(),
         }
     }
 
     fn of(package: &ProjectPackage, project: &Project) -> Self {
+        let slices = &package.artifact.swift.slices;
+        let slices = project.packages.iter().filter(|other| slices.contains(&other.name));
+        let slices = slices.map(|other| (other.name.clone(), other.output.clone())).collect();
         let others = project.packages.iter().filter(|other| other.name != package.name);
         Self {
             name: Some(package.name.clone()),
@@ -100,6 +113,9 @@ impl Chosen {
             source_dir: package.source_dir.clone(),
             metal: package.metal,
             check_kernels: package.check_kernels,
+            artifact: package.artifact.clone(),
+            slices,
+            tag: project.publish.tag.as_ref().map(|tag| tag.as_str().to_owned()),
             others: others.map(|other| other.config.clone()).collect(),
         }
     }

@@ -117,6 +117,10 @@ codes! {
     DuplicatePackage, "duplicate-package", Error;
     /// Two packages are written to one directory.
     ConflictingOutput, "conflicting-output", Error;
+    /// A name or a version that Maven, Gradle or SwiftPM does not take.
+    InvalidArtifact, "invalid-artifact", Error;
+    /// Two packages make one artifact.
+    DuplicateArtifact, "duplicate-artifact", Error;
     /// A limit that is no size, or none of percent.
     InvalidBudget, "invalid-budget", Error;
     /// A word that is none of the choices.

@@ -30,3 +30,4 @@ pub mod stamp;
 pub mod stream;
 pub mod swap;
 pub mod sync;
+pub mod zip;

@@ -10,7 +10,7 @@ use crate::model::{Device, LibraryName};
 
 /// What the archive writer asks about a member. Ours knows common symbols in Mach-O, which the
 /// writer's own does not, and our members are 64-bit objects (they were read before).
-const READER: ObjectReader = ObjectReader {
+pub(super) const READER: ObjectReader = ObjectReader {
     get_symbols: symbols,
     is_64_bit_object_file: |_| true,
     is_ec_object_file: |_| false,
@@ -50,7 +50,7 @@ pub fn write_archive(
 }
 
 /// What the objects of a device are for, where they do not say.
-fn platform(device: Device) -> Option<BuildVersion> {
+pub(super) fn platform(device: Device) -> Option<BuildVersion> {
     match device {
         Device::Android => None,
         Device::Iphone => Some(BuildVersion::IOS),
@@ -91,7 +91,7 @@ impl MemberNames {
 }
 
 /// A member's name as far as any reader of archives bears it.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     const LONGEST: usize = 200;
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     name.chars().take(LONGEST).map(|c| if allowed(c) { c } else { '_' }).collect()

@@ -21,6 +21,7 @@ mod parallel;
 mod printable;
 mod render;
 mod shared;
+pub(crate) mod static_library;
 mod validate;
 pub mod weights;
 

@@ -1,6 +1,7 @@
 //! Small types that every stage shares. They know their own rules and nothing else of ours.
 
 mod age;
+mod artifact;
 mod budget;
 mod byte_size;
 mod chat_config;
@@ -34,6 +35,11 @@ mod tensor_cache;
 mod visible;
 
 pub use age::{Age, NotAnAge};
+pub use artifact::{
+    Artifact, ArtifactError, ArtifactKind, ArtifactSettings, MavenArtifact, MavenGroup, MavenId,
+    MavenSettings, MavenVersion, SwiftArtifact, SwiftName, SwiftSettings, SwiftVersion,
+    version_of_tag,
+};
 pub use budget::{Budget, Budgets, Level, Levels, Limits, Measure, PackageBudgets};
 pub use byte_size::{ByteSize, NotASize, total};
 pub use chat_config::{ChatConfig, ChatConfigError};

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::policy::{UnknownChoice, choose};
-use super::{Budget, Budgets, CheckKernels, MetalChoice, ModelId, PackageBudgets, Revision};
+use super::{
+    ArtifactSettings, Budget, Budgets, CheckKernels, MetalChoice, ModelId, PackageBudgets, Revision,
+};
 
 /// A `mlc-package.yml` that has passed every check of `config::project`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,6 +38,8 @@ pub struct ProjectPackage {
     pub metal: Option<MetalChoice>,
     /// Which libraries' kernels are checked.
     pub check_kernels: Option<CheckKernels>,
+    /// What is made for apps to depend on.
+    pub artifact: ArtifactSettings,
     /// Its own limits.
     pub budget: Budget,
     /// The limits of its models that are named.

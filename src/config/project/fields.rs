@@ -61,6 +61,11 @@ impl<'a> Fields<'a> {
         self.entries.iter().find(|(key, _)| key.text == name).map(|(key, node)| (key, node))
     }
 
+    /// Where to point for what is not there.
+    pub(super) fn place(&self) -> Span {
+        self.place
+    }
+
     pub(super) fn entries(&self) -> &'a [(Key, Node)] {
         self.entries
     }

@@ -1,6 +1,7 @@
 //! `mlc-package.yml`, the optional description of a repository: its packages, the limits of their
 //! sizes, and what is published. From its text to a [`Project`], or to every problem at once.
 
+mod artifact;
 mod budgets;
 mod disk;
 mod fields;

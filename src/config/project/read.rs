@@ -6,11 +6,21 @@ use super::super::quote::quote_path;
 use super::super::{Code, Diagnostic, FILE_NAME, Span};
 use super::fields::Fields;
 use super::tree::Node;
-use super::{ProjectTree, budgets};
+use super::{ProjectTree, artifact, budgets};
 use crate::model::{PackageName, Project, ProjectPackage, PublishSettings};
 
-const PACKAGE: [&str; 7] =
-    ["name", "config", "output", "source-dir", "metal", "check-kernels", "budgets"];
+const PACKAGE: [&str; 10] = [
+    "name",
+    "config",
+    "output",
+    "source-dir",
+    "metal",
+    "check-kernels",
+    "artifact",
+    "maven",
+    "swift",
+    "budgets",
+];
 const PUBLISH: [&str; 7] =
     ["tag", "draft", "prerelease", "compression", "weights", "comment", "check"];
 
@@ -27,6 +37,7 @@ struct Placed {
     package: ProjectPackage,
     name: Span,
     output: Span,
+    artifact: Span,
 }
 
 /// Reads the whole project. There is a result unless an error has been reported.
@@ -60,6 +71,8 @@ fn packages(checker: &mut Checker, fields: &Fields) -> Option<Vec<ProjectPackage
             None => good = false,
         }
     }
+    let slices: Vec<_> = placed.iter().map(|found| (&found.package, found.artifact)).collect();
+    artifact::known_slices(&mut checker.sink, &slices);
     good.then(|| placed.into_iter().map(|placed| placed.package).collect())
 }
 
@@ -82,6 +95,18 @@ fn unique(sink: &mut Sink, before: &[Placed], found: &Placed) {
         let help = "give each an `output` of its own";
         let found = Diagnostic::new(Code::ConflictingOutput, found.output, message, help);
         sink.push(found.related(other.output, "the other"));
+    }
+    let Some(artifact) = artifact::name(&found.package) else { return };
+    let same = |other: &&Placed| {
+        let other = artifact::name(&other.package);
+        other.is_some_and(|other| other.eq_ignore_ascii_case(&artifact))
+    };
+    if let Some(other) = before.iter().find(same) {
+        let message = format!("two packages make the artifact `{artifact}`");
+        let help =
+            "give each a name of its own, by `maven: { artifact: … }` or `swift: { name: … }`";
+        let found = Diagnostic::new(Code::DuplicateArtifact, found.artifact, message, help);
+        sink.push(found.related(other.artifact, "the other"));
     }
 }
 
@@ -106,6 +131,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
         Code::InvalidChoice,
         "write `auto`, `never` or `always`",
     );
+    let artifact = artifact::read(sink, &fields);
     let budgets = fields.map(sink, "budgets");
     let (budget, model_budgets) = match &budgets {
         Some(fields) => budgets::of_package(sink, fields),
@@ -134,6 +160,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
     Some(Placed {
         name: name.span,
         output: output.span,
+        artifact: artifact.span,
         package: ProjectPackage {
             name: name.value,
             config: root.join(config.value),
@@ -141,6 +168,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
             source_dir: source_dir.map(|dir| root.join(dir.value)),
             metal: metal.map(|at| at.value),
             check_kernels: check_kernels.map(|at| at.value),
+            artifact: artifact.value,
             budget,
             model_budgets,
         },

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::super::schema::{MODEL_ID, NO_REVISION, REVISION, render};
-use crate::model::{ArchiveCompression, CheckKernels, CommentPolicy, MetalChoice};
+use crate::model::{ArchiveCompression, ArtifactKind, CheckKernels, CommentPolicy, MetalChoice};
 
 /// The text of `schema/mlc-package.schema.json`.
 pub fn schema() -> String {
@@ -28,6 +28,21 @@ const PATH: &str = r"^[^/\\\x00-\x1f\x7f-\x9f][^\\\x00-\x1f\x7f-\x9f]*$";
 
 /// What no path has: `..`, `.`, an empty part, a drive.
 const NO_PATH: &str = r"^.:|//|^\.{1,2}/?$|^\.\./|(?:^\./|/)\.{1,2}(?:/|$)";
+
+/// Words with dots between them.
+const GROUP: &str = "^[A-Za-z0-9_][A-Za-z0-9_-]*(?:\\.[A-Za-z0-9_][A-Za-z0-9_-]*)*$";
+
+const MAVEN_ID: &str = "^[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?$";
+
+const MAVEN_VERSION: &str = "^[0-9](?:[A-Za-z0-9._+-]*[A-Za-z0-9])?$";
+
+/// SemVer's own pattern, without the names of its groups.
+const SEMVER: &str = concat!(
+    r"^(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)\.(?:0|[1-9][0-9]*)",
+    r"(?:-(?:0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*)",
+    r"(?:\.(?:0|[1-9][0-9]*|[0-9]*[a-zA-Z-][0-9a-zA-Z-]*))*)?",
+    r"(?:\+[0-9a-zA-Z-]+(?:\.[0-9a-zA-Z-]+)*)?$",
+);
 
 /// The packages of a repository, the limits of their sizes, and what is published.
 #[derive(JsonSchema)]
@@ -72,8 +87,67 @@ struct Package {
     /// just compiled where there is a clang that can (`auto`), all, or none.
     #[serde(rename = "check-kernels", default)]
     check_kernels: CheckKernels,
+    /// What apps may depend on by a line: a Maven artifact of an Android package, with mlc4j's own
+    /// classes or without, or a Swift package of an iphone or macabi package.
+    artifact: Option<ArtifactKind>,
+    /// How the Maven artifact is named.
+    maven: Option<Maven>,
+    /// How the Swift package is named.
+    swift: Option<Swift>,
     /// Its own limits, each measure in place of the general one.
     budgets: Option<PackageBudgets>,
+}
+
+/// A Maven artifact.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Maven {
+    /// Its `groupId`; an `aar` needs one.
+    #[schemars(length(max = 100), regex(pattern = GROUP), extend("examples" = ["com.example"]))]
+    group: Option<String>,
+    /// Its `artifactId`; the package's name if absent.
+    #[schemars(
+        length(max = 100),
+        regex(pattern = MAVEN_ID),
+        extend("not" = {"pattern": r"\.\."}, "examples" = ["models"])
+    )]
+    artifact: Option<String>,
+    /// Its version; that of the release's tag if absent.
+    #[schemars(
+        length(max = 100),
+        regex(pattern = MAVEN_VERSION),
+        extend(
+            "not" = {"pattern": r"\.\.|[sS][nN][aA][pP][sS][hH][oO][tT]$"},
+            "examples" = ["1.2.0"]
+        )
+    )]
+    version: Option<String>,
+    /// Whether the models of `bundle_weight` are in the archive.
+    #[serde(default = "yes")]
+    weights: bool,
+}
+
+/// A Swift package.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Swift {
+    /// The name of the package, the product and the module; the package's name if absent.
+    #[schemars(
+        length(max = 100),
+        regex(pattern = "^[A-Za-z][A-Za-z0-9_]*$"),
+        extend("examples" = ["Models"])
+    )]
+    name: Option<String>,
+    /// Its version, by SemVer; that of the release's tag if absent.
+    #[schemars(length(max = 100), regex(pattern = SEMVER), extend("examples" = ["1.2.0"]))]
+    version: Option<String>,
+    /// Other packages with the same models, built before for another system or processor, whose
+    /// libraries go into the XCFramework too.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = NAME)))]
+    slices: Vec<String>,
 }
 
 /// The limits of sizes.

@@ -37,6 +37,11 @@ impl BuildVersion {
     pub(in crate::library) const MAC_CATALYST: Self =
         Self { platform: macho::PLATFORM_MACCATALYST.0, minimum: 18 << 16 };
 
+    /// The command.
+    pub(super) fn command(&self) -> [u32; 6] {
+        [macho::LC_BUILD_VERSION.0, Self::SIZE, self.platform, self.minimum, NO_SDK, NO_TOOLS]
+    }
+
     /// The object with this platform, or as it is where it names one.
     ///
     /// # Errors
@@ -72,9 +77,7 @@ impl BuildVersion {
         words.add(16, 1)?;
         words.add(20, Self::SIZE)?;
         move_offsets(&mut words, end)?;
-        let command =
-            [macho::LC_BUILD_VERSION.0, Self::SIZE, self.platform, self.minimum, NO_SDK, NO_TOOLS];
-        start.extend(command.iter().flat_map(|word| word.to_le_bytes()));
+        start.extend(self.command().iter().flat_map(|word| word.to_le_bytes()));
         Ok(Some(Start { commands: start, rest }))
     }
 }

@@ -58,6 +58,28 @@ pub(super) fn parse(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
     })
 }
 
+/// Whether an object does something when it is loaded, without being called: initializers of C++, and
+/// categories of Objective-C.
+pub(in crate::library) fn has_initializers(bytes: &[u8]) -> Result<bool, ObjectError> {
+    let mut commands = Header::parse(bytes, 0)?.load_commands(LE, bytes, 0)?;
+    while let Some(command) = commands.next()? {
+        if let LoadCommandVariant::Segment64(segment, data) = command.variant()? {
+            let found = segment.sections(LE, data)?.iter().any(|section| {
+                INITIALIZERS.contains(&(section.flags(LE).0 & SECTION_TYPE))
+                    || section.name().starts_with(b"__objc_catlist")
+            });
+            if found {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The types of a section of pointers to initializers, and of their offsets.
+const INITIALIZERS: [u32; 2] = [0x9, 0x16];
+const SECTION_TYPE: u32 = 0xff;
+
 /// The platform that an old `LC_VERSION_MIN_*` command stands for.
 fn minimum_version_platform(command: macho::LoadCommandType) -> Option<macho::Platform> {
     Some(match command {

@@ -4,6 +4,7 @@
 //! looks for the end of a name through the whole string table: a hostile file of some megabytes
 //! would take hours.
 
+mod anchor;
 mod build_version;
 mod elf;
 mod kind;
@@ -12,8 +13,10 @@ mod names;
 
 use self::names::NamesError;
 use super::printable::printable;
+pub(super) use anchor::anchor;
 pub(super) use build_version::BuildVersion;
 pub use kind::{ObjectFormat, Platform, Processor};
+pub(super) use macho::has_initializers;
 
 /// The end of a blob symbol's name in today's TVM, after the library's prefix.
 pub(super) const BLOB_SUFFIX: &str = "__tvm_ffi__library_bin";
