@@ -121,10 +121,11 @@ pub fn obtain(request: &ClassesRequest<'_>, tvm4j: &Utf8Path) -> Result<Classes,
     let space = TemporaryDir::new_in(&temporary_home(request), "mlc-package-classes-")?;
     let files = tools.compile(request, tvm4j, space.path())?;
     let classes = Classes { files, dependencies: tools.dependencies };
-    if let Some(kit) = kit {
-        classes.keep(request, &kit)?;
+    // A cache that cannot be written to serves kits all the same: the next build compiles them again.
+    match kit.map(|kit| classes.keep(request, &kit)) {
+        Some(Err(BindingError::Interrupted)) => Err(BindingError::Interrupted),
+        _ => Ok(classes),
     }
-    Ok(classes)
 }
 
 fn temporary_home(request: &ClassesRequest<'_>) -> Utf8PathBuf {

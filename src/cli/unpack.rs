@@ -31,7 +31,7 @@ pub(super) fn run(args: &UnpackArgs, context: &mut Context<'_>) -> Result<Exit, 
             .map_err(PublishError::from)?,
     };
     let list = pipeline::unpack(&request, &context.ui, &context.cancel)?;
-    let files: usize = list.archives.iter().map(|archive| archive.files.len()).sum();
+    let files = list.files().count();
     let models = list.archives.iter().filter(|archive| archive.model_id.is_some()).count();
     writeln!(
         context.out,

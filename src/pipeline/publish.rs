@@ -94,6 +94,12 @@ pub fn rehearse(
             action: Intention::Pack,
         });
         intended.extend(assets);
+        let plain = plan.plain.iter().map(|(name, file)| Intended {
+            name: name.to_string(),
+            bytes: file.bytes,
+            action: Intention::Pack,
+        });
+        intended.extend(plain);
     }
     for path in &request.files {
         let file = ReleaseFile::read(path)?;

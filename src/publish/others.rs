@@ -129,12 +129,7 @@ pub(super) fn refuse_foreign(
         }
         let Some(text) = text_of(api, asset, assets::MOST_BYTES)? else { continue };
         let Ok(list) = AssetsManifest::parse(&text) else { continue };
-        let parts: BTreeSet<_> = list
-            .archives
-            .iter()
-            .flat_map(|archive| &archive.parts)
-            .map(|part| part.name.as_str())
-            .collect();
+        let parts: BTreeSet<_> = list.parts().map(|part| part.name.as_str()).collect();
         if let Some(file) = replaced.iter().find(|file| parts.contains(file.name.as_str())) {
             return Err(foreign(
                 &file.name,

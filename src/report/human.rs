@@ -71,6 +71,11 @@ fn write_package(
         let line = format!("  {what:<12}{:>10}{change}  {remark}", ByteSize(size.bytes()));
         writeln!(out, "{}", line.trim_end())?;
     }
+    if let Some(artifact) = &package.artifact {
+        let (size, change) = (ByteSize(artifact.size.bytes()), in_brackets(artifact.size));
+        let name = visible(&artifact.name);
+        writeln!(out, "  {:<12}{size:>10}{change}  {name}", "artifact")?;
+    }
     if let Some(note) = package.metal_note() {
         writeln!(out, "  {note}")?;
     }

@@ -115,6 +115,10 @@ fn write_sizes(out: &mut String, report: &SizeReport, package: &PackageReport) -
         LinkedBy::Binding => "linked code is `libtvm4j_runtime_packed.so`".to_owned(),
         LinkedBy::Archive => "linked code is the model libraries".to_owned(),
     });
+    about.extend(package.artifact.as_ref().map(|artifact| {
+        let size = ByteSize(artifact.size.bytes());
+        format!("artifact {} {size}{}", code(&artifact.name), in_brackets(artifact.size))
+    }));
     about.extend(package.metal_note().map(str::to_owned));
     writeln!(out, "{}", about.join(" · "))?;
     match &package.budget {

@@ -33,8 +33,8 @@ pub use parts::ModelParts;
 pub use plan::write_plan;
 pub use release::{ReleaseSummary, write_release};
 pub use size::{
-    LibraryParts, LinkedBy, ModelReport, PackageInput, PackageReport, ReportContext, SizeReport,
-    Sizes, Status,
+    ArtifactSize, LibraryParts, LinkedBy, ModelReport, PackageInput, PackageReport, ReportContext,
+    SizeReport, Sizes, Status,
 };
 pub use summary::write_summary;
 

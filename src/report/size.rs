@@ -70,6 +70,9 @@ pub struct PackageReport {
     pub metal: Option<Metal>,
     /// Its sizes. The memory is that of its largest model.
     pub sizes: Sizes,
+    /// What apps depend on by a line; none where none is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact: Option<ArtifactSize>,
     /// The limit it is nearest to, or farthest beyond.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<budget::Use>,
@@ -84,6 +87,26 @@ pub struct PackageReport {
     /// Its package config.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<camino::Utf8PathBuf>,
+}
+
+/// A Maven artifact, or a Swift package: one file, in which the sizes above are once more.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ArtifactSize {
+    /// What an app knows it by.
+    pub name: String,
+    /// The size of the file.
+    pub size: Measured,
+}
+
+impl ArtifactSize {
+    /// Only what is of one kind is compared.
+    fn of(now: &Manifest, before: Option<&Manifest>) -> Option<Self> {
+        let artifact = now.artifact.as_ref()?;
+        let before = before.and_then(|before| before.artifact.as_ref());
+        let before = before.filter(|before| before.kind == artifact.kind);
+        let size = Measured::new(artifact.bytes, before.map(|before| before.bytes));
+        Some(Self { name: artifact.name.clone(), size })
+    }
 }
 
 /// What the linked code of a package is measured by.
@@ -308,6 +331,7 @@ impl PackageReport {
             has_baseline: before.is_some(),
             linked_by,
             metal: now.libraries.iter().filter_map(|library| library.metal).max(),
+            artifact: ArtifactSize::of(now, before),
             sizes,
             budget,
             models,

@@ -44,8 +44,15 @@ pub fn write_summary(out: &mut dyn Write, manifest: &Manifest, dist: &Utf8Path) 
             writeln!(out, "{}", line.trim_end())?;
         }
     }
-    match &manifest.binding {
-        Some(binding) => write_binding(out, binding, dist),
+    if let Some(binding) = &manifest.binding {
+        write_binding(out, binding, dist)?;
+    }
+    match &manifest.artifact {
+        Some(artifact) => {
+            let place = dist.join(&artifact.file);
+            writeln!(out, "\n  artifact: {}", artifact.name)?;
+            writeln!(out, "  {:<17}{:>10}  {place}", artifact.kind, ByteSize(artifact.bytes))
+        }
         None => Ok(()),
     }
 }

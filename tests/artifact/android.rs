@@ -132,6 +132,7 @@ fn maven_resolves_it_and_androids_tools_read_it() {
     assert_eq!(manifest["artifact"]["kind"], "aar-native");
     assert_eq!(manifest["artifact"]["file"], AAR);
     assert_eq!(manifest["artifact"]["bytes"], fs_err::metadata(&aar).unwrap().len());
+    crate::published::comes_back(&site, AAR);
     project(&site, &MAVEN.replace("1.2.0 ", "1.2.0, weights: false "));
     site.build(&[]).ok();
     assert!(!entries(aar.as_str()).iter().any(|(name, ..)| name.starts_with("assets/one")));

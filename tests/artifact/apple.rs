@@ -165,6 +165,7 @@ fn a_linker_keeps_the_models_and_what_registers_itself() {
     let manifest = site.scene.json("app/dist/mlc-package-manifest.json");
     assert_eq!(manifest["artifact"]["name"], "Models 1.2.0");
     assert_eq!(manifest["artifact"]["file"], "swift/Models.xcframework.zip");
+    crate::published::comes_back(&site, "swift/Models.xcframework.zip");
     // Without a tag there is nothing to release.
     site.build(&[]).ok();
     assert!(!swift.join("release").exists());

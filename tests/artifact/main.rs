@@ -17,6 +17,7 @@ mod apple;
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/it")]
 mod call;
 mod classes;
+mod published;
 mod refusals;
 #[path = "../it/scene.rs"]
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/it")]

@@ -80,3 +80,23 @@ fn an_artifact_of_another_system_or_without_a_binding() {
     // What makes no package asks for none.
     site.call(&["plan", "--no-binding"]).ok();
 }
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn weights_that_are_too_large_for_one_file() {
+    let site = Site::new("android");
+    project(&site, MAVEN);
+    // Sparse: nothing is written.
+    let shard = site.scene.write("app/models/one/params_shard_9.bin", "");
+    let file = fs_err::OpenOptions::new().write(true).open(shard).unwrap();
+    file.set_len(2 << 30).unwrap();
+    let mut cache = site.scene.json("app/models/one/tensor-cache.json");
+    let record = serde_json::json!({
+        "dataPath": "params_shard_9.bin", "format": "raw-shard", "nbytes": 2_u64 << 30,
+        "records": [], "md5sum": "0".repeat(32),
+    });
+    cache["records"].as_array_mut().unwrap().push(record);
+    site.scene.write("app/models/one/tensor-cache.json", cache.to_string());
+    let says = ["the artifact is one file of less than 2.0 GiB", "maven: { weights: false }"];
+    refused(&site, 2, &[], &says);
+}

@@ -150,6 +150,20 @@ fn problems_are_shown_at_their_lines() {
             "packages:\n  - name: a\n    config: known.json\n    budgets:\n      models:\n        \
              phi2: { ram: { fail: { max: 3GiB } } }\n",
         ),
+        (
+            "artifacts",
+            "packages:\n  - name: a\n    config: a/c.json\n    artifact: jar\n    \
+             maven: { group: com/example, artifact: a b, version: 1.0-SNAPSHOT, weight: no }\n  \
+             - name: b\n    config: b/c.json\n    artifact: swift-package\n    \
+             swift: { name: my-models, version: '1.2', slices: [a b] }\n",
+        ),
+        (
+            "artifacts_of_one_name",
+            "packages:\n  - name: a\n    config: a/c.json\n    artifact: aar\n    \
+             maven: { group: com.example, artifact: models }\n  \
+             - name: Models\n    config: b/c.json\n    artifact: aar-native\n    \
+             maven: { group: com.example }\n    swift: { slices: [c, Models] }\n",
+        ),
         ("unknown_anchor", "publish: *nothing\n"),
     ] {
         insta::assert_snapshot!(name, shown(text));
@@ -168,6 +182,8 @@ pub(in super::super) const OF_PROJECTS: &[Code] = &[
     Code::InvalidPackageName,
     Code::DuplicatePackage,
     Code::ConflictingOutput,
+    Code::InvalidArtifact,
+    Code::DuplicateArtifact,
     Code::InvalidBudget,
     Code::InvalidChoice,
     Code::InvalidTag,
@@ -253,6 +269,18 @@ mod schema {
             [json!(5), json!(0.5), json!("5%"), json!("5 %"), json!("5"), json!(-1), json!(true)]
                 .map(|it| limits(json!({"growth-percent": it}))),
         );
+        let of = |key: &str, field: &str, values: &[&str]| -> Vec<_> {
+            values.iter().map(|value| package(key, json!({field: value}))).collect()
+        };
+        values.extend(of("maven", "group", &["a", "a.b-c", "a/b", "a..b", "", "-a", "ä"]));
+        values.extend(of("maven", "artifact", &["a", "a.b", "a..b", "a/b", "-a", "a-"]));
+        values.extend(of("maven", "version", &["1", "1.0-b+c", "v1", "1.+", "1-Snapshot", "1..2"]));
+        values.extend(of("swift", "name", &["a", "A_1", "1a", "a-b", ""]));
+        values.extend(of(
+            "swift",
+            "version",
+            &["1.2.3", "1.2.3-a.1+b", "1.2", "01.2.3", "1.2.3-01"],
+        ));
         for (field, good, bad) in [
             ("tag", json!("v1.0"), json!("-v")),
             ("draft", json!(true), json!("yes")),
@@ -272,6 +300,11 @@ mod schema {
             json!({"budgets": {"accept-label": "ok"}}),
             json!({"budgets": {"model": {"ram": {"max": "1MiB"}}}}),
             package("budgets", json!({"models": {"a/b": {}}})),
+            package("artifact", json!("aar-native")),
+            package("artifact", json!("jar")),
+            package("maven", json!({"weights": false})),
+            package("maven", json!({"groupId": "a"})),
+            package("swift", json!({"slices": "a"})),
             package("budgets", json!({"models": {"a": {"ram": {"warn": {}}}}})),
         ]);
         for value in values {

@@ -37,6 +37,9 @@ pub struct AssetsManifest {
     pub compression: Compression,
     /// The archives: the library's first, then the bundled models in the manifest's order.
     pub archives: Vec<ArchiveRecord>,
+    /// Files that are assets as they are: what an app depends on by a line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub plain: Vec<PlainRecord>,
 }
 
 /// One archive: a tar of regular files, compressed.
@@ -57,6 +60,15 @@ pub struct ArchiveRecord {
     pub parts: Vec<PartRecord>,
     /// The files of `dist/` that it holds, in its order.
     pub files: Vec<FileRecord>,
+}
+
+/// One file of `dist/` that is an asset as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlainRecord {
+    /// The asset.
+    pub asset: PartRecord,
+    /// The file.
+    pub file: FileRecord,
 }
 
 /// One asset.
@@ -104,6 +116,7 @@ impl AssetsManifest {
         device: Device,
         compression: Compression,
         archives: Vec<ArchiveRecord>,
+        plain: Vec<PlainRecord>,
     ) -> Self {
         Self {
             schema: Self::SCHEMA,
@@ -113,6 +126,7 @@ impl AssetsManifest {
             join: JOIN.to_owned(),
             compression,
             archives,
+            plain,
         }
     }
 
@@ -140,13 +154,24 @@ impl AssetsManifest {
 
     /// What all files take, in bytes.
     pub fn unpacked_bytes(&self) -> u64 {
-        let files = self.archives.iter().flat_map(|archive| &archive.files);
-        files.fold(0, |sum, file| sum.saturating_add(file.bytes))
+        self.files().fold(0, |sum, file| sum.saturating_add(file.bytes))
     }
 
     /// What all assets take, in bytes.
     pub fn packed_bytes(&self) -> u64 {
-        self.archives.iter().fold(0, |sum, archive| sum.saturating_add(archive.bytes))
+        self.parts().fold(0, |sum, part| sum.saturating_add(part.bytes))
+    }
+
+    /// Every asset, in the order in which they are read.
+    pub fn parts(&self) -> impl Iterator<Item = &PartRecord> {
+        let parts = self.archives.iter().flat_map(|archive| &archive.parts);
+        parts.chain(self.plain.iter().map(|plain| &plain.asset))
+    }
+
+    /// Every file of `dist/`.
+    pub fn files(&self) -> impl Iterator<Item = &FileRecord> {
+        let files = self.archives.iter().flat_map(|archive| &archive.files);
+        files.chain(self.plain.iter().map(|plain| &plain.file))
     }
 
     fn check(&self) -> Result<(), String> {
@@ -160,18 +185,20 @@ impl AssetsManifest {
             if sum != Some(archive.bytes) {
                 return Err(format!("the parts of `{name}` do not have its size together"));
             }
-            for part in &archive.parts {
-                if !names.insert(part.name.as_str().to_ascii_lowercase()) {
-                    return Err(format!("`{}` is listed twice", part.name));
-                }
-            }
             let sum = archive.files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.bytes));
             if sum.is_none_or(|sum| sum > archive.tar_bytes) {
                 return Err(format!("the files of `{name}` are larger than what it unpacks to"));
             }
         }
-        let files = self.archives.iter().flat_map(|archive| &archive.files);
-        check_paths(files.map(|file| &file.path))
+        for part in self.parts() {
+            if !names.insert(part.name.as_str().to_ascii_lowercase()) {
+                return Err(format!("`{}` is listed twice", part.name));
+            }
+        }
+        if let Some(plain) = self.plain.iter().find(|plain| plain.asset.bytes != plain.file.bytes) {
+            return Err(format!("`{}` does not have the size of its file", plain.asset.name));
+        }
+        check_paths(self.files().map(|file| &file.path))
     }
 }
 

@@ -25,6 +25,8 @@ pub struct PackPlan {
     pub manifest: Manifest,
     /// The archives: the library's first, then one of each bundled model.
     pub assets: Vec<AssetPlan>,
+    /// Files that are assets as they are, under these names.
+    pub plain: Vec<(AssetName, FileRecord)>,
     /// Files in `dist/` that no build put there: they are in no archive.
     pub left_out: Vec<Utf8PathBuf>,
     pub(super) name: PackageName,
@@ -69,10 +71,12 @@ pub fn plan(dist: &Utf8Path, options: &PackOptions) -> Result<PackPlan, PackErro
     let records = listed.into_iter().map(|listed| record(dist, &mut kinds, listed));
     let mut records = records.collect::<Result<Vec<_>, _>>()?;
     records.sort_by(|a, b| a.path.cmp(&b.path));
+    let plain = plain(&manifest, &mut records)?;
     let left_out = kinds.into_iter().filter(|(_, kind)| *kind != TreeKind::Dir);
     Ok(PackPlan {
         dist: dist.to_owned(),
-        assets: archives(&manifest, records, options)?,
+        assets: archives(&manifest, records, &plain, options)?,
+        plain,
         manifest,
         left_out: left_out.map(|(path, _)| path).collect(),
         name: options.name.clone(),
@@ -131,10 +135,29 @@ fn record(
     }
 }
 
+/// Takes out what others fetch from the release as it is: the file of the package's artifact.
+fn plain(
+    manifest: &Manifest,
+    records: &mut Vec<FileRecord>,
+) -> Result<Vec<(AssetName, FileRecord)>, PackError> {
+    let Some(artifact) = &manifest.artifact else { return Ok(Vec::new()) };
+    let at = records.iter().position(|record| record.path.as_path() == artifact.file);
+    let file = at.map(|at| records.remove(at));
+    let file = file.ok_or_else(|| PackError::Missing(artifact.file.clone()))?;
+    // What a version may have, and no asset.
+    let name = artifact.file.file_name().unwrap_or_default().replace('+', ".");
+    let name = name.parse().map_err(|why: super::names::NotAName| PackError::Manifest {
+        path: manifest::FILE_NAME.into(),
+        why: why.to_string(),
+    })?;
+    Ok(vec![(name, file)])
+}
+
 /// Bundled models each in an archive, and all else in the library's.
 fn archives(
     manifest: &Manifest,
     records: Vec<FileRecord>,
+    plain: &[(AssetName, FileRecord)],
     options: &PackOptions,
 ) -> Result<Vec<AssetPlan>, PackError> {
     let (package, device) = (&options.name, manifest.device);
@@ -158,9 +181,10 @@ fn archives(
     let models = models.into_iter().map(|(_, archive)| archive);
     archives.extend(models.filter(|archive| options.weights && !archive.files.is_empty()));
     let mut names = BTreeSet::new();
-    for archive in &archives {
-        if !names.insert(archive.name.as_str().to_ascii_lowercase()) {
-            return Err(PackError::Collision(archive.name.clone()));
+    let plain = plain.iter().map(|(name, _)| name);
+    for name in archives.iter().map(|archive| &archive.name).chain(plain) {
+        if !names.insert(name.as_str().to_ascii_lowercase()) {
+            return Err(PackError::Collision(name.clone()));
         }
     }
     Ok(archives)

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::archive::{TarError, write_tar};
-use super::assets::{ArchiveRecord, AssetsManifest, PartRecord};
+use super::assets::{ArchiveRecord, AssetsManifest, PartRecord, PlainRecord};
 use super::compress::Encoder;
 use super::split::{PartWriter, Parts, part_path};
 use super::{AssetName, AssetPlan, PackError, PackPlan, Sha256, record, sums};
 use crate::io::cancel::Cancel;
 use crate::io::lock::Lock;
-use crate::io::{atomic, files, sync};
+use crate::io::{atomic, digest, files, sha256, sync};
 
 /// Where parts are while they are made, in a staging directory.
 const UNFINISHED: &str = ".packing";
@@ -65,7 +65,8 @@ pub struct Asset {
 /// A package that is packed.
 #[derive(Clone, Debug)]
 pub struct PackedAssets {
-    /// All files to publish: the archives or their parts, the list of them, `SHA256SUMS` last.
+    /// All files to publish: the archives or their parts, files that are assets as they are, the list
+    /// of them, `SHA256SUMS` last.
     pub assets: Vec<Asset>,
     /// The list.
     pub list: AssetsManifest,
@@ -95,7 +96,20 @@ pub fn write(
         sha256: part.sha256,
     });
     let mut assets: Vec<_> = parts.collect();
-    let list = AssetsManifest::new(&plan.name, plan.device, plan.compression, archives);
+    let mut plain = Vec::new();
+    for (name, file) in &plan.plain {
+        let path = plan.dist.join(file.path.as_path());
+        let (digest, bytes) = digest::file(&path).map_err(PackError::Read)?;
+        let (sha256, _) = sha256::file(&path).map_err(PackError::Read)?;
+        if (digest, bytes) != (file.digest, file.bytes) {
+            return Err(PackError::Changed(path));
+        }
+        let sha256 = sha256.parse().map_err(|_| PackError::Changed(path.clone()))?;
+        assets.push(Asset { name: name.clone(), path, bytes, sha256 });
+        let asset = PartRecord { name: name.clone(), bytes, sha256 };
+        plain.push(PlainRecord { asset, file: file.clone() });
+    }
+    let list = AssetsManifest::new(&plan.name, plan.device, plan.compression, archives, plain);
     let name = AssetName::assets(&plan.name, plan.device);
     assets.push(small(staging, name, &list.to_json()?)?);
     let text = sums::text(&assets);

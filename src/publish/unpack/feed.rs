@@ -1,14 +1,17 @@
 //! From the assets to the thread that unpacks them.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use camino::Utf8Path;
 use sha2::Digest as _;
 
-use super::{Assets, Events, UnpackError, UnpackEvent};
+use super::{Assets, Events, Sink, UnpackError, UnpackEvent};
+use crate::io::{files, stream};
+use crate::model::Digest;
 use crate::publish::pack::Sha256;
-use crate::publish::pack::assets::{ArchiveRecord, PartRecord};
+use crate::publish::pack::assets::{ArchiveRecord, PartRecord, PlainRecord};
 
 /// Pieces on their way; none is larger than 256 KiB.
 const PIECES: usize = 16;
@@ -56,15 +59,62 @@ pub(super) fn read(
     events: Events<'_>,
 ) -> Result<(), UnpackError> {
     let mut sender = Some(sender);
-    archive.parts.iter().try_for_each(|part| part_of(assets, part, &mut sender, hopeless, events))
+    let mut take = |piece: &[u8]| {
+        if sender.as_ref().is_some_and(|sender| sender.0.send(piece.to_vec()).is_err()) {
+            // What is no archive may have been damaged on its way: its digest tells.
+            sender = None;
+        }
+        match hopeless.load(Ordering::Relaxed) {
+            true => Err(UnpackError::Interrupted),
+            false => Ok(()),
+        }
+    };
+    archive.parts.iter().try_for_each(|part| verified(assets, part, events, &mut take))
 }
 
-fn part_of(
+/// Reads an asset that is a file of `dist/` as it is into its place.
+pub(super) fn file(
+    assets: &dyn Assets,
+    plain: &PlainRecord,
+    staging: &Utf8Path,
+    events: Events<'_>,
+) -> Result<(), UnpackError> {
+    let PlainRecord { asset, file } = plain;
+    let place = staging.join(file.path.as_path());
+    let failed = |error| UnpackError::write(file.path.as_path(), error);
+    files::create_dir_all(files::parent(&place)).map_err(failed)?;
+    let mut out = stream::create_new(&place, file.executable).map_err(failed)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut so_far = 0;
+    verified(assets, asset, events, &mut |piece| {
+        so_far += piece.len() as u64;
+        // What nobody listed does not fill a disk.
+        if so_far > file.bytes {
+            let (name, listed) = (asset.name.clone(), file.bytes);
+            return Err(UnpackError::Size { name, found: so_far, listed });
+        }
+        hasher.update(piece);
+        out.write_all(piece).map_err(failed)
+    })?;
+    out.flush().map_err(failed)?;
+    let found: Digest = hasher.finalize().into();
+    match found == file.digest {
+        true => Ok(()),
+        false => Err(UnpackError::Digest {
+            name: asset.name.to_string(),
+            found: found.to_string(),
+            listed: file.digest.to_string(),
+            list: "the list",
+        }),
+    }
+}
+
+/// Reads an asset, and holds it against its size and digest.
+fn verified(
     assets: &dyn Assets,
     part: &PartRecord,
-    sender: &mut Option<Sender>,
-    hopeless: &AtomicBool,
     events: Events<'_>,
+    take: Sink<'_>,
 ) -> Result<(), UnpackError> {
     let name = &part.name;
     events(UnpackEvent::Started { name, bytes: part.bytes });
@@ -73,13 +123,7 @@ fn part_of(
     assets.read(part, &mut |piece| {
         hasher.update(piece);
         so_far += piece.len() as u64;
-        if sender.as_ref().is_some_and(|sender| sender.0.send(piece.to_vec()).is_err()) {
-            // What is no archive may have been damaged on its way: its digest tells.
-            *sender = None;
-        }
-        if hopeless.load(Ordering::Relaxed) {
-            return Err(UnpackError::Interrupted);
-        }
+        take(piece)?;
         events(UnpackEvent::Progress { name, bytes_so_far: so_far });
         Ok(())
     })?;

@@ -184,7 +184,7 @@ fn from(
     let text = text.ok_or_else(|| wrong("there is no such file".to_owned()))?;
     hold_against_sums(assets, name, &text)?;
     let list = AssetsManifest::parse(&text).map_err(|error| wrong(error.to_string()))?;
-    for part in list.archives.iter().flat_map(|archive| &archive.parts) {
+    for part in list.parts() {
         assets.look_at(part)?;
     }
     let output = &request.output;
@@ -201,6 +201,9 @@ fn from(
     let staging = swap::Staging::beside(output).map_err(failed)?;
     for archive in &list.archives {
         one(assets, &list, archive, staging.path(), cancel, events)?;
+    }
+    for plain in &list.plain {
+        feed::file(assets, plain, staging.path(), events)?;
     }
     if cancel.is_cancelled() {
         return Err(UnpackError::Interrupted);
