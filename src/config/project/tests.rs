@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::super::{Checked, Code, render};
 use super::{ProjectTree, check};
 use crate::model::{
-    ArchiveCompression, ByteSize, CommentPolicy, Measure, ModelId, Project, PublishSettings,
+    ArchiveCompression, ArtifactKind, ArtifactSettings, ByteSize, CommentPolicy, Measure, ModelId,
+    Project, PublishSettings,
 };
 
 /// Everything is there, but for what is called `missing`; what is called `link` leads out. Of the
@@ -48,6 +49,8 @@ packages:
   - name: android
     config: android/mlc-package-config.json
     source-dir: third_party/mlc-llm
+    artifact: aar
+    maven: { group: com.example, artifact: models, version: 1.2.0, weights: false }
     budgets:
       shipped: { fail: { max: 60MiB } }
       models:
@@ -55,6 +58,8 @@ packages:
   - name: ios
     config: ./ios/mlc-package-config.json
     output: build/ios/
+    artifact: swift-package
+    swift: { name: Models, version: 1.2.0-beta.1, slices: [android] }
 budgets:
   accept-label: size-increase-ok
   package:
@@ -73,6 +78,18 @@ publish:
 #[test]
 fn all_that_a_project_can_say_is_read() {
     let project = checked(WHOLE).into_project().unwrap();
+    let artifacts = ["android", "ios"].map(|name| {
+        let package = project.packages.iter().find(|package| package.name.as_str() == name);
+        package.unwrap().artifact.clone()
+    });
+    let [ArtifactSettings { kind, maven, .. }, ArtifactSettings { swift, .. }] = artifacts;
+    assert_eq!(kind, Some(ArtifactKind::Aar));
+    assert_eq!(maven.group.unwrap().as_str(), "com.example");
+    assert_eq!(maven.artifact.unwrap().as_str(), "models");
+    assert_eq!((maven.version.unwrap().as_str(), maven.weights), ("1.2.0", Some(false)));
+    assert_eq!(swift.name.unwrap().as_str(), "Models");
+    assert_eq!(swift.version.unwrap().as_str(), "1.2.0-beta.1");
+    assert_eq!(swift.slices, ["android".parse().unwrap()]);
     let [android, ios] = project.packages.as_slice() else { panic!("{project:?}") };
     assert_eq!(android.output, "android/dist");
     assert_eq!(android.source_dir.as_deref(), Some(Utf8Path::new("third_party/mlc-llm")));
