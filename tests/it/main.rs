@@ -20,6 +20,8 @@ mod hub_faults;
 mod hub_lock;
 mod interrupted;
 mod kept;
+// Xcode's clang may not know OpenCL.
+#[cfg(target_os = "linux")]
 mod kernels;
 #[cfg(target_os = "linux")]
 mod killed;
