@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 seconds="${1:-60}"
 targets=("${@:2}")
-if ((${#targets[@]} == 0)); then targets=(archive blob chat checkpoint config container linked manifest model project); fi
+if ((${#targets[@]} == 0)); then targets=(archive blob chat checkpoint config container linked manifest model project torch); fi
 
 host="$(rustc -vV | sed -n 's/^host: //p')"
 flags=(

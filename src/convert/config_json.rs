@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 /// The classes that read `rope_parameters` themselves (mlc-ai/mlc-llm 79d603f0).
 const READ_ROPE_PARAMETERS: [&str; 3] = ["ministral3", "qwen3_5", "qwen3_5_text"];
 
-/// The kinds of RoPE scaling that upstream computes, by architecture: of Gemma 3, Ministral and
-/// those of which the type is not listed, nothing is refused here. An older name of a kind stands
-/// beside the newer one.
-const SCALINGS: [(&str, &[&str]); 21] = [
+/// The kinds of RoPE scaling that upstream computes, by architecture. Of Gemma 3, Ministral, Llama 4
+/// and those whose configs have none, nothing is refused here. An older name of a kind stands beside
+/// the newer one.
+const SCALINGS: [(&str, &[&str]); 29] = [
     ("llama", &["llama3"]),
     ("mixtral", &["llama3"]),
     ("mistral", &[]),
@@ -18,6 +18,7 @@ const SCALINGS: [(&str, &[&str]); 21] = [
     ("qwen2", &[]),
     ("qwen2_moe", &[]),
     ("qwen3", &[]),
+    ("qwen3-embedding", &[]),
     ("qwen3_moe", &[]),
     ("gemma", &[]),
     ("gemma2", &[]),
@@ -27,41 +28,83 @@ const SCALINGS: [(&str, &[&str]); 21] = [
     ("gpt_neox", &[]),
     ("stablelm", &[]),
     ("baichuan", &[]),
+    ("internlm", &[]),
+    ("internlm2", &[]),
+    ("minicpm", &[]),
     ("orion", &[]),
     ("cohere", &[]),
+    ("deepseek", &[]),
+    ("deepseek_v2", &["yarn"]),
+    ("deepseek_v3", &["yarn"]),
     ("starcoder2", &[]),
+    ("nemotron", &["llama3", "longrope", "yarn"]),
     ("olmo", &["llama3", "longrope", "yarn"]),
     ("olmo2", &["llama3", "longrope", "yarn"]),
 ];
 
-/// The activations that upstream computes, where it computes one, whatever `hidden_act` says.
-const ACTIVATIONS: [(&str, &[&str]); 13] = [
-    ("llama", SILU),
-    ("mistral", SILU),
-    ("mixtral", SILU),
-    ("phi3", SILU),
-    ("phi3_v", SILU),
-    ("stablelm", SILU),
-    ("internlm2", SILU),
-    ("baichuan", SILU),
-    ("orion", SILU),
-    ("qwen2", &["silu", "gelu", "relu"]),
-    ("qwen3", &["silu", "gelu", "relu"]),
-    ("qwen2_moe", &["silu", "gelu", "relu"]),
-    ("qwen3_moe", &["silu", "gelu", "relu"]),
+/// The activations that upstream computes, and the field that names one. Gemma's classes refuse
+/// others themselves; ChatGLM, Qwen 1 and RWKV have no such field.
+const ACTIVATIONS: [(&str, &str, &[&str]); 34] = [
+    ("llama", "hidden_act", SILU),
+    ("llama4", "hidden_act", SILU),
+    ("mistral", "hidden_act", SILU),
+    ("mixtral", "hidden_act", SILU),
+    ("phi3", "hidden_act", SILU),
+    ("phi3_v", "hidden_act", SILU),
+    ("stablelm", "hidden_act", SILU),
+    ("internlm", "hidden_act", SILU),
+    ("internlm2", "hidden_act", SILU),
+    ("baichuan", "hidden_act", SILU),
+    ("orion", "hidden_act", SILU),
+    ("cohere", "hidden_act", SILU),
+    // These three look for a function of the name, and then compute this one.
+    ("deepseek", "hidden_act", SILU),
+    ("deepseek_v2", "hidden_act", SILU),
+    ("deepseek_v3", "hidden_act", SILU),
+    ("minicpm", "hidden_act", SILU),
+    ("nemotron", "hidden_act", &["relu2"]),
+    ("gpt_neox", "hidden_act", GELU),
+    ("phi", "hidden_act", GELU),
+    ("starcoder2", "hidden_act", GELU),
+    ("gpt2", "activation_function", GELU),
+    ("gpt_bigcode", "activation_function", GELU),
+    ("phi-msft", "activation_function", GELU),
+    ("bert", "hidden_act", NAMED),
+    ("bert-bge", "hidden_act", NAMED),
+    ("ministral3", "hidden_act", NAMED),
+    ("olmo", "hidden_act", NAMED),
+    ("olmo2", "hidden_act", NAMED),
+    ("qwen2", "hidden_act", NAMED),
+    ("qwen2_moe", "hidden_act", NAMED),
+    ("qwen3", "hidden_act", NAMED),
+    ("qwen3-embedding", "hidden_act", NAMED),
+    ("qwen3_moe", "hidden_act", NAMED),
+    ("qwen3_5", "hidden_act", &["silu", "gelu", "relu"]),
 ];
 
 /// Two names of one function.
 const SILU: &[&str] = &["silu", "swish"];
 
-/// Flags of biases that upstream's model has no parameters for.
-const NO_BIASES: [(&str, &[&str]); 6] = [
+/// One function, and ways to come near it: upstream takes one of them, whichever is named.
+const GELU: &[&str] = &["gelu", "gelu_new", "gelu_fast", "gelu_python", "gelu_pytorch_tanh"];
+
+/// What upstream looks up by its name (`ACT2FN`).
+const NAMED: &[&str] = &["silu", "swish", "gelu", "gelu_new", "relu"];
+
+/// Flags of biases and norms that upstream's model has no parameters for.
+const LEFT_OUT: [(&str, &[&str]); 12] = [
     ("llama", &["attention_bias", "mlp_bias"]),
     ("mixtral", &["attention_bias", "mlp_bias"]),
     ("mistral", &["attention_bias", "mlp_bias"]),
     ("olmo", &["attention_bias"]),
     ("olmo2", &["attention_bias"]),
     ("phi3", &["attention_bias"]),
+    ("cohere", &["attention_bias", "use_qk_norm"]),
+    ("minicpm", &["attention_bias"]),
+    ("nemotron", &["attention_bias"]),
+    ("orion", &["attention_bias"]),
+    ("phi", &["qk_layernorm"]),
+    ("stablelm", &["qk_layernorm"]),
 ];
 
 /// Puts fields where upstream looks for them. Whether the rotary embedding was among them.
@@ -125,11 +168,15 @@ fn kind(scaling: &Value) -> Option<&str> {
 
 /// What upstream would silently leave out.
 pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<(), String> {
+    let inner = fields.get("text_config").and_then(Value::as_object);
+    let field = |name: &str| inner.and_then(|inner| inner.get(name)).or_else(|| fields.get(name));
+    // The text of a model that sees has the same model.
+    let model_type = if model_type == "qwen3_5_text" { "qwen3_5" } else { model_type };
     let of = |table: &[(&str, &'static [&'static str])]| {
         table.iter().find(|(name, _)| *name == model_type).map(|(_, listed)| *listed)
     };
     if let Some(known) = of(&SCALINGS)
-        && let Some(found) = fields.get("rope_scaling").and_then(kind)
+        && let Some(found) = field("rope_scaling").and_then(kind)
         && !known.contains(&found)
     {
         return Err(format!(
@@ -138,20 +185,20 @@ pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<()
              longer the text"
         ));
     }
-    if let Some(known) = of(&ACTIVATIONS)
-        && let Some(found) = fields.get("hidden_act").and_then(Value::as_str)
+    if let Some((_, name, known)) = ACTIVATIONS.iter().find(|(name, ..)| *name == model_type)
+        && let Some(found) = field(name).and_then(Value::as_str)
         && !known.contains(&found)
     {
         return Err(format!(
-            "`hidden_act` is `{found:.40}`, and MLC LLM computes {} for {model_type} whatever it \
+            "`{name}` is `{found:.40}`, and MLC LLM computes {} for {model_type} whatever it \
              says: the model would answer nonsense",
             known.join(", ")
         ));
     }
-    for flag in of(&NO_BIASES).into_iter().flatten() {
-        if fields.get(*flag).and_then(Value::as_bool) == Some(true) {
+    for flag in of(&LEFT_OUT).into_iter().flatten() {
+        if field(flag).and_then(Value::as_bool) == Some(true) {
             return Err(format!(
-                "`{flag}` is true, and MLC LLM's {model_type} has no such biases: it would leave \
+                "`{flag}` is true, and MLC LLM's {model_type} has no such tensors: it would leave \
                  the checkpoint's out"
             ));
         }
@@ -163,7 +210,8 @@ pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<()
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::{refuse, restate};
+    use super::{ACTIVATIONS, LEFT_OUT, SCALINGS, refuse, restate};
+    use crate::convert::arch::Architecture;
 
     fn object(value: Value) -> Map<String, Value> {
         let Value::Object(fields) = value else { panic!("an object") };
@@ -228,6 +276,15 @@ mod tests {
             ("llama", json!({"hidden_act": "gelu"}), "hidden_act"),
             ("llama", json!({"mlp_bias": true}), "mlp_bias"),
             ("mistral", json!({"attention_bias": true}), "attention_bias"),
+            ("internlm2", json!({"rope_scaling": {"type": "dynamic"}}), "rope_scaling"),
+            ("deepseek_v2", json!({"rope_scaling": {"type": "linear"}}), "rope_scaling"),
+            ("gpt2", json!({"activation_function": "relu"}), "activation_function"),
+            ("nemotron", json!({"hidden_act": "silu"}), "hidden_act"),
+            ("qwen2", json!({"hidden_act": "mish"}), "hidden_act"),
+            ("llama4", json!({"text_config": {"hidden_act": "gelu"}}), "hidden_act"),
+            ("qwen3_5_text", json!({"hidden_act": "swish"}), "hidden_act"),
+            ("cohere", json!({"use_qk_norm": true}), "use_qk_norm"),
+            ("stablelm", json!({"qk_layernorm": true}), "qk_layernorm"),
         ] {
             let why = refuse(&object(fields), model_type).unwrap_err();
             assert!(why.starts_with(&format!("`{field}`")), "{why}");
@@ -241,8 +298,20 @@ mod tests {
             ("phi3", json!({"rope_scaling": {"type": "su"}})),
             ("gemma3_text", json!({"rope_scaling": {"rope_type": "linear", "factor": 8.0}})),
             ("qwen3", json!({"attention_bias": true, "hidden_act": "gelu"})),
+            ("qwen2", json!({"hidden_act": "swish"})),
+            ("gpt_bigcode", json!({"activation_function": "gelu_pytorch_tanh"})),
+            ("deepseek_v2", json!({"rope_scaling": {"type": "yarn"}, "hidden_act": "silu"})),
+            ("chatglm", json!({"hidden_act": "whatever"})),
         ] {
             refuse(&object(fields), model_type).unwrap();
+        }
+    }
+
+    #[test]
+    fn the_tables_are_of_architectures() {
+        let named = SCALINGS.iter().chain(&LEFT_OUT).map(|(name, _)| *name);
+        for name in named.chain(ACTIVATIONS.iter().map(|(name, ..)| *name)) {
+            assert!(Architecture::find(name).is_some(), "{name}");
         }
     }
 }

@@ -264,6 +264,7 @@ def config(kind: str, hidden: int = 100, inner: int = 130, vocab: int = 50, **mo
             "layer_norm_eps": 1e-5,
             "rotary_pct": 0.25,
             "num_key_value_heads": None,
+            "hidden_act": "gelu",
         },
         "stablelm": {"layer_norm_eps": 1e-5, "partial_rotary_factor": 0.25},
     }

@@ -408,7 +408,10 @@ FAMILIES: Dict[str, Tuple[Dict, Callable[[], Shapes]]] = {
     ),
     "gpt2": ({**GPT, "layer_norm_epsilon": 1e-5}, _gpt2),
     "gpt_bigcode": ({**GPT, "n_inner": INNER, "layer_norm_epsilon": 1e-5}, _gpt_bigcode),
-    "phi": ({**COMMON, "layer_norm_eps": 1e-5, "partial_rotary_factor": 0.5}, _phi),
+    "phi": (
+        {**COMMON, "layer_norm_eps": 1e-5, "partial_rotary_factor": 0.5, "hidden_act": "gelu_new"},
+        _phi,
+    ),
     "phi-msft": ({**GPT, "n_inner": INNER, "n_head_kv": KV_HEADS, "rotary_dim": 8}, _phi_msft),
     "qwen": (
         {**COMMON, "layer_norm_epsilon": 1e-5, "scale_attn_weights": True, "kv_channels": DIM,
@@ -444,7 +447,10 @@ FAMILIES: Dict[str, Tuple[Dict, Callable[[], Shapes]]] = {
     ),
     "internlm": ({**COMMON, **TOKENS, "bias": True, "pad_token_id": 0}, _internlm),
     "internlm2": ({**COMMON, **TOKENS, "bias": False, "pad_token_id": 0}, _internlm2),
-    "starcoder2": ({**COMMON, **TOKENS, "norm_epsilon": 1e-5, "use_bias": True}, _starcoder2),
+    "starcoder2": (
+        {**COMMON, **TOKENS, "norm_epsilon": 1e-5, "use_bias": True, "hidden_act": "gelu_pytorch_tanh"},
+        _starcoder2,
+    ),
     "cohere": (
         {**COMMON, "layer_norm_eps": 1e-5},
         lambda: _llama_like(norms=("input_layernorm",), head=""),
@@ -459,7 +465,7 @@ FAMILIES: Dict[str, Tuple[Dict, Callable[[], Shapes]]] = {
         lambda: [("language_model." + name, shape) for name, shape in _llama_like()]
         + [("vision_tower.x.weight", (3, 4))],
     ),
-    "nemotron": ({**COMMON, "norm_eps": 1e-5}, _nemotron),
+    "nemotron": ({**COMMON, "norm_eps": 1e-5, "hidden_act": "relu2"}, _nemotron),
     "olmo2": (COMMON, _olmo2),
     "orion": (COMMON, lambda: _llama_like(bias=True)),
     "chatglm": (

@@ -148,6 +148,22 @@ fn layers_that_are_not_there_are_told_by_their_number() {
     refused(scene.write(), &["has tensors of 1 layer,", "`num_hidden_layers` is 3"]);
 }
 
+/// Also where only weights are converted.
+#[test]
+fn what_upstream_would_leave_out_is_refused_by_its_field() {
+    for (model_type, field, value) in [
+        ("llama", "mlp_bias", json!(true)),
+        ("llama", "hidden_act", json!("gelu")),
+        ("llama", "rope_scaling", json!({"type": "linear", "factor": 2.0})),
+        ("orion", "attention_bias", json!(true)),
+    ] {
+        let mut scene = Scene::new();
+        scene.config["model_type"] = model_type.into();
+        scene.config[field] = value;
+        refused(scene.write(), &[&format!("`{field}` is "), "MLC LLM", model_type]);
+    }
+}
+
 #[test]
 fn an_adapter_is_told() {
     let mut scene = Scene::new();

@@ -35,6 +35,8 @@ mod project;
 mod sections;
 #[path = "../../fuzz/bodies/tar.rs"]
 mod tar;
+#[path = "../../fuzz/bodies/torch.rs"]
+mod torch;
 
 use corpus::corpus;
 use mutation::Chance;
@@ -114,6 +116,12 @@ fn checkpoints_are_converted_or_refused() {
     corpus_is_good("checkpoint", checkpoint::run);
     // Whatever is changed in a header, some tensor is not what it must be.
     assert!(changed("checkpoint", checkpoint::run, 400) > 0);
+}
+
+#[test]
+fn what_torch_saved_is_read_or_refused() {
+    corpus_is_good("torch", torch::run);
+    assert!(changed("torch", torch::run, 400) > 0);
 }
 
 #[test]

@@ -61,6 +61,11 @@ impl HfConfig {
         Ok(Self { model_type, fields })
     }
 
+    /// What upstream would silently leave out is an error.
+    pub(in crate::convert) fn refuse_left_out(&self, model_type: &str) -> Result<(), ConfigError> {
+        config_json::refuse(&self.fields, model_type).map_err(ConfigError::Model)
+    }
+
     /// The architecture's name.
     pub fn model_type(&self) -> &str {
         &self.model_type

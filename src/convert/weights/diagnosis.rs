@@ -126,7 +126,9 @@ impl Diagnosis {
         if let Some((method, tensor)) = quantized(checkpoint) {
             return Some(Self::Quantized { method, tensor });
         }
-        if missing.len() == 1 && missing.contains(mapping.head.as_str()) {
+        // An index that names a head which its file lacks is another matter.
+        let is_head = |name: &&str| **name == mapping.head && !names.contains(name);
+        if missing.len() == 1 && missing.iter().all(is_head) {
             return Some(Self::Head {
                 tensor: mapping.head.clone(),
                 embedding: mapping.embedding().unwrap_or_default().to_owned(),

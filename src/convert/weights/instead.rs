@@ -68,14 +68,16 @@ impl Instead {
         if let Some(file) = named(&|name| name.starts_with("params_shard_")) {
             return Self::Converted { file: file.clone() };
         }
-        if let Some(shards) = shards(names) {
-            return shards;
-        }
         let ends = |name: &str, ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
         let weights = [".safetensors", ".bin", ".pth", ".pt"];
         let consolidated = |name: &str| name.starts_with("consolidated") && ends(name, &weights);
         if let Some(file) = named(&consolidated) {
-            return Self::Consolidated { file: file.clone() };
+            // Of several formats, that which is read is the one that lacks something.
+            let others: Vec<_> = names.iter().filter(|name| !consolidated(name)).cloned().collect();
+            return shards(&others).unwrap_or_else(|| Self::Consolidated { file: file.clone() });
+        }
+        if let Some(shards) = shards(names) {
+            return shards;
         }
         let adapter = |name: &str| name.starts_with("adapter_model") && ends(name, &weights);
         if let Some(file) = named(&adapter) {
@@ -207,6 +209,11 @@ mod tests {
                 &["consolidated.00.pth", "tokenizer.model"],
                 "has its weights only as `consolidated.00.pth`, the format of Mistral's or Meta's \
                  own code",
+            ),
+            (
+                &["consolidated-00001-of-00002.safetensors", "consolidated.safetensors.index.json"],
+                "has its weights only as `consolidated-00001-of-00002.safetensors`, the format of \
+                 Mistral's or Meta's own code",
             ),
             (
                 &["adapter_config.json", "adapter_model.safetensors"],

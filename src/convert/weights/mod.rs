@@ -129,8 +129,9 @@ pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsEr
     let Some(architecture) = Architecture::find(&model_type) else {
         return Err(WeightsError::UnknownArchitecture { path, model_type });
     };
-    let mapping =
-        architecture.mapping(&config).map_err(|source| WeightsError::Config { path, source })?;
+    let wrong = |source| WeightsError::Config { path: path.clone(), source };
+    config.refuse_left_out(&model_type).map_err(wrong)?;
+    let mapping = architecture.mapping(&config).map_err(wrong)?;
     let checkpoint = Checkpoint::open(request.checkpoint)?;
     let plan = Plan::make(&checkpoint, &mapping, request.quantization)?;
     let head = TiedHead::find(&checkpoint, &mapping, request.cancel)?;
