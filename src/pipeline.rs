@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub use self::answer::{Shown, Tried, TryRequest, answer};
+pub use self::answer::{Shown, Trial, Tried, TryRequest, answer};
 pub use self::check::check;
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 pub use self::lock::lock;
@@ -51,7 +51,7 @@ use crate::io::process::Cancel;
 use crate::library::kernels::Gate;
 use crate::library::package::{LibrarySource, check_prepared, source, with_libraries};
 use crate::library::{Anatomy, Linked, write_archive};
-use crate::manifest::{InputFile, Manifest, StageRecord};
+use crate::manifest::{AnswerRecord, InputFile, Manifest, StageRecord};
 use crate::model::{
     Artifact, CheckKernels, Device, Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName,
     LinkMode, MacabiArch, MetalChoice, ModelId, PackageConfig, Target,
@@ -110,6 +110,8 @@ pub struct BuildRequest {
     pub check_kernels: CheckKernels,
     /// How long one compilation may take.
     pub compile_limit: Duration,
+    /// What its bundled models are asked; none if they are not tried.
+    pub trial: Option<Trial>,
 }
 
 /// A plan, and what was read to make it.
@@ -122,6 +124,8 @@ struct Planned {
     store: Store,
     toolchain: Option<Toolchain>,
     binding: Option<binding::Prepared>,
+    /// What the models answered that were tried.
+    answers: BTreeMap<ModelId, AnswerRecord>,
 }
 
 /// Says what [`build`] would do.
@@ -163,6 +167,10 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     let had = compile::compile(&request.libraries(&planned, &gate), ui, cancel)?;
     compile::check_stored(&gate, &planned.store, had.values().map(|had| &had.stored))?;
     clock.lap("compile");
+    if let Some(trial) = &request.trial {
+        planned.answers = answer::of_package(request, trial, &planned, ui, cancel)?;
+        clock.lap("try");
+    }
     link_and_assemble(request, &planned, &had, clock, ui, cancel)
 }
 
@@ -339,7 +347,8 @@ fn make_plan(
     let name = request.package_config.file_name().unwrap_or(config::FILE_NAME).to_owned();
     let digest = Digest::of(checked.text().as_bytes());
     let config = InputFile { name, digest };
-    Ok(Planned { plan, config, checked, models, conversions, store, toolchain, binding })
+    let answers = BTreeMap::new();
+    Ok(Planned { plan, config, checked, models, conversions, store, toolchain, binding, answers })
 }
 
 /// Reads and checks the config; shows its diagnostics; leaves the models of `--only`.
@@ -468,7 +477,8 @@ fn assemble(
 
     let anatomy = Anatomy::of(linked);
     let models = &planned.models.files;
-    let package = RecordedPackage { plan, config: &planned.config, models };
+    let (config, answers) = (&planned.config, &planned.answers);
+    let package = RecordedPackage { plan, config, models, answers };
     let mut manifest = record::manifest(&package, sources, linked, &anatomy, clock.stages);
     raised.write(planned, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {

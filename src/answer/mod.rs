@@ -9,7 +9,6 @@
 mod conversation;
 mod driver;
 mod error;
-mod expectation;
 mod link;
 mod markers;
 mod not_numbers;
@@ -18,9 +17,10 @@ mod tokens;
 mod verdict;
 
 pub use error::AnswerError;
-pub use expectation::{Expectation, ExpectationError};
 pub use run::{Prepared, Run, prepare, run};
 pub use verdict::Verdict;
+
+use crate::model::{Expectation, TrySettings};
 
 /// What is asked where nobody says anything else.
 pub const PROMPT: &str = "What is the capital of France?";
@@ -45,14 +45,14 @@ pub struct Question {
     pub must_stop: bool,
 }
 
-impl Default for Question {
-    fn default() -> Self {
+impl From<TrySettings> for Question {
+    fn from(settings: TrySettings) -> Self {
         Self {
-            prompt: PROMPT.to_owned(),
-            tokens: TOKENS,
-            max_perplexity: None,
-            expect: Vec::new(),
-            must_stop: false,
+            prompt: settings.prompt.unwrap_or_else(|| PROMPT.to_owned()),
+            tokens: settings.tokens.unwrap_or(TOKENS),
+            max_perplexity: settings.max_perplexity,
+            expect: settings.expect,
+            must_stop: settings.must_stop.unwrap_or(false),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::breakdown::{largest_kernels, largest_tensors};
 use crate::library::package::LibrarySource;
 use crate::library::{self, Anatomy, Linked};
 use crate::manifest::{
-    InputFile, LibraryOrigin, LibraryRecord, LibrarySizes, Manifest, MemoryRecord, ModelRecord,
-    ModelSizes, StageRecord,
+    AnswerRecord, InputFile, LibraryOrigin, LibraryRecord, LibrarySizes, Manifest, MemoryRecord,
+    ModelRecord, ModelSizes, StageRecord,
 };
 use crate::model::{ChatConfig, Digest, FileRole, ModelFiles, ModelId};
 use crate::plan::{Plan, PlannedModel};
@@ -20,6 +20,8 @@ pub(crate) struct RecordedPackage<'a> {
     pub(crate) config: &'a InputFile,
     /// The models' files.
     pub(crate) models: &'a BTreeMap<ModelId, ModelFiles>,
+    /// What the models answered that were tried.
+    pub(crate) answers: &'a BTreeMap<ModelId, AnswerRecord>,
 }
 
 /// The manifest but for the files of the package, which are not all made yet, and duplicates
@@ -86,7 +88,7 @@ fn model_record(
         },
         estimated_vram_bytes: model.estimated_vram_bytes,
         memory: memory_of(package.models, model, linked),
-        answer: None,
+        answer: package.answers.get(&model.model_id).cloned(),
         largest_tensors: files.map_or_else(Vec::new, |files| largest_tensors(&files.tensor_cache)),
     }
 }

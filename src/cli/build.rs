@@ -12,8 +12,8 @@ use super::{Context, Format, outputs};
 use crate::compile::MlcCompiler;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::model::{LinkMode, PackageName};
-use crate::pipeline::{self, BuildRequest};
+use crate::model::{LinkMode, PackageName, TrySettings};
+use crate::pipeline::{self, BuildRequest, Trial};
 use crate::report;
 
 pub(super) const DEFAULT_TIMEOUT: NonZeroU64 =
@@ -52,6 +52,16 @@ pub(super) struct BuildArgs {
         value_parser = at_least_one::<NonZeroU64>
     )]
     compile_timeout: NonZeroU64,
+    /// Have every bundled model answer before anything is made, as `mlc-package try` does; what is
+    /// asked is in mlc-package.yml, which may ask for this itself
+    #[arg(long = "try", conflicts_with_all = ["dry_run", "libs_only"])]
+    trial: bool,
+    /// Leave out what `try` in mlc-package.yml asks for
+    #[arg(long, conflicts_with = "trial")]
+    no_try: bool,
+    /// End a model that takes longer to load and answer [default: that of mlc-package.yml]
+    #[arg(long, value_name = "SECONDS", value_parser = at_least_one::<NonZeroU64>)]
+    try_seconds: Option<NonZeroU64>,
     /// Compile what is not cached, and make no dist/
     #[arg(long, conflicts_with = "dry_run")]
     libs_only: bool,
@@ -137,8 +147,18 @@ impl BuildArgs {
             };
             return super::plan::print(&plan, format, name, context);
         }
+        let given = self.trial.then(TrySettings::default);
+        let trial = task.trial.or(given).filter(|_| !self.no_try);
         let request = BuildRequest {
             package,
+            trial: trial.map(|settings| Trial {
+                device: settings.device.unwrap_or_default(),
+                limit: match self.try_seconds {
+                    Some(seconds) => Some(Duration::from_secs(seconds.get())),
+                    None => settings.seconds.map(|seconds| Duration::from_secs(seconds.into())),
+                },
+                question: settings.into(),
+            }),
             jobs: self.jobs.unwrap_or_else(default_jobs),
             link_mode: self.link_mode.into(),
             fix_vram: self.fix_vram,

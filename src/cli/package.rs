@@ -180,8 +180,8 @@ impl ModelsArgs {
             artifact: None,
             environment,
         };
-        let check_kernels = chosen.check_kernels;
-        Ok(Task { name: chosen.name, request, check_kernels, others: chosen.others })
+        let (check_kernels, trial) = (chosen.check_kernels, chosen.trial);
+        Ok(Task { name: chosen.name, request, check_kernels, trial, others: chosen.others })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::config::project::FILE_NAME;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::model::{
-    ArtifactSettings, CheckKernels, MetalChoice, PackageName, Project, ProjectPackage,
+    ArtifactSettings, CheckKernels, MetalChoice, PackageName, Project, ProjectPackage, TrySettings,
 };
 use crate::pipeline::{self, PackageRequest};
 use crate::ui::Ui;
@@ -45,6 +45,8 @@ pub(super) struct Chosen {
     pub(super) slices: Vec<(PackageName, Utf8PathBuf)>,
     /// The tag of the project's releases.
     pub(super) tag: Option<String>,
+    /// What the file has its models asked.
+    pub(super) trial: Option<TrySettings>,
     /// The other configs of the project.
     pub(super) others: Vec<Utf8PathBuf>,
 }
@@ -97,6 +99,7 @@ impl Chosen {
             artifact: ArtifactSettings::default(),
             slices: Vec::new(),
             tag: None,
+            trial: None,
             others: Vec::new(),
         }
     }
@@ -116,6 +119,7 @@ impl Chosen {
             artifact: package.artifact.clone(),
             slices,
             tag: project.publish.tag.as_ref().map(|tag| tag.as_str().to_owned()),
+            trial: package.trial.clone(),
             others: others.map(|other| other.config.clone()).collect(),
         }
     }
@@ -143,6 +147,8 @@ pub(super) struct Task {
     pub(super) name: Option<PackageName>,
     pub(super) request: PackageRequest,
     pub(super) check_kernels: Option<CheckKernels>,
+    /// What the file has its models asked when it is built.
+    pub(super) trial: Option<TrySettings>,
     /// The other configs of the project.
     pub(super) others: Vec<Utf8PathBuf>,
 }

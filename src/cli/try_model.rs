@@ -2,18 +2,18 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
 
 use super::build::{DEFAULT_TIMEOUT, at_least_one};
 use super::package::{choice, default_cache_dir};
 use super::{Context, Format};
-use crate::answer::{self, Expectation, Question};
+use crate::answer::{self, Question};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
-use crate::model::{JitPolicy, OptFlags, Target, visible, without_command};
-use crate::pipeline::{self, Shown, Tried, TryRequest};
+use crate::model::{Expectation, JitPolicy, OptFlags, TryDevice, visible, without_command};
+use crate::pipeline::{self, Shown, Trial, Tried, TryRequest};
 
 /// A line of an answer longer than this, in characters, is cut.
 const LONGEST: usize = 10_000;
@@ -25,9 +25,9 @@ pub(super) struct TryArgs {
     model: Utf8PathBuf,
     #[command(flatten)]
     question: QuestionArgs,
-    /// Where it runs
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: DeviceArg,
+    /// Where it runs: cpu, metal, vulkan or cuda
+    #[arg(long, value_name = "DEVICE", default_value_t)]
+    device: TryDevice,
     /// End a model that takes longer to load and answer [default: none does]
     #[arg(long, value_name = "SECONDS", value_parser = at_least_one::<NonZeroU64>)]
     seconds: Option<NonZeroU64>,
@@ -74,27 +74,6 @@ struct QuestionArgs {
     /// if that is less]
     #[arg(long, value_name = "N", value_parser = perplexity)]
     max_perplexity: Option<f64>,
-}
-
-/// Where a model can be run.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DeviceArg {
-    Cpu,
-    Metal,
-    Vulkan,
-    Cuda,
-}
-
-impl DeviceArg {
-    /// The name that compiler and runtime both know.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::Metal => "metal",
-            Self::Vulkan => "vulkan",
-            Self::Cuda => "cuda",
-        }
-    }
 }
 
 fn at_least_one_token(text: &str) -> Result<u32, &'static str> {
@@ -157,15 +136,12 @@ impl TryArgs {
     fn request(self) -> Result<TryRequest, Error> {
         let environment = Environment::current()?;
         let QuestionArgs { prompt, tokens, expect, must_stop, max_perplexity } = self.question;
-        let kind = self.device.name();
-        let device: Target = kind.parse().map_err(|error: crate::model::TargetError| {
-            Error::Usage { message: error.to_string(), help: None }
-        })?;
         Ok(TryRequest {
-            question: Question { prompt, tokens, max_perplexity, expect, must_stop },
-            device,
-            kind: kind.to_owned(),
-            limit: self.seconds.map(|seconds| Duration::from_secs(seconds.get())),
+            trial: Trial {
+                question: Question { prompt, tokens, max_perplexity, expect, must_stop },
+                device: self.device,
+                limit: self.seconds.map(|seconds| Duration::from_secs(seconds.get())),
+            },
             opt: self.opt,
             cache_dir: match &self.cache_dir {
                 Some(dir) => environment.directory.join(dir),

@@ -125,6 +125,8 @@ codes! {
     InvalidBudget, "invalid-budget", Error;
     /// A word that is none of the choices.
     InvalidChoice, "invalid-choice", Error;
+    /// What `try` asks for cannot be asked.
+    InvalidTry, "invalid-try", Error;
     /// `tag` is no tag's name.
     InvalidTag, "invalid-tag", Error;
     /// A model, or its package, is larger than its budget allows. A warning where that is all the

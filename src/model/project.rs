@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::{UnknownChoice, choose};
 use super::{
-    ArtifactSettings, Budget, Budgets, CheckKernels, MetalChoice, ModelId, PackageBudgets, Revision,
+    ArtifactSettings, Budget, Budgets, CheckKernels, MetalChoice, ModelId, PackageBudgets,
+    Revision, TrySettings,
 };
 
 /// A `mlc-package.yml` that has passed every check of `config::project`.
@@ -40,6 +41,8 @@ pub struct ProjectPackage {
     pub check_kernels: Option<CheckKernels>,
     /// What is made for apps to depend on.
     pub artifact: ArtifactSettings,
+    /// What its models are asked when it is built; none if they are not tried.
+    pub trial: Option<TrySettings>,
     /// Its own limits.
     pub budget: Budget,
     /// The limits of its models that are named.

@@ -185,6 +185,12 @@ impl From<Target> for String {
     }
 }
 
+impl From<super::TryDevice> for Target {
+    fn from(device: super::TryDevice) -> Self {
+        Self(device.as_str().to_owned())
+    }
+}
+
 impl From<Device> for Target {
     fn from(device: Device) -> Self {
         Self(device.as_str().to_owned())

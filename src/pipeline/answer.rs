@@ -1,10 +1,12 @@
 //! Trying models: for each, a library for this machine out of the store, then the answer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
+use super::{BuildRequest, Planned};
 use crate::answer::{self, AnswerError, Prepared, Question, Run, Verdict};
 use crate::compile::single::{CompileOneRequest, HadOne, have_one};
 use crate::error::Error;
@@ -16,21 +18,26 @@ use crate::io::process::Cancel;
 use crate::manifest::{self, AnswerRecord, Manifest};
 use crate::model::{
     ChatConfig, CheckKernels, JitPolicy, LibraryFormat, MacabiArch, MetalChoice, ModelFiles,
-    OptFlags, Target,
+    ModelId, OptFlags, TryDevice,
 };
 use crate::ui::Ui;
 
-/// What is tried, and how.
-#[derive(Debug)]
-pub struct TryRequest {
+/// What is asked of models, and where they run.
+#[derive(Clone, Debug)]
+pub struct Trial {
     /// What is asked.
     pub question: Question,
     /// What the library is compiled for, and run on.
-    pub device: Target,
-    /// The device's name for TVM.
-    pub kind: String,
+    pub device: TryDevice,
     /// How long loading and running a model may take; for ever if none.
     pub limit: Option<Duration>,
+}
+
+/// A trial, and what it is made with.
+#[derive(Debug)]
+pub struct TryRequest {
+    /// What is tried.
+    pub trial: Trial,
     /// Optimization flags.
     pub opt: OptFlags,
     /// The cache of compiled libraries.
@@ -124,6 +131,47 @@ fn models(path: &Utf8Path, ui: &Ui) -> Result<Vec<(String, Utf8PathBuf)>, Error>
     Ok(found)
 }
 
+/// Tries the bundled models of a package that is being built. All of them, before the first that
+/// does not answer as it must is an error.
+pub(super) fn of_package(
+    request: &BuildRequest,
+    trial: &Trial,
+    planned: &Planned,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<BTreeMap<ModelId, AnswerRecord>, Error> {
+    let package = &request.package;
+    let mut answers = BTreeMap::new();
+    let mut bad = Vec::new();
+    for model in &planned.plan.models {
+        let name = model.model_id.as_str();
+        let files = planned.models.files.get(&model.model_id);
+        let Some(files) = files.filter(|_| model.bundle.is_some()) else {
+            ui.status("Not tried", &format!("{name}, whose weights the app downloads"));
+            continue;
+        };
+        let trying = TryRequest {
+            trial: trial.clone(),
+            opt: model.overrides.opt(),
+            cache_dir: package.cache_dir.clone(),
+            python: package.python.clone(),
+            policy: package.policy,
+            compile_limit: request.compile_limit,
+            environment: package.environment.clone(),
+        };
+        let fields = model.overrides.set_fields().map(|(name, value)| format!("{name}={value}"));
+        let overrides = fields.collect::<Vec<_>>().join(";");
+        let tried = one(&trying, name, files, &overrides, ui, cancel, &mut |_| Ok(()))?;
+        ui.status("Answered", &format!("{name}: {:?}", tried.answer.text));
+        ui.status("", &format!("{name}: {}", tried.answer.summary()));
+        if !tried.verdict.is_good() {
+            bad.push((tried.model, tried.verdict));
+        }
+        answers.insert(model.model_id.clone(), tried.answer);
+    }
+    if bad.is_empty() { Ok(answers) } else { Err(Error::Verdict(bad)) }
+}
+
 /// Tries one model. `overrides` is what the compiler is told beside its config.
 pub(super) fn one(
     request: &TryRequest,
@@ -136,12 +184,14 @@ pub(super) fn one(
 ) -> Result<Tried, Error> {
     let of_model =
         |source: AnswerError| Error::Answer { model: name.to_owned(), source: Box::new(source) };
-    let prepared: Prepared<'_> = answer::prepare(files, &request.question).map_err(of_model)?;
-    ui.status("Trying", &format!("{name}: {}", prepared.cost(&request.kind)));
-    let format = format_for(&request.device);
+    let prepared: Prepared<'_> =
+        answer::prepare(files, &request.trial.question).map_err(of_model)?;
+    let device = request.trial.device;
+    ui.status("Trying", &format!("{name}: {}", prepared.cost(device.as_str())));
+    let format = format_for(device);
     let compile = CompileOneRequest {
         model: files.chat_config_path(),
-        target: request.device.clone(),
+        target: device.into(),
         host: None,
         enable_subgroups: false,
         format,
@@ -163,10 +213,10 @@ pub(super) fn one(
         python: &toolchain.python,
         environment: &request.environment,
         cache_dir: &request.cache_dir,
-        device: &request.kind,
+        device: device.as_str(),
         library: &stored.library,
         format,
-        limit: request.limit,
+        limit: request.trial.limit,
     };
     let answered = answer::run(prepared, &run, cancel, &mut |text| show(&Shown::Text(text)));
     let (answer, verdict) = answered.map_err(of_model)?;
@@ -178,9 +228,9 @@ pub(super) fn one(
 }
 
 /// Objects for a processor, since every compiler writes them; what has kernels, as upstream's `.so`.
-fn format_for(device: &Target) -> LibraryFormat {
+fn format_for(device: TryDevice) -> LibraryFormat {
     match device {
-        device if device.is("cpu") => LibraryFormat::Tar,
+        TryDevice::Cpu => LibraryFormat::Tar,
         _ if cfg!(target_os = "macos") => LibraryFormat::Dylib,
         _ => LibraryFormat::So,
     }

@@ -13,7 +13,12 @@ pub(super) fn visible(name: &str) -> String {
 /// The name as a code span of GitHub's Markdown: nothing in it is markup, a link or a mention.
 /// `|` ends a cell of a table even there, so that a broken bar stands for it.
 pub(super) fn code(name: &str) -> String {
-    let shown = visible(name).replace('|', "¦");
+    code_up_to(name, MOST)
+}
+
+/// The same of a text that may be longer.
+pub(super) fn code_up_to(text: &str, most: usize) -> String {
+    let shown = model::visible(text, most).replace('|', "¦");
     let longest = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     match shown.starts_with(['`', ' ']) || shown.ends_with(['`', ' ']) || shown.is_empty() {

@@ -13,6 +13,8 @@ use crate::model::{ByteSize, without_command};
 
 /// More rows than this are for the other formats.
 const MOST_ROWS: usize = 20;
+/// More of an answer than this, in characters, is not for a report.
+pub(super) const ANSWER: usize = 300;
 
 /// Writes the report for people at a terminal.
 pub fn write_report(out: &mut dyn Write, report: &SizeReport) -> io::Result<()> {
@@ -91,6 +93,7 @@ fn write_package(
     if unchanged > 0 {
         writeln!(out, "\n  {} about as before", count(unchanged, "model", "models"))?;
     }
+    write_answers(out, package)?;
     write_inputs(out, package)?;
     write_duplicates(out, &package.duplicates)
 }
@@ -125,6 +128,23 @@ fn write_models(out: &mut dyn Write, table: &ModelTable<'_>) -> io::Result<()> {
 
 fn word(column: Column) -> &'static str {
     if column == Column::Ram { "needed" } else { "declared" }
+}
+
+/// What models answered that were tried.
+fn write_answers(out: &mut dyn Write, package: &PackageReport) -> io::Result<()> {
+    let tried = || package.models.iter().filter_map(|model| Some((model, model.answer.as_ref()?)));
+    if tried().next().is_some() {
+        writeln!(out, "\n  answers")?;
+    }
+    for (model, answer) in tried().take(MOST_ROWS) {
+        let id = visible(model.model_id.as_str());
+        let line = format!("{id}, perplexity {}", answer.perplexity());
+        writeln!(out, "    {}", without_command(&line))?;
+        for (who, text) in [("asked", &answer.now.prompt), ("answered", &answer.now.text)] {
+            writeln!(out, "      {who:<8} {}", visible_line(&model::visible(text, ANSWER)))?;
+        }
+    }
+    others(out, tried().count().saturating_sub(MOST_ROWS), "    ")
 }
 
 fn write_inputs(out: &mut dyn Write, package: &PackageReport) -> io::Result<()> {

@@ -4,8 +4,8 @@
 use std::fmt::{self, Write as _};
 
 use super::count;
-use super::foreign::code;
-use super::human::{describe, in_brackets, short};
+use super::foreign::{code, code_up_to};
+use super::human::{ANSWER, describe, in_brackets, short};
 use super::measured::Measured;
 use super::size::{LinkedBy, ModelReport, PackageReport, SizeReport};
 use super::table::{self, Mark, ModelTable};
@@ -65,6 +65,7 @@ fn write_body(out: &mut String, report: &SizeReport, room: Room) -> fmt::Result 
         if room.details > 0 {
             write_unchanged(out, package, room)?;
             write_parts(out, package, room)?;
+            write_answers(out, package, room)?;
             write_inputs(out, package, room)?;
         }
     }
@@ -227,6 +228,28 @@ fn write_largest<'r>(
         writeln!(out, "- {} {name} of {owner}", ByteSize(part.bytes))?;
     }
     Ok(())
+}
+
+fn write_answers(out: &mut String, package: &PackageReport, room: Room) -> fmt::Result {
+    let tried = || package.models.iter().filter_map(|model| Some((model, model.answer.as_ref()?)));
+    if tried().next().is_none() {
+        return Ok(());
+    }
+    open(out, "What the models answered")?;
+    out.push_str("| Model | Asked | Answered | Perplexity |\n|:--|:--|:--|--:|\n");
+    for (model, answer) in tried().take(room.details) {
+        let cell = |text: &str| code_up_to(text, ANSWER);
+        writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            code(model.model_id.as_str()),
+            cell(&answer.now.prompt),
+            cell(&answer.now.text),
+            answer.perplexity()
+        )?;
+    }
+    write_others(out, tried().count().saturating_sub(room.details), "\n")?;
+    close(out)
 }
 
 fn write_inputs(out: &mut String, package: &PackageReport, room: Room) -> fmt::Result {

@@ -6,7 +6,10 @@ use super::budget::{self, OverLimit};
 use super::inputs::{self, InputChange};
 use super::measured::Measured;
 use super::parts::{self, ModelParts};
-use crate::manifest::{DuplicateRecord, LibraryRecord, Manifest, ModelRecord, PartRecord};
+use crate::manifest::{
+    AnswerRecord, DuplicateRecord, LibraryRecord, Manifest, ModelRecord, PartRecord,
+    shown_perplexity,
+};
 use crate::model::{Device, LibraryName, Measure, Metal, ModelId, PackageBudgets};
 
 /// One package to report on.
@@ -189,6 +192,9 @@ pub struct ModelReport {
     /// Where its bytes are; none for a removed model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<ModelParts>,
+    /// What it answered, where it was tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<AnswerReport>,
     /// Its largest tensors, largest first.
     pub largest_tensors: Vec<PartRecord>,
     /// The library that it loads.
@@ -196,6 +202,33 @@ pub struct ModelReport {
     /// The limit it is nearest to, or farthest beyond.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<budget::Use>,
+}
+
+/// What a model was asked, what it answered, and the perplexity of the baseline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AnswerReport {
+    /// Now.
+    #[serde(flatten)]
+    pub now: AnswerRecord,
+    /// The baseline's perplexity, where it was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub perplexity_before: Option<f64>,
+}
+
+impl AnswerReport {
+    fn new(now: &AnswerRecord, before: Option<&AnswerRecord>) -> Self {
+        Self { now: now.clone(), perplexity_before: before.map(|before| before.perplexity) }
+    }
+
+    /// The perplexity, and how it changed where that shows in a percent.
+    pub fn perplexity(&self) -> String {
+        let now = shown_perplexity(self.now.perplexity);
+        let before = self.perplexity_before.filter(|before| *before > 0.0);
+        match before.map(|before| (self.now.perplexity / before - 1.0) * 100.0) {
+            Some(change) if change.abs() >= 1.0 => format!("{now} ({change:+.0} %)"),
+            _ => now,
+        }
+    }
 }
 
 /// One library.
@@ -377,6 +410,9 @@ impl ModelReport {
             ram_computed: model.memory.is_some(),
             ram_declared: model.estimated_vram_bytes,
             parts: Some(ModelParts::of(manifest, model)),
+            answer: model.answer.as_ref().map(|answer| {
+                AnswerReport::new(answer, was.and_then(|(_, was)| was.answer.as_ref()))
+            }),
             largest_tensors: model.largest_tensors.clone(),
             model_lib: model.model_lib.clone(),
             budget: None,
@@ -397,6 +433,7 @@ impl ModelReport {
             ram_computed: model.memory.is_some(),
             ram_declared: model.estimated_vram_bytes,
             parts: None,
+            answer: None,
             largest_tensors: Vec::new(),
             model_lib: model.model_lib.clone(),
             budget: None,

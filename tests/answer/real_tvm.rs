@@ -333,3 +333,71 @@ fn the_tiny_llama_says_what_numpy_says() {
     let told = model.bad(21, &["--tokens", "1"]);
     assert!(told.contains(", and its limit 384: "), "{told}");
 }
+
+/// A package for android with the model, and what its `mlc-package.yml` asks for.
+fn package(model: &Model, asks: &Value) -> Utf8PathBuf {
+    let root = model.dir.parent().unwrap().to_owned();
+    let config = json!({"device": "android", "model_list": [{
+        "model": "model", "model_id": "tiny", "bundle_weight": true,
+        "estimated_vram_bytes": 100_000_000,
+    }]});
+    fs_err::write(root.join("mlc-package-config.json"), config.to_string()).unwrap();
+    let mut package = json!({"name": "android", "config": "mlc-package-config.json"});
+    package["try"] = asks.clone();
+    let project = json!({"packages": [package]});
+    fs_err::write(root.join("mlc-package.yml"), project.to_string()).unwrap();
+    root
+}
+
+fn call(root: &Utf8Path, arguments: &[&str]) -> assert_cmd::Command {
+    let mut command = assert_cmd::cargo::cargo_bin_cmd!("mlc-package");
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("HOME", cache())
+        .env("PYTHONPATH", format!("{TINY}/compiler"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("MLC_PACKAGE_PYTHON", python())
+        .env("MLC_PACKAGE_CACHE_DIR", cache())
+        .current_dir(root);
+    command
+}
+
+#[test]
+#[ignore = "needs target/venv: make test"]
+fn a_model_that_does_not_answer_leaves_dist_as_it_was() {
+    // Its weights are random: what it says has no meaning, but it says something.
+    let model = Model::of(&format!("{TINY}/models/tiny-llama-q4f16_1"));
+    let asks = |expect: &str| json!({"expect": [expect], "tokens": 3, "max-perplexity": 10_000, "seconds": 3600});
+    let root = package(&model, &asks("/./"));
+    let build = ["build", "--no-binding", "--format", "json"];
+    let run = call(&root, &build).assert().success();
+    let manifest: Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    let answer = &manifest["models"][0]["answer"];
+    assert_eq!(answer["prompt"], "What is the capital of France?", "{answer}");
+    assert_eq!((&answer["tokens"], &answer["end"]), (&json!(3), &json!("length")));
+    let stages = manifest["stages"].as_array().unwrap();
+    assert!(stages.iter().any(|stage| stage["stage"] == "try"), "{manifest}");
+    let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(told.contains("Answered tiny: \""), "{told}");
+
+    let shown = call(&root, &["report", "dist"]).assert().success();
+    let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
+    assert!(shown.contains("    tiny, perplexity "), "{shown}");
+    assert!(shown.contains("      asked    What is the capital of France?\n"), "{shown}");
+    let again = call(&root, &["try", "dist", "--tokens", "1", "--max-perplexity", "10000"]);
+    let again = { again }.assert().success();
+    let said = String::from_utf8_lossy(&again.get_output().stdout).into_owned();
+    assert!(said.contains("tiny: 1 tokens without an end, perplexity "), "{said}");
+
+    let before = fs_err::read(root.join("dist/mlc-package-manifest.json")).unwrap();
+    package(&model, &asks("London"));
+    let run = call(&root, &build).assert().code(21);
+    let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(told.contains("model `tiny`: the answer does not have `London` in it"), "{told}");
+    assert_eq!(fs_err::read(root.join("dist/mlc-package-manifest.json")).unwrap(), before);
+    let run = call(&root, &[&build[..], &["--no-try"]].concat()).assert().success();
+    let manifest: Value = serde_json::from_slice(&run.get_output().stdout).unwrap();
+    assert_eq!(manifest["models"][0]["answer"], Value::Null);
+}

@@ -8,6 +8,7 @@
     reason = "what a scene needs and does not get fails the test"
 )]
 
+mod answer;
 mod call;
 mod compile_one;
 mod compiler;

@@ -8,6 +8,7 @@ mod fields;
 mod read;
 mod schema;
 mod tree;
+mod trial;
 
 use camino::Utf8Path;
 

@@ -6,10 +6,10 @@ use super::super::quote::quote_path;
 use super::super::{Code, Diagnostic, FILE_NAME, Span};
 use super::fields::Fields;
 use super::tree::Node;
-use super::{ProjectTree, artifact, budgets};
+use super::{ProjectTree, artifact, budgets, trial};
 use crate::model::{PackageName, Project, ProjectPackage, PublishSettings};
 
-const PACKAGE: [&str; 10] = [
+const PACKAGE: [&str; 11] = [
     "name",
     "config",
     "output",
@@ -19,6 +19,7 @@ const PACKAGE: [&str; 10] = [
     "artifact",
     "maven",
     "swift",
+    "try",
     "budgets",
 ];
 const PUBLISH: [&str; 7] =
@@ -132,6 +133,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
         "write `auto`, `never` or `always`",
     );
     let artifact = artifact::read(sink, &fields);
+    let trial = fields.map(sink, "try").map(|fields| trial::read(sink, &fields));
     let budgets = fields.map(sink, "budgets");
     let (budget, model_budgets) = match &budgets {
         Some(fields) => budgets::of_package(sink, fields),
@@ -169,6 +171,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
             metal: metal.map(|at| at.value),
             check_kernels: check_kernels.map(|at| at.value),
             artifact: artifact.value,
+            trial,
             budget,
             model_budgets,
         },

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 
 use super::super::schema::{MODEL_ID, NO_REVISION, REVISION, render};
-use crate::model::{ArchiveCompression, ArtifactKind, CheckKernels, CommentPolicy, MetalChoice};
+use crate::model::{
+    ArchiveCompression, ArtifactKind, CheckKernels, CommentPolicy, MetalChoice, TryDevice,
+};
 
 /// The text of `schema/mlc-package.schema.json`.
 pub fn schema() -> String {
@@ -22,6 +24,9 @@ const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 
 /// A size, as `ByteSize` reads it.
 const SIZE: &str = r"^[0-9]+(?:\.[0-9]{1,6})? ?(?:B|[KMGTP]iB|[kKMGTP]B)$";
+
+/// What an answer must have in it: neither nothing, nor a regular expression of nothing.
+const EXPECTATION: &str = r"^(?:[^/][\s\S]*|/|/[\s\S]*[^/]|/[\s\S]+/)$";
 
 /// A path below the project's root: not absolute, with `/` between its parts.
 const PATH: &str = r"^[^/\\\x00-\x1f\x7f-\x9f][^\\\x00-\x1f\x7f-\x9f]*$";
@@ -94,6 +99,9 @@ struct Package {
     maven: Option<Maven>,
     /// How the Swift package is named.
     swift: Option<Swift>,
+    /// What its bundled models are asked when it is built. They must answer, or nothing is built.
+    #[serde(rename = "try")]
+    trial: Option<Try>,
     /// Its own limits, each measure in place of the general one.
     budgets: Option<PackageBudgets>,
 }
@@ -148,6 +156,40 @@ struct Swift {
     #[serde(default)]
     #[schemars(inner(regex(pattern = NAME)))]
     slices: Vec<String>,
+}
+
+/// What a package's models are asked.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Try {
+    /// What is asked; by default for the capital of France.
+    #[schemars(regex(pattern = r"\S"))]
+    prompt: Option<String>,
+    /// The most tokens of the answer.
+    #[serde(default = "forty")]
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
+    tokens: u32,
+    /// What the answer must have in it: texts, and regular expressions between slashes.
+    #[schemars(inner(regex(pattern = EXPECTATION)))]
+    expect: Option<Vec<String>>,
+    /// Whether the model must end its answer by itself.
+    #[serde(default)]
+    must_stop: bool,
+    /// The limit of the perplexity of a text of ours; 1000 if absent, or the size of the vocabulary
+    /// if that is less.
+    #[schemars(range(min = 1))]
+    max_perplexity: Option<f64>,
+    /// Where the models run.
+    #[serde(default)]
+    device: TryDevice,
+    /// How many seconds loading and running a model may take; any number if absent.
+    #[schemars(range(min = 1, max = 4_294_967_295_u32))]
+    seconds: Option<u32>,
+}
+
+fn forty() -> u32 {
+    40
 }
 
 /// The limits of sizes.

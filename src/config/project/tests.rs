@@ -7,7 +7,7 @@ use super::super::{Checked, Code, render};
 use super::{ProjectTree, check};
 use crate::model::{
     ArchiveCompression, ArtifactKind, ArtifactSettings, ByteSize, CommentPolicy, Measure, ModelId,
-    Project, PublishSettings,
+    Project, PublishSettings, TryDevice,
 };
 
 /// Everything is there, but for what is called `missing`; what is called `link` leads out. Of the
@@ -51,6 +51,14 @@ packages:
     source-dir: third_party/mlc-llm
     artifact: aar
     maven: { group: com.example, artifact: models, version: 1.2.0, weights: false }
+    try:
+      prompt: What is the capital of France?
+      tokens: 12
+      expect: [Paris, "/^The|It/"]
+      must-stop: true
+      max-perplexity: 60.5
+      device: vulkan
+      seconds: 600
     budgets:
       shipped: { fail: { max: 60MiB } }
       models:
@@ -95,6 +103,11 @@ fn all_that_a_project_can_say_is_read() {
     assert_eq!(android.source_dir.as_deref(), Some(Utf8Path::new("third_party/mlc-llm")));
     assert_eq!(ios.config, "ios/mlc-package-config.json");
     assert_eq!(ios.output, "build/ios");
+    let asked = android.trial.as_ref().unwrap();
+    assert_eq!((asked.tokens, asked.seconds, asked.must_stop), (Some(12), Some(600), Some(true)));
+    assert_eq!((asked.max_perplexity, asked.device), (Some(60.5), Some(TryDevice::Vulkan)));
+    assert!(asked.expect.iter().all(|each| each.is_met_by("It is Paris.")));
+    assert_eq!(ios.trial, None);
     let of_android = project.budgets_of(Some(android));
     let of_ios = project.budgets_of(Some(ios));
     assert_eq!(of_android.package.shipped.fail.max, Some(ByteSize(60 << 20)));
@@ -155,6 +168,12 @@ fn problems_are_shown_at_their_lines() {
              a/c.json\n    budgets:\n      models:\n        a/b: { ram: { fail: { max: 2G } } \
              }\n",
         ),
+        (
+            "try",
+            "packages:\n  - name: a\n    config: a/c.json\n    try:\n      prompt: ' '\n      tokens: \
+             0\n      seconds: 1.5\n      max-perplexity: low\n      expect: ['', //, '/(/', 7]\n      \
+             device: npu\n      must_stop: true\n",
+        ),
         ("twice", "publish: {}\nbudgets: {}\npublish:\n  draft: true\n"),
         ("syntax", "packages:\n  - name: a\n   config: b\n"),
         ("unclosed", "publish: { draft: true\n"),
@@ -204,6 +223,7 @@ pub(in super::super) const OF_PROJECTS: &[Code] = &[
     Code::InvalidBudget,
     Code::InvalidChoice,
     Code::InvalidTag,
+    Code::InvalidTry,
     Code::UnknownModel,
 ];
 
@@ -308,6 +328,22 @@ mod schema {
             ("tags", json!("v1"), json!("v1")),
         ] {
             values.extend([good, bad].map(|value| json!({"publish": {field: value}})));
+        }
+        for (field, good, bad) in [
+            ("prompt", json!("Hi?"), json!(" ")),
+            ("tokens", json!(1), json!(0)),
+            ("tokens", json!(4_294_967_295_u32), json!(1.5)),
+            ("seconds", json!(600), json!("600")),
+            ("seconds", json!(7), json!(4_294_967_296_u64)),
+            ("max-perplexity", json!(1.5), json!(0.5)),
+            ("must-stop", json!(false), json!("no")),
+            ("device", json!("metal"), json!("npu")),
+            ("expect", json!(["Paris", "/Paris|paris/", "/"]), json!([""])),
+            ("expect", json!([]), json!(["//"])),
+            ("expect", json!(["a/", "/a"]), json!("Paris")),
+            ("tries", json!(1), json!(1)),
+        ] {
+            values.extend([good, bad].map(|value| package("try", json!({field: value}))));
         }
         values.extend([
             json!({"package": []}),

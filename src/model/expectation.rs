@@ -10,6 +10,12 @@ pub struct Expectation {
     pattern: Option<Regex>,
 }
 
+impl PartialEq for Expectation {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
 /// Why an expectation can never be met, or always is.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpectationError {

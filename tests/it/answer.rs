@@ -1,0 +1,102 @@
+//! `mlc-package try` where the compiler's Python does not do as it should. Models that answer are in
+//! `tests/answer`.
+
+use serde_json::{Value, json};
+
+use crate::scene::Scene;
+
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answer/model");
+
+/// A library of shared objects is not linked, and the stand-in compiler writes one of any device.
+fn on_vulkan<'a>(scene: &'a Scene, more: &[&str]) -> crate::call::Call<'a> {
+    scene.call(&[&["try", MODEL, "--device", "vulkan"], more].concat())
+}
+
+/// Stand-ins for the two modules that the driver imports: a library with these functions, that says
+/// this of itself.
+fn runtime(scene: &Scene, functions: &[&str], metadata: &Value) {
+    let metadata = metadata.to_string();
+    scene.write(
+        "compiler/tvm_ffi/__init__.py",
+        "class libinfo:\n    find_libtvm_ffi = staticmethod(lambda: None)\n",
+    );
+    let library = format!(
+        "class Device:\n    exist, index = True, 0\n    def dlpack_device_type(self):\n        return 1\n\
+         device = lambda name: Device()\ncpu = lambda: Device()\n\
+         def nothing(*arguments):\n    print('noise')\n\
+         class Library:\n    def __getitem__(self, name):\n\
+         \x20       if name == 'vm_load_executable':\n            return lambda: self\n\
+         \x20       if name == '_metadata':\n            return lambda: {metadata:?}\n\
+         \x20       if name in {functions:?} or name == 'vm_initialization':\n            return nothing\n\
+         \x20       raise AttributeError(name)\n\
+         load_module = lambda path: Library()\n"
+    );
+    scene.write("compiler/tvm/__init__.py", "");
+    scene.write("compiler/tvm/runtime.py", library);
+}
+
+#[test]
+fn models_with_another_state_are_told_that_they_cannot_be_tried() {
+    let scene = Scene::with_models("android", &[]);
+    scene.own_compiler();
+    let all = ["embed", "prefill", "decode", "create_tir_paged_kv_cache"];
+    let with = |name: &'static str| [&all[..], &[name]].concat();
+    let plain = json!({"model_type": "a", "quantization": "q4f16_1"});
+    let saying = |field: &str, value: Value| {
+        let mut metadata = plain.clone();
+        metadata[field] = value;
+        metadata
+    };
+    for (functions, metadata, why) in [
+        (with("image_embed"), plain.clone(), "it looks at images"),
+        (with("create_rnn_state"), plain.clone(), "a recurrent state in the place of a KV cache"),
+        (all.to_vec(), saying("kv_state_kind", "rnn_state".into()), "a recurrent state"),
+        (all.to_vec(), saying("kv_state_kind", "hybrid".into()), "a state of recurrent layers"),
+        (all.to_vec(), saying("kv_state_kind", "none".into()), "it has no state"),
+        (all.to_vec(), saying("tensor_parallel_shards", 2.into()), "divided among several devices"),
+        (all[..2].to_vec(), plain.clone(), "its library has no function `decode`"),
+    ] {
+        runtime(&scene, &functions, &metadata);
+        on_vulkan(&scene, &[])
+            .fails(2)
+            .says("model `model`: this model cannot be tried: ")
+            .says(why);
+    }
+    // What the library takes, and the model does not have.
+    runtime(&scene, &all, &plain);
+    on_vulkan(&scene, &[]).fails(13).says("the library names no parameters at all");
+}
+
+#[test]
+fn a_python_that_crashes_hangs_or_lacks_a_module_is_told_with_what_it_was_at() {
+    let scene = Scene::with_models("android", &[]);
+    scene.own_compiler();
+    let module = "compiler/tvm_ffi/__init__.py";
+    scene.write(module, "import os\nos._exit(3)\n");
+    on_vulkan(&scene, &[])
+        .fails(21)
+        .says("model `model`: Python exited with code 3 while opening the library");
+    scene.write(module, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n");
+    on_vulkan(&scene, &[]).fails(21).says("this machine may have too little memory for the model");
+    scene.write(module, "raise ImportError('libtvm_ffi.so: cannot open')\n");
+    on_vulkan(&scene, &[]).fails(21).says("ImportError: libtvm_ffi.so: cannot open");
+    scene.write(module, "import time\ntime.sleep(1000)\n");
+    on_vulkan(&scene, &["--seconds", "1"])
+        .fails(21)
+        .says("Python was not done within 1 s while opening the library")
+        .says("give it more time (--seconds)");
+    assert_eq!(scene.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn what_cannot_be_tried_is_said_before_anything_is_compiled() {
+    let scene = Scene::with_models("android", &["one"]);
+    scene
+        .call(&["try", "models/nothing"])
+        .fails(2)
+        .says("is neither a model directory nor a package");
+    scene.call(&["try", MODEL, "--expect", "/(/"]).fails(2).says("it is no regular expression");
+    scene.call(&["try", MODEL, "--tokens", "0"]).fails(2).says("at least 1");
+    scene.call(&["try", MODEL, "--device", "npu"]).fails(2).says("cpu, metal, vulkan, cuda");
+    assert!(!scene.root.join("calls").exists());
+}
