@@ -382,7 +382,7 @@ fn a_model_that_does_not_answer_leaves_dist_as_it_was() {
     let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
     assert!(told.contains("Answered tiny: \""), "{told}");
 
-    let shown = call(&root, &["report", "dist"]).assert().success();
+    let shown = call(&root, &["report"]).assert().success();
     let shown = String::from_utf8_lossy(&shown.get_output().stdout).into_owned();
     assert!(shown.contains("    tiny, perplexity "), "{shown}");
     assert!(shown.contains("      asked    What is the capital of France?\n"), "{shown}");
