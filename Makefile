@@ -1,4 +1,8 @@
-.PHONY: demo test test-container bench fuzz
+.PHONY: check demo test test-container bench fuzz
+
+# Formatting, clippy and the unit tests: what to run while working.
+check:
+	@scripts/check.sh
 
 # Builds examples/tiny for android and iphone, end to end.
 demo:

@@ -7,7 +7,8 @@ use crate::assemble::AssembleError;
 use crate::binding::BindingError;
 use crate::binding::abi::AbiError;
 use crate::binding::checks::LinkedError;
-use crate::compile::{CompileError, StoreError};
+use crate::cache::CacheError;
+use crate::compile::CompileError;
 use crate::config::ConfigError;
 use crate::config::project::ProjectError;
 use crate::convert::ConvertError;
@@ -19,10 +20,11 @@ use crate::fetch::package::ModelsError;
 use crate::library::{LibraryError, Problem};
 use crate::manifest::ManifestError;
 use crate::plan::{PlanError, Unfetched};
-use crate::publish::PublishError;
 use crate::publish::pack::PackError;
 use crate::publish::unpack::UnpackError;
+use crate::publish::{self, PublishError};
 use crate::report::HtmlError;
+use crate::store::StoreError;
 use crate::toolchain::ToolchainError;
 
 /// Why a run failed.
@@ -76,8 +78,8 @@ pub enum Error {
     /// The compiler is not there. Exit 12.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
-    /// Libraries could not be had: for each the models that load it, and why. Exit 12, or 13 if
-    /// all were compiled, and their kernels are bad.
+    /// Libraries could not be had: for each the models that load it, and why. Exit 12; 1 if it is the
+    /// cache's fault, or 13 if all were compiled, and their kernels are bad.
     #[error("{}", compile_summary(.0))]
     Compile(Vec<(Option<String>, CompileError)>),
     /// A file is no model library. Exit 13.
@@ -86,10 +88,10 @@ pub enum Error {
     /// Libraries do not fit the package or each other. Exit 13.
     #[error("{}", validation_summary(.0))]
     Validation(Vec<Problem>),
-    /// The cache could not be looked through or cleared. Exit 1.
+    /// The cache cannot be used. Exit 1.
     #[error(transparent)]
     Cache(#[from] StoreError),
-    /// The platform binding could not be built or linked. Exit 14.
+    /// The platform binding could not be built or linked. Exit 14, or 1 if it is the cache's fault.
     #[error(transparent)]
     Binding(#[from] BindingError),
     /// The compiler and the sources do not go together. Exit 14.
@@ -152,6 +154,26 @@ impl From<WeightsError> for Error {
     }
 }
 
+impl From<CacheError> for Error {
+    fn from(error: CacheError) -> Self {
+        match error {
+            CacheError::Store(error) => Self::Cache(error),
+            CacheError::Io(error) => Self::Io(error),
+            CacheError::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<publish::job::JobError> for Error {
+    fn from(error: publish::job::JobError) -> Self {
+        match error {
+            publish::job::JobError::Publish(error) => Self::Publish(error),
+            publish::job::JobError::Pack(error) => Self::Pack(error),
+            publish::job::JobError::Io(error) => Self::Io(error),
+        }
+    }
+}
+
 impl From<JobError> for Error {
     fn from(error: JobError) -> Self {
         match error {
@@ -186,13 +208,15 @@ impl Error {
             Self::Config(_) | Self::Project(_) => Exit::Config,
             Self::Convert(error) if error.is_usage() => Exit::Usage,
             Self::Convert(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Convert(error) if error.is_of_cache() => Exit::Internal,
+            Self::Convert(ConvertError::Write(_)) => Exit::Internal,
             Self::Convert(error) if error.is_of_mlc() => Exit::Compile,
-            Self::Convert(ConvertError::Write(_) | ConvertError::Cache { .. }) => Exit::Internal,
             Self::Plan(PlanError::NoCompiler { .. }) => Exit::Compile,
             Self::Plan(_) => Exit::Config,
             Self::Models(error) if error.is_usage() => Exit::Usage,
             Self::Models(error) if error.is_config() => Exit::Config,
             Self::Models(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Models(error) if error.is_of_cache() => Exit::Internal,
             Self::Models(_) | Self::Unfetched(_) | Self::ChatConfig { .. } | Self::Convert(_) => {
                 Exit::Fetch
             }
@@ -209,11 +233,16 @@ impl Error {
             Self::Compile(errors) if errors.iter().all(|(_, error)| error.is_bad_library()) => {
                 Exit::Validation
             }
+            Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_of_cache()) => {
+                Exit::Internal
+            }
             Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
             Self::Library(_) | Self::Validation(_) | Self::Manifest(_) => Exit::Validation,
             Self::Binding(error) if error.is_interrupted() => Exit::Interrupted,
+            Self::Binding(error) if error.is_of_cache() => Exit::Internal,
             Self::Binding(_) => Exit::Assembly,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
+            Self::Doctor(DoctorError::Interrupted) => Exit::Interrupted,
             Self::Abi(_) | Self::Doctor(_) | Self::Linked(_) | Self::Assemble(_) => Exit::Assembly,
             Self::Pack(PackError::Interrupted) | Self::Unpack(UnpackError::Interrupted) => {
                 Exit::Interrupted
@@ -270,6 +299,7 @@ impl Error {
             Self::Binding(error) => error.help(),
             Self::Abi(error) => Some(error.help()),
             Self::Assemble(error) => error.help().map(str::to_owned),
+            Self::Cache(error) => error.help(),
             Self::Pack(error) => error.help().map(str::to_owned),
             Self::Unpack(error) => error.help(),
             Self::Answer { source, .. } => source.help(),

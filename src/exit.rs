@@ -6,7 +6,8 @@
 pub enum Exit {
     /// Everything asked for was done.
     Ok = 0,
-    /// A fault of ours or of the machine: a bug, a full disk, an unreadable directory.
+    /// A fault of ours or of the machine: a bug, an unreadable directory, a cache directory that
+    /// cannot be used or whose disk is full.
     Internal = 1,
     /// The command line is wrong.
     Usage = 2,

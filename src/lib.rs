@@ -13,7 +13,8 @@
 //!
 //! `doctor` looks beforehand whether the machine can do all this.
 //! `pipeline` joins the stages, `cli` is how people reach it, `model` holds the types that the
-//! stages exchange, and `io` alone touches files and programs. ARCHITECTURE.md has the rules.
+//! stages exchange, `store` keeps what they make, and `io` alone touches files and programs.
+//! ARCHITECTURE.md has the rules.
 
 pub mod answer;
 pub mod assemble;
@@ -36,5 +37,6 @@ pub mod pipeline;
 pub mod plan;
 pub mod publish;
 pub mod report;
+pub mod store;
 pub mod toolchain;
 pub mod ui;

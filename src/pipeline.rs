@@ -5,7 +5,6 @@ mod check;
 mod libraries;
 mod lock;
 mod project;
-pub mod publish;
 mod report;
 mod report_baseline;
 mod unpack;
@@ -33,9 +32,9 @@ use crate::assemble::{AppModel, Assembly, app_config, breakdown, output, record}
 pub use crate::binding::planned::BindingOptions;
 use crate::binding::planned::PackageBinding;
 use crate::binding::{abi_headers, planned as binding};
+use crate::compile::LibraryStore;
 use crate::compile::package::{self as compile, Had, LibrariesRequest};
 pub use crate::compile::single::{CompileOneRequest, CompiledOne, compile_one};
-use crate::compile::{Lookup, MissReason, Store};
 use crate::config;
 use crate::config::Checked;
 use crate::convert::job::{ConversionsRequest, PackageConversions};
@@ -57,6 +56,7 @@ use crate::model::{
     LinkMode, MacabiArch, MetalChoice, ModelId, PackageConfig, Target,
 };
 use crate::plan::{self, DraftRequest, Plan};
+use crate::store::{Lookup, Miss};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
 use crate::ui::Ui;
 
@@ -121,7 +121,7 @@ struct Planned {
     checked: Checked,
     models: PackageModels,
     conversions: PackageConversions,
-    store: Store,
+    store: LibraryStore,
     toolchain: Option<Toolchain>,
     binding: Option<binding::Prepared>,
     /// What the models answered that were tried.
@@ -321,7 +321,7 @@ fn make_plan(
         found => found,
     };
     clock.lap("toolchain");
-    let store = Store::new(&request.cache_dir);
+    let store = LibraryStore::new(&request.cache_dir);
     let draft = plan::draft(&DraftRequest {
         config: &config,
         models: &found,
@@ -335,8 +335,8 @@ fn make_plan(
     for fingerprint in draft.fingerprints() {
         match store.lookup(fingerprint) {
             Lookup::Hit(_) => drop(stored.insert(fingerprint, Ok(()))),
-            Lookup::Miss(MissReason::Damaged(why)) => drop(stored.insert(fingerprint, Err(why))),
-            Lookup::Miss(MissReason::Absent) => absent = true,
+            Lookup::Miss(Miss::Damaged(why)) => drop(stored.insert(fingerprint, Err(why))),
+            Lookup::Miss(Miss::Absent) => absent = true,
         }
     }
     // Only what is absent has to be explained by what is there.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use assert_cmd::Command;
 use camino::{Utf8Path, Utf8PathBuf};
-use mlc_package::compile::Store;
+use mlc_package::compile::LibraryStore;
 use mlc_package::fetch::{Register, SnapshotKey};
 use mlc_package::model::{
     CompileInputs, CompileRecord, CompilerIdentity, Device, Digest, Fingerprint, HubRepo,
@@ -98,6 +98,7 @@ impl Scene {
             bytes: bytes as u64,
             digest: Digest::of(&library),
             created: now() - days * DAY,
+            kernels: None,
         };
         let entry = self.cache_dir().join("libs").join(fingerprint.dir_name());
         self.write(&entry.join("lib.tar"), &library);
@@ -268,7 +269,7 @@ fn what_was_used_longest_ago_goes_until_the_rest_fits() {
         .map(|(name, days)| scene.library(name, 10_000, days));
     // A use makes the oldest the newest.
     let fingerprint = Fingerprint(Digest::of(b"a_lib"));
-    drop(Store::new(&scene.cache_dir()).take(fingerprint));
+    drop(LibraryStore::new(&scene.cache_dir()).hold(fingerprint));
     let shown = scene.human(&["prune", "--max-size", "25KiB", "--dry-run"], 0);
     assert!(shown.contains("c_lib  library"), "{shown}");
     assert!(shown.contains("5 days ago\n\nwould free 10."), "{shown}");
@@ -285,7 +286,7 @@ fn what_was_used_longest_ago_goes_until_the_rest_fits() {
 fn what_is_used_stays_and_is_named() {
     let scene = Scene::new();
     let library = scene.library("tiny_lib", 10, 9);
-    let used = Store::new(&scene.cache_dir()).take(Fingerprint(Digest::of(b"tiny_lib")));
+    let used = LibraryStore::new(&scene.cache_dir()).hold(Fingerprint(Digest::of(b"tiny_lib")));
     let args = ["prune", "--older-than", "0s"];
     assert_eq!(
         names(&scene.json(&[&args[..], &["--dry-run"]].concat(), 0), "in_use"),
@@ -322,6 +323,150 @@ fn what_is_of_no_use_goes_without_being_asked_for() {
     assert!(good.exists());
     assert!(scene.cache_dir().join("logs").join(logs[1]).exists());
     assert!(!libs.join(".tmp-0123-x").exists());
+}
+
+#[test]
+fn nothing_is_removed_through_a_link_that_leads_out_of_the_cache() {
+    let scene = Scene::new();
+    let cache = scene.cache_dir();
+    let elsewhere = scene.root.join("elsewhere");
+    // What is there looks like ours in every way, and is old.
+    let library = scene.library("old_lib", 10, 400);
+    let theirs = [
+        elsewhere.join("libs").join(library.file_name().expect("a name")).join("lib.tar"),
+        elsewhere.join("libs/.tmp-0123-x/entry/lib.tar"),
+        elsewhere.join("kits/0123/kit.json"),
+        elsewhere.join("converted/.tmp-0123-x/entry/model/shard"),
+        elsewhere.join("binding/android-1/build/main.o"),
+        elsewhere.join("logs/20200101T000000Z-old.log"),
+        elsewhere.join("weights/mlc-ai--tiny-MLC@aaaa.json"),
+    ];
+    fs_err::create_dir_all(&elsewhere).expect("made");
+    fs_err::rename(cache.join("libs"), elsewhere.join("libs")).expect("moved");
+    for path in &theirs[1..] {
+        scene.write(path, b"theirs");
+    }
+    let long_ago = UNIX_EPOCH + Duration::from_secs(now() - 400 * DAY);
+    let log = fs_err::OpenOptions::new().write(true).open(&theirs[5]).expect("a log");
+    log.file().set_modified(long_ago).expect("set");
+    let buckets = ["libs", "kits", "converted", "binding", "logs", "weights"];
+    for bucket in buckets {
+        fs_err::os::unix::fs::symlink(elsewhere.join(bucket), cache.join(bucket)).expect("a link");
+    }
+    for args in [&["prune", "--older-than", "0s"][..], &["prune", "--max-size", "0B"]] {
+        let run = scene.run(args).code(0).stdout("freed 0 B; 0 B left\n");
+        let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+        for bucket in buckets {
+            let bucket = cache.join(bucket);
+            let word = format!("`{bucket}` is a symbolic link: nothing is removed from `{bucket}`");
+            assert!(said.contains(&word), "{said}");
+        }
+        assert_eq!(said.lines().count(), buckets.len(), "{said}");
+    }
+    for path in &theirs {
+        assert!(path.exists(), "{path}");
+    }
+    assert!(!elsewhere.join("libs/.locks").exists(), "no lock is made there either");
+}
+
+#[test]
+fn an_entry_that_is_a_link_goes_as_a_link() {
+    let scene = Scene::new();
+    let entry = scene.library("old_lib", 10, 400);
+    let binding = scene.cache_dir().join("binding/android-1");
+    let logs = scene.cache_dir().join("logs");
+    let leftover = scene.cache_dir().join("libs/.tmp-0123-x");
+    let locks = scene.cache_dir().join("libs/.locks");
+    fs_err::create_dir_all(&locks).expect("made");
+    let elsewhere = scene.root.join("elsewhere");
+    scene.write(&elsewhere.join("binding/.mlc-package-build.lock"), b"theirs");
+    scene.write(&elsewhere.join("left/file"), b"theirs");
+    scene.write(&elsewhere.join("a.log"), b"theirs");
+    fs_err::rename(&entry, elsewhere.join("entry")).expect("moved");
+    let links = [
+        (elsewhere.join("entry"), entry),
+        (elsewhere.join("binding"), binding),
+        (elsewhere.join("left"), leftover),
+        (elsewhere.join("a.log"), logs.join("20200101T000000Z-old.log")),
+    ];
+    for (target, link) in &links {
+        fs_err::create_dir_all(link.parent().expect("a parent")).expect("made");
+        fs_err::os::unix::fs::symlink(target, link).expect("a link");
+    }
+    let done = scene.json(&["prune", "--older-than", "0s"], 0);
+    assert_eq!(names(&done, "removed"), [".tmp-0123-x", "android-1", "old_lib"]);
+    // Nothing of what they lead to is freed.
+    assert_eq!(done["freed"], 0);
+    for (_, link) in &links[..3] {
+        assert!(fs_err::symlink_metadata(link).is_err(), "{link}");
+    }
+    for path in ["entry/lib.tar", "binding/.mlc-package-build.lock", "left/file", "a.log"] {
+        assert!(elsewhere.join(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn a_model_that_was_moved_to_another_disk_stays_there() {
+    let scene = Scene::new();
+    let shard = scene.model(40);
+    let repo = scene.hub().join("models--mlc-ai--tiny-MLC");
+    let elsewhere = scene.root.join("elsewhere");
+    for (part, moved) in [("", "repo"), ("blobs", "blobs"), ("snapshots", "snapshots")] {
+        let (link, target) = (repo.join(part), elsewhere.join(moved));
+        let link = Utf8Path::new(link.as_str().trim_end_matches('/'));
+        fs_err::create_dir_all(&elsewhere).expect("made");
+        fs_err::rename(link, &target).expect("moved");
+        fs_err::os::unix::fs::symlink(&target, link).expect("a link");
+        for dry_run in [&["--dry-run"][..], &[]] {
+            let args = [&["prune", "--older-than", "30d"], dry_run].concat();
+            let run = scene.run(&args).code(0);
+            let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+            assert!(said.contains(&format!("`{link}` leads out of the cache")), "{said}");
+            assert!(shard.exists(), "{part}");
+        }
+        fs_err::remove_file(link).expect("removed");
+        fs_err::rename(&target, link).expect("moved back");
+    }
+    scene.human(&["prune", "--older-than", "30d"], 0);
+    assert!(!shard.exists());
+}
+
+/// The same with a mount, which only a user namespace may make here.
+#[cfg(target_os = "linux")]
+#[test]
+fn nothing_is_removed_through_a_mount() {
+    let scene = Scene::new();
+    let cache = scene.cache_dir();
+    let theirs = scene.root.join("elsewhere");
+    scene.write(&theirs.join(".tmp-0123-x/entry/lib.tar"), b"theirs");
+    fs_err::create_dir_all(theirs.join(".locks")).expect("made");
+    // One in the place of a bucket, and one deep in a directory that would be removed whole.
+    let deep = cache.join("binding/android-1/build");
+    fs_err::create_dir_all(cache.join("libs")).expect("made");
+    fs_err::create_dir_all(&deep).expect("made");
+    let script = format!(
+        "mount --bind '{theirs}' '{cache}/libs' && mount --bind '{theirs}' '{deep}' && \
+         \"$0\" cache prune --older-than 0s"
+    );
+    let mut command = Command::new("unshare");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    command.env_clear().env("PATH", path).env("XDG_CACHE_HOME", scene.root.join("cache"));
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c"]).arg(script);
+    command.arg(assert_cmd::cargo::cargo_bin!("mlc-package"));
+    let output = command.output().expect("unshare runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("unshare") || said.contains("mount:") {
+        // No right to mount here.
+        return;
+    }
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains(&format!("`{cache}/libs` is a mount point: nothing is removed")),
+        "{said}"
+    );
+    let away = format!("`{cache}/binding/android-1` leads out of the cache");
+    assert!(said.contains(&away), "{said}");
+    assert!(theirs.join(".tmp-0123-x/entry/lib.tar").exists());
 }
 
 #[test]

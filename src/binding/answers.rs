@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
-use crate::io::{atomic, files};
 use crate::model::Digest;
+use crate::store::{Bucket, Note};
 
 /// The most the file may have in bytes.
 const LIMIT: u64 = 1 << 20;
@@ -16,7 +16,7 @@ const KEPT: usize = 512;
 /// Answers by their key.
 #[derive(Debug)]
 pub(super) struct Answers {
-    path: Utf8PathBuf,
+    note: Note,
     known: BTreeMap<String, String>,
     changed: bool,
 }
@@ -24,13 +24,13 @@ pub(super) struct Answers {
 impl Answers {
     /// What earlier runs found out; nothing where that cannot be read.
     pub(super) fn load(cache_dir: &Utf8Path) -> Self {
-        let path = cache_dir.join("kits/.answers.json");
-        let text = files::read_at_most(&path, LIMIT).ok().flatten().unwrap_or_default();
+        let note = Note::new(Bucket::TOOLS.path(cache_dir), LIMIT);
+        let text = note.read().unwrap_or_default();
         let mut known: BTreeMap<_, _> = serde_json::from_slice(&text).unwrap_or_default();
         if known.len() > KEPT {
             known.clear();
         }
-        Self { path, known, changed: false }
+        Self { note, known, changed: false }
     }
 
     /// The answer that is kept under the digest of these parts.
@@ -49,8 +49,7 @@ impl Answers {
             return;
         }
         if let Ok(text) = serde_json::to_vec(&self.known) {
-            let _ = files::create_dir_all(files::parent(&self.path));
-            let _ = atomic::write_unsynced(&self.path, &text);
+            let _ = self.note.write(&text);
         }
     }
 }

@@ -6,13 +6,15 @@ use super::collect::{self, NoKit, Parts};
 use super::kit::{Kit, KitRecord};
 use super::preflight;
 use super::script::{self, Step};
-use super::{Binding, BindingError, Builder, KitLookup, KitStore, Surroundings};
+use super::{Binding, BindingError, Builder, KitStore, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::io::link;
 use crate::io::lock::Lock;
+use crate::io::positioned::is_full;
 use crate::io::process::Variables;
 use crate::io::{atomic, dir, files, stamp};
 use crate::model::{Digest, Fingerprint, LinkMode};
+use crate::store::{Lookup, says_full};
 
 /// Says of a directory that it is ours, and what was built in it with.
 const MARK: &str = ".mlc-package-build";
@@ -102,30 +104,37 @@ pub struct BuildLock {
 pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
     let binding = request.binding;
     let waiting = || (request.events)(&BuildEvent::Waiting);
-    let new = request.store.begin(binding.fingerprint, request.cancel, waiting)?;
+    let new = request.store.begin(binding.fingerprint, request.cancel, |_| waiting())?;
+    let new = new.ok_or(BindingError::Interrupted)?;
     if !request.rebuild
-        && let KitLookup::Hit(kit) = request.store.take(binding.fingerprint)
+        && let Lookup::Hit(kit) = request.store.hold(binding.fingerprint)
     {
         return Ok(Built::Kit { kit: *kit, new: false });
     }
-    files::create_dir_all(&binding.build_dir)?;
-    let lock = Lock::acquire(&binding.build_dir.join(LOCK), request.cancel, waiting)?;
-    let lock = BuildLock { _lock: lock.ok_or(BindingError::Interrupted)? };
+    let in_cache = binding.build_dir.starts_with(request.store.cache_dir());
+    let of_place = |error| if in_cache { of_store(error, request.store) } else { error };
     let variables = script::variables(binding, request.given, request.python);
-    let build = prepare_dir(request, &variables)?;
-    let seconds = run_script(request, &variables)?;
+    let run = || {
+        files::create_dir_all(&binding.build_dir)?;
+        let lock = Lock::acquire(&binding.build_dir.join(LOCK), request.cancel, waiting)?;
+        let lock = BuildLock { _lock: lock.ok_or(BindingError::Interrupted)? };
+        let build = prepare_dir(request, &variables)?;
+        let seconds = run_script(request, &variables)?;
+        Ok((lock, build, seconds))
+    };
+    let (lock, build, seconds) = run().map_err(of_place)?;
     if (request.again)()? != binding.fingerprint {
         return Err(BindingError::SourcesChanged(binding.source.mlc_llm.clone()));
     }
     let parts = match &binding.builder {
         Builder::Android { ndk } => {
             require_output(request, &build)?;
-            collect::android(binding, ndk, &build, &variables, &new.dir(), request.cancel)?
+            collect::android(binding, ndk, &build, &variables, &new.dir(), request.cancel)
         }
-        Builder::Apple { .. } => {
-            Ok(require_libraries(request, collect::apple(&build, &new.dir())?)?)
-        }
+        Builder::Apple { .. } => collect::apple(&build, &new.dir())
+            .and_then(|parts| Ok(Ok(require_libraries(request, parts)?))),
     };
+    let parts = parts.map_err(|error| of_store(error, request.store))?;
     match parts {
         Ok(Parts { files, link }) => {
             let record = KitRecord {
@@ -140,6 +149,18 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
             Ok(Built::Kit { kit: new.commit(record)?, new: true })
         }
         Err(why) => no_kit(why, &build, seconds, lock),
+    }
+}
+
+/// What went wrong in the cache's directories: a full disk under it is one cause, whoever writes.
+fn of_store(error: BindingError, store: &KitStore) -> BindingError {
+    match error {
+        BindingError::Io(source) if is_full(&source) => store.error(source).into(),
+        BindingError::Failed(mut failed) if says_full(&failed.last_lines) => {
+            failed.full = Some(store.cache_dir().to_owned());
+            BindingError::Failed(failed)
+        }
+        error => error,
     }
 }
 

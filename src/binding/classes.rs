@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::kit::keep;
 use super::script::Step;
-use super::{Binding, BindingError, Kit, KitFile, KitLookup, KitStore, Phase, Surroundings};
+use super::{Binding, BindingError, Kit, KitFile, KitStore, Phase, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::io::dir::{self, TemporaryDir};
 use crate::io::files::{self, TreeKind};
 use crate::io::zip::{self, Method, ZipWriter};
 use crate::io::{atomic, digest, link};
 use crate::model::{LinkMode, ShardPath};
+use crate::store::Lookup;
 
 /// Where they are in a kit.
 const JAR: &str = "classes/mlc4j.jar";
@@ -94,7 +95,7 @@ pub struct ClassesRequest<'a> {
 /// # Errors
 /// What they would be compiled with is not there.
 pub fn check(request: &ClassesRequest<'_>) -> Result<(), BindingError> {
-    if let KitLookup::Hit(kit) = request.store.lookup(request.binding.fingerprint)
+    if let Lookup::Hit(kit) = request.store.lookup(request.binding.fingerprint)
         && file(&kit, JAR).is_some()
     {
         return Ok(());
@@ -109,13 +110,13 @@ pub fn check(request: &ClassesRequest<'_>) -> Result<(), BindingError> {
 /// As [`check`]; or a compiler failed.
 pub fn obtain(request: &ClassesRequest<'_>, tvm4j: &Utf8Path) -> Result<Classes, BindingError> {
     let kit = match request.store.lookup(request.binding.fingerprint) {
-        KitLookup::Hit(kit) => {
+        Lookup::Hit(kit) => {
             if let Some(classes) = kept(&kit)? {
                 return Ok(classes);
             }
             Some(kit)
         }
-        KitLookup::Miss(_) => None,
+        Lookup::Miss(_) => None,
     };
     let tools = Tools::find(request)?;
     let space = TemporaryDir::new_in(&temporary_home(request), "mlc-package-classes-")?;
@@ -160,7 +161,8 @@ impl Classes {
     /// Puts them into the kit: a kit in the store is never changed, so that another takes its place.
     fn keep(&self, request: &ClassesRequest<'_>, kit: &Kit) -> Result<(), BindingError> {
         let space = TemporaryDir::new_in(&temporary_home(request), "mlc-package-classes-")?;
-        let new = request.store.begin(kit.record.fingerprint, request.cancel, || ())?;
+        let new = request.store.begin(kit.record.fingerprint, request.cancel, |_| ())?;
+        let new = new.ok_or(BindingError::Interrupted)?;
         let mut record = kit.record.clone();
         record.files.retain(|file| ![JAR, DEPENDENCIES].contains(&file.path.as_str()));
         for file in &record.files {
@@ -179,7 +181,7 @@ impl Classes {
             let path = name.parse::<ShardPath>().map_err(std::io::Error::other)?;
             record.files.push(keep(&from, &new.dir(), path)?);
         }
-        new.commit(record).map(drop)
+        Ok(new.commit(record).map(drop)?)
     }
 }
 

@@ -6,8 +6,10 @@ use camino::Utf8PathBuf;
 use super::checks::{Caller, is_shipped, remedy};
 use super::preflight::{Unbuildable, Uncallable};
 use crate::model::Device;
+use crate::store::{StoreError, help_if_full};
 
-/// Why there is no platform binding. Exit 14, but for [`Interrupted`](Self::Interrupted): 130.
+/// Why there is no platform binding. Exit 14, but for what is the cache's fault: 1, and for
+/// [`Interrupted`](Self::Interrupted): 130.
 #[derive(Debug, thiserror::Error)]
 pub enum BindingError {
     /// Nobody named the sources.
@@ -126,9 +128,12 @@ pub enum BindingError {
     /// The build directory or the kits.
     #[error("the platform binding: {0}")]
     Io(#[from] io::Error),
-    /// A record of a kit that has no JSON.
+    /// A note of a kit that has no JSON.
     #[error("the record of a kit cannot be written: {0}")]
     Json(#[from] serde_json::Error),
+    /// The cache directory. Exit 1.
+    #[error(transparent)]
+    Cache(#[from] StoreError),
     /// Ctrl-C or SIGTERM. Exit 130.
     #[error("interrupted")]
     Interrupted,
@@ -148,10 +153,15 @@ pub struct FailedBuild {
     pub log: Utf8PathBuf,
     /// The log's last lines.
     pub last_lines: Vec<String>,
+    /// The cache directory in which it found no room, if that is why.
+    pub full: Option<Utf8PathBuf>,
 }
 
 impl FailedBuild {
     fn help(&self) -> String {
+        if let Some(cache_dir) = &self.full {
+            return format!("the disk is full, or a limit is reached: {}", help_if_full(cache_dir));
+        }
         let undefined = undefined_symbols(&self.last_lines);
         // What upstream's own code lacks is lacking whatever the models call.
         let caller = [Caller::Sources, Caller::Models]
@@ -236,6 +246,15 @@ impl BindingError {
         matches!(self, Self::Interrupted)
     }
 
+    /// Whether it is the cache directory, or its disk, that fails.
+    pub fn is_of_cache(&self) -> bool {
+        match self {
+            Self::Cache(_) => true,
+            Self::Failed(failed) => failed.full.is_some(),
+            _ => false,
+        }
+    }
+
     /// What a failed program printed last.
     pub fn last_lines(&self) -> &[String] {
         if let Self::Failed(failed) = self { &failed.last_lines } else { &[] }
@@ -308,6 +327,7 @@ impl BindingError {
                     .to_owned()
             }
             Self::Failed(failed) => failed.help(),
+            Self::Cache(error) => return error.help(),
             _ => return None,
         })
     }

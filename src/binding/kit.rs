@@ -1,30 +1,25 @@
 //! A kit: what is needed to link a binding again, and the record of it.
+//!
+//! ```text
+//! <cache-dir>/kits/<fingerprint>/kit.json      what it is: KitRecord
+//!                               /kit.digest    the digest of that
+//!                               /files/…       what the linker reads
+//!                               /output/…      what goes into dist/ as it is
+//! ```
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::link_command::LinkCommand;
-use crate::io::in_use::InUse;
 use crate::io::link::{self, Linked};
-use crate::io::{atomic, digest, files};
+use crate::io::{digest, files};
 use crate::model::{Device, Digest, Fingerprint, KitInputs, LinkMode, ShardPath};
+use crate::store::{Bucket, Record, RecordedFile, Store, Stored};
 
-const RECORD: &str = "kit.json";
-/// The digest of the record: it names programs that are run.
-const SEAL: &str = "kit.digest";
-/// The most a record may have in bytes.
-const RECORD_LIMIT: u64 = 16 << 20;
-
+/// The kits of one cache directory.
+pub type KitStore = Store<KitRecord>;
 /// A kit in the store.
-#[derive(Clone, Debug)]
-pub struct Kit {
-    /// Its directory.
-    pub dir: Utf8PathBuf,
-    /// What it is.
-    pub record: KitRecord,
-    /// Keeps it from being removed, if it was taken.
-    pub(super) _in_use: InUse,
-}
+pub type Kit = Stored<KitRecord>;
 
 /// What a kit is, and what it was made from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,61 +73,47 @@ impl Kit {
     }
 }
 
-impl KitRecord {
-    /// Reads the record of a kit; its files must be there, as long as they were.
-    pub(super) fn read(dir: &Utf8Path) -> Result<Self, String> {
-        let read = |name: &str| {
-            let path = dir.join(name);
-            let text =
-                files::read_at_most(&path, RECORD_LIMIT).map_err(|error| error.to_string())?;
-            text.ok_or_else(|| format!("`{path}` is too long"))
-        };
-        let text = read(RECORD)?;
-        if read(SEAL)? != seal(&text).as_bytes() {
-            return Err(format!("`{}` is not what was stored", dir.join(RECORD)));
-        }
-        let record: Self = serde_json::from_slice(&text)
-            .map_err(|error| format!("`{}` is unreadable: {error}", dir.join(RECORD)))?;
-        for file in &record.files {
-            let path = dir.join(file.path.as_path());
-            let size = files::size(&path).map_err(|error| error.to_string())?;
-            if size != file.bytes {
-                return Err(format!("`{path}` has {size} bytes instead of {}", file.bytes));
-            }
-        }
-        if let Some(why) = record.link.iter().find_map(|link| link.command.refusal()) {
-            return Err(format!("its command is not run: {why}"));
-        }
-        let known = |path: &ShardPath| record.files.iter().any(|file| file.path == *path);
-        let mut read = record.link.iter().flat_map(|link| link.command.files());
-        if let Some(path) = read.find(|path| !known(path)) {
-            return Err(format!("its command reads `{path}`, which it does not hold"));
-        }
-        drop(read);
-        Ok(record)
+impl Record for KitRecord {
+    const BUCKET: &'static Bucket = &Bucket::KITS;
+    const NAME: &'static str = "kit";
+    const FILE: &'static str = "kit.json";
+    /// The record names programs that are run.
+    const SEAL: Option<&'static str> = Some("kit.digest");
+
+    fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
-    pub(super) fn write(&self, dir: &Utf8Path) -> std::io::Result<()> {
-        let text = serde_json::to_vec_pretty(self)?;
-        atomic::write_unsynced(&dir.join(RECORD), &text)?;
-        atomic::write_unsynced(&dir.join(SEAL), seal(&text).as_bytes())
+    fn created(&self) -> u64 {
+        self.created
     }
 
-    /// Reads every file of a kit; says what is not what was stored.
-    pub(super) fn verify(&self, dir: &Utf8Path) -> Result<(), String> {
-        for file in &self.files {
-            let path = dir.join(file.path.as_path());
-            let (digest, _) = digest::file(&path).map_err(|error| error.to_string())?;
-            if digest != file.digest {
-                return Err(format!("`{path}` is not what was stored"));
-            }
+    fn files(&self) -> Vec<RecordedFile<'_>> {
+        self.files
+            .iter()
+            .map(|file| RecordedFile {
+                path: file.path.as_path(),
+                bytes: file.bytes,
+                digest: file.digest,
+            })
+            .collect()
+    }
+
+    fn refusal(&self) -> Option<String> {
+        if let Some(why) = self.link.iter().find_map(|link| link.command.refusal()) {
+            return Some(format!("its command is not run: {why}"));
         }
-        Ok(())
+        let known = |path: &ShardPath| self.files.iter().any(|file| file.path == *path);
+        let mut read = self.link.iter().flat_map(|link| link.command.files());
+        let absent = read.find(|path| !known(path))?;
+        Some(format!("its command reads `{absent}`, which it does not hold"))
     }
-}
 
-fn seal(record: &[u8]) -> String {
-    format!("{}\n", Digest::of(record))
+    fn lacks(&self) -> Option<String> {
+        let mut needs = self.link.iter().flat_map(|link| &link.command.needs);
+        let absent = needs.find(|path| !files::exists(path))?;
+        Some(format!("it is linked with `{absent}`, which is not there"))
+    }
 }
 
 /// Puts a file into a kit in the making. A later build in the same directory must not change it:
@@ -151,12 +132,13 @@ pub(super) fn keep(from: &Utf8Path, dir: &Utf8Path, path: ShardPath) -> std::io:
 mod tests {
     use camino::Utf8Path;
 
-    use super::KitRecord;
+    use super::{KitRecord, KitStore};
+    use crate::io::cancel::Cancel;
 
     #[test]
     fn a_kit_that_runs_something_else_is_not_used_however_well_it_is_sealed() {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = Utf8Path::from_path(dir.path()).unwrap();
+        let cache = tempfile::tempdir().unwrap();
+        let store = KitStore::new(Utf8Path::from_path(cache.path()).unwrap());
         let write = |program: &str| {
             let record = serde_json::json!({
                 "fingerprint": format!("blake3:{}", "0".repeat(64)),
@@ -177,8 +159,9 @@ mod tests {
                 },
             });
             let record: KitRecord = serde_json::from_value(record).unwrap();
-            record.write(dir).unwrap();
-            KitRecord::read(dir)
+            let new = store.begin(record.fingerprint, &Cancel::default(), |_| ()).unwrap().unwrap();
+            drop(new.commit(record).unwrap());
+            store.entries().unwrap().remove(0).record
         };
         write(r#"["ndk", {"text": "/bin/clang++"}]"#).unwrap();
         for program in [

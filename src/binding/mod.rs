@@ -1,7 +1,7 @@
 //! The platform binding: mlc4j for Android, the static libraries of the runtime for Apple.
 //!
 //! ```text
-//! source, tools -> prepare (fingerprint) -> kit store -> build (upstream's script) -> kit -> link
+//! source, tools -> prepare (fingerprint) -> store -> build (upstream's script) -> kit -> link
 //! ```
 //!
 //! All of it but the archive of the models is the same from package to package and takes ten
@@ -12,6 +12,7 @@ pub mod abi;
 pub(crate) mod abi_headers;
 mod answers;
 mod build;
+mod build_dirs;
 pub mod checks;
 pub mod classes;
 mod collect;
@@ -19,8 +20,6 @@ mod error;
 mod git_settings;
 mod identity;
 mod kit;
-mod kit_inventory;
-mod kit_store;
 mod link;
 mod link_command;
 pub(crate) mod linked;
@@ -34,17 +33,11 @@ mod surroundings;
 mod tools;
 
 pub use build::{BuildEvent, BuildLock, BuildRequest, Built, build, check_before_build};
+pub use build_dirs::{BuildDir, build_dirs};
 pub use error::{BindingError, FailedBuild, HowEnded, Phase};
-pub use kit::{Kit, KitFile, KitRecord};
-pub use kit_inventory::{BuildDir, StoredKit};
-pub use kit_store::{KitLookup, KitMiss, KitStore};
+pub use kit::{Kit, KitFile, KitRecord, KitStore};
 pub use link::{LinkRequest, link};
 pub use prepare::{Binding, BindingRequest, Builder, prepare};
 pub use source::SourceTree;
 pub use surroundings::Surroundings;
 pub use tools::Ndk;
-
-/// Changed whenever kits are made in another way: older ones are of no use then.
-const KIT_FORMAT: u32 = 1;
-/// The directory of the cache, beside the kits, in which bindings are built.
-const BUILD_DIRS: &str = "binding";

@@ -4,13 +4,14 @@ use camino::Utf8Path;
 
 use super::planned::{PackageBinding, Prepared, binding_request, python};
 use crate::binding::{
-    BindingError, BuildEvent, BuildRequest, Built, KitLookup, KitMiss, Surroundings, build,
-    preflight, prepare as prepare_binding,
+    BindingError, BuildEvent, BuildRequest, Built, Surroundings, build, preflight,
+    prepare as prepare_binding,
 };
 use crate::error::Error;
 use crate::io::process::Cancel;
 use crate::library::Linked;
 use crate::model::LinkMode;
+use crate::store::{Lookup, Miss};
 use crate::ui::Ui;
 
 /// What it takes to have the binding and to put it into the package.
@@ -34,10 +35,10 @@ impl Binder<'_> {
     pub(crate) fn kit(&self, archive: &Utf8Path) -> Result<Built, Error> {
         let Prepared { binding, store, variables, options } = self.prepared;
         if !options.rebuild {
-            match store.take(binding.fingerprint) {
-                KitLookup::Hit(kit) => return Ok(Built::Kit { kit: *kit, new: false }),
-                KitLookup::Miss(KitMiss::Absent) => {}
-                KitLookup::Miss(KitMiss::Unusable(why)) => self.ui.warn(&format!(
+            match store.hold(binding.fingerprint) {
+                Lookup::Hit(kit) => return Ok(Built::Kit { kit: *kit, new: false }),
+                Lookup::Miss(Miss::Absent) => {}
+                Lookup::Miss(Miss::Damaged(why)) => self.ui.warn(&format!(
                     "the cached kit of the platform binding cannot be used, and is built again: \
                      {why}"
                 )),

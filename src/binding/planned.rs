@@ -4,14 +4,15 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::binding::{
-    Binding, BindingError, BindingRequest, KitLookup, KitMiss, KitStore, Surroundings,
-    check_before_build, prepare as prepare_binding,
+    Binding, BindingError, BindingRequest, KitStore, Surroundings, check_before_build,
+    prepare as prepare_binding,
 };
 use crate::error::Error;
 use crate::io::environment::Environment;
 use crate::io::process::{Cancel, Variables};
 use crate::model::{Device, KitInputs, MacabiArch, PackageConfig};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
+use crate::store::{Lookup, Miss};
 use crate::toolchain::find_python;
 
 /// Where Android's part of a package lies.
@@ -92,11 +93,11 @@ fn look(
     let store = KitStore::new(request.cache_dir);
     let state = match store.lookup(binding.fingerprint) {
         _ if options.rebuild => BindingState::Miss { reason: BindingMiss::Rebuild },
-        KitLookup::Hit(_) => BindingState::Hit,
-        KitLookup::Miss(KitMiss::Unusable(why)) => {
+        Lookup::Hit(_) => BindingState::Hit,
+        Lookup::Miss(Miss::Damaged(why)) => {
             BindingState::Miss { reason: BindingMiss::Unusable { why } }
         }
-        KitLookup::Miss(KitMiss::Absent) => {
+        Lookup::Miss(Miss::Absent) => {
             let records = store.records();
             let kits = records.iter().map(|record| (&record.inputs, record.created));
             BindingState::Miss { reason: BindingMiss::find(&binding.inputs, kits) }

@@ -6,9 +6,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::answers::Answers;
 use super::identity::Identifier;
 use super::tools::{self, Ndk, Versions};
-use super::{BUILD_DIRS, BindingError, KIT_FORMAT, SourceTree, Surroundings};
+use super::{BindingError, SourceTree, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::model::{Device, Fingerprint, KitInputs, MacabiArch};
+use crate::store::Bucket;
 
 /// Mac Catalyst's default deployment target, as upstream has it.
 const MACABI_DEPLOYMENT_TARGET: &str = "18.0";
@@ -137,7 +138,7 @@ fn default_build_dir(request: &BindingRequest<'_>, source: &SourceTree) -> Utf8P
     };
     let key = super::answers::key(&[source.mlc_llm.as_str().as_bytes()]).to_hex();
     let key = key.get(..16).unwrap_or(&key);
-    request.cache_dir.join(BUILD_DIRS).join(format!("{}{arch}-{key}", request.device))
+    Bucket::BUILD_DIRS.path(request.cache_dir).join(format!("{}{arch}-{key}", request.device))
 }
 
 fn inputs(
@@ -150,7 +151,7 @@ fn inputs(
     let mut answers = Answers::load(request.cache_dir);
     let mut inputs = KitInputs::default();
     let mut note = |name: &str, value: String| drop(inputs.0.insert(name.to_owned(), value));
-    note("mlc-package", format!("{} ({KIT_FORMAT})", env!("CARGO_PKG_VERSION")));
+    note("mlc-package", format!("{} ({})", env!("CARGO_PKG_VERSION"), Bucket::KITS.format));
     note("device", request.device.to_string());
     note("host", format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH));
 

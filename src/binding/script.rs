@@ -138,6 +138,7 @@ impl Step<'_> {
             how,
             log: self.log.to_owned(),
             last_lines: shown(what, all_lines(self.log).unwrap_or_default()),
+            full: None,
         })))
     }
 }

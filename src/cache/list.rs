@@ -3,15 +3,15 @@ use std::collections::BTreeMap;
 use camino::Utf8PathBuf;
 use serde::Serialize;
 
-use super::CacheRequest;
-use crate::binding::StoredKit;
-use crate::compile::StoredEntry;
-use crate::convert::store::{Part, StoredModel};
-use crate::error::Error;
+use super::kind::{AboutConverted, AboutKit, AboutLibrary, BuildTime, Kind};
+use super::{CacheError, CacheRequest};
+use crate::binding::{self, KitRecord};
+use crate::convert::ConvertedRecord;
 use crate::fetch::weights::{self, CachedModel, Content};
 use crate::fetch::{Record, Register, SnapshotKey};
 use crate::io::stamp;
-use crate::model::{ByteSize, CompilerIdentity, Device, KitInputs, LibraryName, Revision, Target};
+use crate::model::{ByteSize, CompileRecord, Revision};
+use crate::store::{self, Entry};
 
 /// What the caches hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -48,83 +48,37 @@ pub struct CacheList {
     pub unreadable: Vec<String>,
 }
 
-/// A compiled library.
+/// An entry of one of our stores.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CachedLibrary {
+pub struct Cached<About, Making = ()> {
     /// The name of its directory in the cache: the beginning of its fingerprint.
     pub fingerprint: String,
     /// That directory.
     pub path: Utf8PathBuf,
-    /// The library's name; none if the entry is damaged.
-    pub model_lib: Option<LibraryName>,
-    /// What it was compiled for.
-    pub device: Option<Target>,
-    /// The quantization of the model.
-    pub quantization: Option<String>,
-    /// What compiled it.
-    pub compiler: Option<CompilerIdentity>,
-    /// The bytes of the entry.
-    pub bytes: ByteSize,
-    /// When it was compiled, in seconds since 1970.
-    pub created: Option<u64>,
-    /// When a build used it last, in seconds since 1970.
-    pub last_used: u64,
-    /// Why it cannot be used; it is compiled again when it is needed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub damage: Option<String>,
-}
-
-/// The kit of a platform binding.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CachedKit {
-    /// The name of its directory in the cache: the beginning of its fingerprint.
-    pub fingerprint: String,
-    /// That directory.
-    pub path: Utf8PathBuf,
-    /// What it was built for; none if it is damaged.
-    pub device: Option<Device>,
-    /// What it was built from and with.
-    pub inputs: Option<KitInputs>,
+    /// What it is; nothing is known of a damaged one.
+    #[serde(flatten)]
+    pub about: About,
     /// The bytes of its files.
     pub bytes: ByteSize,
-    /// How long it took to build, in seconds.
-    pub build_seconds: Option<f64>,
-    /// When it was built, in seconds since 1970.
+    /// How it was made.
+    #[serde(flatten)]
+    pub making: Making,
+    /// When it was made, in seconds since 1970.
     pub created: Option<u64>,
     /// When a build used it last, in seconds since 1970.
     pub last_used: u64,
-    /// Why it cannot be used; it is built again when it is needed.
+    /// Why it cannot be used; it is made again when it is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
 }
 
+type CachedAs<R> = Cached<<R as Kind>::About, <R as Kind>::Making>;
+/// A compiled library.
+pub type CachedLibrary = Cached<AboutLibrary>;
+/// The kit of a platform binding.
+pub type CachedKit = Cached<AboutKit, BuildTime>;
 /// A model converted from a raw checkpoint.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CachedConverted {
-    /// The name of its directory in the cache: the beginning of its fingerprint.
-    pub fingerprint: String,
-    /// That directory.
-    pub path: Utf8PathBuf,
-    /// The checkpoint, as the config named it; none if it is damaged.
-    pub model: Option<String>,
-    /// The quantization.
-    pub quantization: Option<String>,
-    /// The conversation template.
-    pub conv_template: Option<String>,
-    /// Whether it is a whole model or what `gen_config` writes of it.
-    pub part: Option<Part>,
-    /// Who converted it, `native` or `mlc`.
-    pub engine: Option<String>,
-    /// The bytes of the entry.
-    pub bytes: ByteSize,
-    /// When it was converted, in seconds since 1970.
-    pub created: Option<u64>,
-    /// When a build used it last, in seconds since 1970.
-    pub last_used: u64,
-    /// Why it cannot be used; it is converted again when it is needed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub damage: Option<String>,
-}
+pub type CachedConverted = Cached<AboutConverted>;
 
 /// One commit of a model in the Hugging Face cache.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -146,8 +100,10 @@ pub struct CachedWeights {
 }
 
 /// Says what the caches hold.
-pub fn list(request: &CacheRequest) -> Result<CacheList, Error> {
-    let store = request.store();
+///
+/// # Errors
+/// A cache cannot be listed.
+pub fn list(request: &CacheRequest) -> Result<CacheList, CacheError> {
     let mut list = CacheList {
         now: stamp::seconds_since_1970(),
         cache_dir: request.cache_dir.clone(),
@@ -163,26 +119,13 @@ pub fn list(request: &CacheRequest) -> Result<CacheList, Error> {
         unreadable: Vec::new(),
     };
     if request.libraries {
-        let mut libraries: Vec<_> = store.entries()?.into_iter().map(library).collect();
-        libraries.sort_by_key(|library| std::cmp::Reverse(library.last_used));
-        list.libraries = Some(libraries);
-        let kits = request.kits();
-        list.kits = kits.entries()?.into_iter().map(kit).collect();
-        list.kits.sort_by_key(|kit| std::cmp::Reverse(kit.last_used));
-        list.build_dirs = kits.build_dirs()?.iter().map(|dir| ByteSize(dir.bytes)).sum();
-        list.logs = store.logs().iter().map(|log| ByteSize(log.bytes)).sum();
-        let models = request.converted();
-        list.converted = models.entries()?.into_iter().map(converted).collect();
-        list.converted.sort_by_key(|model| std::cmp::Reverse(model.last_used));
-        let of_kits = kits.leftovers().into_iter().map(|(_, bytes)| ByteSize(bytes));
-        let of_models = models.leftovers().into_iter().map(|(_, bytes, _)| ByteSize(bytes));
-        list.leftovers = store
-            .leftovers()
-            .iter()
-            .map(|left| ByteSize(left.bytes))
-            .chain(of_kits)
-            .chain(of_models)
-            .sum();
+        let left = &mut list.leftovers;
+        list.libraries = Some(entries::<CompileRecord>(request, left)?);
+        list.kits = entries::<KitRecord>(request, left)?;
+        list.converted = entries::<ConvertedRecord>(request, left)?;
+        let build_dirs = binding::build_dirs(&request.cache_dir)?;
+        list.build_dirs = build_dirs.iter().map(|dir| ByteSize(dir.bytes)).sum();
+        list.logs = store::logs(&request.cache_dir).iter().map(|log| ByteSize(log.bytes)).sum();
     }
     if let Some(hub_cache) = &request.hub_cache {
         let scan = weights::scan(hub_cache)?;
@@ -210,62 +153,32 @@ pub fn list(request: &CacheRequest) -> Result<CacheList, Error> {
     Ok(list)
 }
 
-fn library(entry: StoredEntry) -> CachedLibrary {
-    let (record, damage) = match entry.record {
-        Ok(record) => (Some(record), None),
-        Err(why) => (None, Some(why)),
+/// The entries of one store, the last used first; adds what killed processes left in it.
+fn entries<R: Kind>(
+    request: &CacheRequest,
+    left: &mut ByteSize,
+) -> Result<Vec<CachedAs<R>>, CacheError> {
+    let store = request.store::<R>();
+    let mut entries: Vec<_> = store.entries()?.into_iter().map(cached).collect();
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry.last_used));
+    left.0 += store.leftovers().iter().map(|leftover| leftover.bytes).sum::<u64>();
+    Ok(entries)
+}
+
+fn cached<R: Kind>(entry: Entry<R>) -> CachedAs<R> {
+    let (created, (about, making), damage) = match entry.record {
+        Ok(record) => (Some(record.created()), record.about(), None),
+        Err(why) => (None, Default::default(), Some(why)),
     };
-    let created = record.as_ref().map(|record| record.created);
-    let inputs = record.map(|record| record.inputs);
-    CachedLibrary {
+    Cached {
         fingerprint: entry.name,
         path: entry.path,
+        about,
         bytes: ByteSize(entry.bytes),
+        making,
         created,
         last_used: entry.last_used,
         damage,
-        model_lib: inputs.as_ref().map(|inputs| inputs.model_lib.clone()),
-        device: inputs.as_ref().map(|inputs| inputs.device.clone()),
-        quantization: inputs.as_ref().map(|inputs| inputs.quantization.clone()),
-        compiler: inputs.map(|inputs| inputs.compiler),
-    }
-}
-
-fn kit(stored: StoredKit) -> CachedKit {
-    let (record, damage) = match stored.record {
-        Ok(record) => (Some(record), None),
-        Err(why) => (None, Some(why)),
-    };
-    CachedKit {
-        fingerprint: stored.name,
-        path: stored.path,
-        bytes: ByteSize(stored.bytes),
-        last_used: stored.last_used,
-        damage,
-        device: record.as_ref().map(|record| record.device),
-        build_seconds: record.as_ref().map(|record| record.seconds),
-        created: record.as_ref().map(|record| record.created),
-        inputs: record.map(|record| record.inputs),
-    }
-}
-
-fn converted(stored: StoredModel) -> CachedConverted {
-    let (record, damage) = match stored.record {
-        Ok(record) => (Some(record), None),
-        Err(why) => (None, Some(why)),
-    };
-    CachedConverted {
-        fingerprint: stored.name,
-        path: stored.path,
-        bytes: ByteSize(stored.bytes),
-        last_used: stored.last_used,
-        damage,
-        created: record.as_ref().map(|record| record.created),
-        quantization: record.as_ref().map(|record| record.quantization.clone()),
-        conv_template: record.as_ref().and_then(|record| record.conv_template.clone()),
-        part: record.as_ref().map(|record| record.part),
-        engine: record.as_ref().map(|record| record.engine.clone()),
-        model: record.map(|record| record.model),
     }
 }
 

@@ -1,20 +1,36 @@
 //! The `cache` verb: compiled libraries, kits of platform bindings, converted models, and the
 //! models of MLC in the Hugging Face cache.
 
+mod kind;
 mod list;
 mod prune;
 mod verify;
 
+use std::io;
+
 use camino::Utf8PathBuf;
 
-pub use list::{CacheList, CachedConverted, CachedKit, CachedLibrary, CachedWeights, list};
+pub use kind::{AboutConverted, AboutKit, AboutLibrary, BuildTime};
+pub use list::{CacheList, Cached, CachedConverted, CachedKit, CachedLibrary, CachedWeights, list};
 pub use prune::{PruneRequest, PruneResult, RemovedItem, RemovedKind, prune};
 pub use verify::{CacheProblem, CacheVerdict, verify};
 
-use crate::binding::KitStore;
-use crate::compile::Store;
-use crate::convert::store::ConvertedStore;
 use crate::fetch::Register;
+use crate::store::{Record, Store, StoreError};
+
+/// Why the caches could not be looked through or cleared. Exit 1.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Our own cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The machine said no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
+}
 
 /// Which caches.
 #[derive(Clone, Debug)]
@@ -28,19 +44,16 @@ pub struct CacheRequest {
 }
 
 impl CacheRequest {
-    fn store(&self) -> Store {
+    fn store<R: Record>(&self) -> Store<R> {
         Store::new(&self.cache_dir)
-    }
-
-    fn kits(&self) -> KitStore {
-        KitStore::new(&self.cache_dir)
-    }
-
-    fn converted(&self) -> ConvertedStore {
-        ConvertedStore::new(&self.cache_dir)
     }
 
     fn register(&self) -> Register {
         Register::new(&self.cache_dir)
     }
+}
+
+/// The first of many hex digits.
+fn short(hex: &str) -> &str {
+    hex.get(..12).unwrap_or(hex)
 }

@@ -1,18 +1,19 @@
 use std::collections::BTreeSet;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::CacheRequest;
-use crate::binding::{BuildDir, KitStore, StoredKit};
-use crate::compile::{Removal, Store, StoredEntry};
-use crate::convert::store::{ConvertedStore, StoredModel};
-use crate::error::Error;
+use super::kind::Kind;
+use super::{CacheError, CacheRequest, short};
+use crate::binding::{self, BuildDir, KitRecord};
+use crate::convert::ConvertedRecord;
 use crate::fetch::{Pruned, Pruner, Record};
 use crate::io::cancel::Cancel;
-use crate::io::files;
-use crate::io::stamp;
-use crate::model::{Age, ByteSize};
+use crate::io::outside::{holds_mount, leads_out};
+use crate::io::{files, stamp};
+use crate::model::{Age, ByteSize, CompileRecord};
+use crate::store::{self, Bucket, Entry, Prune, Removal};
+use crate::ui::Ui;
 
 /// Logs of failed compilations are looked at soon or never, in seconds.
 const LOG_AGE: Age = Age(30 * 24 * 3600);
@@ -86,16 +87,17 @@ pub enum RemovedKind {
     Weights,
 }
 
-/// Removes what is of no use, and what the request lets go: the longest unused first.
+/// Removes what is of no use, and what the request lets go: the longest unused first. What leads out
+/// of the cache is not entered, and a warning says so.
 ///
 /// # Errors
 /// A cache cannot be listed or written to, or somebody asked to stop. What is gone is gone.
 pub fn prune(
     request: &CacheRequest,
     what: &PruneRequest,
+    ui: &Ui,
     cancel: &Cancel,
-) -> Result<PruneResult, Error> {
-    let (store, kits, models) = (request.store(), request.kits(), request.converted());
+) -> Result<PruneResult, CacheError> {
     let register = request.register();
     let mut pruner = Pruner::new(&register, what.dry_run);
     let mut result = PruneResult {
@@ -103,212 +105,226 @@ pub fn prune(
         dry_run: what.dry_run,
         ..PruneResult::default()
     };
+    let away = buckets_away(&request.cache_dir, ui)?;
+    let is_ours = |bucket: &Bucket| !away.contains(bucket.dir);
     let mut candidates = Vec::new();
     if request.libraries {
-        sweep(&store, &kits, &models, what, &mut result)?;
-        candidates
-            .extend(store.entries()?.into_iter().map(|entry| Candidate::Library(Box::new(entry))));
-        candidates.extend(kits.entries()?.into_iter().map(|kit| Candidate::Kit(Box::new(kit))));
-        candidates.extend(models.entries()?.into_iter().map(|m| Candidate::Model(Box::new(m))));
-        candidates.extend(kits.build_dirs()?.into_iter().map(Candidate::BuildDir));
+        if is_ours(&Bucket::LIBRARIES) {
+            candidates.extend(in_store::<CompileRecord>(request, what, &mut result, ui)?);
+        }
+        if is_ours(&Bucket::KITS) {
+            candidates.extend(in_store::<KitRecord>(request, what, &mut result, ui)?);
+        }
+        if is_ours(&Bucket::CONVERTED) {
+            candidates.extend(in_store::<ConvertedRecord>(request, what, &mut result, ui)?);
+        }
+        if is_ours(&Bucket::BUILD_DIRS) {
+            candidates.extend(binding::build_dirs(&request.cache_dir)?.into_iter().map(build_dir));
+        }
+        if is_ours(&Bucket::LOGS) {
+            remove_logs(&request.cache_dir, what, &mut result)?;
+        }
     }
-    if let Some(hub_cache) = &request.hub_cache {
-        let records = register.records().into_iter();
-        let here = records.filter(|record| record.hub_cache == *hub_cache);
-        candidates.extend(here.map(Candidate::Weights));
+    if let Some(hub_cache) = request.hub_cache.as_ref().filter(|_| is_ours(&Bucket::WEIGHTS)) {
+        let records = register.records().into_iter().filter(|it| it.hub_cache == *hub_cache);
+        candidates.extend(records.map(download));
     }
     // What is useless goes first: nobody can use it.
-    candidates.sort_by_key(|candidate| (!candidate.is_useless(), candidate.last_used()));
-    result.left = candidates.iter().map(Candidate::bytes).sum();
-    for candidate in &candidates {
+    candidates.sort_by_key(|candidate| (!candidate.is_useless, candidate.last_used));
+    result.left = candidates.iter().map(|candidate| candidate.bytes).sum();
+    for candidate in candidates {
         if cancel.is_cancelled() {
-            return Err(Error::Interrupted);
+            return Err(CacheError::Interrupted);
         }
-        let age = Age(result.now.saturating_sub(candidate.last_used()));
+        let age = Age(result.now.saturating_sub(candidate.last_used));
         let is_old = what.older_than.is_some_and(|limit| age >= limit);
         let is_too_much = what.max_size.is_some_and(|limit| result.left > limit);
-        let is_unwanted = what.keep.as_ref().is_some_and(|keep| !candidate.is_one_of(keep));
-        if !candidate.is_useless() && !is_old && !is_too_much && !is_unwanted {
+        let library = candidate.library.as_ref().zip(what.keep.as_ref());
+        let is_unwanted = library.is_some_and(|(library, keep)| !keep.contains(library));
+        if !candidate.is_useless && !is_old && !is_too_much && !is_unwanted {
             continue;
         }
-        let freed = remove(candidate, (&store, &kits, &models), &mut pruner, what.dry_run)?;
-        let mut item = candidate.item();
-        match freed {
-            // A record of what was removed already is no news.
-            Some(ByteSize(0)) if matches!(candidate, Candidate::Weights(_)) => {}
-            Some(freed) => {
-                item.bytes = freed;
+        let item = |bytes| RemovedItem {
+            kind: candidate.kind,
+            name: candidate.name.clone(),
+            bytes,
+            last_used: Some(candidate.last_used),
+        };
+        match (candidate.remove)(&mut pruner, what.dry_run)? {
+            // A record of weights that were removed already is no news.
+            Became::Removed(ByteSize(0)) if candidate.kind == RemovedKind::Weights => {}
+            Became::Removed(freed) => {
                 result.freed.0 += freed.0;
-                result.left.0 = result.left.0.saturating_sub(candidate.bytes().0);
-                result.removed.push(item);
+                result.left.0 = result.left.0.saturating_sub(candidate.bytes.0);
+                result.removed.push(item(freed));
             }
-            None => result.in_use.push(item),
+            Became::InUse => result.in_use.push(item(candidate.bytes)),
+            Became::Away(path) => warn_away(&path, ui),
         }
     }
     Ok(result)
 }
 
-/// Something that can be used again.
-enum Candidate {
-    Library(Box<StoredEntry>),
-    Kit(Box<StoredKit>),
-    Model(Box<StoredModel>),
-    BuildDir(BuildDir),
-    Weights(Record),
-}
-
-impl Candidate {
-    fn bytes(&self) -> ByteSize {
-        ByteSize(match self {
-            Self::Library(entry) => entry.bytes,
-            Self::Kit(kit) => kit.bytes,
-            Self::Model(model) => model.bytes,
-            Self::BuildDir(dir) => dir.bytes,
-            Self::Weights(record) => record.bytes_there(),
-        })
-    }
-
-    fn last_used(&self) -> u64 {
-        match self {
-            Self::Library(entry) => entry.last_used,
-            Self::Kit(kit) => kit.last_used,
-            Self::Model(model) => model.last_used,
-            Self::BuildDir(dir) => dir.last_used,
-            Self::Weights(record) => record.last_used,
-        }
-    }
-
-    /// Nobody can use it: a damaged library, or weights that others have removed.
-    fn is_useless(&self) -> bool {
-        match self {
-            Self::Library(entry) => entry.record.is_err(),
-            Self::Kit(kit) => kit.record.is_err(),
-            Self::Model(model) => model.record.is_err(),
-            Self::BuildDir(_) => false,
-            Self::Weights(record) => record.bytes_there() == 0,
-        }
-    }
-
-    /// Whether a list of libraries has it, or is not about it.
-    fn is_one_of(&self, libraries: &BTreeSet<String>) -> bool {
-        match self {
-            Self::Library(entry) => libraries.contains(&entry.name),
-            Self::Kit(_) | Self::Model(_) | Self::BuildDir(_) | Self::Weights(_) => true,
-        }
-    }
-
-    fn item(&self) -> RemovedItem {
-        let (kind, name) = match self {
-            Self::Library(entry) => match &entry.record {
-                Ok(record) => (RemovedKind::Library, record.inputs.model_lib.to_string()),
-                Err(_) => (RemovedKind::DamagedLibrary, entry.name.clone()),
-            },
-            Self::Kit(kit) => match &kit.record {
-                Ok(record) => (RemovedKind::Kit, format!("{} binding", record.device)),
-                Err(_) => (RemovedKind::DamagedKit, kit.name.clone()),
-            },
-            Self::Model(model) => match &model.record {
-                Ok(record) => {
-                    (RemovedKind::Model, format!("{} in {}", record.model, record.quantization))
-                }
-                Err(_) => (RemovedKind::DamagedModel, model.name.clone()),
-            },
-            Self::BuildDir(dir) => (RemovedKind::BuildDir, dir.name.clone()),
-            Self::Weights(record) => {
-                let commit = record.commit.as_str();
-                let commit = commit.get(..12).unwrap_or(commit);
-                (RemovedKind::Weights, format!("{} at {commit}", record.repo))
+/// The buckets in whose place something else is. Their entries are somebody else's.
+fn buckets_away(cache_dir: &Utf8Path, ui: &Ui) -> Result<BTreeSet<&'static str>, CacheError> {
+    let mut away = BTreeSet::new();
+    for bucket in Bucket::ALL.iter().filter(|bucket| bucket.prune != Prune::Nothing) {
+        let dir = bucket.path(cache_dir);
+        // Nothing is removed without the locks, and they are not made elsewhere.
+        for place in [dir.clone(), dir.join(".locks"), dir.join(".used")] {
+            if let Some(how) = leads_out(&place)? {
+                ui.warn(&format!("`{place}` is {how}: nothing is removed from `{dir}`"));
+                away.insert(bucket.dir);
+                break;
             }
-        };
-        RemovedItem { kind, name, bytes: self.bytes(), last_used: Some(self.last_used()) }
+        }
     }
+    Ok(away)
 }
 
-/// Removes one, or pretends to; gives the bytes that this frees, or none if it is in use.
-fn remove(
-    candidate: &Candidate,
-    (store, kits, models): (&Store, &KitStore, &ConvertedStore),
-    pruner: &mut Pruner<'_>,
-    dry_run: bool,
-) -> Result<Option<ByteSize>, Error> {
-    match candidate {
-        Candidate::Library(entry) => {
-            let is_in_use = match dry_run {
-                true => store.is_in_use(entry),
-                false => store.remove(entry)? == Removal::InUse,
-            };
-            Ok((!is_in_use).then_some(ByteSize(entry.bytes)))
-        }
-        Candidate::Kit(kit) => {
-            let is_in_use = match dry_run {
-                true => kits.is_in_use(kit),
-                false => !kits.remove(kit)?,
-            };
-            Ok((!is_in_use).then_some(ByteSize(kit.bytes)))
-        }
-        Candidate::Model(model) => {
-            Ok(models.remove(model, dry_run)?.then_some(ByteSize(model.bytes)))
-        }
-        Candidate::BuildDir(dir) => Ok(dir.remove(dry_run)?.then_some(ByteSize(dir.bytes))),
-        Candidate::Weights(record) => match pruner.remove(record)? {
-            Pruned::Removed { freed } => Ok(Some(ByteSize(freed))),
-            Pruned::InUse => Ok(None),
-        },
-    }
+fn warn_away(path: &Utf8Path, ui: &Ui) {
+    ui.warn(&format!("`{path}` leads out of the cache, by a link or a mount: it is not removed"));
 }
 
-/// Removes what is of no use to anybody.
-fn sweep(
-    store: &Store,
-    kits: &KitStore,
-    models: &ConvertedStore,
+/// Something that can be used again.
+struct Candidate {
+    kind: RemovedKind,
+    name: String,
+    bytes: ByteSize,
+    last_used: u64,
+    /// Nobody can use it: a damaged library, or weights that others have removed.
+    is_useless: bool,
+    /// The name in the store, of a library.
+    library: Option<String>,
+    /// Removes it, or pretends to.
+    remove: Box<Removing>,
+}
+
+type Removing = dyn FnOnce(&mut Pruner<'_>, bool) -> Result<Became, CacheError>;
+
+/// What became of a candidate.
+enum Became {
+    /// It is gone, and freed so much.
+    Removed(ByteSize),
+    InUse,
+    /// Another place would have been entered: it stays.
+    Away(Utf8PathBuf),
+}
+
+/// Removes something of our cache, unless something else is mounted there.
+fn removed(
+    path: &Utf8Path,
+    bytes: u64,
+    remove: impl FnOnce() -> Result<Removal, CacheError>,
+) -> Result<Became, CacheError> {
+    if holds_mount(path)? {
+        return Ok(Became::Away(path.to_owned()));
+    }
+    Ok(match remove()? {
+        Removal::Removed => Became::Removed(ByteSize(bytes)),
+        Removal::InUse => Became::InUse,
+    })
+}
+
+/// Removes what killed processes left in a store, and gives its entries.
+fn in_store<R: Kind + 'static>(
+    request: &CacheRequest,
     what: &PruneRequest,
     result: &mut PruneResult,
-) -> Result<(), Error> {
-    let name = |path: &Utf8Path| path.file_name().unwrap_or(path.as_str()).to_owned();
-    let mut left = Vec::new();
+    ui: &Ui,
+) -> Result<Vec<Candidate>, CacheError> {
+    let store = request.store::<R>();
     for leftover in store.leftovers() {
+        if holds_mount(&leftover.path)? {
+            warn_away(&leftover.path, ui);
+            continue;
+        }
         if !what.dry_run {
             leftover.remove()?;
         }
-        left.push((leftover.path.clone(), leftover.bytes));
+        result.useless(RemovedKind::Leftover, &leftover.path, leftover.bytes);
     }
-    for (path, bytes) in kits.leftovers() {
-        if !what.dry_run {
-            files::remove_dir_all(&path)?;
+    let candidate = |entry: Entry<R>| {
+        let (kind, name) = match &entry.record {
+            Ok(record) => (R::REMOVED, record.title()),
+            Err(_) => (R::DAMAGED, entry.name.clone()),
+        };
+        let store = store.clone();
+        Candidate {
+            kind,
+            name,
+            bytes: ByteSize(entry.bytes),
+            last_used: entry.last_used,
+            is_useless: entry.record.is_err(),
+            library: (R::REMOVED == RemovedKind::Library).then(|| entry.name.clone()),
+            remove: Box::new(move |_, dry_run| {
+                removed(&entry.path, entry.bytes, || Ok(store.remove(&entry, dry_run)?))
+            }),
         }
-        left.push((path, bytes));
+    };
+    Ok(store.entries()?.into_iter().map(candidate).collect())
+}
+
+fn build_dir(dir: BuildDir) -> Candidate {
+    Candidate {
+        kind: RemovedKind::BuildDir,
+        name: dir.name.clone(),
+        bytes: ByteSize(dir.bytes),
+        last_used: dir.last_used,
+        is_useless: false,
+        library: None,
+        remove: Box::new(move |_, dry_run| {
+            removed(&dir.path, dir.bytes, || Ok(dir.remove(dry_run)?))
+        }),
     }
-    for (path, bytes, _lock) in models.leftovers() {
-        if !what.dry_run {
-            files::remove_dir_all(&path)?;
-        }
-        left.push((path, bytes));
+}
+
+fn download(record: Record) -> Candidate {
+    let bytes = record.bytes_there();
+    Candidate {
+        kind: RemovedKind::Weights,
+        name: format!("{} at {}", record.repo, short(record.commit.as_str())),
+        bytes: ByteSize(bytes),
+        last_used: record.last_used,
+        is_useless: bytes == 0,
+        library: None,
+        remove: Box::new(move |pruner, _| {
+            Ok(match pruner.remove(&record)? {
+                Pruned::Removed { freed } => Became::Removed(ByteSize(freed)),
+                Pruned::InUse => Became::InUse,
+                Pruned::Away(path) => Became::Away(path),
+            })
+        }),
     }
-    for (path, bytes) in left {
-        result.freed.0 += bytes;
-        result.removed.push(RemovedItem {
-            kind: RemovedKind::Leftover,
-            name: name(&path),
-            bytes: ByteSize(bytes),
-            last_used: None,
-        });
-    }
+}
+
+fn remove_logs(
+    cache_dir: &Utf8Path,
+    what: &PruneRequest,
+    result: &mut PruneResult,
+) -> Result<(), CacheError> {
     let limit = what.older_than.unwrap_or(LOG_AGE);
-    for log in store.logs() {
+    for log in store::logs(cache_dir) {
         if Age(result.now.saturating_sub(log.written)) < limit {
             continue;
         }
         if !what.dry_run {
             files::remove_file(&log.path)?;
         }
-        result.freed.0 += log.bytes;
-        result.removed.push(RemovedItem {
-            kind: RemovedKind::Log,
-            name: name(&log.path),
-            bytes: ByteSize(log.bytes),
+        result.useless(RemovedKind::Log, &log.path, log.bytes);
+    }
+    Ok(())
+}
+
+impl PruneResult {
+    /// Counts something that is of no use to anybody.
+    fn useless(&mut self, kind: RemovedKind, path: &Utf8Path, bytes: u64) {
+        self.freed.0 += bytes;
+        self.removed.push(RemovedItem {
+            kind,
+            name: path.file_name().unwrap_or(path.as_str()).to_owned(),
+            bytes: ByteSize(bytes),
             last_used: None,
         });
     }
-    Ok(())
 }

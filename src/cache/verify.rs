@@ -1,11 +1,13 @@
 use camino::Utf8PathBuf;
 use serde::Serialize;
 
-use super::CacheRequest;
-use crate::error::Error;
+use super::kind::Kind;
+use super::{CacheError, CacheRequest, short};
+use crate::binding::KitRecord;
+use crate::convert::ConvertedRecord;
 use crate::fetch::weights;
 use crate::io::cancel::Cancel;
-use crate::model::ByteSize;
+use crate::model::{ByteSize, CompileRecord};
 use crate::ui::Ui;
 
 /// What a look at every byte of the caches found.
@@ -50,12 +52,16 @@ pub struct CacheProblem {
 ///
 /// # Errors
 /// A cache cannot be listed, or somebody asked to stop. Damage is no error.
-pub fn verify(request: &CacheRequest, ui: &Ui, cancel: &Cancel) -> Result<CacheVerdict, Error> {
+pub fn verify(
+    request: &CacheRequest,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<CacheVerdict, CacheError> {
     let mut verdict = CacheVerdict::default();
     if request.libraries {
-        verify_libraries(request, &mut verdict, cancel)?;
-        verify_kits(request, &mut verdict, cancel)?;
-        verify_converted(request, &mut verdict, cancel)?;
+        verdict.libraries = verify_store::<CompileRecord>(request, &mut verdict, cancel)?;
+        verdict.kits = verify_store::<KitRecord>(request, &mut verdict, cancel)?;
+        verdict.converted = verify_store::<ConvertedRecord>(request, &mut verdict, cancel)?;
     }
     let Some(hub_cache) = &request.hub_cache else {
         return Ok(verdict);
@@ -68,8 +74,8 @@ pub fn verify(request: &CacheRequest, ui: &Ui, cancel: &Cancel) -> Result<CacheV
         let verified = weights::verify(model, cancel);
         ui.end(&title);
         let verified = verified.map_err(|error| match error.kind() {
-            std::io::ErrorKind::Interrupted => Error::Interrupted,
-            _ => Error::Io(error),
+            std::io::ErrorKind::Interrupted => CacheError::Interrupted,
+            _ => CacheError::Io(error),
         })?;
         verdict.models += 1;
         verdict.files += verified.good + verified.bad.len() + verified.unnamed;
@@ -84,79 +90,28 @@ pub fn verify(request: &CacheRequest, ui: &Ui, cancel: &Cancel) -> Result<CacheV
     Ok(verdict)
 }
 
-fn verify_libraries(
+/// Reads the entries of one store; gives how many there are.
+fn verify_store<R: Kind>(
     request: &CacheRequest,
     verdict: &mut CacheVerdict,
     cancel: &Cancel,
-) -> Result<(), Error> {
-    let store = request.store();
-    for entry in store.entries()? {
+) -> Result<usize, CacheError> {
+    let store = request.store::<R>();
+    let entries = store.entries()?;
+    let count = entries.len();
+    for entry in entries {
         if cancel.is_cancelled() {
-            return Err(Error::Interrupted);
+            return Err(CacheError::Interrupted);
         }
-        verdict.libraries += 1;
         verdict.bytes.0 += entry.bytes;
         if let Err(why) = store.verify(&entry) {
-            let of = match &entry.record {
-                Ok(record) => record.inputs.model_lib.to_string(),
-                Err(_) => short(&entry.name).to_owned(),
-            };
+            let of = entry.record.as_ref().map_or_else(|_| short(&entry.name).into(), Kind::title);
             verdict.problems.push(CacheProblem { path: entry.path, of, why });
         }
     }
-    Ok(())
-}
-
-fn verify_kits(
-    request: &CacheRequest,
-    verdict: &mut CacheVerdict,
-    cancel: &Cancel,
-) -> Result<(), Error> {
-    let store = request.kits();
-    for kit in store.entries()? {
-        if cancel.is_cancelled() {
-            return Err(Error::Interrupted);
-        }
-        verdict.kits += 1;
-        verdict.bytes.0 += kit.bytes;
-        if let Err(why) = store.verify(&kit) {
-            let of = match &kit.record {
-                Ok(record) => format!("{} binding", record.device),
-                Err(_) => short(&kit.name).to_owned(),
-            };
-            verdict.problems.push(CacheProblem { path: kit.path, of, why });
-        }
-    }
-    Ok(())
-}
-
-fn verify_converted(
-    request: &CacheRequest,
-    verdict: &mut CacheVerdict,
-    cancel: &Cancel,
-) -> Result<(), Error> {
-    let store = request.converted();
-    for model in store.entries()? {
-        if cancel.is_cancelled() {
-            return Err(Error::Interrupted);
-        }
-        verdict.converted += 1;
-        verdict.bytes.0 += model.bytes;
-        if let Err(why) = store.verify(&model) {
-            let of = match &model.record {
-                Ok(record) => format!("{} in {}", record.model, record.quantization),
-                Err(_) => short(&model.name).to_owned(),
-            };
-            verdict.problems.push(CacheProblem { path: model.path, of, why });
-        }
-    }
-    Ok(())
+    Ok(count)
 }
 
 fn is_zero(n: &usize) -> bool {
     *n == 0
-}
-
-fn short(hex: &str) -> &str {
-    hex.get(..12).unwrap_or(hex)
 }

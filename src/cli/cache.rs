@@ -10,7 +10,7 @@ use crate::cache::{
     self, CacheList, CacheRequest, CacheVerdict, CachedConverted, CachedLibrary, CachedWeights,
     PruneRequest, PruneResult, RemovedItem, RemovedKind,
 };
-use crate::convert::store::Part;
+use crate::convert::Extent;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fetch::hub::HubOptions;
@@ -109,7 +109,7 @@ pub(super) fn run(args: &CacheArgs, context: &mut Context<'_>) -> Result<Exit, E
                 max_size: args.max_size,
                 dry_run: args.dry_run,
             };
-            let result = cache::prune(&args.list.request()?, &what, &context.cancel)?;
+            let result = cache::prune(&args.list.request()?, &what, &context.ui, &context.cancel)?;
             print(&result, args.list.format, context, |out| write_pruned(out, &result))?;
             Ok(Exit::Ok)
         }
@@ -213,7 +213,7 @@ fn write_kits(
         out,
         &header,
         list.kits.iter().map(|kit| {
-            let from = match (&kit.damage, &kit.inputs) {
+            let from = match (&kit.damage, &kit.about.inputs) {
                 (Some(why), _) => {
                     format!("damaged: {}", why.replace(&format!("{}/", kit.path), ""))
                 }
@@ -224,7 +224,7 @@ fn write_kits(
             };
             vec![
                 short(&kit.fingerprint).to_owned(),
-                kit.device.map_or_else(String::new, |device| device.to_string()),
+                kit.about.device.map_or_else(String::new, |device| device.to_string()),
                 kit.bytes.to_string(),
                 kit.created.map_or_else(String::new, ago),
                 ago(kit.last_used),
@@ -250,13 +250,13 @@ fn write_converted(
             .as_ref()
             .map(|why| format!("damaged: {}", why.replace(&format!("{}/", model.path), "")));
         vec![
-            model.model.clone().unwrap_or_else(|| short(&model.fingerprint).to_owned()),
-            model.quantization.clone().unwrap_or_default(),
+            model.about.model.clone().unwrap_or_else(|| short(&model.fingerprint).to_owned()),
+            model.about.quantization.clone().unwrap_or_default(),
             model.bytes.to_string(),
             model.created.map_or_else(String::new, ago),
             ago(model.last_used),
-            damage.unwrap_or_else(|| match (&model.conv_template, model.part) {
-                (Some(template), Some(Part::Config)) => format!("{template}, config only"),
+            damage.unwrap_or_else(|| match (&model.about.conv_template, model.about.part) {
+                (Some(template), Some(Extent::Config)) => format!("{template}, config only"),
                 (Some(template), _) => template.clone(),
                 (None, _) => "weights only".to_owned(),
             }),
@@ -266,7 +266,7 @@ fn write_converted(
 }
 
 fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<String> {
-    let compiler = match (&library.damage, &library.compiler) {
+    let compiler = match (&library.damage, &library.about.compiler) {
         (Some(why), _) => {
             format!("damaged: {}", why.replace(&format!("{}/", library.path), ""))
         }
@@ -274,10 +274,10 @@ fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<Stri
         (None, None) => String::new(),
     };
     let fingerprint = short(&library.fingerprint);
-    let name = library.model_lib.as_ref().map_or(fingerprint, |name| name.as_str());
+    let name = library.about.model_lib.as_ref().map_or(fingerprint, |name| name.as_str());
     vec![
         name.to_owned(),
-        library.device.as_ref().map_or_else(String::new, ToString::to_string),
+        library.about.device.as_ref().map_or_else(String::new, ToString::to_string),
         library.bytes.to_string(),
         library.created.map_or_else(String::new, ago),
         ago(library.last_used),

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::github::api::ApiOptions;
 use crate::github::event;
 use crate::io::environment::Environment;
-use crate::pipeline::publish::{self, CommentWhen, Feedback};
+use crate::publish::feedback::{self, CommentWhen, Feedback};
 use crate::publish::{Annotation, Conclusion, Level, Place};
 use crate::report::{self, SizeReport};
 
@@ -112,14 +112,8 @@ impl FeedbackArgs {
         let summary = environment.text("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from);
         let summary = summary.filter(|_| self.summary);
         let (options, job) = (ApiOptions::from_variables(&get, None), event::Context::read(&get));
-        publish::feedback(
-            options,
-            &job,
-            summary.as_deref(),
-            &feedback,
-            &context.ui,
-            &context.cancel,
-        )
+        let (ui, cancel) = (&context.ui, &context.cancel);
+        Ok(feedback::feedback(options, &job, summary.as_deref(), &feedback, ui, cancel)?)
     }
 }
 

@@ -53,9 +53,10 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Say more: details, and the compiler's logs
-    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Messages")]
-    verbose: bool,
+    /// Say more: details, and the compiler's logs; twice, every request and every program too
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, conflicts_with = "quiet",
+        help_heading = "Messages")]
+    verbose: u8,
     /// Say nothing but errors and the result
     #[arg(short, long, global = true, help_heading = "Messages")]
     quiet: bool,
@@ -173,8 +174,8 @@ pub fn main() -> Exit {
     cli.global.color.apply();
     let verbosity = match (cli.global.quiet, cli.global.verbose) {
         (true, _) => Verbosity::Quiet,
-        (_, true) => Verbosity::Verbose,
-        _ => Verbosity::Normal,
+        (_, 0) => Verbosity::Normal,
+        (_, _) => Verbosity::Verbose,
     };
     let log_dir = cli.global.log_dir;
     let mut out = std::io::BufWriter::new(Stdout(anstream::stdout().lock()));
@@ -185,6 +186,10 @@ pub fn main() -> Exit {
     }
     let ui = Ui::new(verbosity, in_github());
     let ui = if in_ci() { ui.still() } else { ui };
+    if cli.global.verbose > 1 {
+        let ui = ui.clone();
+        crate::io::trace::listen(move |verb, what| ui.detail(verb, what));
+    }
     let mut context = Context { ui, out: &mut out, cancel };
     let result = run(cli.verb, &mut context);
     let result = result.and_then(|exit| context.out.flush().map(|()| exit).map_err(Error::Io));

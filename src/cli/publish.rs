@@ -12,7 +12,8 @@ use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::{ArchiveCompression, ByteSize, CommentPolicy, Project};
 use crate::pipeline;
-use crate::pipeline::publish::{self, CommentWhen, Feedback, Intended, Intention, PublishRequest};
+use crate::publish::feedback::{self, CommentWhen, Feedback};
+use crate::publish::job::{self, Intended, Intention, PublishRequest};
 use crate::publish::pack::{Compression, PackOptions, PackageName};
 use crate::publish::{Conclusion, Existing, Latest, PublishError, Published, ReleaseFile};
 use crate::report::{self, ReleaseSummary};
@@ -150,11 +151,11 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
         files: args.files,
     };
     if args.dry_run {
-        let (existing, intended) = publish::rehearse(&request, &context.ui, &context.cancel)?;
+        let (existing, intended) = job::rehearse(&request, &context.ui, &context.cancel)?;
         print_intended(&request.tag, existing.as_ref(), &intended, args.format, context)?;
         return Ok(Exit::Ok);
     }
-    let (published, files) = publish::publish(&request, &context.ui, &context.cancel)?;
+    let (published, files) = job::publish(&request, &context.ui, &context.cancel)?;
     print(&request.tag, &published, &files, args.format, context)?;
 
     let mut markdown = Vec::new();
@@ -187,7 +188,7 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
     };
     let file = environment.text("GITHUB_STEP_SUMMARY").map(Utf8PathBuf::from);
     let (ui, cancel) = (&context.ui, &context.cancel);
-    publish::feedback(Ok(options), &job, file.as_deref(), &feedback, ui, cancel)?;
+    feedback::feedback(Ok(options), &job, file.as_deref(), &feedback, ui, cancel)?;
     Ok(Exit::Ok)
 }
 

@@ -3,14 +3,14 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::StoreError;
 use crate::io::ended::{Limit, signal_name};
 use crate::io::reason::Reason;
 use crate::library::Problem;
 use crate::model::LibraryName;
+use crate::store::{StoreError, help_if_full, says_full};
 
-/// Why model libraries could not be had. Exit 12, but for [`Interrupted`](Self::Interrupted):
-/// 130, and for bad kernels: 13.
+/// Why model libraries could not be had. Exit 12, but for what is the cache's fault: 1, for bad
+/// kernels: 13, and for [`Interrupted`](Self::Interrupted): 130.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
     /// A compilation failed.
@@ -30,7 +30,7 @@ pub enum CompileError {
         /// Why it is a miss.
         reason: String,
     },
-    /// The cache directory.
+    /// The cache directory. Exit 1.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Ctrl-C or SIGTERM. Exit 130.
@@ -49,6 +49,8 @@ pub struct FailedCompilation {
     pub log: Option<Utf8PathBuf>,
     /// What the log says.
     pub reason: Reason,
+    /// The cache directory that it was to be written to.
+    pub cache_dir: Utf8PathBuf,
 }
 
 /// What a compiler did instead of writing a library.
@@ -101,6 +103,15 @@ impl CompileError {
     pub fn is_bad_library(&self) -> bool {
         let Self::Compilation(failed) = self else { return false };
         matches!(failed.failure, Failure::BadKernels(_))
+    }
+
+    /// Whether it is the cache directory, or its disk, that fails: not the compiler.
+    pub fn is_of_cache(&self) -> bool {
+        match self {
+            Self::Store(_) => true,
+            Self::Compilation(failed) => failed.says_full(),
+            Self::PolicyOff { .. } | Self::PolicyReadOnly { .. } | Self::Interrupted => false,
+        }
     }
 
     /// The library that could not be had, where it is about one.
@@ -163,14 +174,17 @@ impl CompileError {
 }
 
 impl FailedCompilation {
+    fn says_full(&self) -> bool {
+        says_full(&self.reason.lines)
+    }
+
     fn help(&self) -> Option<String> {
-        let full = ["No space left on device", "Disk quota exceeded", "File too large"];
-        if self.reason.lines.iter().any(|line| full.iter().any(|full| line.contains(full))) {
-            return Some(
-                "the disk is full, or a limit is reached: make room, or choose other places with `--cache-dir` \
-                         and MLC_TEMP_DIR"
-                    .to_owned(),
-            );
+        if self.says_full() {
+            return Some(format!(
+                "the disk is full, or a limit is reached: {}; MLC_TEMP_DIR is the place of what the \
+                 compiler does not keep",
+                help_if_full(&self.cache_dir)
+            ));
         }
         // Of a short text TVM makes another kind of object than it then asks for.
         if self.reason.exception.as_ref().is_some_and(|line| line.contains("ffi.SmallStr")) {

@@ -1,5 +1,4 @@
-//! Compiling model libraries: the store of what was compiled, and running the compiler for what
-//! the store lacks.
+//! Compiling model libraries: running the compiler for what the store lacks.
 //!
 //! ```text
 //! (plan: fingerprints) -> store -> run -> mlc -> store
@@ -8,13 +7,9 @@
 mod error;
 mod mlc;
 pub(crate) mod package;
+mod record;
 mod run;
 pub mod single;
-mod store;
-mod store_error;
-mod store_inventory;
-mod store_removal;
-mod store_use;
 
 #[cfg(test)]
 #[path = "tests/scene.rs"]
@@ -22,11 +17,8 @@ mod scene;
 
 pub use error::{CompileError, CompileErrors, FailedCompilation, Failure};
 pub use mlc::MlcCompiler;
+pub use record::{LibraryStore, StoredLibrary};
 pub use run::{
     Check, CompileEvent, CompileJob, CompileRequest, CompiledLibrary, Compiler, Workspace,
     compile_all,
 };
-pub use store::{Lookup, MissReason, Store, StoredLibrary};
-pub use store_error::StoreError;
-pub use store_inventory::{Log, StoredEntry};
-pub use store_removal::{Leftover, Removal};

@@ -8,8 +8,8 @@ use std::time::Duration;
 use camino::Utf8Path;
 
 use crate::compile::{
-    CompileError, CompileErrors, CompileEvent, CompileJob, CompileRequest, Failure, MlcCompiler,
-    Store, StoredLibrary, compile_all,
+    CompileError, CompileErrors, CompileEvent, CompileJob, CompileRequest, Failure, LibraryStore,
+    MlcCompiler, StoredLibrary, compile_all,
 };
 use crate::error::Error;
 use crate::io::atomic;
@@ -22,8 +22,8 @@ use crate::library::package::target;
 use crate::library::{self, Expectation, LibraryFile, Linked, Target};
 use crate::manifest::LibraryOrigin;
 use crate::model::{
-    CompileInputs, Device, Fingerprint, JitPolicy, KernelsChecked, LibraryName, Metal, ModelFiles,
-    ModelId,
+    CompileInputs, CompileRecord, Device, Fingerprint, JitPolicy, KernelsChecked, LibraryName,
+    Metal, ModelFiles, ModelId,
 };
 use crate::plan::{Origin, Plan};
 use crate::toolchain::Toolchain;
@@ -35,7 +35,7 @@ pub(crate) struct LibrariesRequest<'a> {
     pub(crate) plan: &'a Plan,
     /// The models' files.
     pub(crate) models: &'a BTreeMap<ModelId, ModelFiles>,
-    pub(crate) store: &'a Store,
+    pub(crate) store: &'a LibraryStore,
     pub(crate) toolchain: Option<&'a Toolchain>,
     pub(crate) environment: &'a Environment,
     pub(crate) policy: JitPolicy,
@@ -175,17 +175,19 @@ pub(crate) fn check_compiled(
 /// and notes that beside those that are good.
 pub(crate) fn check_stored<'h>(
     gate: &Gate<'_>,
-    store: &Store,
+    store: &LibraryStore,
     had: impl Iterator<Item = &'h StoredLibrary>,
 ) -> Result<(), Error> {
     let unchecked = |stored: &&StoredLibrary| gate.checks_all() && stored.record.kernels.is_none();
     let mut problems = Vec::new();
     for stored in had.filter(unchecked) {
-        let bytes = Contents::open(&stored.library)?;
-        let file = LibraryFile::parse(&stored.library, &bytes)?;
-        match gate.check(&file.open()?, &stored.library).map_err(interrupted)? {
+        let path = stored.library();
+        let bytes = Contents::open(&path)?;
+        let file = LibraryFile::parse(&path, &bytes)?;
+        match gate.check(&file.open()?, &path).map_err(interrupted)? {
             Verdict::Bad(problem) => problems.push(problem),
-            Verdict::Good(checked) => store.note_kernels(stored, checked),
+            Verdict::Good(checked) => store
+                .amend(stored, CompileRecord { kernels: Some(checked), ..stored.record.clone() }),
             Verdict::NoClang(why) => return Err(no_clang(&why)),
             Verdict::Unchecked => {}
         }

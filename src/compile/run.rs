@@ -9,11 +9,12 @@ use std::time::Instant;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::error::FailedCompilation;
-use super::store::NewEntry;
-use super::{CompileError, CompileErrors, Failure, Lookup, Store, StoredLibrary};
+use super::record::{LOG, NewLibrary};
+use super::{CompileError, CompileErrors, Failure, LibraryStore, StoredLibrary};
 use crate::io::process::Cancel;
 use crate::io::reason;
 use crate::model::{CompileInputs, Fingerprint, JitPolicy, KernelsChecked, LibraryName};
+use crate::store::{Lookup, Miss};
 
 /// How many of a log's lines an error carries.
 const LINES: usize = 20;
@@ -117,7 +118,7 @@ pub struct CompiledLibrary {
 /// but what runs is let finish. If asked to stop, what runs is ended.
 pub fn compile_all(
     compiler: &dyn Compiler,
-    store: &Store,
+    store: &LibraryStore,
     request: &CompileRequest<'_>,
 ) -> Result<Vec<CompiledLibrary>, CompileErrors> {
     let mut had = BTreeMap::new();
@@ -128,13 +129,13 @@ pub fn compile_all(
         match request.policy {
             JitPolicy::Off => refused.push(CompileError::PolicyOff { model_lib: model_lib() }),
             JitPolicy::Redo => missing.push(job),
-            JitPolicy::On | JitPolicy::ReadOnly => match store.take(job.fingerprint) {
+            JitPolicy::On | JitPolicy::ReadOnly => match store.hold(job.fingerprint) {
                 Lookup::Hit(stored) => {
                     let library = CompiledLibrary { stored: *stored, cached: true };
                     had.insert(job.fingerprint, library);
                 }
-                Lookup::Miss(reason) if request.policy == JitPolicy::ReadOnly => {
-                    let reason = reason.to_string();
+                Lookup::Miss(why) if request.policy == JitPolicy::ReadOnly => {
+                    let reason = reason_of(&why);
                     refused.push(CompileError::PolicyReadOnly { model_lib: model_lib(), reason });
                 }
                 Lookup::Miss(_) => missing.push(job),
@@ -156,7 +157,7 @@ pub fn compile_all(
 
 fn compile_missing(
     compiler: &dyn Compiler,
-    store: &Store,
+    store: &LibraryStore,
     request: &CompileRequest<'_>,
     missing: &[&CompileJob],
 ) -> Result<Vec<(Fingerprint, CompiledLibrary)>, CompileErrors> {
@@ -196,7 +197,7 @@ fn compile_missing(
 
 fn compile_one(
     compiler: &dyn Compiler,
-    store: &Store,
+    store: &LibraryStore,
     request: &CompileRequest<'_>,
     job: &CompileJob,
 ) -> Result<CompiledLibrary, CompileError> {
@@ -205,7 +206,7 @@ fn compile_one(
     let Some(entry) = store.begin(job.fingerprint, request.cancel, waiting)? else {
         return Err(CompileError::Interrupted);
     };
-    let (stored, seconds) = match store.take(job.fingerprint) {
+    let (stored, seconds) = match store.hold(job.fingerprint) {
         // Somebody was faster.
         Lookup::Hit(stored) if request.policy != JitPolicy::Redo => (*stored, None),
         _ => {
@@ -217,14 +218,21 @@ fn compile_one(
             compiler.compile(job, &space, request.cancel).map_err(failed)?;
             let seconds = began.elapsed().as_secs_f64();
             let kernels = (request.check)(job, &space.library).map_err(failed)?;
-            (entry.commit(&job.inputs, seconds, kernels)?, Some(seconds))
+            (entry.keep(&job.inputs, seconds, kernels)?, Some(seconds))
         }
     };
-    (request.events)(CompileEvent::Finished { model_lib, seconds, log: &stored.log });
+    (request.events)(CompileEvent::Finished { model_lib, seconds, log: &stored.log() });
     Ok(CompiledLibrary { stored, cached: seconds.is_none() })
 }
 
-fn explain(failure: Failure, entry: &NewEntry, model_lib: &LibraryName) -> CompileError {
+fn reason_of(miss: &Miss) -> String {
+    match miss {
+        Miss::Absent => "not compiled yet".to_owned(),
+        Miss::Damaged(why) => format!("the stored library is damaged: {why}"),
+    }
+}
+
+fn explain(failure: Failure, entry: &NewLibrary, model_lib: &LibraryName) -> CompileError {
     if matches!(failure, Failure::Cancelled) {
         return CompileError::Interrupted;
     }
@@ -233,8 +241,9 @@ fn explain(failure: Failure, entry: &NewEntry, model_lib: &LibraryName) -> Compi
     CompileError::Compilation(Box::new(FailedCompilation {
         model_lib: model_lib.clone(),
         failure,
-        log: entry.keep_log(model_lib),
+        log: entry.keep_log(LOG, model_lib.as_str()),
         reason,
+        cache_dir: entry.cache_dir().to_owned(),
     }))
 }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::package::{check_compiled, check_stored, require_clang};
 use crate::compile::{
-    CompileError, CompileEvent, CompileJob, CompileRequest, Failure, Lookup, MissReason,
-    MlcCompiler, Store, StoredLibrary, compile_all,
+    CompileError, CompileEvent, CompileJob, CompileRequest, Failure, LibraryStore, MlcCompiler,
+    StoredLibrary, compile_all,
 };
 use crate::error::Error;
 use crate::io::atomic;
@@ -25,6 +25,7 @@ use crate::model::{
     OptFlags, Target,
 };
 use crate::plan::{self, Cached};
+use crate::store::{Lookup, Miss};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
 use crate::ui::Ui;
 
@@ -121,7 +122,7 @@ pub fn compile_one(
         Error::usage(format!("--output: {why}"), "name a file, `model.tar` for instance")
     })?;
     let HadOne { stored, cached, toolchain } = have_one(request, ui, cancel)?;
-    place(&stored.library, output)?;
+    place(&stored.library(), output)?;
     let record = &stored.record;
     let phone = record.inputs.device.device();
     Ok(CompiledOne {
@@ -159,7 +160,7 @@ pub fn have_one(request: &CompileOneRequest, ui: &Ui, cancel: &Cancel) -> Result
         require_clang(&gate, device, inputs.metal)?;
     }
     let fingerprint = plan::fingerprint(&inputs);
-    let store = Store::new(&request.cache_dir);
+    let store = LibraryStore::new(&request.cache_dir);
     let cached = ask(&store, &inputs, fingerprint, request.policy);
     let job = CompileJob { fingerprint, inputs, chat_config: chat_config.text().to_owned() };
     let allowed = matches!(request.policy, JitPolicy::On | JitPolicy::Redo);
@@ -228,7 +229,7 @@ fn inputs(
 
 /// Whether the store has it, or why not.
 fn ask(
-    store: &Store,
+    store: &LibraryStore,
     inputs: &CompileInputs,
     fingerprint: Fingerprint,
     policy: JitPolicy,
@@ -236,15 +237,15 @@ fn ask(
     let reason = match store.lookup_whole(fingerprint) {
         _ if policy == JitPolicy::Redo => plan::MissReason::Redo,
         Lookup::Hit(_) => return Cached::Hit,
-        Lookup::Miss(MissReason::Damaged(why)) => plan::MissReason::Damaged { why },
-        Lookup::Miss(MissReason::Absent) => plan::MissReason::find(inputs, &store.records()),
+        Lookup::Miss(Miss::Damaged(why)) => plan::MissReason::Damaged { why },
+        Lookup::Miss(Miss::Absent) => plan::MissReason::find(inputs, &store.records()),
     };
     Cached::Miss { reason }
 }
 
 fn run(
     request: &CompileOneRequest,
-    store: &Store,
+    store: &LibraryStore,
     toolchain: &Toolchain,
     job: CompileJob,
     gate: &Gate<'_>,

@@ -1,11 +1,11 @@
 use std::io;
-
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
 use super::engine::Why;
 use crate::model::{ByteSize, Quantization, Scheme};
+use crate::store::{StoreError, help_if_full, says_full};
 
 /// Why a checkpoint could not be converted. Exit 11 for its files, 2 for what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -115,14 +115,9 @@ pub enum ConvertError {
         checkpoint: Utf8PathBuf,
     },
     /// The cache of converted models. Exit 1.
-    #[error("the cache `{dir}` cannot be used: {source}")]
-    Cache {
-        /// Its directory.
-        dir: Utf8PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// MLC LLM's own conversion failed. Exit 12.
+    #[error(transparent)]
+    Cache(#[from] StoreError),
+    /// MLC LLM's own conversion failed. Exit 12, or 1 if it found no room.
     #[error("{}`mlc_llm {}` failed: {}", named(&.0.model), .0.verb, .0.failure)]
     Python(Box<PythonFailure>),
     /// Ctrl-C or SIGTERM. Exit 130.
@@ -148,6 +143,8 @@ pub struct PythonFailure {
     pub exception: Option<String>,
     /// The log's last lines, or those about the exception.
     pub last_lines: Vec<String>,
+    /// The cache directory that it wrote to.
+    pub cache_dir: Option<Utf8PathBuf>,
 }
 
 fn named(model: &Option<String>) -> String {
@@ -186,6 +183,15 @@ impl ConvertError {
                 | Self::UnknownQuantization { .. }
                 | Self::NotNative { .. }
         )
+    }
+
+    /// Whether it is the cache directory, or its disk, that fails.
+    pub fn is_of_cache(&self) -> bool {
+        match self {
+            Self::Cache(_) => true,
+            Self::Python(failed) => says_full(&failed.last_lines),
+            _ => false,
+        }
     }
 
     /// Whether MLC LLM is not there, or did not do its part.
@@ -251,9 +257,7 @@ impl ConvertError {
                      --conv-template: {likely}; LM for a base model, which only goes on with a text"
                 ))
             }
-            Self::Cache { .. } => {
-                Some("name another place with --cache-dir or MLC_PACKAGE_CACHE_DIR".to_owned())
-            }
+            Self::Cache(error) => error.help(),
             Self::Changed { .. } => Some("run it again when nobody writes to it".to_owned()),
             Self::NotNative {
                 why: Why::Argument { .. } | Why::Lora | Why::PreshardVariable { .. },
@@ -273,6 +277,10 @@ impl ConvertError {
                     Quantization::names().join(", ")
                 ))
             }
+            Self::Python(failed) if says_full(&failed.last_lines) => Some(format!(
+                "the disk is full, or a limit is reached: {}",
+                failed.cache_dir.as_deref().map_or_else(|| "make room".to_owned(), help_if_full)
+            )),
             // 137 is how a shell reports SIGKILL.
             Self::Python(failed) => match failed.failure {
                 EngineFailure::Signal(9) | EngineFailure::Exit(137) => Some(

@@ -7,7 +7,7 @@
 //!
 //! `arch` has one file an architecture: the fields of its config and the mapping of its tensors.
 //! `derive` says which conversation template a checkpoint was trained with, where that is certain.
-//! `store` keeps what builds and Python have converted, and `source` says whether a checkpoint is
+//! `record` is what the store has of what builds and Python have converted, and `source` says whether a checkpoint is
 //! still the one that was. `chat` writes the config and the tokenizer's files. `engine` says whether
 //! this program or `python -m mlc_llm` does the work, runs the latter, and knows what its result
 //! depends on.
@@ -20,12 +20,12 @@ pub mod engine;
 mod error;
 pub mod job;
 mod nearest;
-mod new_model;
+mod record;
 pub mod source;
-pub mod store;
 mod templates;
 mod tokenizer;
 pub mod weights;
 
 pub use error::{ConvertError, EngineFailure, PythonFailure};
+pub use record::{ConvertedRecord, ConvertedStore, Extent, StoredModel};
 pub use templates::template_names;

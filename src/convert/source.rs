@@ -2,17 +2,15 @@
 
 use std::io;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::ConvertError;
 use crate::io::cancel::Cancel;
+use crate::io::digest;
 use crate::io::stamp::{self, FileStamp, Moment};
-use crate::io::{atomic, digest, files};
 use crate::model::{Digest, ShardPath};
-
-/// The most a note may hold in bytes: a checkpoint has some hundred files.
-const NOTE_LIMIT: u64 = 16 << 20;
+use crate::store::Note;
 
 /// What is remembered of one file: while the stamp is this, so is the digest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,10 +22,10 @@ struct Remembered {
 
 /// The digest of a checkpoint's files: their paths in it, and where they are. A shard may have any
 /// name, if the index says so; only texts for people are left out. Weights are gigabytes: `note` is
-/// the file where digests are remembered by the stamps of what was read.
+/// is where digests are remembered by the stamps of what was read.
 pub fn digest(
     found: &[(ShardPath, Utf8PathBuf)],
-    note: &Utf8Path,
+    note: &Note,
     cancel: &Cancel,
 ) -> Result<Digest, ConvertError> {
     let began = Moment::now();
@@ -53,15 +51,13 @@ pub fn digest(
     }
     // A cache that cannot be written to costs the next run its time, and nothing else.
     if let Ok(text) = serde_json::to_vec(&kept)
-        && files::read_at_most(note, NOTE_LIMIT).ok().flatten().as_deref() != Some(text.as_slice())
-        && files::create_dir_all(files::parent(note)).is_ok()
+        && note.read().as_deref() != Some(text.as_slice())
     {
-        let _ = atomic::write_unsynced(note, &text);
+        let _ = note.write(&text);
     }
     Ok(Digest::of(listing.as_bytes()))
 }
 
-fn recall(note: &Utf8Path) -> Vec<Remembered> {
-    let text = files::read_at_most(note, NOTE_LIMIT).ok().flatten().unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
+fn recall(note: &Note) -> Vec<Remembered> {
+    serde_json::from_slice(&note.read().unwrap_or_default()).unwrap_or_default()
 }

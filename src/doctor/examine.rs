@@ -5,8 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::binding::abi_headers;
 use crate::binding::preflight::{self, Unbuildable};
 use crate::doctor::facts::{Abi, Facts, Python, Sources};
-use crate::doctor::{self, AppleChoices, Build, Finding, Machine, Probe, Report};
-use crate::error::Error;
+use crate::doctor::{self, AppleChoices, Build, DoctorError, Finding, Machine, Probe, Report};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
@@ -33,7 +32,7 @@ pub struct DoctorRequest {
 }
 
 /// Examines this machine.
-pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error> {
+pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, DoctorError> {
     let temporary = request.environment.temporary_home();
     let machine = machine(&request.environment, &request.cache_dir, &temporary);
     let probe = Probe { device: request.device, binding: true };
@@ -67,7 +66,7 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Error>
         }
     });
     if cancel.is_cancelled() {
-        return Err(Error::Interrupted);
+        return Err(DoctorError::Interrupted);
     }
     facts.unbuildable = unbuildable(&facts, request.device, &machine);
     facts.abi = compiler.as_ref().ok().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
@@ -102,7 +101,7 @@ pub(crate) fn require(
     toolchain: Option<&Toolchain>,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<(), Error> {
+) -> Result<(), DoctorError> {
     let is_compiled = |library: &PlannedLibrary| {
         matches!(library.origin, Origin::Compiled { cached: Cached::Miss { .. }, .. })
     };

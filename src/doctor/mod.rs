@@ -73,12 +73,15 @@ pub struct Verdict {
     pub problems: Vec<&'static str>,
 }
 
-/// This machine does not have what a build needs. Exit 14.
+/// This machine does not have what a build needs, or was not examined. Exit 14.
 #[derive(Debug, thiserror::Error)]
 pub enum DoctorError {
     /// What is missing: problems only.
     #[error("this machine lacks what the build needs: {}", checks(.0))]
     Needs(Vec<Finding>),
+    /// Ctrl-C or SIGTERM. Exit 130.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 /// Judges what was found, for one device or for all.

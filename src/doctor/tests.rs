@@ -251,7 +251,7 @@ fn a_build_is_told_of_what_it_needs_and_of_nothing_else() {
     assert_eq!(checks(&needed(Device::Iphone, true, true)), ["cmake", "memory"]);
     assert_eq!(needed(Device::Iphone, false, false), []);
 
-    let DoctorError::Needs(problems) = require(android).unwrap_err();
+    let DoctorError::Needs(problems) = require(android).unwrap_err() else { panic!() };
     assert_eq!(checks(&problems), ["cmake", "ndk", "jdk"]);
     let warnings = require(needed(Device::Android, true, false)).unwrap();
     assert_eq!(checks(&warnings), ["memory"]);

@@ -99,6 +99,16 @@ impl ModelsError {
         }
     }
 
+    /// Whether it is our cache directory, or its disk, that fails.
+    pub fn is_of_cache(&self) -> bool {
+        let of_cache = |error: &HubError| matches!(error, HubError::Cache(_));
+        match self {
+            Self::Model { source, .. } => matches!(&**source, FetchError::Hub(it) if of_cache(it)),
+            Self::Hub(error) => of_cache(error),
+            _ => false,
+        }
+    }
+
     /// Whether it is a model's own config that is wrong.
     pub fn is_config(&self) -> bool {
         matches!(self, Self::Model { source, .. } if source.is_config())

@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::register::{Record, Register};
 use super::weights::{self, CachedFile, Content};
 use crate::io::lock::Lock;
+use crate::io::outside::{holds_mount, leads_out};
 use crate::io::{dir, files};
 
 /// Removes snapshots, or says what that would free.
@@ -20,7 +21,7 @@ pub struct Pruner<'a> {
 }
 
 /// What became of a snapshot that was to be removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pruned {
     /// What we downloaded of it is gone.
     Removed {
@@ -29,6 +30,8 @@ pub enum Pruned {
     },
     /// A process uses it: it stays.
     InUse,
+    /// This directory is a link out of the cache, or something is mounted there: it stays.
+    Away(Utf8PathBuf),
 }
 
 /// What goes with a snapshot.
@@ -55,6 +58,9 @@ impl<'a> Pruner<'a> {
     pub fn remove(&mut self, record: &Record) -> io::Result<Pruned> {
         let repo_dir = weights::repo_dir(&record.hub_cache, &record.repo);
         let snapshot = repo_dir.join("snapshots").join(record.commit.as_str());
+        if let Some(away) = away(&repo_dir, &snapshot)? {
+            return Ok(Pruned::Away(away));
+        }
         if self.dry_run {
             if self.register.is_in_use(record.key()) {
                 return Ok(Pruned::InUse);
@@ -104,6 +110,17 @@ impl<'a> Pruner<'a> {
         parts.blobs.retain(|blob, _| !others.contains(blob));
         Ok(parts)
     }
+}
+
+/// The first directory of a snapshot that is somewhere else: people move models to other disks.
+fn away(repo_dir: &Utf8Path, snapshot: &Utf8Path) -> io::Result<Option<Utf8PathBuf>> {
+    let below = ["blobs", "refs", "snapshots"].map(|name| repo_dir.join(name));
+    for dir in [repo_dir, snapshot].into_iter().chain(below.iter().map(Utf8PathBuf::as_path)) {
+        if leads_out(dir)?.is_some() {
+            return Ok(Some(dir.to_owned()));
+        }
+    }
+    Ok(holds_mount(snapshot)?.then(|| snapshot.to_owned()))
 }
 
 /// Every file of every snapshot of a repository, with its snapshot.

@@ -20,6 +20,7 @@ use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
 use crate::io::{atomic, dir, files};
 use crate::model::{HubRepo, Revision, ShardPath};
+use crate::store::Bucket;
 
 /// The most a record may hold in bytes: a repository of 100,000 files fits.
 const RECORD_LIMIT: u64 = 64 << 20;
@@ -76,7 +77,7 @@ impl Record {
 impl Register {
     /// The register of a cache directory, which need not exist. Nothing is touched.
     pub fn new(cache_dir: &Utf8Path) -> Self {
-        Self { dir: cache_dir.join("weights") }
+        Self { dir: Bucket::WEIGHTS.path(cache_dir) }
     }
 
     /// Says that a snapshot is used from now on, until the result is dropped: to be called before

@@ -11,6 +11,7 @@ use camino::Utf8Path;
 use super::cancel::Cancel;
 use super::process::Variables;
 use super::process::for_child;
+use super::trace;
 
 /// How often it is looked whether somebody asked to stop.
 const POLL: Duration = Duration::from_millis(20);
@@ -40,6 +41,7 @@ pub struct Question<'a> {
 /// [`Interrupted`](io::ErrorKind::Interrupted).
 #[expect(clippy::disallowed_methods, reason = "io starts programs, and this one needs no log")]
 pub fn ask(question: &Question<'_>, cancel: &Cancel) -> io::Result<Option<Vec<u8>>> {
+    trace::program(question.path, question.args, question.directory);
     let mut child = Command::new(question.path)
         .args(question.args)
         .env_clear()

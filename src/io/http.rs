@@ -16,6 +16,7 @@ pub use reqwest::{StatusCode, Url};
 use super::cancel::Cancel;
 use super::clock::Clock;
 use super::secret::Secret;
+use super::trace;
 
 /// How often a wait looks whether somebody asked to stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -95,6 +96,14 @@ pub struct Response<'c> {
     slow: (Duration, u64),
 }
 
+/// What came of a request, for whoever listens.
+fn outcome(answer: &Result<reqwest::Response, HttpError>) -> String {
+    match answer {
+        Ok(answer) => answer.status().to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
 impl Client {
     /// A client with no connections yet.
     pub fn new(options: &ClientOptions) -> Result<Self, HttpError> {
@@ -130,8 +139,9 @@ impl Client {
             let last = end.saturating_sub(1);
             request = request.header(header::RANGE, format!("bytes={start}-{last}"));
         }
-        let inner = self.wait(request.send(), cancel)?;
-        Ok(Response { client: self, cancel, inner, slow: Default::default() })
+        let answer = self.wait(request.send(), cancel);
+        trace::request("GET", get.url, || outcome(&answer));
+        Ok(Response { client: self, cancel, inner: answer?, slow: Default::default() })
     }
 
     fn wait<T>(

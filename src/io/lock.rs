@@ -17,9 +17,15 @@ const POLL: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Lock {
     _file: fs_err::File,
+    excludes: bool,
 }
 
 impl Lock {
+    /// Whether it keeps others out. Where there are no locks, it does not.
+    pub fn excludes(&self) -> bool {
+        self.excludes
+    }
+
     /// Takes the lock, waiting for as long as another process (or another `Lock` of this one)
     /// holds it; `waiting` is called once, if it has to wait. Gives `None` if the wait was
     /// cancelled. The file is created if there is none; its directory must exist.
@@ -71,11 +77,11 @@ impl Lock {
         match result {
             // Other programs remove their lock files: then this is a lock on nothing.
             Ok(()) if !is_still_at(&file, path) => Ok(None),
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { _file: file, excludes: true })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) if is_unlockable(&error) => {
                 note_unlockable(path);
-                Ok(Some(Self { _file: file }))
+                Ok(Some(Self { _file: file, excludes: false }))
             }
             Err(TryLockError::Error(error)) => {
                 Err(io::Error::new(error.kind(), format!("failed to lock `{path}`: {error}")))

@@ -17,6 +17,7 @@ pub use self::dialogue::{Dialogue, converse};
 pub use super::cancel::Cancel;
 use super::log::BoundedLog;
 pub use super::log::{LogLimit, all_lines, last_lines};
+use super::trace;
 
 /// A whole environment: every variable a program sees.
 pub type Variables = BTreeMap<OsString, OsString>;
@@ -230,6 +231,7 @@ fn spawn(
     tokens: &[&str],
     streams: Streams,
 ) -> io::Result<(Child, io::PipeReader)> {
+    trace::program(program.path, program.args, program.directory);
     let (output, input) = io::pipe()?;
     let mut command = Command::new(program.path);
     command

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use camino::Utf8Path;
+use camino::Utf8PathBuf;
 
 use crate::compile::package::{Had, interrupted, no_clang};
 use crate::error::Error;
@@ -16,7 +16,7 @@ use crate::plan::{Origin, Plan, PlannedLibrary};
 /// A library's file, read.
 pub(crate) struct LibrarySource<'a> {
     pub(crate) planned: &'a PlannedLibrary,
-    path: &'a Utf8Path,
+    path: Utf8PathBuf,
     pub(crate) bytes: Contents,
     pub(crate) had: Option<&'a Had>,
 }
@@ -26,16 +26,17 @@ pub(crate) fn source<'a>(
     had: &'a BTreeMap<Fingerprint, Had>,
 ) -> Result<LibrarySource<'a>, Error> {
     let (path, had) = match &planned.origin {
-        Origin::Prepared { path } => (path.as_path(), None),
+        Origin::Prepared { path } => (path.clone(), None),
         Origin::Compiled { fingerprint, .. } => {
             let had = had.get(fingerprint).ok_or_else(|| {
                 let message = format!("`{}` was neither cached nor compiled", planned.model_lib);
                 std::io::Error::other(message)
             })?;
-            (had.stored.library.as_path(), Some(had))
+            (had.stored.library(), Some(had))
         }
     };
-    Ok(LibrarySource { planned, path, bytes: Contents::open(path)?, had })
+    let bytes = Contents::open(&path)?;
+    Ok(LibrarySource { planned, path, bytes, had })
 }
 
 /// Opens and validates libraries, all problems at once, and goes on with them.
@@ -45,7 +46,8 @@ pub(crate) fn with_libraries<T>(
     sources: &[LibrarySource<'_>],
     go_on: impl FnOnce(&[Linked<'_>]) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let bytes: Vec<_> = sources.iter().map(|source| (source.path, &*source.bytes)).collect();
+    let bytes: Vec<_> =
+        sources.iter().map(|source| (source.path.as_path(), &*source.bytes)).collect();
     let files = all(LibraryFile::parse_all(&bytes))?;
     let libraries = all(LibraryFile::open_all(&files))?;
     let expects: Vec<_> = sources.iter().map(|source| expectations(plan, source.planned)).collect();
@@ -109,7 +111,7 @@ pub(crate) fn check_prepared(
     with_libraries(plan, models, &sources, |linked| {
         let mut problems = Vec::new();
         for (source, linked) in sources.iter().zip(linked).filter(|_| kernels.checks_all()) {
-            match kernels.check(linked.library, source.path).map_err(interrupted)? {
+            match kernels.check(linked.library, &source.path).map_err(interrupted)? {
                 Verdict::Bad(problem) => problems.push(problem),
                 Verdict::NoClang(why) => return Err(no_clang(&why)),
                 Verdict::Good(_) | Verdict::Unchecked => {}

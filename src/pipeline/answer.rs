@@ -214,7 +214,7 @@ pub(super) fn one(
         environment: &request.environment,
         cache_dir: &request.cache_dir,
         device: device.as_str(),
-        library: &stored.library,
+        library: &stored.library(),
         format,
         limit: request.trial.limit,
     };

@@ -2,14 +2,13 @@
 
 use camino::Utf8Path;
 
-use super::publish::{baseline_at, baselines, printable};
 use super::report::{NamedPath, read_manifest};
 use crate::error::Error;
 use crate::github::api::ApiOptions;
 use crate::io::process::Cancel;
 use crate::manifest::Manifest;
 use crate::publish::PublishError;
-use crate::publish::baseline::Baseline as Text;
+use crate::publish::baseline::{Baseline as Text, baseline_at, baselines, printable};
 use crate::report::{self, Baseline, PackageInput};
 use crate::ui::Ui;
 
@@ -50,7 +49,7 @@ pub(super) fn pair(
             }
             BaselineSource::Url { name, url } => {
                 let text = options(variable, false)
-                    .and_then(|options| baseline_at(url, &options, ui, cancel));
+                    .and_then(|options| Ok(baseline_at(url, &options, ui, cancel)?));
                 one(name, &printable(url), text.and_then(|text| manifest(&text)))
             }
             BaselineSource::LatestRelease => latest_release(variable, ui, cancel),
@@ -104,7 +103,7 @@ fn manifest(text: &Text) -> Result<Manifest, Error> {
 }
 
 fn latest_release(variable: Variable<'_>, ui: &Ui, cancel: &Cancel) -> Vec<Found> {
-    let texts = options(variable, true).and_then(|options| baselines(&options, ui, cancel));
+    let texts = options(variable, true).and_then(|options| Ok(baselines(&options, ui, cancel)?));
     match texts {
         Ok(texts) => texts.iter().map(|text| (None, text.origin.clone(), manifest(text))).collect(),
         Err(error) => one(&None, "latest-release", Err(error)),

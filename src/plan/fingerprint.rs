@@ -1,6 +1,7 @@
 use serde_json::{Map, Value};
 
 use crate::model::{ChatConfig, CompileInputs, Digest, Fingerprint};
+use crate::store::Bucket;
 
 /// Fields of `mlc-chat-config.json` that only the app reads at run time. Everything else is
 /// taken to change the library: a needless compilation is better than a stale library.
@@ -34,7 +35,7 @@ pub fn compile_relevant(chat_config: &ChatConfig) -> Map<String, Value> {
 pub fn fingerprint(inputs: &CompileInputs) -> Fingerprint {
     // Strings, numbers and maps of strings always serialize.
     let value = serde_json::to_value(inputs).unwrap_or_default();
-    let text = format!("mlc-package library 1\n{}", sorted(value));
+    let text = format!("mlc-package library {}\n{}", Bucket::LIBRARIES.format, sorted(value));
     Fingerprint(Digest::of(text.as_bytes()))
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{Plan, PlannedLibrary};
 use crate::model::{Digest, Fingerprint, ModelSource};
+use crate::store::Bucket;
 
 /// Begins every key, so that people can tell their caches apart and give them up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +77,7 @@ pub fn libraries(plans: &[&Plan], prefix: &KeyPrefix, cache_dir: &Utf8Path) -> C
     if devices.len() > 1 {
         restore_keys.extend(devices.iter().map(|device| family(device)));
     }
-    CacheEntry { key, restore_keys, paths: vec![cache_dir.join("libs")] }
+    CacheEntry { key, restore_keys, paths: vec![Bucket::LIBRARIES.path(cache_dir)] }
 }
 
 /// The kits of the platform bindings; none where no binding is made, or nothing is known of it. A
@@ -96,7 +97,7 @@ pub fn kits(plans: &[&Plan], prefix: &KeyPrefix, cache_dir: &Utf8Path) -> Option
     Some(CacheEntry {
         key: format!("{prefix}-kit-{}-{name}", devices(&bound).join(TOGETHER)),
         restore_keys: Vec::new(),
-        paths: vec![cache_dir.join("kits")],
+        paths: vec![Bucket::KITS.path(cache_dir)],
     })
 }
 
@@ -158,7 +159,7 @@ pub fn weights(plans: &[&Plan], prefix: &KeyPrefix, cache_dir: &Utf8Path) -> Opt
     let mut paths: Vec<_> = dirs.map(Utf8Path::to_owned).collect();
     if !hub.is_empty() {
         // The register says that these files are ours, and the listings what they must be.
-        paths.extend(["weights", "hub-listings"].map(|name| cache_dir.join(name)));
+        paths.extend([Bucket::WEIGHTS, Bucket::LISTINGS].map(|bucket| bucket.path(cache_dir)));
     }
     paths.extend(converted.iter().map(|(_, dir)| (*dir).to_owned()));
     Some(CacheEntry {

@@ -1,9 +1,13 @@
 //! What sizes are compared with: the manifests of the latest release, or of any address.
 
+use std::time::Duration;
+
 use super::PublishError;
-use crate::github::api::{Api, ApiError, Asset, Call, Permission, Release};
+use crate::github::api::{Api, ApiError, ApiOptions, Asset, Call, Permission, Release};
 use crate::io::http::session::SessionError;
 use crate::io::http::{Url, address};
+use crate::io::process::Cancel;
+use crate::ui::Ui;
 
 /// The end of a manifest's name in a release.
 pub const SUFFIX: &str = "-manifest.json";
@@ -18,6 +22,47 @@ pub struct Baseline {
     pub origin: String,
     /// Its text, which anybody may have written.
     pub text: Vec<u8>,
+}
+
+/// The manifests of a repository's latest release; none if it has none.
+pub fn baselines(
+    options: &ApiOptions,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Vec<Baseline>, PublishError> {
+    let on_wait = |why: &str, time: Duration| wait(ui, why, time);
+    let api = Api::new(options, cancel, &on_wait)?;
+    latest_release(&api)
+}
+
+/// The manifest at an address. No token goes to another host than the API's own.
+pub fn baseline_at(
+    url: &str,
+    options: &ApiOptions,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Baseline, PublishError> {
+    let on_wait = |why: &str, time: Duration| wait(ui, why, time);
+    let api = Api::new(options, cancel, &on_wait)?;
+    let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let parsed = parsed.ok_or_else(|| PublishError::Download {
+        url: printable(url),
+        why: "this is not an address that begins with http:// or https://".to_owned(),
+    })?;
+    let text = download(&api, &parsed)?;
+    Ok(Baseline { origin: printable(url), text })
+}
+
+/// What a person named as an address, without what may be secret in it.
+pub fn printable(url: &str) -> String {
+    match Url::parse(url) {
+        Ok(url) => address::printable(&url),
+        Err(_) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn wait(ui: &Ui, why: &str, time: Duration) {
+    ui.retrying(why, time);
 }
 
 /// The manifests of the latest release; none if there is no release, or none in it.

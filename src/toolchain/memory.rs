@@ -11,11 +11,10 @@ use super::probe::Answer;
 use super::sources::Remembered;
 use crate::io::environment::Environment;
 use crate::io::stamp::{self, FileStamp, Moment};
-use crate::io::{atomic, dir, files, process};
+use crate::io::{dir, files, process};
 use crate::model::Digest;
+use crate::store::{Bucket, Note};
 
-/// Changed whenever the question or what is remembered changes its meaning.
-const FORMAT: u32 = 2;
 /// The most a remembered answer may have in bytes.
 const LIMIT: u64 = 16 << 20;
 /// Environments come and go; more answers than this are removed to begin anew.
@@ -57,7 +56,7 @@ impl Memory {
     /// look at anything: for it, all variables count, and the working directory.
     pub(super) fn key(python: &Utf8Path, environment: &Environment) -> io::Result<Digest> {
         let script = process::is_script(python)?;
-        let mut text = format!("{FORMAT}\0{python}\0");
+        let mut text = format!("{}\0{python}\0", Bucket::TOOLCHAINS.format);
         for (name, value) in environment.for_python() {
             let name = name.to_string_lossy();
             let matters = name.starts_with("PYTHON")
@@ -77,9 +76,9 @@ impl Memory {
 
     /// The remembered answer, if it is still good.
     pub(super) fn load(cache_dir: &Utf8Path, key: Digest) -> Option<Self> {
-        let bytes = files::read_at_most(&path(cache_dir, key), LIMIT).ok()??;
+        let bytes = note(cache_dir, key).read()?;
         let record: Record = serde_json::from_slice(&bytes).ok()?;
-        let good = record.format == FORMAT
+        let good = record.format == Bucket::TOOLCHAINS.format
             && record.watched.iter().all(|watched| watched.is_unchanged().unwrap_or(false));
         good.then_some(Self { record, settled: true, changed: false })
     }
@@ -100,7 +99,8 @@ impl Memory {
         // A change between the question and now may have gone unseen: then the stamp is newer
         // than the question, and the answer is used once but not remembered.
         let settled = watched.iter().all(|watched| watched.is_settled(asked));
-        let record = Record { format: FORMAT, answer, sources: BTreeMap::new(), watched };
+        let record =
+            Record { format: Bucket::TOOLCHAINS.format, answer, sources: BTreeMap::new(), watched };
         Ok(Self { record, settled, changed: true })
     }
 
@@ -129,19 +129,16 @@ impl Memory {
         if !self.changed || !self.settled {
             return;
         }
-        let path = path(cache_dir, key);
-        let write = || {
-            let home = files::parent(&path);
-            files::create_dir_all(home)?;
-            let names = dir::names(home)?;
-            if names.len() >= ANSWERS_KEPT {
-                for name in names {
-                    files::remove_file(&home.join(name))?;
-                }
+        let home = Bucket::TOOLCHAINS.path(cache_dir);
+        let names = dir::names(&home).unwrap_or_default();
+        if names.len() >= ANSWERS_KEPT {
+            for name in names {
+                let _ = files::remove_file(&home.join(name));
             }
-            atomic::write_unsynced(&path, &serde_json::to_vec(&self.record)?)
-        };
-        let _: io::Result<()> = write();
+        }
+        if let Ok(text) = serde_json::to_vec(&self.record) {
+            let _ = note(cache_dir, key).write(&text);
+        }
     }
 }
 
@@ -207,6 +204,7 @@ fn version_files(environment: &Environment) -> Vec<Utf8PathBuf> {
     paths
 }
 
-fn path(cache_dir: &Utf8Path, key: Digest) -> Utf8PathBuf {
-    cache_dir.join("toolchain").join(format!("{}.json", &key.to_hex()[..32]))
+fn note(cache_dir: &Utf8Path, key: Digest) -> Note {
+    let name = format!("{}.json", &key.to_hex()[..32]);
+    Note::new(Bucket::TOOLCHAINS.path(cache_dir).join(name), LIMIT)
 }

@@ -187,3 +187,25 @@ fn ended_in_the_middle_it_goes_on_the_next_time() {
         assert_eq!(site.leftovers(), [""; 0]);
     }
 }
+
+/// Mounting needs a right; a user namespace gives it where the system allows one.
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn a_full_disk_under_the_kits_is_the_caches_fault() {
+    let site = Site::new("android");
+    site.build(&["--no-binding"]).ok();
+    fs_err::create_dir_all(site.kits_dir()).unwrap();
+    // Room for the locks, but for no jar.
+    let script = format!(
+        "unshare --user --map-root-user --mount sh -c 'mount -t tmpfs -o size=8k tmpfs {} || exit 77; \
+         exec \"$@\"' sh \"$@\"",
+        site.kits_dir()
+    );
+    let run = site.build(&[]).through_shell(&script).run();
+    if run.status.code() == Some(77) || run.stderr.contains("unshare:") {
+        return;
+    }
+    let run = run.code(1);
+    run.says("error: no space left for the cache directory `[ROOT]/home/.cache/mlc-package`");
+    site.build(&[]).ok().says("kit kept");
+}

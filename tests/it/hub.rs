@@ -122,6 +122,29 @@ const SMALL: [&str; 2] =
     ["GET file [COMMIT]/mlc-chat-config.json", "GET file [COMMIT]/tensor-cache.json"];
 
 #[test]
+fn asked_twice_for_details_every_request_and_program_is_named_and_no_token() {
+    let hub = HubScene::sound(true);
+    let traced = |flags: &[&str]| {
+        let run = hub.build(flags).env("HF_TOKEN", "hf_top_secret").ok().never_says("hf_top");
+        let line = |word: &str| {
+            let lines = run.stderr.lines().map(str::trim_start);
+            lines.filter(|line| line.starts_with(word)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        (line("Asked "), line("Running "))
+    };
+    let (asked, running) = traced(&["-vv"]);
+    let requests = hub.asked().len();
+    assert_eq!(asked.len(), requests, "{asked:?}");
+    assert!(asked.iter().any(|line| line.ends_with("/revision/main: 200 OK")), "{asked:?}");
+    // The Hub sends weights from its storage, by an address that is signed.
+    assert!(asked.iter().any(|line| line.contains(": 302 Found")), "{asked:?}");
+    assert!(asked.iter().all(|line| !line.contains('?')), "{asked:?}");
+    let compile = running.iter().find(|line| line.contains(" -m mlc_llm compile ")).unwrap();
+    assert!(compile.contains("--device android") && compile.contains("(in "), "{compile}");
+    assert_eq!(traced(&["-v"]), (vec![], vec![]));
+}
+
+#[test]
 fn without_bundling_two_small_files_are_all_that_is_downloaded() {
     let hub = HubScene::sound(false);
     hub.plan(&[]).ok().never_says("to download");

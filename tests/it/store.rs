@@ -234,16 +234,29 @@ fn a_hit_writes_nothing_so_that_a_read_only_cache_serves() {
 fn a_cache_that_cannot_be_written_is_named() {
     let scene = Scene::with_models("android", &["one"]);
     scene.write("file", "mine");
-    let file = scene.build(&["--cache-dir", "../file"]).fails(12);
+    let file = scene.build(&["--cache-dir", "../file"]).fails(1);
     insta::assert_snapshot!("cache_is_a_file", file.shown());
     // Nobody may write there, root neither.
-    let read_only = scene.build(&["--cache-dir", "/sys/mlc-package"]).fails(12);
+    let read_only = scene.build(&["--cache-dir", "/sys/mlc-package"]).fails(1);
     let read_only =
         read_only.says("error: the cache directory `/sys/mlc-package` cannot be written");
     read_only.says("help: choose another one with `--cache-dir`");
     assert!(!scene.dist().exists());
     assert_eq!(scene.read("file"), "mine");
-    scene.build(&["--cache-dir", "../file/below"]).fails(12).says("is not a directory");
+    scene.build(&["--cache-dir", "../file/below"]).fails(1).says("is not a directory");
+}
+
+#[test]
+fn a_full_disk_under_the_cache_is_one_exit_code_whoever_writes() {
+    let scene = crate::raw::scene("android");
+    let script = "trap '' XFSZ; ulimit -f 12; exec \"$@\"";
+    let full = scene.build(&[]).through_shell(script).fails(1);
+    let full = full.says("error: no space left for the cache directory `");
+    full.says("[ROOT]/home/.cache/mlc-package`").says("help: make room (`mlc-package cache prune");
+    assert!(!scene.dist().exists());
+    let left = |name: &String| !name.starts_with(".sources") && name != ".locks";
+    let left = tree::names(&scene.cache().join("converted")).into_iter().filter(left);
+    assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
 }
 
 #[test]
@@ -254,7 +267,9 @@ fn a_full_disk_is_named() {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         scene.build(&[]).through_shell(&script)
     };
-    limited(12).fails(12).says("File too large").says("help: the disk is full");
+    let full = limited(12).fails(1);
+    let full = full.says("File too large").says("help: the disk is full");
+    full.says("`mlc-package cache prune").says("[ROOT]/home/.cache/mlc-package`");
     assert!(scene.entries().is_empty() && !scene.dist().exists());
     scene.build(&[]).ok();
     let before = tree::state(&scene.dist());

@@ -6,7 +6,6 @@ use mlc_package::github::api::{Api, ApiOptions};
 use mlc_package::io::cancel::Cancel;
 use mlc_package::io::http::Url;
 use mlc_package::io::secret::Secret;
-use mlc_package::pipeline;
 use mlc_package::publish::{Annotation, Check, Conclusion, Level, PublishError, baseline, check};
 
 use mlc_package::ui::{Ui, Verbosity};
@@ -163,9 +162,9 @@ fn a_baseline_at_an_address_needs_no_repository_and_gets_no_token() {
     // Another host than the API's: the server refuses the token there.
     let url = format!("{}/storage/{storage}?signature=secret", github.state.storage);
     let (ui, cancel) = (Ui::new(Verbosity::Quiet, false), Cancel::default());
-    let found = pipeline::publish::baseline_at(&url, &options, &ui, &cancel).unwrap();
+    let found = baseline::baseline_at(&url, &options, &ui, &cancel).unwrap();
     assert_eq!(found.text, b"{\"schema\": 9}");
     assert!(!found.origin.contains("secret"));
-    assert!(pipeline::publish::baseline_at("file:///etc/passwd", &options, &ui, &cancel).is_err());
-    assert!(pipeline::publish::baselines(&options, &ui, &cancel).is_err(), "of which repository?");
+    assert!(baseline::baseline_at("file:///etc/passwd", &options, &ui, &cancel).is_err());
+    assert!(baseline::baselines(&options, &ui, &cancel).is_err(), "of which repository?");
 }

@@ -9,8 +9,9 @@ use super::{
     Failure, JitPolicy, compile_all,
 };
 use crate::compile::scene::{Scene, job};
-use crate::compile::{CompileError, Lookup, MissReason, Removal, Store};
+use crate::compile::{CompileError, LibraryStore};
 use crate::io::dir::names;
+use crate::store::{Lookup, Miss, Removal};
 
 struct Options<'a> {
     policy: JitPolicy,
@@ -27,7 +28,7 @@ impl<'a> Options<'a> {
     fn run(
         &self,
         compiler: &dyn Compiler,
-        store: &Store,
+        store: &LibraryStore,
         jobs: &[CompileJob],
     ) -> Result<Vec<CompiledLibrary>, CompileErrors> {
         let check = |_: &CompileJob, library: &Utf8Path| {
@@ -74,7 +75,7 @@ fn only_what_is_missing_is_compiled_and_once() {
     let names: Vec<_> = had.iter().map(|had| had.stored.record.inputs.model_lib.as_str()).collect();
     assert_eq!(names, ["a", "b", "a"]);
     assert!(had.iter().all(|had| !had.cached));
-    assert_eq!(fs_err::read_to_string(&had[0].stored.log).unwrap(), "said\n");
+    assert_eq!(fs_err::read_to_string(had[0].stored.log()).unwrap(), "said\n");
     assert_eq!(options.events(), ["started a", "finished a", "started b", "finished b"]);
     assert_eq!(scene.read("home/runs"), "ran\nran\n");
 
@@ -117,7 +118,7 @@ fn policies_decide_what_may_be_compiled() {
     let other = scene.compiler("echo another library > \"$output\"");
     let had = options.run(&other, &store, &jobs).unwrap();
     assert!(had.iter().all(|had| !had.cached));
-    assert_eq!(fs_err::read_to_string(&had[1].stored.library).unwrap(), "another library\n");
+    assert_eq!(fs_err::read_to_string(had[1].stored.library()).unwrap(), "another library\n");
     assert_eq!(scene.read("home/runs"), "ran\nran\n");
 }
 
@@ -151,7 +152,7 @@ fn a_library_that_fails_stops_no_other_and_carries_its_reason() {
     for index in [0, 2, 4] {
         assert!(matches!(store.lookup(jobs[index].fingerprint), Lookup::Hit(_)), "{index}");
     }
-    assert_eq!(store.lookup(jobs[1].fingerprint), Lookup::Miss(MissReason::Absent));
+    assert_eq!(store.lookup(jobs[1].fingerprint), Lookup::Miss(Miss::Absent));
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn a_library_that_is_refused_never_enters_the_store() {
     let errors = Options::new(&cancel).run(&compiler, &store, &[job("a")]).unwrap_err();
     let CompileError::Compilation(failed) = &errors.0[0] else { panic!("{errors}") };
     assert!(matches!(&failed.failure, Failure::BadOutput(why) if why == "it is bad"));
-    assert_eq!(store.lookup(job("a").fingerprint), Lookup::Miss(MissReason::Absent));
+    assert_eq!(store.lookup(job("a").fingerprint), Lookup::Miss(Miss::Absent));
     assert_eq!(names(&scene.cache().join("libs")).unwrap(), [".locks"]);
 }
 
@@ -210,10 +211,10 @@ fn a_damaged_entry_is_compiled_again() {
     let (compiler, store, cancel) = (scene.compiler(WRITES), scene.store(), Cancel::default());
     let options = Options::new(&cancel);
     let had = options.run(&compiler, &store, &[job("a")]).unwrap();
-    fs_err::write(&had[0].stored.library, "lib").unwrap();
+    fs_err::write(had[0].stored.library(), "lib").unwrap();
     let again = options.run(&compiler, &store, &[job("a")]).unwrap();
     assert!(!again[0].cached);
-    assert_eq!(fs_err::read_to_string(&again[0].stored.library).unwrap(), "library\n");
+    assert_eq!(fs_err::read_to_string(again[0].stored.library()).unwrap(), "library\n");
 }
 
 #[test]
@@ -279,7 +280,7 @@ fn a_process_that_compiles() {
         limit: Duration::from_secs(60),
     };
     let cancel = Cancel::default();
-    let store = Store::new(&root.join("cache"));
+    let store = LibraryStore::new(&root.join("cache"));
     let result = Options::new(&cancel).run(&compiler, &store, &[job("a")]);
     let text = result.map_or_else(|errors| errors.to_string(), |_| "ok".to_owned());
     fs_err::write(root.join(format!("result-{}", std::process::id())), text).unwrap();
@@ -332,7 +333,7 @@ fn what_a_killed_process_left_does_not_hinder_the_next() {
 
     let (compiler, cancel) = (scene.compiler(WRITES), Cancel::default());
     let had = Options::new(&cancel).run(&compiler, &scene.store(), &[job("a")]).unwrap();
-    assert_eq!(fs_err::read_to_string(&had[0].stored.library).unwrap(), "library\n");
+    assert_eq!(fs_err::read_to_string(had[0].stored.library()).unwrap(), "library\n");
     assert_eq!(names(&libs).unwrap(), [".locks".to_owned(), job("a").fingerprint.dir_name()]);
     // The compiler of the killed process still sleeps.
     let pid = scene.read("home/pid").trim().parse().unwrap();
@@ -362,9 +363,9 @@ fn what_a_build_was_given_stays_for_as_long_as_it_has_it() {
         let had = Options::new(&cancel).run(&compiler, &store, &[job("a")]).unwrap();
         assert_eq!(had[0].cached, cached);
         let entry = &store.entries().unwrap()[0];
-        assert_eq!(store.remove(entry).unwrap(), Removal::InUse);
-        assert!(had[0].stored.library.exists());
+        assert_eq!(store.remove(entry, false).unwrap(), Removal::InUse);
+        assert!(had[0].stored.library().exists());
     }
     let entry = &store.entries().unwrap()[0];
-    assert_eq!(store.remove(entry).unwrap(), Removal::Removed);
+    assert_eq!(store.remove(entry, false).unwrap(), Removal::Removed);
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::{CompileJob, MlcCompiler, Store};
+use super::{CompileJob, LibraryStore, MlcCompiler};
 use crate::model::{
     CompileInputs, CompilerIdentity, Device, Digest, Fingerprint, LibraryFormat, PackageIdentity,
 };
 pub(super) use crate::toolchain::scene::Scene;
 
 impl Scene {
-    pub(crate) fn store(&self) -> Store {
-        Store::new(&self.cache())
+    pub(crate) fn store(&self) -> LibraryStore {
+        LibraryStore::new(&self.cache())
     }
 
     /// A compiler: a shell script that gets the call of `python -m mlc_llm compile`, with

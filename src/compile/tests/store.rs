@@ -1,22 +1,26 @@
 use camino::Utf8Path;
 
-use super::{Lookup, MissReason, Store};
 use crate::compile::scene::{Scene, job};
-use crate::compile::{CompileJob, StoreError, StoredLibrary};
+use crate::compile::{CompileJob, LibraryStore, StoredLibrary};
 use crate::io::dir::names;
 use crate::io::process::Cancel;
 use crate::model::Digest;
+use crate::store::{Lookup, Miss, StoreError};
 
-fn insert(store: &Store, job: &CompileJob, library: &str) -> Result<StoredLibrary, StoreError> {
+pub(super) fn insert(
+    store: &LibraryStore,
+    job: &CompileJob,
+    library: &str,
+) -> Result<StoredLibrary, StoreError> {
     let entry = store.begin(job.fingerprint, &Cancel::default(), |_| ())?.unwrap();
     fs_err::write(entry.library(), library).unwrap();
     fs_err::write(entry.log(), "said").unwrap();
-    entry.commit(&job.inputs, 1.5, None)
+    entry.keep(&job.inputs, 1.5, None)
 }
 
-fn damage(store: &Store, job: &CompileJob) -> String {
+fn damage(store: &LibraryStore, job: &CompileJob) -> String {
     match store.lookup(job.fingerprint) {
-        Lookup::Miss(MissReason::Damaged(why)) => why,
+        Lookup::Miss(Miss::Damaged(why)) => why,
         other => panic!("{other:?}"),
     }
 }
@@ -25,12 +29,12 @@ fn damage(store: &Store, job: &CompileJob) -> String {
 fn what_was_put_in_is_found_with_its_record() {
     let scene = Scene::new();
     let (store, job) = (scene.store(), job("tiny"));
-    assert_eq!(store.lookup(job.fingerprint), Lookup::Miss(MissReason::Absent));
+    assert_eq!(store.lookup(job.fingerprint), Lookup::Miss(Miss::Absent));
     assert!(store.records().is_empty());
     let stored = insert(&store, &job, "library").unwrap();
     assert_eq!(store.lookup(job.fingerprint), Lookup::Hit(Box::new(stored.clone())));
-    assert_eq!(fs_err::read(&stored.library).unwrap(), b"library");
-    assert_eq!(fs_err::read(&stored.log).unwrap(), b"said");
+    assert_eq!(fs_err::read(stored.library()).unwrap(), b"library");
+    assert_eq!(fs_err::read(stored.log()).unwrap(), b"said");
     let record = &stored.record;
     assert_eq!((record.bytes, record.digest), (7, Digest::of(b"library")));
     assert_eq!((record.inputs.clone(), record.seconds), (job.inputs, 1.5));
@@ -42,12 +46,12 @@ fn a_damaged_entry_is_a_miss_with_a_reason_and_is_replaced() {
     let scene = Scene::new();
     let (store, job) = (scene.store(), job("tiny"));
     let stored = insert(&store, &job, "library").unwrap();
-    let record = stored.library.with_file_name("record.json");
+    let record = stored.library().with_file_name("record.json");
     let intact = fs_err::read_to_string(&record).unwrap();
 
-    fs_err::write(&stored.library, "libra").unwrap();
+    fs_err::write(stored.library(), "libra").unwrap();
     assert!(damage(&store, &job).ends_with("has 5 bytes instead of 7"));
-    fs_err::remove_file(&stored.library).unwrap();
+    fs_err::remove_file(stored.library()).unwrap();
     assert!(damage(&store, &job).contains("lib.tar"));
     insert(&store, &job, "library").unwrap();
     assert!(matches!(store.lookup(job.fingerprint), Lookup::Hit(_)));
@@ -75,7 +79,7 @@ fn an_entry_that_is_given_up_leaves_no_trace_but_its_log() {
     for _ in 0..2 {
         let entry = store.begin(job.fingerprint, &Cancel::default(), |_| ()).unwrap().unwrap();
         fs_err::write(entry.log(), "why").unwrap();
-        let log = entry.keep_log(&job.inputs.model_lib).unwrap();
+        let log = entry.keep_log("compile.log", "tiny").unwrap();
         assert_eq!(fs_err::read(log).unwrap(), b"why");
     }
     assert_eq!(names(&scene.cache().join("libs")).unwrap(), [".locks"]);
@@ -91,7 +95,7 @@ fn old_logs_make_room_for_new_ones() {
     }
     let entry = store.begin(job.fingerprint, &Cancel::default(), |_| ()).unwrap().unwrap();
     fs_err::write(entry.log(), "why").unwrap();
-    let log = entry.keep_log(&job.inputs.model_lib).unwrap();
+    let log = entry.keep_log("compile.log", "tiny").unwrap();
     let left = names(&scene.cache().join("logs")).unwrap();
     assert_eq!(left.len(), 20);
     assert_eq!(left.last().map(String::as_str), log.file_name());
@@ -120,18 +124,18 @@ fn a_cache_directory_that_cannot_be_one_is_named() {
         format!("the cache directory `{}` is not a directory", scene.cache())
     );
     assert!(error.help().unwrap().contains("--cache-dir"));
-    let below = Store::new(&scene.cache().join("below/deeper"));
+    let below = LibraryStore::new(&scene.cache().join("below/deeper"));
     assert!(matches!(insert(&below, &job("tiny"), "library"), Err(StoreError::NotADirectory(_))));
     // Reading from it finds nothing, and is no error.
     assert!(below.records().is_empty());
-    assert_eq!(below.lookup(job("tiny").fingerprint), Lookup::Miss(MissReason::Absent));
+    assert_eq!(below.lookup(job("tiny").fingerprint), Lookup::Miss(Miss::Absent));
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn a_cache_directory_that_is_read_only_is_named() {
     // Not even root makes directories there.
-    let store = Store::new(Utf8Path::new("/sys/kernel/mlc-package"));
+    let store = LibraryStore::new(Utf8Path::new("/sys/kernel/mlc-package"));
     let error = insert(&store, &job("tiny"), "library").unwrap_err();
     assert!(matches!(error, StoreError::NotWritable { .. }), "{error:?}");
     assert!(
@@ -139,14 +143,4 @@ fn a_cache_directory_that_is_read_only_is_named() {
             .to_string()
             .starts_with("the cache directory `/sys/kernel/mlc-package` cannot be written to: ")
     );
-}
-
-#[test]
-fn errors_of_a_full_disk_say_so() {
-    use std::io::ErrorKind;
-    for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge] {
-        let error = StoreError::new(Utf8Path::new("/cache"), kind.into());
-        let text = error.to_string();
-        assert!(text.starts_with("no space left for the cache directory `/cache`"), "{text}");
-    }
 }

@@ -1,19 +1,18 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::super::{Lookup, MissReason, Removal, Store, StoredLibrary};
-use crate::compile::CompileJob;
+use super::tests as making;
 use crate::compile::scene::{Scene, job};
+use crate::compile::{CompileJob, LibraryStore, StoredLibrary};
 use crate::io::dir::names;
 use crate::io::process::Cancel;
+use crate::model::CompileRecord;
+use crate::store::{Lookup, Miss, Removal};
 
-fn insert(store: &Store, job: &CompileJob, library: &str) -> StoredLibrary {
-    let entry = store.begin(job.fingerprint, &Cancel::default(), |_| ()).unwrap().unwrap();
-    fs_err::write(entry.library(), library).unwrap();
-    fs_err::write(entry.log(), "said").unwrap();
-    entry.commit(&job.inputs, 1.5, None).unwrap()
+fn insert(store: &LibraryStore, job: &CompileJob, library: &str) -> StoredLibrary {
+    making::insert(store, job, library).unwrap()
 }
 
-fn is_hit(lookup: &Lookup) -> bool {
+fn is_hit(lookup: &Lookup<CompileRecord>) -> bool {
     matches!(lookup, Lookup::Hit(_))
 }
 
@@ -24,22 +23,22 @@ fn what_is_used_cannot_be_removed() {
     let made = insert(&store, &job, "library");
     let entry = &store.entries().unwrap()[0];
     // Who made it uses it, and so does who takes it and clones that.
-    assert!(store.is_in_use(entry));
-    assert_eq!(store.remove(entry).unwrap(), Removal::InUse);
+    assert_eq!(store.remove(entry, true).unwrap(), Removal::InUse);
+    assert_eq!(store.remove(entry, false).unwrap(), Removal::InUse);
     drop(made);
-    let taken = store.take(job.fingerprint);
+    let taken = store.hold(job.fingerprint);
     let clone = taken.clone();
     drop(taken);
-    assert_eq!(store.remove(entry).unwrap(), Removal::InUse);
+    assert_eq!(store.remove(entry, false).unwrap(), Removal::InUse);
     assert!(is_hit(&store.lookup(job.fingerprint)));
     drop(clone);
-    assert!(!store.is_in_use(entry));
+    assert_eq!(store.remove(entry, true).unwrap(), Removal::Removed);
 
     let making = store.begin(job.fingerprint, &Cancel::default(), |_| ()).unwrap().unwrap();
-    assert_eq!(store.remove(entry).unwrap(), Removal::InUse);
+    assert_eq!(store.remove(entry, false).unwrap(), Removal::InUse);
     drop(making);
-    assert_eq!(store.remove(entry).unwrap(), Removal::Removed);
-    assert_eq!(store.lookup(job.fingerprint), Lookup::Miss(MissReason::Absent));
+    assert_eq!(store.remove(entry, false).unwrap(), Removal::Removed);
+    assert_eq!(store.lookup(job.fingerprint), Lookup::Miss(Miss::Absent));
     assert_eq!(names(&scene.cache().join("libs")).unwrap(), [".locks"]);
 }
 
@@ -48,7 +47,7 @@ fn looking_at_the_store_is_no_use_and_taking_is() {
     let scene = Scene::new();
     let (store, job) = (scene.store(), job("tiny"));
     drop(insert(&store, &job, "library"));
-    let stamp = store.use_lock(&job.fingerprint.dir_name());
+    let stamp = scene.cache().join(format!("libs/.locks/{}.used", job.fingerprint.dir_name()));
     let set = |seconds: u64| {
         let file = fs_err::OpenOptions::new().write(true).open(&stamp).unwrap();
         file.file().set_modified(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
@@ -61,7 +60,7 @@ fn looking_at_the_store_is_no_use_and_taking_is() {
     set(created + 7);
     assert_eq!(last_used(), created + 7);
     set(created - 7200);
-    assert!(is_hit(&store.take(job.fingerprint)));
+    assert!(is_hit(&store.hold(job.fingerprint)));
     let stamped = fs_err::metadata(&stamp).unwrap().modified().unwrap();
     assert!(stamped >= UNIX_EPOCH + Duration::from_secs(created));
 }
@@ -69,8 +68,8 @@ fn looking_at_the_store_is_no_use_and_taking_is() {
 #[test]
 fn a_miss_leaves_no_trace() {
     let scene = Scene::new();
-    let taken = scene.store().take(job("tiny").fingerprint);
-    assert_eq!(taken, Lookup::Miss(MissReason::Absent));
+    let taken = scene.store().hold(job("tiny").fingerprint);
+    assert_eq!(taken, Lookup::Miss(Miss::Absent));
     assert!(!scene.cache().exists());
 }
 
@@ -83,7 +82,7 @@ fn a_store_that_cannot_be_locked_is_used_all_the_same() {
     let locks = scene.cache().join("libs/.locks");
     fs_err::remove_dir_all(&locks).unwrap();
     fs_err::write(&locks, "").unwrap();
-    assert!(is_hit(&store.take(job.fingerprint)));
+    assert!(is_hit(&store.hold(job.fingerprint)));
 }
 
 #[test]
@@ -94,13 +93,13 @@ fn entries_say_what_is_wrong_with_them() {
     let jobs = ["good", "flipped", "short", "lost"].map(job);
     let stored = jobs.each_ref().map(|job| insert(&store, job, "library"));
     // What only a look at every byte can see.
-    fs_err::write(&stored[1].library, "librarY").unwrap();
-    fs_err::write(&stored[2].library, "libra").unwrap();
-    fs_err::remove_file(stored[3].library.with_file_name("record.json")).unwrap();
+    fs_err::write(stored[1].library(), "librarY").unwrap();
+    fs_err::write(stored[2].library(), "libra").unwrap();
+    fs_err::remove_file(stored[3].library().with_file_name("record.json")).unwrap();
     let renamed = scene.cache().join("libs/0123");
     fs_err::create_dir(&renamed).unwrap();
     for file in ["lib.tar", "record.json"] {
-        fs_err::copy(stored[0].library.with_file_name(file), renamed.join(file)).unwrap();
+        fs_err::copy(stored[0].library().with_file_name(file), renamed.join(file)).unwrap();
     }
     let entries = store.entries().unwrap();
     assert_eq!(entries.len(), 5);
@@ -114,7 +113,7 @@ fn entries_say_what_is_wrong_with_them() {
     assert!(!of(2).0 && of(2).1.ends_with("has 5 bytes instead of 7"), "{:?}", of(2));
     assert!(!of(3).0 && of(3).1.contains("record.json"), "{:?}", of(3));
     assert!(!why("0123").0 && why("0123").1.ends_with("is about another library"));
-    let record = fs_err::metadata(stored[0].library.with_file_name("record.json")).unwrap().len();
+    let record = fs_err::metadata(stored[0].library().with_file_name("record.json")).unwrap().len();
     let good = entries.iter().find(|e| e.name == jobs[0].fingerprint.dir_name()).unwrap();
     assert_eq!(good.bytes, record + "library".len() as u64 + "said".len() as u64);
 }

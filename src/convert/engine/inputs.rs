@@ -6,10 +6,7 @@ use serde::Serialize;
 use crate::model::{
     CompilerIdentity, Digest, Fingerprint, OverrideValue, Overrides, PackageIdentity,
 };
-
-/// Changed whenever the same inputs would give another result: by what `convert_weight` is told
-/// on top of them, for instance.
-const FORMAT: u32 = 1;
+use crate::store::Bucket;
 
 /// What `gen_config` converts tokenizers and counts their tokens with. Weights are converted by TVM.
 const TOKENIZING: [&str; 4] = ["sentencepiece", "tiktoken", "tokenizers", "transformers"];
@@ -124,7 +121,7 @@ impl MlcInputs {
         // Without a template there is no config that they could change.
         let overrides = self.conv_template.iter().flat_map(|_| self.overrides.set_fields());
         Common {
-            format: FORMAT,
+            format: Bucket::CONVERTED.format,
             quantization: &self.quantization,
             model_type: self.arguments.model_type.as_deref(),
             conv_template: self.conv_template.as_deref(),

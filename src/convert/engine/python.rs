@@ -159,6 +159,7 @@ impl MlcEngine<'_> {
             log: Some(self.log.to_owned()),
             exception: reason.exception,
             last_lines: reason.lines,
+            cache_dir: None,
         }))
     }
 }

@@ -5,10 +5,9 @@ use std::sync::{Arc, OnceLock};
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::JobError;
-use crate::convert::ConvertError;
 use crate::convert::engine::is_config;
 use crate::convert::source;
-use crate::convert::store::ConvertedStore;
+use crate::convert::{ConvertError, ConvertedStore};
 use crate::fetch::package::{ModelsError, of_model, show};
 use crate::fetch::{FetchError, HubCheckpoint, HubModels, checkpoint_files};
 use crate::io::cancel::Cancel;

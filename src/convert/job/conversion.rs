@@ -9,17 +9,16 @@ use super::JobError;
 use super::cached::CachedEntry;
 use super::checkpoint::Checkpoint;
 use super::mlc::{MlcConversion, listed};
-use crate::convert::ConvertError;
 use crate::convert::chat::{self, ChatRequest, ChatSummary};
 use crate::convert::engine::{Choice, Engine, MlcArguments, MlcInputs, Why, Wish, choose};
 use crate::convert::source;
-use crate::convert::store::ConvertedStore;
 use crate::convert::weights::{self, Request, Summary, TiedHead};
+use crate::convert::{ConvertError, ConvertedRecord, ConvertedStore, Extent};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
 use crate::io::process::Variables;
-use crate::model::{Digest, Overrides, Quantization};
+use crate::model::{Digest, Fingerprint, Overrides, Quantization};
 use crate::toolchain::{Toolchain, ToolchainError};
 use crate::ui::{Progress, Ui};
 
@@ -70,6 +69,28 @@ struct Beside {
 }
 
 impl<'a> Job<'a> {
+    /// What is recorded of its result, but for what is known afterwards.
+    pub(super) fn record(
+        &self,
+        fingerprint: Fingerprint,
+        part: Extent,
+        engine: &str,
+        why: &str,
+    ) -> ConvertedRecord {
+        ConvertedRecord {
+            fingerprint,
+            part,
+            model: self.model.to_owned(),
+            quantization: self.quantization.to_owned(),
+            conv_template: self.conv_template.map(str::to_owned),
+            engine: engine.to_owned(),
+            why: why.to_owned(),
+            created: 0,
+            seconds: 0.0,
+            files: Vec::new(),
+        }
+    }
+
     /// Says who converts, and why. Of a checkpoint on the Hub, the configs are downloaded.
     pub(super) fn choose(&self, engine: Engine) -> Result<Choice, JobError> {
         let names = self.checkpoint.names()?;

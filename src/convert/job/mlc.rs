@@ -8,10 +8,10 @@ use super::JobError;
 use super::cached::{CachedEntry, entry};
 use super::checkpoint::Files;
 use super::conversion::{ByMlc, Job};
-use crate::convert::ConvertError;
 use crate::convert::chat::ChatRequest;
 use crate::convert::engine::{MlcEngine, WeightRequest, awq_source, is_config, make_view};
-use crate::convert::store::{Made, NewModel, Part};
+use crate::convert::record::{LOG, NewModel};
+use crate::convert::{ConvertError, Extent};
 use crate::fetch::checkpoint_files;
 use crate::io::process::Variables;
 use crate::io::{dir, files, link};
@@ -40,7 +40,7 @@ impl MlcConversion<'_> {
     pub(super) fn config(&self) -> Result<CachedEntry, JobError> {
         let Job { checkpoint, ui, name, .. } = self.job;
         let inputs = &self.by.inputs;
-        let found = self.entry(Part::Config, |new| {
+        let found = self.entry(Extent::Config, |new| {
             let mut listed = checkpoint.files(false, ui)?;
             listed.retain(|(path, _)| is_config(path));
             make_view(&listed, &new.checkpoint_view())?;
@@ -70,7 +70,7 @@ impl MlcConversion<'_> {
     /// The whole model.
     pub(super) fn model(&self) -> Result<CachedEntry, JobError> {
         let Job { checkpoint, ui, name, to, .. } = self.job;
-        let found = self.entry(Part::Model, |new| {
+        let found = self.entry(Extent::Model, |new| {
             if self.job.conv_template.is_some() {
                 let config = self.config()?;
                 for name in dir::names(&config.dir)? {
@@ -126,31 +126,23 @@ impl MlcConversion<'_> {
         act: impl FnOnce(&MlcEngine<'_>) -> Result<(), ConvertError>,
     ) -> Result<(), JobError> {
         let (python, variables, cancel) = (self.python, self.variables, self.job.cancel);
-        let (scratch, log) = (&new.scratch(), &new.log());
+        let (scratch, log) = (&new.work(), &new.log());
         Ok(act(&MlcEngine { python, variables, scratch, log, limit, cancel })?)
     }
 
     /// An entry out of the cache, or made now.
     fn entry(
         &self,
-        part: Part,
+        extent: Extent,
         make: impl FnOnce(&NewModel) -> Result<Instant, JobError>,
     ) -> Result<CachedEntry, JobError> {
-        let Job { name, model, ui, .. } = self.job;
-        let (fingerprint, verb) = match part {
-            Part::Model => (self.by.inputs.fingerprint(), "convert_weight"),
-            Part::Config => (self.by.inputs.config_fingerprint(), "gen_config"),
+        let Job { name, ui, .. } = self.job;
+        let (fingerprint, verb) = match extent {
+            Extent::Model => (self.by.inputs.fingerprint(), "convert_weight"),
+            Extent::Config => (self.by.inputs.config_fingerprint(), "gen_config"),
         };
-        let made = Made {
-            part,
-            model,
-            quantization: self.job.quantization,
-            conv_template: self.job.conv_template,
-            engine: "mlc",
-            why: &self.by.why,
-            seconds: 0.0,
-        };
-        entry(&self.job, fingerprint, made, |new| {
+        let record = self.job.record(fingerprint, extent, "mlc", &self.by.why);
+        entry(&self.job, record, |new| {
             let began = make(new).map_err(|error| self.with_log(error, new))?;
             ui.log_file(&format!("log of {verb} for {name}"), &new.log());
             Ok(began)
@@ -162,11 +154,12 @@ impl MlcConversion<'_> {
         let (name, ui) = (self.job.name, self.job.ui);
         let JobError::Convert(ConvertError::Python(mut failed)) = error else { return error };
         failed.model = Some(name.to_owned());
+        failed.cache_dir = Some(new.cache_dir().to_owned());
         // One that was kept already is another entry's.
         if failed.log.as_deref() == Some(&*new.log()) {
             let title = format!("log of {} for {} (failed)", failed.verb, name);
             ui.log_file(&title, &new.log());
-            failed.log = new.keep_log(name);
+            failed.log = new.keep_log(LOG, name);
         }
         JobError::Convert(ConvertError::Python(failed))
     }

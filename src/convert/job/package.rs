@@ -12,7 +12,7 @@ use super::conversion::{ByMlc, Job};
 use super::template::resolved;
 use crate::convert::chat;
 use crate::convert::engine::{Choice, Engine, MlcArguments, Why};
-use crate::convert::store::{ConvertedRecord, ConvertedStore, Lookup, Made, Part};
+use crate::convert::{ConvertedRecord, ConvertedStore, Extent};
 use crate::fetch::package::{ModelsError, PackageModels, of_model};
 use crate::fetch::{FetchError, local};
 use crate::io::cancel::Cancel;
@@ -26,6 +26,7 @@ use crate::model::{
 use crate::plan::{
     CachedModel, FoundModel, ModelFacts, PlannedBundle, PlannedConversion, PlannedEngine,
 };
+use crate::store::{Bucket, Lookup, Miss};
 use crate::toolchain::{Toolchain, ToolchainError, ToolchainRequest, identify};
 use crate::ui::Ui;
 
@@ -138,9 +139,9 @@ impl PackageConversions {
         };
         let (converter, fingerprint) = converter(job, conversion, request, &mut self.toolchain)?;
         let cached = match self.store.lookup(fingerprint) {
-            Lookup::Hit => CachedModel::Hit,
-            Lookup::Absent => CachedModel::Miss { damaged: None },
-            Lookup::Damaged(why) => CachedModel::Miss { damaged: Some(why) },
+            Lookup::Hit(_) => CachedModel::Hit,
+            Lookup::Miss(Miss::Absent) => CachedModel::Miss { damaged: None },
+            Lookup::Miss(Miss::Damaged(why)) => CachedModel::Miss { damaged: Some(why) },
         };
         let is_hit = cached == CachedModel::Hit;
         let mut held = Vec::new();
@@ -264,7 +265,7 @@ fn converter(
     };
     // What was converted needs no checkpoint any more.
     let is_here = |fingerprint: &Fingerprint| {
-        job.presharded().is_none() && matches!(job.store.lookup(*fingerprint), Lookup::Hit)
+        job.presharded().is_none() && matches!(job.store.lookup(*fingerprint), Lookup::Hit(_))
     };
     if let Some(fingerprint) = natively.filter(is_here) {
         return Ok((Converter::ThisProgram, fingerprint));
@@ -298,7 +299,8 @@ fn converted_by_mlc(
     let found = compiler(request, toolchain, job.cancel).ok()?.clone();
     let mut by = job.by_mlc(found, String::new()).ok()?;
     let fingerprint = by.inputs.fingerprint();
-    by.why = job.store.record(fingerprint)?.why;
+    let record = job.store.record(fingerprint)?;
+    by.why = record.why;
     Some((Converter::Mlc(Box::new(by)), fingerprint))
 }
 
@@ -368,17 +370,10 @@ fn foreseen(
 /// The model, out of the cache or converted now by this program.
 fn natively(job: Job<'_>, fingerprint: Fingerprint) -> Result<CachedEntry, JobError> {
     let Job { checkpoint, name, to, ui, .. } = job;
-    let made = Made {
-        part: Part::Model,
-        model: job.model,
-        quantization: job.quantization,
-        conv_template: job.conv_template,
-        engine: "native",
-        why: &Why::AllNative.to_string(),
-        seconds: 0.0,
-    };
+    let why = Why::AllNative.to_string();
+    let record = job.record(fingerprint, Extent::Model, "native", &why);
     let mut sizes = None;
-    let had = entry(&job, fingerprint, made, |new| {
+    let had = entry(&job, record, |new| {
         let dir = checkpoint.dir(true, ui)?;
         let began = Instant::now();
         ui.status("Converting", &format!("{name} to {to} (native: {})", Why::AllNative));
@@ -404,7 +399,8 @@ fn native_fingerprint(
     conversion: ResolvedConversion,
 ) -> Result<Fingerprint, JobError> {
     let text = format!(
-        "mlc-package converted model 1\nnative {}\n{}\n{}\n{}\n{}",
+        "mlc-package converted model {}\nnative {}\n{}\n{}\n{}\n{}",
+        Bucket::CONVERTED.format,
         env!("CARGO_PKG_VERSION"),
         job.checkpoint.identity(job.store, job.cancel)?,
         conversion.quantization,

@@ -3,6 +3,7 @@ use camino::Utf8PathBuf;
 use super::listing::ListingError;
 use crate::io::http::session::SessionError;
 use crate::model::{HubRepo, ShardPath};
+use crate::store::StoreError;
 
 /// Why something of the Hub cannot be had. Exit 11.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +156,9 @@ pub enum HubError {
         /// The text.
         text: String,
     },
+    /// Our cache, where listings are kept. Exit 1.
+    #[error(transparent)]
+    Cache(#[from] StoreError),
     /// The file system said no.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -182,6 +186,7 @@ impl HubError {
                 "the token has expired or was revoked: replace it, or remove it from {token}"
             )),
             Self::Session(error) => error.help().map(str::to_owned),
+            Self::Cache(error) => error.help(),
             Self::Answer { .. } => Some(
                 "check HF_ENDPOINT and HTTPS_PROXY: what answers there is not the Hub, or not well"
                     .to_owned(),

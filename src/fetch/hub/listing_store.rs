@@ -2,11 +2,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Commit, Listing, RemoteFile};
-use crate::io::{atomic, files};
 use crate::model::{Digest, HubRepo};
-
-/// Of the form of the files; another version is asked for anew.
-const VERSION: u32 = 1;
+use crate::store::{Bucket, Note, StoreError};
 
 /// The largest listing that is read back: what the Hub may send at most becomes no larger.
 const MAX_BYTES: u64 = 128 << 20;
@@ -35,9 +32,9 @@ impl ListingStore {
 
     /// A listing that was kept. One that cannot be used is none.
     pub(super) fn load(&self, repo: &HubRepo, commit: &Commit) -> Option<Listing> {
-        let bytes = files::read_at_most(&self.path(repo, commit), MAX_BYTES).ok()??;
+        let bytes = self.note(repo, commit).read()?;
         let stored: Stored<'_> = serde_json::from_slice(&bytes).ok()?;
-        let same = stored.version == VERSION
+        let same = stored.version == Bucket::LISTINGS.format
             && stored.repo == repo.to_string()
             && stored.commit == *commit;
         if same { Listing::new(stored.files.into_owned()).ok() } else { None }
@@ -49,20 +46,21 @@ impl ListingStore {
         repo: &HubRepo,
         commit: &Commit,
         listing: &Listing,
-    ) -> std::io::Result<()> {
-        let path = self.path(repo, commit);
-        files::create_dir_all(files::parent(&path))?;
+    ) -> Result<(), StoreError> {
         let stored = Stored {
-            version: VERSION,
+            version: Bucket::LISTINGS.format,
             repo: repo.to_string().into(),
             commit: commit.clone(),
             files: (&listing.files[..]).into(),
         };
-        atomic::write_unsynced(&path, &serde_json::to_vec(&stored)?)
+        let note = self.note(repo, commit);
+        // Paths, digits and digests always serialize.
+        note.write(&serde_json::to_vec(&stored).unwrap_or_default())
     }
 
-    fn path(&self, repo: &HubRepo, commit: &Commit) -> Utf8PathBuf {
-        self.dir.join(format!("{}--{}", repo.user(), repo.repo())).join(format!("{commit}.json"))
+    fn note(&self, repo: &HubRepo, commit: &Commit) -> Note {
+        let dir = self.dir.join(format!("{}--{}", repo.user(), repo.repo()));
+        Note::new(dir.join(format!("{commit}.json")), MAX_BYTES)
     }
 }
 
@@ -92,8 +90,8 @@ mod tests {
         assert_eq!(store.load(&other, &commit), None);
         assert_eq!(ListingStore::new(dir, "https://mirror").load(&repo, &commit), None);
         // Moved by hand to another commit's name, or damaged.
-        let path = store.path(&repo, &commit);
-        fs_err::copy(&path, store.path(&repo, &later)).unwrap();
+        let path = store.note(&repo, &commit).path().to_owned();
+        fs_err::copy(&path, store.note(&repo, &later).path()).unwrap();
         assert_eq!(store.load(&repo, &later), None);
         let text = fs_err::read_to_string(&path).unwrap().replace("x/y.bin", "../y.bin");
         fs_err::write(&path, text).unwrap();

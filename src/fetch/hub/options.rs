@@ -9,6 +9,7 @@ use crate::io::files;
 use crate::io::http::{Url, address};
 use crate::io::retry::RetryPolicy;
 use crate::io::secret::Secret;
+use crate::store::Bucket;
 
 /// Where the Hub is, who asks, and where files are kept.
 #[derive(Clone, Debug)]
@@ -124,7 +125,7 @@ impl HubOptions {
         let hf_home = Self::home(get, home);
         let cache_dir = Self::cache_dir(get, home);
         let endpoint = endpoint(var("HF_ENDPOINT").as_deref().unwrap_or(Self::ENDPOINT))?;
-        let mut options = Self::new(endpoint, cache_dir, our_cache.join("hub-listings"));
+        let mut options = Self::new(endpoint, cache_dir, Bucket::LISTINGS.path(our_cache));
         if !is_set("HF_HUB_DISABLE_IMPLICIT_TOKEN") {
             let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| hf_home.join("token"));
             for name in ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"] {

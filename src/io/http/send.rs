@@ -13,7 +13,8 @@ use camino::Utf8Path;
 use http_body::{Frame, SizeHint};
 pub use reqwest::Method;
 
-use super::{Cancel, Client, HttpError, Response, Secret, TICK, Url, broken, dressed};
+use super::{Cancel, Client, HttpError, Response, Secret, TICK, Url, broken, dressed, outcome};
+use crate::io::trace;
 
 /// What is read of a file at once, in bytes.
 const BLOCK: usize = 64 << 10;
@@ -56,6 +57,7 @@ impl Client {
         cancel: &'c Cancel,
         at: &mut dyn FnMut(u64),
     ) -> Result<Response<'c>, HttpError> {
+        let (method, url) = (request.method.to_string(), request.url);
         let building = self.inner.request(request.method, request.url.clone());
         let mut building = dressed(building, request.headers, request.bearer)?;
         let sent = Arc::new(AtomicU64::new(0));
@@ -69,7 +71,7 @@ impl Client {
                 building.body(reqwest::Body::wrap(body))
             }
         };
-        let inner = self.runtime.block_on(async {
+        let answer = self.runtime.block_on(async {
             let mut answer = std::pin::pin!(building.send());
             let (mut moved, mut before) = (Instant::now(), 0);
             loop {
@@ -89,8 +91,9 @@ impl Client {
                     }
                 }
             }
-        })?;
-        Ok(Response { client: self, cancel, inner, slow: Default::default() })
+        });
+        trace::request(&method, url, || outcome(&answer));
+        Ok(Response { client: self, cancel, inner: answer?, slow: Default::default() })
     }
 }
 

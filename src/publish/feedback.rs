@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use camino::Utf8Path;
 
-use crate::error::Error;
 use crate::github::api::{Api, ApiError, ApiOptions};
 use crate::github::event::Context;
 use crate::github::output;
 use crate::io::process::Cancel;
-use crate::publish::{self, Annotation, Check, Commented, Conclusion, Place, StickyComment};
+use crate::publish::{
+    self, Annotation, Check, Commented, Conclusion, Place, PublishError, StickyComment,
+};
 use crate::ui::Ui;
 
 /// When a comment is made.
@@ -55,7 +56,7 @@ pub fn feedback(
     feedback: &Feedback<'_>,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<bool, Error> {
+) -> Result<bool, PublishError> {
     let mut checked = false;
     let commented = feedback.comment != CommentWhen::Never;
     if commented || feedback.check.is_some() {
@@ -81,7 +82,7 @@ pub fn feedback(
             }
         };
         match said {
-            Err(ApiError::Cancelled) => return Err(Error::Interrupted),
+            Err(error @ ApiError::Cancelled) => return Err(error.into()),
             Err(error) => ui.warn(&format!("neither comment nor check run: {error}")),
             Ok(made) => checked = made,
         }

@@ -1,20 +1,17 @@
-//! `mlc-package publish`.
+//! `mlc-package publish`: packages are packed, and a release gets them and other files.
 
-mod baseline;
-mod feedback;
+use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-pub use self::baseline::{baseline_at, baselines, printable};
-pub use self::feedback::{CommentWhen, Feedback, feedback};
-use crate::error::Error;
 use crate::github::api::ApiOptions;
+use crate::io::environment::Environment;
 use crate::io::marked::MarkedDir;
 use crate::io::process::Cancel;
 use crate::io::{atomic, files};
 use crate::manifest;
 use crate::model::ByteSize;
-use crate::publish::pack::{self, PackEvent, PackOptions};
+use crate::publish::pack::{self, PackError, PackEvent, PackOptions};
 use crate::publish::{
     self, Existing, Happening, Latest, PublishError, Published, ReleaseFile, ReleaseRequest,
 };
@@ -49,6 +46,20 @@ pub struct PublishRequest {
     pub files: Vec<Utf8PathBuf>,
 }
 
+/// Why packages were not packed and published. Exits as what it is made of.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The release.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// An archive.
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    /// The machine said no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
 /// What publishing would do with one asset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Intended {
@@ -79,7 +90,7 @@ pub fn rehearse(
     request: &PublishRequest,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<(Option<Existing>, Vec<Intended>), Error> {
+) -> Result<(Option<Existing>, Vec<Intended>), JobError> {
     let existing = look_up(request, ui, cancel)?;
     let there = |name: &str| existing.as_ref()?.assets.get(name);
     let mut intended = Vec::new();
@@ -120,7 +131,11 @@ pub fn rehearse(
 
 /// Looks whether the release is there, before minutes of packing: a token that GitHub does not know,
 /// a repository that is not there and files that no release takes are found now.
-fn look_up(request: &PublishRequest, ui: &Ui, cancel: &Cancel) -> Result<Option<Existing>, Error> {
+fn look_up(
+    request: &PublishRequest,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Option<Existing>, JobError> {
     publish::refuse_bad_files(&request.files)?;
     for (dist, options) in &request.packages {
         pack::plan(dist, options)?;
@@ -141,7 +156,7 @@ pub fn publish(
     request: &PublishRequest,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<(Published, Vec<ReleaseFile>), Error> {
+) -> Result<(Published, Vec<ReleaseFile>), JobError> {
     look_up(request, ui, cancel)?;
     let mut files = Vec::new();
     let mut stagings = Vec::new();
@@ -201,7 +216,7 @@ fn pack(
     release: &mut Vec<ReleaseFile>,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<Utf8PathBuf, Error> {
+) -> Result<Utf8PathBuf, JobError> {
     let plan = pack::plan(dist, options)?;
     for path in &plan.left_out {
         ui.warn(&format!("{dist}: `{path}` is not of the build, and is left out"));
@@ -226,7 +241,7 @@ fn pack(
     let transfer = Transfer::packing(ui);
     let packed = pack::write(&plan, &staging, cancel, &|event| show_packing(ui, &transfer, &event));
     drop(transfer);
-    if matches!(packed, Err(pack::PackError::Interrupted)) && files::is_dir(&staging) {
+    if matches!(packed, Err(PackError::Interrupted)) && files::is_dir(&staging) {
         ui.status("Leaving", &format!("{staging}: the next run goes on with what is packed there"));
     }
     for asset in packed?.assets {
@@ -258,8 +273,8 @@ fn show_packing(ui: &Ui, transfer: &Transfer<'_>, event: &PackEvent<'_>) {
     }
 }
 
-fn temporary_home() -> Result<Utf8PathBuf, Error> {
-    Ok(crate::io::environment::Environment::current()?.temporary_home())
+fn temporary_home() -> Result<Utf8PathBuf, JobError> {
+    Ok(Environment::current()?.temporary_home())
 }
 
 fn show(ui: &Ui, transfer: &Transfer<'_>, happening: &Happening<'_>) {
