@@ -136,8 +136,7 @@ fn asked_twice_for_details_every_request_and_program_is_named_and_no_token() {
     let requests = hub.asked().len();
     assert_eq!(asked.len(), requests, "{asked:?}");
     assert!(asked.iter().any(|line| line.ends_with("/revision/main: 200 OK")), "{asked:?}");
-    // The Hub sends weights from its storage, by an address that is signed.
-    assert!(asked.iter().any(|line| line.contains(": 302 Found")), "{asked:?}");
+    // A query may be a signature.
     assert!(asked.iter().all(|line| !line.contains('?')), "{asked:?}");
     let compile = running.iter().find(|line| line.contains(" -m mlc_llm compile ")).unwrap();
     assert!(compile.contains("--device android") && compile.contains("(in "), "{compile}");
