@@ -1,5 +1,3 @@
-use camino::Utf8Path;
-
 use crate::compile::scene::{Scene, job};
 use crate::compile::{CompileJob, LibraryStore, StoredLibrary};
 use crate::io::dir::names;
@@ -135,7 +133,7 @@ fn a_cache_directory_that_cannot_be_one_is_named() {
 #[test]
 fn a_cache_directory_that_is_read_only_is_named() {
     // Not even root makes directories there.
-    let store = LibraryStore::new(Utf8Path::new("/sys/kernel/mlc-package"));
+    let store = LibraryStore::new(camino::Utf8Path::new("/sys/kernel/mlc-package"));
     let error = insert(&store, &job("tiny"), "library").unwrap_err();
     assert!(matches!(error, StoreError::NotWritable { .. }), "{error:?}");
     assert!(
