@@ -22,6 +22,9 @@ pub(super) struct Sums {
     at: usize,
     /// The lines of this run.
     ours: BTreeMap<String, String>,
+    /// All that other runs have said: a file of theirs that this run removed, or that a third one
+    /// wrote without having seen it, must not take their lines along.
+    theirs: BTreeMap<String, String>,
     /// What was read of the release, by the asset's number.
     read: Option<(u64, String)>,
 }
@@ -38,7 +41,12 @@ impl Sums {
     /// Of the files of a run; none if it publishes no `SHA256SUMS`.
     pub(super) fn of(files: &[ReleaseFile]) -> Option<Self> {
         let at = files.iter().position(|file| file.name == SUMS)?;
-        Some(Self { at, ours: lines(&sums(files)).into_iter().collect(), read: None })
+        Some(Self {
+            at,
+            ours: lines(&sums(files)).into_iter().collect(),
+            theirs: BTreeMap::new(),
+            read: None,
+        })
     }
 
     /// Merges the release's file into ours: what it says of other assets that are there stays.
@@ -50,29 +58,36 @@ impl Sums {
     ) -> Result<Merged, PublishError> {
         let Some(file) = files.get_mut(self.at) else { return Ok(Merged::ToSend) };
         let theirs = there.get(SUMS).filter(|asset| asset.is_uploaded() && asset.size <= MOST_SUMS);
-        let Some(asset) = theirs else { return Ok(Merged::ToSend) };
-        if asset.digest.as_deref() == Some(&format!("sha256:{}", file.sha256)) {
-            return Ok(Merged::Whole(asset.id));
-        }
-        let text = match self.read.take() {
-            Some((id, text)) if id == asset.id => text,
-            _ => match text_of(api, asset, MOST_SUMS)? {
-                Some(text) => String::from_utf8_lossy(&text).into_owned(),
-                // Another run has removed it meanwhile.
-                None => return Ok(Merged::ToSend),
-            },
-        };
-        let found: BTreeMap<_, _> = lines(&text).into_iter().collect();
-        self.read = Some((asset.id, text.clone()));
-        if self.ours.iter().all(|(name, digest)| found.get(name) == Some(digest)) {
-            (file.bytes, file.sha256) = (asset.size, Sha256::of(text.as_bytes()).to_string());
-            return Ok(Merged::Whole(asset.id));
-        }
-        let mut merged = self.ours.clone();
-        for (name, digest) in found {
-            if there.contains_key(&name) {
-                merged.entry(name).or_insert(digest);
+        let mut found = None;
+        if let Some(asset) = theirs {
+            if asset.digest.as_deref() == Some(&format!("sha256:{}", file.sha256)) {
+                return Ok(Merged::Whole(asset.id));
             }
+            found = match self.read.take() {
+                Some((id, text)) if id == asset.id => Some((asset, text)),
+                // None if another run has removed it meanwhile.
+                _ => text_of(api, asset, MOST_SUMS)?
+                    .map(|text| (asset, String::from_utf8_lossy(&text).into_owned())),
+            };
+        }
+        let said: BTreeMap<_, _> = found.iter().flat_map(|(_, text)| lines(text)).collect();
+        self.theirs.extend(said.clone());
+        let mut merged = self.ours.clone();
+        for (name, digest) in &self.theirs {
+            if there.contains_key(name) {
+                merged.entry(name.clone()).or_insert_with(|| digest.clone());
+            }
+        }
+        if let Some((asset, text)) = found {
+            let digest = Sha256::of(text.as_bytes()).to_string();
+            self.read = Some((asset.id, text));
+            if merged.iter().all(|(name, digest)| said.get(name) == Some(digest)) {
+                (file.bytes, file.sha256) = (asset.size, digest);
+                return Ok(Merged::Whole(asset.id));
+            }
+        }
+        if self.theirs.is_empty() {
+            return Ok(Merged::ToSend);
         }
         let text: String =
             merged.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();

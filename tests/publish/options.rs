@@ -1,5 +1,8 @@
 //! What `publish` and `report` can be asked for besides: a rehearsal, title and text, several jobs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+
 use serde_json::{Value, json};
 
 use super::github::{Fault, Github, hex};
@@ -61,6 +64,35 @@ fn jobs_at_the_same_time_lose_no_digest() {
         }
         assert_eq!(sums(&github).len(), 3, "{:?}", sums(&github));
     }
+}
+
+#[test]
+fn a_digest_that_a_run_has_taken_away_comes_back_whatever_another_wrote_meanwhile() {
+    // The second run removes the first's file, and is held before it sends its own.
+    let (held, is_held) = mpsc::channel();
+    let (go, gone) = mpsc::channel::<()>();
+    let (count, gone) = (AtomicUsize::new(0), Mutex::new(gone));
+    let github = Github::new(move |seen, _| {
+        let of_sums = seen.query.iter().any(|(_, value)| value == "SHA256SUMS");
+        if seen.method == "POST" && of_sums && count.fetch_add(1, Ordering::SeqCst) == 1 {
+            held.send(()).unwrap();
+            gone.lock().unwrap().recv().unwrap();
+        }
+        None
+    });
+    let scene = Scene::new(&github);
+    for (name, seed) in [("a.bin", 1), ("b.bin", 2), ("c.bin", 3)] {
+        scene.write(name, &bytes(2000, seed));
+    }
+    scene.run(&["publish", "--tag=v1", "--file=a.bin"], 0);
+    let second = scene.spawn(&["publish", "--tag=v1", "--file=b.bin"]);
+    is_held.recv().unwrap();
+    scene.run(&["publish", "--tag=v1", "--file=c.bin"], 0);
+    assert_eq!(sums(&github).len(), 1, "{:?}", sums(&github));
+    go.send(()).unwrap();
+    let second = super::scene::Run::of(second.wait_with_output().unwrap());
+    assert_eq!(second.code, Some(0), "{}", second.stderr);
+    assert_eq!(sums(&github).len(), 3, "{:?}", sums(&github));
 }
 
 #[test]
