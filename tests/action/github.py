@@ -115,6 +115,15 @@ class GitHub:
                 outer.comments[number - 1]["body"] = body["body"]
                 self.answer(200, outer.comments[number - 1])
 
+            def do_DELETE(self):
+                self.note()
+                number = int(self.path.rsplit("/", 1)[1])
+                for name, (asset, _) in list(outer.assets.items()):
+                    if asset["id"] == number:
+                        del outer.assets[name]
+                self.send_response(204)
+                self.end_headers()
+
             def log_message(self, *_):
                 pass
 
