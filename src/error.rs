@@ -1,14 +1,12 @@
 //! The error that reaches a person: which stage failed, why, what to do, and the exit code.
 
-use camino::Utf8PathBuf;
-
 use crate::answer::{AnswerError, Verdict};
 use crate::assemble::AssembleError;
 use crate::binding::BindingError;
 use crate::binding::abi::AbiError;
 use crate::binding::checks::LinkedError;
 use crate::cache::CacheError;
-use crate::compile::CompileError;
+use crate::compile::{CompileError, CompileOneError, FailedLibraries};
 use crate::config::ConfigError;
 use crate::config::project::ProjectError;
 use crate::convert::ConvertError;
@@ -17,7 +15,8 @@ use crate::convert::weights::WeightsError;
 use crate::doctor::DoctorError;
 use crate::exit::Exit;
 use crate::fetch::package::ModelsError;
-use crate::library::{LibraryError, Problem};
+use crate::library::kernels::NoClang;
+use crate::library::{LibrariesError, LibraryError, Problem};
 use crate::manifest::ManifestError;
 use crate::plan::{PlanError, Unfetched};
 use crate::publish::pack::PackError;
@@ -63,14 +62,6 @@ pub enum Error {
     /// A checkpoint's weights cannot be converted, or written. Exit 11, or 14.
     #[error(transparent)]
     Weights(Box<WeightsError>),
-    /// A model to compile has no config that can be used. Exit 11.
-    #[error("`{path}` cannot be used: {why}")]
-    ChatConfig {
-        /// The file.
-        path: Utf8PathBuf,
-        /// Why.
-        why: String,
-    },
     /// A checkpoint cannot be converted. Exit 11, 2 for what was asked, or 12 if MLC LLM
     /// was to do it.
     #[error(transparent)]
@@ -78,10 +69,13 @@ pub enum Error {
     /// The compiler is not there. Exit 12.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
-    /// Libraries could not be had: for each the models that load it, and why. Exit 12; 1 if it is the
+    /// Libraries could not be had. Exit 12; 1 if it is the
     /// cache's fault, or 13 if all were compiled, and their kernels are bad.
-    #[error("{}", compile_summary(.0))]
-    Compile(Vec<(Option<String>, CompileError)>),
+    #[error(transparent)]
+    Compile(#[from] FailedLibraries),
+    /// One library cannot be compiled as it was asked for. Exit 2, or 11 for the model.
+    #[error(transparent)]
+    CompileOne(CompileOneError),
     /// A file is no model library. Exit 13.
     #[error(transparent)]
     Library(#[from] LibraryError),
@@ -93,7 +87,7 @@ pub enum Error {
     Cache(#[from] StoreError),
     /// The platform binding could not be built or linked. Exit 14, or 1 if it is the cache's fault.
     #[error(transparent)]
-    Binding(#[from] BindingError),
+    Binding(BindingError),
     /// The compiler and the sources do not go together. Exit 14.
     #[error(transparent)]
     Abi(#[from] AbiError),
@@ -103,9 +97,9 @@ pub enum Error {
     /// What was linked cannot work in an app. Exit 14.
     #[error(transparent)]
     Linked(#[from] LinkedError),
-    /// `dist/` could not be made. Exit 14.
+    /// `dist/` could not be made. Exit 14, or 2 for what was asked.
     #[error(transparent)]
-    Assemble(#[from] AssembleError),
+    Assemble(AssembleError),
     /// The package could not be packed. Exit 15.
     #[error(transparent)]
     Pack(#[from] PackError),
@@ -174,6 +168,51 @@ impl From<publish::job::JobError> for Error {
     }
 }
 
+impl From<LibrariesError> for Error {
+    fn from(error: LibrariesError) -> Self {
+        match error {
+            LibrariesError::Library(error) => Self::Library(error),
+            LibrariesError::Problems(problems) => Self::Validation(problems),
+            LibrariesError::NoClang(_) => Self::usage(error.to_string(), NoClang::HELP),
+            LibrariesError::Io(error) => Self::Io(error),
+            LibrariesError::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+impl From<CompileOneError> for Error {
+    fn from(error: CompileOneError) -> Self {
+        match error {
+            CompileOneError::Toolchain(error) => Self::Toolchain(error),
+            CompileOneError::Compile(error) => Self::Compile(error),
+            CompileOneError::Library(error) => error.into(),
+            CompileOneError::Io(error) => Self::Io(error),
+            error => Self::CompileOne(error),
+        }
+    }
+}
+
+impl From<BindingError> for Error {
+    fn from(error: BindingError) -> Self {
+        match error {
+            BindingError::Toolchain(error) => Self::Toolchain(error),
+            BindingError::Linked(error) => Self::Linked(error),
+            BindingError::Unreadable(error) => Self::Io(error),
+            error => Self::Binding(error),
+        }
+    }
+}
+
+impl From<AssembleError> for Error {
+    fn from(error: AssembleError) -> Self {
+        match error {
+            AssembleError::Manifest(error) => Self::Manifest(error),
+            AssembleError::Binding(error) => error.into(),
+            error => Self::Assemble(error),
+        }
+    }
+}
+
 impl From<JobError> for Error {
     fn from(error: JobError) -> Self {
         match error {
@@ -217,7 +256,8 @@ impl Error {
             Self::Models(error) if error.is_config() => Exit::Config,
             Self::Models(error) if error.is_interrupted() => Exit::Interrupted,
             Self::Models(error) if error.is_of_cache() => Exit::Internal,
-            Self::Models(_) | Self::Unfetched(_) | Self::ChatConfig { .. } | Self::Convert(_) => {
+            Self::CompileOne(error) if error.is_usage() => Exit::Usage,
+            Self::Models(_) | Self::Unfetched(_) | Self::CompileOne(_) | Self::Convert(_) => {
                 Exit::Fetch
             }
             Self::Weights(error) => match error.as_ref() {
@@ -227,13 +267,13 @@ impl Error {
                 _ => Exit::Fetch,
             },
             Self::Toolchain(error) if error.is_interrupted() => Exit::Interrupted,
-            Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_interrupted()) => {
+            Self::Compile(errors) if errors.errors().any(CompileError::is_interrupted) => {
                 Exit::Interrupted
             }
-            Self::Compile(errors) if errors.iter().all(|(_, error)| error.is_bad_library()) => {
+            Self::Compile(errors) if errors.errors().all(CompileError::is_bad_library) => {
                 Exit::Validation
             }
-            Self::Compile(errors) if errors.iter().any(|(_, error)| error.is_of_cache()) => {
+            Self::Compile(errors) if errors.errors().any(CompileError::is_of_cache) => {
                 Exit::Internal
             }
             Self::Toolchain(_) | Self::Compile(_) => Exit::Compile,
@@ -242,6 +282,7 @@ impl Error {
             Self::Binding(error) if error.is_of_cache() => Exit::Internal,
             Self::Binding(_) => Exit::Assembly,
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
+            Self::Assemble(AssembleError::Refused { .. }) => Exit::Usage,
             Self::Doctor(DoctorError::Interrupted) => Exit::Interrupted,
             Self::Abi(_) | Self::Doctor(_) | Self::Linked(_) | Self::Assemble(_) => Exit::Assembly,
             Self::Pack(PackError::Interrupted) | Self::Unpack(UnpackError::Interrupted) => {
@@ -286,10 +327,7 @@ impl Error {
             ),
             Self::Weights(error) => error.help(),
             Self::Convert(error) => error.help(),
-            Self::ChatConfig { .. } => Some(
-                "name the directory of a model in MLC's format, or its mlc-chat-config.json"
-                    .to_owned(),
-            ),
+            Self::CompileOne(error) => error.help().map(str::to_owned),
             Self::Toolchain(error) => error.help(),
             Self::Library(_) => Some(
                 "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \
@@ -298,7 +336,7 @@ impl Error {
             ),
             Self::Binding(error) => error.help(),
             Self::Abi(error) => Some(error.help()),
-            Self::Assemble(error) => error.help().map(str::to_owned),
+            Self::Assemble(error) => error.help(),
             Self::Cache(error) => error.help(),
             Self::Pack(error) => error.help().map(str::to_owned),
             Self::Unpack(error) => error.help(),
@@ -326,13 +364,6 @@ fn unpack_exit(error: &UnpackError) -> Exit {
         | UnpackError::Entry { .. } => Exit::Validation,
         UnpackError::NoRoom { .. } | UnpackError::Write { .. } => Exit::Assembly,
         UnpackError::Interrupted => Exit::Interrupted,
-    }
-}
-
-fn compile_summary(errors: &[(Option<String>, CompileError)]) -> String {
-    match errors {
-        [(_, error)] => error.to_string(),
-        many => format!("{} libraries could not be compiled", many.len()),
     }
 }
 

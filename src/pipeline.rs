@@ -33,7 +33,7 @@ pub use crate::binding::planned::BindingOptions;
 use crate::binding::planned::PackageBinding;
 use crate::binding::{abi_headers, planned as binding};
 use crate::compile::LibraryStore;
-use crate::compile::package::{self as compile, Had, LibrariesRequest};
+use crate::compile::package::{self as compile, LibrariesRequest, ObtainedLibrary};
 pub use crate::compile::single::{CompileOneRequest, CompiledOne, compile_one};
 use crate::config;
 use crate::config::Checked;
@@ -48,7 +48,7 @@ pub use crate::fetch::update_lock::{Locked, Update};
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::library::kernels::Gate;
-use crate::library::package::{LibrarySource, check_prepared, source, with_libraries};
+use crate::library::package::{self as library, LibrarySource, check_prepared, with_libraries};
 use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{AnswerRecord, InputFile, Manifest, StageRecord};
 use crate::model::{
@@ -164,14 +164,15 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
         convert(request, &mut planned, ui, cancel)?;
         clock.lap("convert");
     }
-    let had = compile::compile(&request.libraries(&planned, &gate), ui, cancel)?;
-    compile::check_stored(&gate, &planned.store, had.values().map(|had| &had.stored))?;
+    let obtained = compile::compile(&request.libraries(&planned, &gate), ui, cancel)?;
+    let stored = obtained.values().map(|library| &library.stored);
+    compile::check_stored(&gate, &planned.store, stored)?;
     clock.lap("compile");
     if let Some(trial) = &request.trial {
         planned.answers = answer::of_package(request, trial, &planned, ui, cancel)?;
         clock.lap("try");
     }
-    link_and_assemble(request, &planned, &had, clock, ui, cancel)
+    link_and_assemble(request, &planned, &obtained, clock, ui, cancel)
 }
 
 impl PackageRequest {
@@ -264,7 +265,7 @@ impl BuildRequest {
 /// Refuses what has to be checked and cannot be.
 fn require_clang(gate: &Gate<'_>, planned: &Planned) -> Result<(), Error> {
     let metal = planned.toolchain.as_ref().map(|toolchain| toolchain.metal).unwrap_or_default();
-    compile::require_clang(gate, planned.plan.device, metal)
+    Ok(library::require_clang(gate, planned.plan.device, metal)?)
 }
 
 /// Has every model of the plan that comes from a raw checkpoint.
@@ -411,31 +412,40 @@ fn refuse_unfetched(plan: &Plan) -> Result<(), Error> {
 fn link_and_assemble(
     request: &BuildRequest,
     planned: &Planned,
-    had: &BTreeMap<Fingerprint, Had>,
+    obtained: &BTreeMap<Fingerprint, ObtainedLibrary>,
     mut clock: Clock,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<Manifest, Error> {
     let plan = &planned.plan;
-    let sources: Vec<_> =
-        plan.libraries.iter().map(|planned| source(planned, had)).collect::<Result<_, _>>()?;
+    let compiled = |fingerprint| Some(obtained.get(&fingerprint)?.stored.library());
+    let sources = plan.libraries.iter().map(|planned| library::source(planned, compiled));
+    let sources: Vec<_> = sources.collect::<Result<_, _>>()?;
     with_libraries(plan, &planned.models.files, &sources, |linked| {
         clock.lap("library");
-        assemble(request, planned, &sources, linked, clock, ui, cancel)
+        let package = BuiltLibraries { obtained, sources: &sources, linked };
+        assemble(request, planned, &package, clock, ui, cancel)
     })
+}
+
+/// The libraries of a package, in the order of its plan.
+struct BuiltLibraries<'a> {
+    obtained: &'a BTreeMap<Fingerprint, ObtainedLibrary>,
+    sources: &'a [LibrarySource<'a>],
+    linked: &'a [Linked<'a>],
 }
 
 /// assemble -> manifest.
 fn assemble(
     request: &BuildRequest,
     planned: &Planned,
-    sources: &[LibrarySource<'_>],
-    linked: &[Linked<'_>],
+    libraries: &BuiltLibraries<'_>,
     mut clock: Clock,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<Manifest, Error> {
     let plan = &planned.plan;
+    let BuiltLibraries { obtained, sources, linked } = *libraries;
     let raised = vram::settle(request, planned, linked, ui)?;
     let mut assembly = Assembly::begin(&request.package.output, cancel)?;
     let archive = Utf8Path::new("lib").join(plan.device.archive_name());
@@ -478,7 +488,7 @@ fn assemble(
     let anatomy = Anatomy::of(linked);
     let models = &planned.models.files;
     let (config, answers) = (&planned.config, &planned.answers);
-    let package = RecordedPackage { plan, config, models, answers };
+    let package = RecordedPackage { plan, config, models, obtained, answers };
     let mut manifest = record::manifest(&package, sources, linked, &anatomy, clock.stages);
     raised.write(planned, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {

@@ -72,15 +72,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fetch", &["plan", "store", "io", "model", "ui"]),
     ("convert", &["toolchain", "fetch", "plan", "store", "io", "model", "ui"]),
     ("plan", &["store", "model"]),
-    // What these four do for a package still ends in the error that a person sees.
-    (
-        "compile",
-        &["toolchain", "library", "manifest", "plan", "store", "io", "model", "ui", "error"],
-    ),
-    ("library", &["compile", "plan", "io", "model", "error"]),
-    ("binding", &["toolchain", "library", "plan", "store", "io", "model", "ui", "error"]),
+    ("compile", &["toolchain", "library", "manifest", "plan", "store", "io", "model", "ui"]),
+    ("library", &["plan", "io", "model"]),
+    ("binding", &["toolchain", "library", "plan", "store", "io", "model", "ui"]),
     ("doctor", &["toolchain", "library", "binding", "plan", "io", "model", "ui"]),
-    ("assemble", &["binding", "library", "manifest", "plan", "io", "model", "ui", "error"]),
+    ("assemble", &["binding", "compile", "library", "manifest", "plan", "io", "model", "ui"]),
     ("cache", &["binding", "convert", "fetch", "store", "io", "model", "ui"]),
     ("publish", &["manifest", "github", "io", "model", "ui"]),
     ("manifest", &["model"]),
@@ -121,6 +117,30 @@ fn imports_point_one_way() {
         wrong.extend(unused.map(|name| format!("`{module}` may use `{name}`, and does not")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_module_leads_back_to_itself() {
+    let may_use: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
+    for (module, used) in MAY_USE {
+        let mut reached = BTreeSet::new();
+        let mut next = used.to_vec();
+        while let Some(name) = next.pop() {
+            assert_ne!(name, *module, "`{module}` leads back to itself");
+            if reached.insert(name) {
+                next.extend(may_use.get(name).into_iter().flat_map(|used| used.iter()));
+            }
+        }
+    }
+}
+
+#[test]
+fn no_stage_names_the_error_that_a_person_sees() {
+    let joins = ["main", "cli", "pipeline", "error"];
+    for (module, used) in MAY_USE.iter().filter(|(module, _)| !joins.contains(module)) {
+        let joined = used.iter().find(|name| joins.contains(name));
+        assert_eq!(joined, None, "`{module}` is below the modules that join the stages");
+    }
 }
 
 #[test]

@@ -2,12 +2,11 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::assemble::Assembly;
+use crate::assemble::{AssembleError, Assembly};
 use crate::binding::linked::{check_android, check_apple};
 use crate::binding::obtain::Binder;
 use crate::binding::planned::{APP_CONFIG, MLC4J, PackageBinding, Prepared};
 use crate::binding::{BindingError, Built, Kit, LinkRequest, link};
-use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::dir;
 use crate::io::files::{self, TreeKind};
@@ -31,7 +30,7 @@ pub(crate) fn bind(
     assembly: &mut Assembly,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<BindingRecord, Error> {
+) -> Result<BindingRecord, AssembleError> {
     let Models { linked, archive } = *models;
     let binder = Binder { request, prepared, mode, archive, linked, ui, cancel };
     let record = match binder.kit(&assembly.absolute(archive)?)? {
@@ -61,7 +60,7 @@ impl Binder<'_> {
         kit: &Kit,
         new: bool,
         assembly: &mut Assembly,
-    ) -> Result<BindingRecord, Error> {
+    ) -> Result<BindingRecord, AssembleError> {
         let mut libraries = Vec::new();
         let mut shipped = vec![(self.archive.to_owned(), assembly.absolute(self.archive)?)];
         for (path, file) in kit.shipped().filter(|(path, _)| *path != self.archive) {
@@ -88,7 +87,7 @@ impl Binder<'_> {
         kit: &Kit,
         new: bool,
         assembly: &mut Assembly,
-    ) -> Result<BindingRecord, Error> {
+    ) -> Result<BindingRecord, AssembleError> {
         let out = Utf8Path::new(MLC4J).join("output");
         for (path, file) in kit.shipped() {
             let known = Some((file.digest, file.bytes));
@@ -116,7 +115,7 @@ impl Binder<'_> {
             };
             let seconds = link(&request)?;
             check_android(&library, place, &self.prepared.tvm(), self.linked)?;
-            Ok::<_, Error>((seconds, files::size(place).map_err(BindingError::from)?))
+            Ok::<_, AssembleError>((seconds, files::size(place).map_err(BindingError::from)?))
         })?;
         let name = library.file_name().unwrap_or_default();
         let how = if new { "kit kept" } else { "kit cached" };
@@ -131,7 +130,7 @@ impl Binder<'_> {
         output: &Utf8Path,
         seconds: f64,
         assembly: &mut Assembly,
-    ) -> Result<BindingRecord, Error> {
+    ) -> Result<BindingRecord, AssembleError> {
         let mut libraries = Vec::new();
         for (path, bytes) in files_of(output)? {
             let to = Utf8Path::new(MLC4J).join("output").join(&path);
@@ -149,7 +148,7 @@ impl Binder<'_> {
 
     /// Android: what Gradle builds mlc4j from. They are copied: who edits them in `dist/` does not
     /// mean the sources.
-    pub(crate) fn copy_sources(&self, assembly: &mut Assembly) -> Result<(), Error> {
+    pub(crate) fn copy_sources(&self, assembly: &mut Assembly) -> Result<(), AssembleError> {
         let from = self.prepared.binding.source.mlc_llm.join("android/mlc4j");
         let to = Utf8Path::new(MLC4J);
         for (path, _) in files_of(&from.join("src"))? {
@@ -159,7 +158,7 @@ impl Binder<'_> {
             }
         }
         let gradle = "build.gradle";
-        Ok(assembly.link(&to.join(gradle), &from.join(gradle), LinkMode::Copy, None)?)
+        assembly.link(&to.join(gradle), &from.join(gradle), LinkMode::Copy, None)
     }
 
     fn record(

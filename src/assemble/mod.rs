@@ -5,6 +5,7 @@ pub(crate) mod artifact;
 pub(crate) mod binding;
 pub(crate) mod breakdown;
 mod chat_config;
+mod error;
 pub(crate) mod output;
 pub(crate) mod record;
 
@@ -14,6 +15,7 @@ use std::io::{self, Write};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use app_config::{AppModel, app_config};
+pub use error::AssembleError;
 
 use crate::io::cancel::Cancel;
 use crate::io::swap::KnownBy;
@@ -22,70 +24,6 @@ use crate::manifest::{self, OutputFile};
 use crate::model::{
     ChatConfig, Digest, FileCheck, LinkMode, ModelFile, ModelFiles, ModelId, Overrides, TensorCache,
 };
-
-/// Why `dist/` could not be made. Exit 14.
-#[derive(Debug, thiserror::Error)]
-pub enum AssembleError {
-    /// The file system said no.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// A file of the package.
-    #[error("`{path}` cannot be written: {}", reason(.source))]
-    Write {
-        /// The file, where it was to be.
-        path: Utf8PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The overrides could not be written into a model's own config.
-    #[error("the overrides cannot be written into `{path}`: {why}")]
-    ChatConfig {
-        /// The file.
-        path: Utf8PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// An artifact of a package that has no binding.
-    #[error("an artifact needs the platform binding")]
-    NoBinding,
-    /// Ctrl-C or SIGTERM. Exit 130.
-    #[error("interrupted")]
-    Interrupted,
-    /// A value that has no JSON.
-    #[error("a record of the package cannot be written: {0}")]
-    Json(#[from] serde_json::Error),
-}
-
-impl AssembleError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<&'static str> {
-        let (Self::Io(source) | Self::Write { source, .. }) = self else { return None };
-        match source.kind() {
-            kind if is_full(kind) => Some("make room, or choose another place with `--output`"),
-            io::ErrorKind::CrossesDevices | io::ErrorKind::Unsupported => {
-                Some("leave `--link-mode` out: then what cannot be linked is copied")
-            }
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Some(
-                "see that you may read the models and write there, or choose another place with \
-                 `--output`",
-            ),
-            _ => None,
-        }
-    }
-}
-
-/// The error without the names of our temporary files, where its kind says enough.
-fn reason(source: &io::Error) -> String {
-    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
-    let kind = source.kind();
-    let clear = is_full(kind) || matches!(kind, PermissionDenied | ReadOnlyFilesystem);
-    if clear { kind.to_string() } else { source.to_string() }
-}
-
-fn is_full(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(kind, StorageFull | QuotaExceeded | FileTooLarge)
-}
 
 /// The next state of `dist/`, in the making. Dropped before [`finish`](Self::finish), it leaves
 /// `dist/` as it was.

@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::error::Error;
+use super::AssembleError;
 use crate::io::files;
 use crate::model::ModelSource;
 use crate::plan::Plan;
@@ -13,10 +13,10 @@ pub(crate) fn refuse_occupied(
     given: &Utf8Path,
     caches: &[Utf8PathBuf],
     plan: &Plan,
-) -> Result<(), Error> {
+) -> Result<(), AssembleError> {
     let output = files::real(given);
     let refused = |what: String| {
-        Error::usage(
+        AssembleError::refused(
             format!("--output {given}: {what}"),
             "name one that holds the package alone, `dist` for instance",
         )

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::breakdown::{largest_kernels, largest_tensors};
+use crate::compile::package::ObtainedLibrary;
 use crate::library::package::LibrarySource;
 use crate::library::{self, Anatomy, Linked};
 use crate::manifest::{
     AnswerRecord, InputFile, LibraryOrigin, LibraryRecord, LibrarySizes, Manifest, MemoryRecord,
     ModelRecord, ModelSizes, StageRecord,
 };
-use crate::model::{ChatConfig, Digest, FileRole, ModelFiles, ModelId};
-use crate::plan::{Plan, PlannedModel};
+use crate::model::{ChatConfig, Digest, FileRole, Fingerprint, ModelFiles, ModelId};
+use crate::plan::{Origin, Plan, PlannedModel};
 
 /// What a manifest records of a package beside its libraries.
 pub(crate) struct RecordedPackage<'a> {
@@ -20,6 +21,8 @@ pub(crate) struct RecordedPackage<'a> {
     pub(crate) config: &'a InputFile,
     /// The models' files.
     pub(crate) models: &'a BTreeMap<ModelId, ModelFiles>,
+    /// The libraries that are compiled.
+    pub(crate) obtained: &'a BTreeMap<Fingerprint, ObtainedLibrary>,
     /// What the models answered that were tried.
     pub(crate) answers: &'a BTreeMap<ModelId, AnswerRecord>,
 }
@@ -48,7 +51,7 @@ pub(crate) fn manifest(
             .enumerate()
             .map(|(index, (source, linked))| LibraryRecord {
                 largest_kernels: largest_kernels(anatomy, index),
-                ..library_record(source, linked)
+                ..library_record(source, linked, package.obtained)
             })
             .collect(),
         duplicates: Vec::new(),
@@ -121,13 +124,21 @@ fn memory_record(
     })
 }
 
-fn library_record(source: &LibrarySource<'_>, linked: &Linked<'_>) -> LibraryRecord {
+fn library_record(
+    source: &LibrarySource<'_>,
+    linked: &Linked<'_>,
+    obtained: &BTreeMap<Fingerprint, ObtainedLibrary>,
+) -> LibraryRecord {
     let sizes = linked.library.sizes();
-    let record = source.had.map(|had| &had.stored.record);
+    let obtained = match &source.planned.origin {
+        Origin::Prepared { .. } => None,
+        Origin::Compiled { fingerprint, .. } => obtained.get(fingerprint),
+    };
+    let record = obtained.map(|obtained| &obtained.stored.record);
     LibraryRecord {
         model_lib: source.planned.model_lib.clone(),
         models: source.planned.models.clone(),
-        origin: source.had.map_or(LibraryOrigin::Prepared, |had| had.origin),
+        origin: obtained.map_or(LibraryOrigin::Prepared, |obtained| obtained.origin),
         fingerprint: record.map(|record| record.fingerprint),
         compile_seconds: record.map(|record| record.seconds),
         digest: record.map_or_else(|| Digest::of(&source.bytes), |record| record.digest),

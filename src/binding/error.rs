@@ -3,10 +3,11 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
-use super::checks::{Caller, is_shipped, remedy};
+use super::checks::{Caller, LinkedError, is_shipped, remedy};
 use super::preflight::{Unbuildable, Uncallable};
 use crate::model::Device;
 use crate::store::{StoreError, help_if_full};
+use crate::toolchain::ToolchainError;
 
 /// Why there is no platform binding. Exit 14, but for what is the cache's fault: 1, and for
 /// [`Interrupted`](Self::Interrupted): 130.
@@ -134,6 +135,15 @@ pub enum BindingError {
     /// The cache directory. Exit 1.
     #[error(transparent)]
     Cache(#[from] StoreError),
+    /// There is no Python that could run upstream's script. Exit 12.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// What was linked cannot work in an app.
+    #[error(transparent)]
+    Linked(#[from] LinkedError),
+    /// What was linked cannot be read. Exit 1.
+    #[error(transparent)]
+    Unreadable(io::Error),
     /// Ctrl-C or SIGTERM. Exit 130.
     #[error("interrupted")]
     Interrupted,
@@ -328,6 +338,7 @@ impl BindingError {
             }
             Self::Failed(failed) => failed.help(),
             Self::Cache(error) => return error.help(),
+            Self::Toolchain(error) => return error.help(),
             _ => return None,
         })
     }

@@ -2,11 +2,11 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::binding::BindingError;
 use crate::binding::checks::{
     Archive, Archives, LinkProblem, LinkedModel, SharedLibrary, check_archives,
     check_shared_library, entry_points, require,
 };
-use crate::error::Error;
 use crate::io::contents::Contents;
 use crate::io::files;
 use crate::library::Linked;
@@ -24,11 +24,11 @@ pub(crate) fn check_android(
     place: &Utf8Path,
     tvm: &Utf8Path,
     linked: &[Linked<'_>],
-) -> Result<(), Error> {
+) -> Result<(), BindingError> {
     let prefixes: Vec<_> = linked.iter().map(|linked| linked.name.system_lib_prefix()).collect();
     let source = files::read_at_most(&tvm.join(JNI_SOURCE), JNI_SOURCE_LIMIT).ok().flatten();
     let source = source.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let bytes = Contents::open(place)?;
+    let bytes = Contents::open(place).map_err(BindingError::Unreadable)?;
     refuse(check_shared_library(&SharedLibrary {
         path: name.as_str(),
         bytes: &bytes,
@@ -44,10 +44,10 @@ pub(crate) fn check_apple(
     device: Device,
     macabi_arch: MacabiArch,
     linked: &[Linked<'_>],
-) -> Result<(), Error> {
+) -> Result<(), BindingError> {
     let prefixes: Vec<_> = linked.iter().map(|linked| linked.name.system_lib_prefix()).collect();
     let mapped = libraries.iter().map(|(name, place)| Ok((name, Contents::open(place)?)));
-    let mapped: Vec<_> = mapped.collect::<Result<_, std::io::Error>>()?;
+    let mapped: Vec<_> = mapped.collect::<Result<_, _>>().map_err(BindingError::Unreadable)?;
     let archives: Vec<_> =
         mapped.iter().map(|(name, bytes)| Archive { path: name.as_str(), bytes }).collect();
     let models = models(&prefixes, linked);
@@ -63,6 +63,6 @@ fn models<'a>(prefixes: &'a [String], linked: &[Linked<'a>]) -> Vec<LinkedModel<
     models.collect()
 }
 
-fn refuse(problems: Vec<LinkProblem>) -> Result<(), Error> {
+fn refuse(problems: Vec<LinkProblem>) -> Result<(), BindingError> {
     Ok(require(problems)?)
 }

@@ -7,7 +7,6 @@ use crate::binding::{
     BindingError, BuildEvent, BuildRequest, Built, Surroundings, build, preflight,
     prepare as prepare_binding,
 };
-use crate::error::Error;
 use crate::io::process::Cancel;
 use crate::library::Linked;
 use crate::model::LinkMode;
@@ -32,7 +31,7 @@ impl Binder<'_> {
     }
 
     /// The kit, or what was built without one. `archive` is where that of the models lies, absolute.
-    pub(crate) fn kit(&self, archive: &Utf8Path) -> Result<Built, Error> {
+    pub(crate) fn kit(&self, archive: &Utf8Path) -> Result<Built, BindingError> {
         let Prepared { binding, store, variables, options } = self.prepared;
         if !options.rebuild {
             match store.hold(binding.fingerprint) {
@@ -52,7 +51,7 @@ impl Binder<'_> {
             let request = binding_request(package, options, device, variables, self.cancel);
             Ok(prepare_binding(&request)?.fingerprint)
         };
-        Ok(build(&BuildRequest {
+        build(&BuildRequest {
             binding,
             given: self.given(),
             python: python.as_deref(),
@@ -62,7 +61,7 @@ impl Binder<'_> {
             store,
             events: &|event| self.show(event),
             cancel: self.cancel,
-        })?)
+        })
     }
 
     fn show(&self, event: &BuildEvent<'_>) {

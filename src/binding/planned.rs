@@ -7,7 +7,6 @@ use crate::binding::{
     Binding, BindingError, BindingRequest, KitStore, Surroundings, check_before_build,
     prepare as prepare_binding,
 };
-use crate::error::Error;
 use crate::io::environment::Environment;
 use crate::io::process::{Cancel, Variables};
 use crate::model::{Device, KitInputs, MacabiArch, PackageConfig};
@@ -66,13 +65,11 @@ pub(crate) fn prepare(
     config: &PackageConfig,
     must: bool,
     cancel: &Cancel,
-) -> Result<Option<(PlannedBinding, Option<Prepared>)>, Error> {
+) -> Result<Option<(PlannedBinding, Option<Prepared>)>, BindingError> {
     let Some(options) = request.options else { return Ok(None) };
     match look(request, options, config.device, cancel) {
         Ok((planned, prepared)) => Ok(Some((planned, Some(prepared)))),
-        Err(error) if must || matches!(error, Error::Binding(BindingError::Interrupted)) => {
-            Err(error)
-        }
+        Err(error) if must || error.is_interrupted() => Err(error),
         Err(error) => {
             let state = BindingState::Impossible { why: error.to_string(), help: error.help() };
             let inputs = KitInputs::default();
@@ -87,7 +84,7 @@ fn look(
     options: &BindingOptions,
     device: Device,
     cancel: &Cancel,
-) -> Result<(PlannedBinding, Prepared), Error> {
+) -> Result<(PlannedBinding, Prepared), BindingError> {
     let variables = request.environment.for_python();
     let binding = prepare_binding(&binding_request(request, options, device, &variables, cancel))?;
     let store = KitStore::new(request.cache_dir);
@@ -137,7 +134,7 @@ pub(crate) fn binding_request<'a>(
 pub(crate) fn python(
     request: &PackageBinding<'_>,
     device: Device,
-) -> Result<Option<Utf8PathBuf>, Error> {
+) -> Result<Option<Utf8PathBuf>, BindingError> {
     if device.is_apple() {
         return Ok(None);
     }

@@ -48,14 +48,14 @@ impl Telling<'_> {
     fn error(&mut self, error: &Error) {
         match error {
             Error::Compile(errors) => {
-                let (interrupted, failed): (Vec<_>, Vec<_>) =
-                    errors.iter().partition(|(_, error)| error.is_interrupted());
-                for (models, error) in failed {
-                    self.compile(models.as_deref(), error);
+                let (interrupted, others): (Vec<_>, Vec<_>) =
+                    errors.0.iter().partition(|failed| failed.error.is_interrupted());
+                for failed in others {
+                    self.compile(failed.models.as_deref(), &failed.error);
                 }
                 // Of however many compilations.
-                if let Some((_, error)) = interrupted.first() {
-                    self.compile(None, error);
+                if let Some(failed) = interrupted.first() {
+                    self.compile(None, &failed.error);
                 }
             }
             Error::Toolchain(error) => {

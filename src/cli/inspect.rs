@@ -2,7 +2,6 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::{Context, Format, failure};
-use crate::compile::package::{interrupted, no_clang};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fetch::package::ModelsError;
@@ -12,7 +11,9 @@ use crate::io::environment::Environment;
 use crate::io::files;
 use crate::library::kernels::{self, Finder};
 use crate::library::weights::{self, Weights};
-use crate::library::{self, Inspection, LibraryFile, LoadedBlob, ModelLibrary, Problem};
+use crate::library::{
+    self, Inspection, LibrariesError, LibraryFile, LoadedBlob, ModelLibrary, Problem,
+};
 use crate::manifest::{self, Manifest};
 use crate::model::{ChatConfig, Device};
 use crate::ui::Ui;
@@ -118,8 +119,8 @@ fn compile_kernels(
         return Ok(None);
     };
     let finder = Finder::new(&environment, &context.cancel);
-    let clang = finder.find(first.on).map_err(interrupted)?.map_err(no_clang)?;
-    let bad = kernels::check(clang, &sources, &context.cancel).map_err(interrupted)?;
+    let clang = finder.find(first.on)?;
+    let bad = kernels::check(clang, &sources, &context.cancel).map_err(LibrariesError::from)?;
     for library in &mut inspection.libraries {
         library.note_kernels(&bad);
     }

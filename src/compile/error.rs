@@ -1,13 +1,14 @@
-use std::fmt;
 use std::time::Duration;
+use std::{fmt, io};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::io::ended::{Limit, signal_name};
 use crate::io::reason::Reason;
-use crate::library::Problem;
+use crate::library::{LibrariesError, Problem};
 use crate::model::LibraryName;
 use crate::store::{StoreError, help_if_full, says_full};
+use crate::toolchain::ToolchainError;
 
 /// Why model libraries could not be had. Exit 12, but for what is the cache's fault: 1, for bad
 /// kernels: 13, and for [`Interrupted`](Self::Interrupted): 130.
@@ -234,5 +235,100 @@ impl std::error::Error for CompileErrors {}
 impl From<CompileError> for CompileErrors {
     fn from(error: CompileError) -> Self {
         Self(vec![error])
+    }
+}
+
+/// Libraries that could not be had, for those who know models: never none.
+#[derive(Debug)]
+pub struct FailedLibraries(pub Vec<FailedLibrary>);
+
+/// A library that could not be had.
+#[derive(Debug)]
+pub struct FailedLibrary {
+    /// The models that load it; none where it is not about one library.
+    pub models: Option<String>,
+    /// Why.
+    pub error: CompileError,
+}
+
+impl FailedLibraries {
+    /// `models_of` gives the models that load a library.
+    pub(super) fn of(errors: CompileErrors, models_of: impl Fn(&LibraryName) -> String) -> Self {
+        let named = |error: CompileError| FailedLibrary {
+            models: error.model_lib().map(&models_of),
+            error,
+        };
+        Self(errors.0.into_iter().map(named).collect())
+    }
+
+    /// Why each could not be had.
+    pub fn errors(&self) -> impl Iterator<Item = &CompileError> {
+        self.0.iter().map(|failed| &failed.error)
+    }
+}
+
+impl fmt::Display for FailedLibraries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0[..] {
+            [one] => one.error.fmt(f),
+            many => write!(f, "{} libraries could not be compiled", many.len()),
+        }
+    }
+}
+
+impl std::error::Error for FailedLibraries {}
+
+/// Why one library, that somebody asked for by itself, could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileOneError {
+    /// No file can be written there. Exit 2.
+    #[error("--output: {0}")]
+    Output(io::Error),
+    /// The model's names make none for its library. Exit 2.
+    #[error("`{name}` names no library: {why}")]
+    Name {
+        /// What the library would be called.
+        name: String,
+        /// What is wrong with that.
+        why: String,
+    },
+    /// The model has no config that can be used. Exit 11.
+    #[error("`{path}` cannot be used: {why}")]
+    ChatConfig {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The compiler is not there. Exit 12.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// The compiler, or the store.
+    #[error(transparent)]
+    Compile(#[from] FailedLibraries),
+    /// The library cannot be used.
+    #[error(transparent)]
+    Library(#[from] LibrariesError),
+    /// The machine said no. Exit 1.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl CompileOneError {
+    /// Whether the command line asks for something that cannot be.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Output(_) | Self::Name { .. })
+    }
+
+    /// What to do about it, where it is of none of the other stages.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Output(_) => Some("name a file, `model.tar` for instance"),
+            Self::Name { .. } => Some("name it with --system-lib-prefix"),
+            Self::ChatConfig { .. } => {
+                Some("name the directory of a model in MLC's format, or its mlc-chat-config.json")
+            }
+            _ => None,
+        }
     }
 }

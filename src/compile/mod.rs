@@ -15,7 +15,10 @@ pub mod single;
 #[path = "tests/scene.rs"]
 mod scene;
 
-pub use error::{CompileError, CompileErrors, FailedCompilation, Failure};
+pub use error::{
+    CompileError, CompileErrors, CompileOneError, FailedCompilation, FailedLibraries,
+    FailedLibrary, Failure,
+};
 pub use mlc::MlcCompiler;
 pub use record::{LibraryStore, StoredLibrary};
 pub use run::{

@@ -8,22 +8,20 @@ use std::time::Duration;
 use camino::Utf8Path;
 
 use crate::compile::{
-    CompileError, CompileErrors, CompileEvent, CompileJob, CompileRequest, Failure, LibraryStore,
-    MlcCompiler, StoredLibrary, compile_all,
+    CompileEvent, CompileJob, CompileRequest, FailedLibraries, Failure, LibraryStore, MlcCompiler,
+    StoredLibrary, compile_all,
 };
-use crate::error::Error;
 use crate::io::atomic;
 use crate::io::contents::Contents;
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
-use crate::library::blob::DeviceKind;
 use crate::library::kernels::{Gate, NoClang, Verdict};
 use crate::library::package::target;
-use crate::library::{self, Expectation, LibraryFile, Linked, Target};
+use crate::library::{self, Expectation, LibrariesError, LibraryFile, Linked, Target};
 use crate::manifest::LibraryOrigin;
 use crate::model::{
-    CompileInputs, CompileRecord, Device, Fingerprint, JitPolicy, KernelsChecked, LibraryName,
-    Metal, ModelFiles, ModelId,
+    CompileInputs, CompileRecord, Fingerprint, JitPolicy, KernelsChecked, LibraryName, ModelFiles,
+    ModelId,
 };
 use crate::plan::{Origin, Plan};
 use crate::toolchain::Toolchain;
@@ -51,7 +49,7 @@ pub(crate) fn compile(
     request: &LibrariesRequest<'_>,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<BTreeMap<Fingerprint, Had>, Error> {
+) -> Result<BTreeMap<Fingerprint, ObtainedLibrary>, FailedLibraries> {
     let plan = request.plan;
     let mut jobs = Vec::new();
     for library in &plan.libraries {
@@ -107,13 +105,13 @@ pub(crate) fn compile(
             cancel,
         },
     )
-    .map_err(|errors| told_by_models(plan, errors))?;
-    let had = jobs.iter().zip(libraries);
-    Ok(had
+    .map_err(|errors| FailedLibraries::of(errors, |model_lib| models_of(plan, model_lib)))?;
+    let obtained = jobs.iter().zip(libraries);
+    Ok(obtained
         .map(|(job, library)| {
             let origin =
                 if library.cached { LibraryOrigin::Cached } else { LibraryOrigin::Compiled };
-            (job.fingerprint, Had { stored: library.stored, origin })
+            (job.fingerprint, ObtainedLibrary { stored: library.stored, origin })
         })
         .collect())
 }
@@ -159,9 +157,7 @@ pub(crate) fn check_compiled(
             None
         }
         Ok(Verdict::Unchecked) => None,
-        Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {
-            return Err(Failure::Cancelled);
-        }
+        Err(LibrariesError::Interrupted) => return Err(Failure::Cancelled),
         Err(error) => return Err(unusable(&error)),
     };
     // Inflating is most of what a cached build does; a plain tar can be read in place.
@@ -173,56 +169,30 @@ pub(crate) fn check_compiled(
 
 /// Checks the kernels of libraries that the store had, if all are to be checked and nobody did before,
 /// and notes that beside those that are good.
-pub(crate) fn check_stored<'h>(
+pub(crate) fn check_stored<'s>(
     gate: &Gate<'_>,
     store: &LibraryStore,
-    had: impl Iterator<Item = &'h StoredLibrary>,
-) -> Result<(), Error> {
+    libraries: impl Iterator<Item = &'s StoredLibrary>,
+) -> Result<(), LibrariesError> {
     let unchecked = |stored: &&StoredLibrary| gate.checks_all() && stored.record.kernels.is_none();
     let mut problems = Vec::new();
-    for stored in had.filter(unchecked) {
+    for stored in libraries.filter(unchecked) {
         let path = stored.library();
         let bytes = Contents::open(&path)?;
         let file = LibraryFile::parse(&path, &bytes)?;
-        match gate.check(&file.open()?, &path).map_err(interrupted)? {
+        match gate.check(&file.open()?, &path)? {
             Verdict::Bad(problem) => problems.push(problem),
             Verdict::Good(checked) => store
                 .amend(stored, CompileRecord { kernels: Some(checked), ..stored.record.clone() }),
-            Verdict::NoClang(why) => return Err(no_clang(&why)),
+            Verdict::NoClang(why) => return Err(LibrariesError::NoClang(why)),
             Verdict::Unchecked => {}
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(Error::Validation(problems)) }
-}
-
-/// Refuses what cannot be checked though it has to be, before anything is compiled.
-pub(crate) fn require_clang(gate: &Gate<'_>, device: Device, metal: Metal) -> Result<(), Error> {
-    let kind = match (device.is_apple(), metal) {
-        (false, _) => DeviceKind::OpenCl,
-        (true, Metal::Source) => DeviceKind::Metal,
-        (true, Metal::Metallib) => return Ok(()),
-    };
-    match gate.unmet(kind).map_err(interrupted)? {
-        Some(why) => Err(no_clang(why)),
-        None => Ok(()),
-    }
-}
-
-/// Kernels have to be checked, and nothing can.
-pub(crate) fn no_clang(why: &NoClang) -> Error {
-    Error::usage(format!("the kernels cannot be checked: {why}"), NoClang::HELP)
-}
-
-/// The end of a check of kernels that could not be made.
-pub(crate) fn interrupted(error: std::io::Error) -> Error {
-    match error.kind() {
-        std::io::ErrorKind::Interrupted => Error::Interrupted,
-        _ => Error::Io(error),
-    }
+    if problems.is_empty() { Ok(()) } else { Err(LibrariesError::Problems(problems)) }
 }
 
 /// A library of the store, and how it got there.
-pub(crate) struct Had {
+pub(crate) struct ObtainedLibrary {
     pub(crate) stored: StoredLibrary,
     pub(crate) origin: LibraryOrigin,
 }
@@ -257,12 +227,4 @@ fn models_of(plan: &Plan, model_lib: &LibraryName) -> String {
     let models: Vec<_> =
         library.iter().flat_map(|library| &library.models).map(ModelId::as_str).collect();
     models.join(", ")
-}
-
-fn told_by_models(plan: &Plan, errors: CompileErrors) -> Error {
-    let told = |error: CompileError| {
-        let models = error.model_lib().map(|model_lib| models_of(plan, model_lib));
-        (models, error)
-    };
-    Error::Compile(errors.0.into_iter().map(told).collect())
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::package::{check_compiled, check_stored, require_clang};
+use super::package::{check_compiled, check_stored};
 use crate::compile::{
-    CompileError, CompileEvent, CompileJob, CompileRequest, Failure, LibraryStore, MlcCompiler,
-    StoredLibrary, compile_all,
+    CompileEvent, CompileJob, CompileOneError, CompileRequest, FailedLibraries, Failure,
+    LibraryStore, MlcCompiler, StoredLibrary, compile_all,
 };
-use crate::error::Error;
 use crate::io::atomic;
 use crate::io::contents::Contents;
 use crate::io::environment::Environment;
@@ -19,6 +18,7 @@ use crate::io::process::Cancel;
 use crate::io::{files, link};
 use crate::library;
 use crate::library::kernels::{Gate, NoClang};
+use crate::library::package::require_clang;
 use crate::model::{
     ByteSize, ChatConfig, CheckKernels, CompileInputs, CompilerIdentity, Digest, Fingerprint,
     JitPolicy, KernelsChecked, LibraryFormat, LibraryName, LinkMode, MacabiArch, MetalChoice,
@@ -101,7 +101,7 @@ pub struct CompiledOne {
 
 /// A library that the store has.
 #[derive(Debug)]
-pub struct HadOne {
+pub struct ObtainedOne {
     /// The library.
     pub stored: StoredLibrary,
     /// Whether the store had it before.
@@ -116,13 +116,11 @@ pub fn compile_one(
     output: &Utf8Path,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<CompiledOne, Error> {
+) -> Result<CompiledOne, CompileOneError> {
     // Before it is compiled, not after.
-    atomic::replaceable(output).map_err(|why| {
-        Error::usage(format!("--output: {why}"), "name a file, `model.tar` for instance")
-    })?;
-    let HadOne { stored, cached, toolchain } = have_one(request, ui, cancel)?;
-    place(&stored.library(), output)?;
+    atomic::replaceable(output).map_err(CompileOneError::Output)?;
+    let ObtainedOne { stored, cached, toolchain } = obtain_one(request, ui, cancel)?;
+    copy_to(&stored.library(), output)?;
     let record = &stored.record;
     let phone = record.inputs.device.device();
     Ok(CompiledOne {
@@ -142,7 +140,11 @@ pub fn compile_one(
 }
 
 /// Has the library, out of the store or new.
-pub fn have_one(request: &CompileOneRequest, ui: &Ui, cancel: &Cancel) -> Result<HadOne, Error> {
+pub fn obtain_one(
+    request: &CompileOneRequest,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<ObtainedOne, CompileOneError> {
     let chat_config = read_chat_config(&request.model)?;
     let toolchain = identify(&ToolchainRequest {
         python: request.python.as_deref(),
@@ -173,15 +175,15 @@ pub fn have_one(request: &CompileOneRequest, ui: &Ui, cancel: &Cancel) -> Result
     if request.target.device().is_some() {
         check_stored(&gate, &store, std::iter::once(&stored))?;
     }
-    Ok(HadOne { stored, cached, toolchain })
+    Ok(ObtainedOne { stored, cached, toolchain })
 }
 
-fn read_chat_config(model: &Utf8Path) -> Result<ChatConfig, Error> {
+fn read_chat_config(model: &Utf8Path) -> Result<ChatConfig, CompileOneError> {
     let path = match files::is_dir(model) {
         true => model.join(ChatConfig::FILE_NAME),
         false => model.to_owned(),
     };
-    let unusable = |why: String| Error::ChatConfig { path: path.clone(), why };
+    let unusable = |why: String| CompileOneError::ChatConfig { path: path.clone(), why };
     if path.as_str().to_ascii_lowercase().starts_with("hf://") {
         let why = "models of the Hub are compiled by `build`, out of a package config";
         return Err(unusable(why.to_owned()));
@@ -198,17 +200,15 @@ fn inputs(
     request: &CompileOneRequest,
     chat_config: &ChatConfig,
     toolchain: &Toolchain,
-) -> Result<CompileInputs, Error> {
+) -> Result<CompileInputs, CompileOneError> {
     let (model_type, quantization) = (chat_config.model_type(), chat_config.quantization());
     let model_lib = match &request.model_lib {
         Some(name) => name.clone(),
         // Upstream's own default.
-        None => format!("{model_type}_{quantization}").parse().map_err(|why| {
-            Error::usage(
-                format!("`{model_type}_{quantization}` names no library: {why}"),
-                "name it with --system-lib-prefix",
-            )
-        })?,
+        None => {
+            let name = format!("{model_type}_{quantization}");
+            name.parse().map_err(|why| CompileOneError::Name { name, why: format!("{why}") })?
+        }
     };
     Ok(CompileInputs {
         model_type: model_type.to_owned(),
@@ -251,7 +251,7 @@ fn run(
     gate: &Gate<'_>,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<StoredLibrary, Error> {
+) -> Result<StoredLibrary, CompileOneError> {
     let compiler = MlcCompiler {
         python: toolchain.python.clone(),
         environment: request.environment.clone(),
@@ -275,11 +275,8 @@ fn run(
             cancel,
         },
     );
-    let compiled = compiled.map_err(|errors| {
-        let model = request.model.to_string();
-        let named = |error: CompileError| (error.model_lib().map(|_| model.clone()), error);
-        Error::Compile(errors.0.into_iter().map(named).collect())
-    })?;
+    let compiled =
+        compiled.map_err(|errors| FailedLibraries::of(errors, |_| request.model.to_string()))?;
     let library = compiled.into_iter().next().map(|library| library.stored);
     library.ok_or_else(|| std::io::Error::other("the library was not compiled").into())
 }
@@ -330,7 +327,7 @@ fn show(ui: &Ui, title: &str, event: &CompileEvent<'_>) {
 
 /// Copies the library beside its place and renames it there. No hard link: what somebody does to
 /// the file must not change the store.
-fn place(library: &Utf8Path, output: &Utf8Path) -> Result<(), Error> {
+fn copy_to(library: &Utf8Path, output: &Utf8Path) -> Result<(), CompileOneError> {
     let parent = files::parent(output);
     files::create_dir_all(parent)?;
     let space = MarkedDir::new_in(parent, ".mlc-package-")?;

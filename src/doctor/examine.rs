@@ -9,6 +9,7 @@ use crate::doctor::{self, AppleChoices, Build, DoctorError, Finding, Machine, Pr
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
+use crate::library::LibrariesError;
 use crate::library::blob::DeviceKind;
 use crate::library::kernels::Finder;
 use crate::model::Device;
@@ -77,8 +78,8 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Doctor
 /// The clang that compiles a kind of kernels, or why there is none.
 fn clang_of(finder: &Finder<'_>, kind: DeviceKind) -> Result<String, String> {
     match finder.find(kind) {
-        Ok(Ok(clang)) => Ok(format!("{}, {}", clang.path, clang.version)),
-        Ok(Err(why)) => Err(why.to_string()),
+        Ok(clang) => Ok(format!("{}, {}", clang.path, clang.version)),
+        Err(LibrariesError::NoClang(why)) => Err(why.to_string()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -1,11 +1,14 @@
+use std::io;
 use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::blob::BlobError;
 use super::container::ContainerError;
+use super::kernels::NoClang;
 use super::metadata::MetadataError;
 use super::object::ObjectError;
+use super::validate::Problem;
 
 /// Why a file cannot be used as a model library. Exit 13.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +72,44 @@ impl LibraryError {
                 format!("the TVM library `{prefix}` in it cannot be read: {why}")
             }
         }
+    }
+}
+
+/// Why the libraries of a package cannot be used. Exit 13, but for what nothing can check: 2, for
+/// what cannot be read: 1, and for [`Interrupted`](Self::Interrupted): 130.
+#[derive(Debug, thiserror::Error)]
+pub enum LibrariesError {
+    /// A file is no model library.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// They do not fit the package or each other, or their kernels do not compile. Never none.
+    #[error("{}", summary(.0))]
+    Problems(Vec<Problem>),
+    /// Their kernels have to be checked, and nothing can.
+    #[error("the kernels cannot be checked: {0}")]
+    NoClang(NoClang),
+    /// A file cannot be read, or clang cannot be run.
+    #[error(transparent)]
+    Io(io::Error),
+    /// Ctrl-C or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl From<io::Error> for LibrariesError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::Interrupted => Self::Interrupted,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// Problems in one line.
+fn summary(problems: &[Problem]) -> String {
+    match problems {
+        [one] => format!("`{}`: {}", one.path, one.message),
+        many => format!("{} problems in the model libraries", many.len()),
     }
 }
 

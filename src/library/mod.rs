@@ -33,7 +33,7 @@ use camino::Utf8Path;
 pub use anatomy::{Anatomy, SharedKernel};
 pub use archive::write_archive;
 pub use container::ContainerError;
-pub use error::{BlobProblem, LibraryError};
+pub use error::{BlobProblem, LibrariesError, LibraryError};
 pub use inspect::{InspectedLibrary, Inspection, inspect, model_lib};
 pub use object::{ObjectError, ObjectFormat, Platform, Processor};
 pub use render::write_inspection;

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
-use crate::compile::package::{Had, interrupted, no_clang};
-use crate::error::Error;
 use crate::io::contents::Contents;
+use crate::library::blob::DeviceKind;
 use crate::library::kernels::{Gate, Verdict};
 use crate::library::weights::{self, Weights};
-use crate::library::{self, Expectation, LibraryError, LibraryFile, Linked, Problem, Target};
-use crate::model::{Fingerprint, ModelFiles, ModelId};
+use crate::library::{
+    self, Expectation, LibrariesError, LibraryError, LibraryFile, Linked, Problem, Target,
+};
+use crate::model::{Device, Fingerprint, Metal, ModelFiles, ModelId};
 use crate::plan::{Origin, Plan, PlannedLibrary};
 
 /// A library's file, read.
@@ -18,34 +19,31 @@ pub(crate) struct LibrarySource<'a> {
     pub(crate) planned: &'a PlannedLibrary,
     path: Utf8PathBuf,
     pub(crate) bytes: Contents,
-    pub(crate) had: Option<&'a Had>,
 }
 
+/// Reads a library. `compiled` says where one that was compiled lies.
 pub(crate) fn source<'a>(
     planned: &'a PlannedLibrary,
-    had: &'a BTreeMap<Fingerprint, Had>,
-) -> Result<LibrarySource<'a>, Error> {
-    let (path, had) = match &planned.origin {
-        Origin::Prepared { path } => (path.clone(), None),
-        Origin::Compiled { fingerprint, .. } => {
-            let had = had.get(fingerprint).ok_or_else(|| {
-                let message = format!("`{}` was neither cached nor compiled", planned.model_lib);
-                std::io::Error::other(message)
-            })?;
-            (had.stored.library(), Some(had))
-        }
+    compiled: impl Fn(Fingerprint) -> Option<Utf8PathBuf>,
+) -> Result<LibrarySource<'a>, LibrariesError> {
+    let path = match &planned.origin {
+        Origin::Prepared { path } => path.clone(),
+        Origin::Compiled { fingerprint, .. } => compiled(*fingerprint).ok_or_else(|| {
+            let message = format!("`{}` was neither cached nor compiled", planned.model_lib);
+            std::io::Error::other(message)
+        })?,
     };
     let bytes = Contents::open(&path)?;
-    Ok(LibrarySource { planned, path, bytes, had })
+    Ok(LibrarySource { planned, path, bytes })
 }
 
 /// Opens and validates libraries, all problems at once, and goes on with them.
-pub(crate) fn with_libraries<T>(
+pub(crate) fn with_libraries<T, E: From<LibrariesError>>(
     plan: &Plan,
     models: &BTreeMap<ModelId, ModelFiles>,
     sources: &[LibrarySource<'_>],
-    go_on: impl FnOnce(&[Linked<'_>]) -> Result<T, Error>,
-) -> Result<T, Error> {
+    go_on: impl FnOnce(&[Linked<'_>]) -> Result<T, E>,
+) -> Result<T, E> {
     let bytes: Vec<_> =
         sources.iter().map(|source| (source.path.as_path(), &*source.bytes)).collect();
     let files = all(LibraryFile::parse_all(&bytes))?;
@@ -63,7 +61,11 @@ pub(crate) fn with_libraries<T>(
         .collect();
     let mut problems = library::validate(target(plan), &linked);
     problems.extend(wrong_weights(models, &linked));
-    if problems.is_empty() { go_on(&linked) } else { Err(Error::Validation(problems)) }
+    if problems.is_empty() {
+        go_on(&linked)
+    } else {
+        Err(LibrariesError::Problems(problems).into())
+    }
 }
 
 /// Weights that are not those of the library that loads them.
@@ -102,27 +104,40 @@ pub(crate) fn check_prepared(
     plan: &Plan,
     models: &BTreeMap<ModelId, ModelFiles>,
     kernels: &Gate<'_>,
-) -> Result<(), Error> {
-    let none = BTreeMap::new();
+) -> Result<(), LibrariesError> {
     let prepared =
         plan.libraries.iter().filter(|library| matches!(library.origin, Origin::Prepared { .. }));
     let sources: Vec<_> =
-        prepared.map(|planned| source(planned, &none)).collect::<Result<_, _>>()?;
+        prepared.map(|planned| source(planned, |_| None)).collect::<Result<_, _>>()?;
     with_libraries(plan, models, &sources, |linked| {
         let mut problems = Vec::new();
         for (source, linked) in sources.iter().zip(linked).filter(|_| kernels.checks_all()) {
-            match kernels.check(linked.library, &source.path).map_err(interrupted)? {
+            match kernels.check(linked.library, &source.path)? {
                 Verdict::Bad(problem) => problems.push(problem),
-                Verdict::NoClang(why) => return Err(no_clang(&why)),
+                Verdict::NoClang(why) => return Err(LibrariesError::NoClang(why)),
                 Verdict::Good(_) | Verdict::Unchecked => {}
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(Error::Validation(problems)) }
+        if problems.is_empty() { Ok(()) } else { Err(LibrariesError::Problems(problems)) }
     })
 }
 
+/// Refuses what cannot be checked though it has to be, before anything is compiled.
+pub(crate) fn require_clang(
+    gate: &Gate<'_>,
+    device: Device,
+    metal: Metal,
+) -> Result<(), LibrariesError> {
+    let kind = match (device.is_apple(), metal) {
+        (false, _) => DeviceKind::OpenCl,
+        (true, Metal::Source) => DeviceKind::Metal,
+        (true, Metal::Metallib) => return Ok(()),
+    };
+    gate.require(kind)
+}
+
 /// All, or the problems of all that are none.
-fn all<T>(opened: Vec<Result<T, LibraryError>>) -> Result<Vec<T>, Error> {
+fn all<T>(opened: Vec<Result<T, LibraryError>>) -> Result<Vec<T>, LibrariesError> {
     let mut problems = Vec::new();
     let mut good = Vec::new();
     for opened in opened {
@@ -131,7 +146,7 @@ fn all<T>(opened: Vec<Result<T, LibraryError>>) -> Result<Vec<T>, Error> {
             Err(error) => problems.push(Problem::from(&error)),
         }
     }
-    if problems.is_empty() { Ok(good) } else { Err(Error::Validation(problems)) }
+    if problems.is_empty() { Ok(good) } else { Err(LibrariesError::Problems(problems)) }
 }
 
 fn expectations(plan: &Plan, library: &PlannedLibrary) -> Vec<Expectation> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{BuildRequest, Planned};
 use crate::answer::{self, AnswerError, Prepared, Question, Run, Verdict};
-use crate::compile::single::{CompileOneRequest, HadOne, have_one};
+use crate::compile::single::{CompileOneRequest, ObtainedOne, obtain_one};
 use crate::error::Error;
 use crate::fetch;
 use crate::fetch::package::ModelsError;
@@ -207,7 +207,7 @@ pub(super) fn one(
         compile_limit: request.compile_limit,
         environment: request.environment.clone(),
     };
-    let HadOne { stored, toolchain, .. } = have_one(&compile, ui, cancel)?;
+    let ObtainedOne { stored, toolchain, .. } = obtain_one(&compile, ui, cancel)?;
     show(&Shown::Begin(name))?;
     let run = Run {
         python: &toolchain.python,

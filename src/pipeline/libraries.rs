@@ -44,17 +44,17 @@ pub fn libraries(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Lib
     refuse_unfetched(&planned.plan)?;
     let gate = Gate::new(request.check_kernels, &request.package.environment, cancel);
     require_clang(&gate, &planned)?;
-    let had = compile(&request.libraries(&planned, &gate), ui, cancel)?;
-    check_stored(&gate, &planned.store, had.values().map(|had| &had.stored))?;
+    let obtained = compile(&request.libraries(&planned, &gate), ui, cancel)?;
+    check_stored(&gate, &planned.store, obtained.values().map(|library| &library.stored))?;
     let libraries = planned.plan.libraries.iter().filter_map(|library| {
         let Origin::Compiled { fingerprint, .. } = &library.origin else { return None };
-        let had = had.get(fingerprint)?;
+        let obtained = obtained.get(fingerprint)?;
         Some(StoreLibrary {
             model_lib: library.model_lib.clone(),
             models: library.models.clone(),
             fingerprint: *fingerprint,
-            origin: had.origin,
-            bytes: ByteSize(had.stored.record.bytes),
+            origin: obtained.origin,
+            bytes: ByteSize(obtained.stored.record.bytes),
         })
     });
     Ok(Libraries { device: planned.plan.device, libraries: libraries.collect() })

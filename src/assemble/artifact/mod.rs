@@ -18,7 +18,6 @@ use super::{AssembleError, Assembly};
 use crate::binding::classes::{self, Classes, ClassesRequest};
 use crate::binding::planned::{MLC4J, PackageBinding, Prepared};
 use crate::binding::{BindingError, Surroundings};
-use crate::error::Error;
 use crate::io::cancel::Cancel;
 use crate::io::{digest, files, zip};
 use crate::manifest::{self, ArtifactRecord, Manifest};
@@ -47,11 +46,11 @@ pub(crate) struct ArtifactRequest<'a> {
 
 impl ArtifactRequest<'_> {
     /// Refuses what cannot be made: to be asked before what takes long.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), AssembleError> {
         let (artifact, device) = (self.artifact, self.plan.device);
         if artifact.is_apple() != device.is_apple() {
             let kind = if device.is_apple() { "a Swift package" } else { "an AAR" };
-            return Err(Error::usage(
+            return Err(AssembleError::refused(
                 format!("an artifact of this kind cannot be made for {device}"),
                 format!(
                     "what apps for {device} depend on is {kind}: `--artifact {}`",
@@ -60,7 +59,7 @@ impl ArtifactRequest<'_> {
             ));
         }
         let Some(prepared) = self.prepared else {
-            return Err(Error::usage(
+            return Err(AssembleError::refused(
                 "an artifact has the platform binding in it, and the package is built without",
                 "leave out --no-binding, or the artifact",
             ));
@@ -90,8 +89,8 @@ impl ArtifactRequest<'_> {
         &self,
         app_config: &str,
         assembly: &mut Assembly,
-    ) -> Result<ArtifactRecord, Error> {
-        let Some(prepared) = self.prepared else { return Err(AssembleError::NoBinding.into()) };
+    ) -> Result<ArtifactRecord, AssembleError> {
+        let Some(prepared) = self.prepared else { return Err(AssembleError::NoBinding) };
         match self.artifact {
             Artifact::Maven(maven) => self.maven(maven, prepared, app_config, assembly),
             Artifact::Swift(swift) => self.swift(swift, prepared, app_config, assembly),
@@ -114,7 +113,7 @@ impl ArtifactRequest<'_> {
         prepared: &Prepared,
         app_config: &str,
         assembly: &mut Assembly,
-    ) -> Result<ArtifactRecord, Error> {
+    ) -> Result<ArtifactRecord, AssembleError> {
         let output = Utf8Path::new(MLC4J).join("output");
         let (mut native, mut jars) = (BTreeMap::new(), Vec::new());
         for path in assembly.paths_below(&output) {
@@ -169,7 +168,7 @@ impl ArtifactRequest<'_> {
         prepared: &Prepared,
         app_config: &str,
         assembly: &mut Assembly,
-    ) -> Result<ArtifactRecord, Error> {
+    ) -> Result<ArtifactRecord, AssembleError> {
         let mut libraries = Vec::new();
         for path in assembly.paths_below(Utf8Path::new("lib")) {
             if let (Some("a"), Some(name)) = (path.extension(), path.file_name()) {
@@ -192,7 +191,7 @@ impl ArtifactRequest<'_> {
         &self,
         artifact: &SwiftArtifact,
         libraries: Vec<(String, Utf8PathBuf)>,
-    ) -> Result<Vec<Slice>, Error> {
+    ) -> Result<Vec<Slice>, AssembleError> {
         let (device, arch) = (self.plan.device, self.plan.macabi_arch.unwrap_or_default());
         let mut slices = vec![Slice { device, arch, libraries }];
         let own = self.plan.models.iter().map(|model| (&model.model_id, &model.model_lib));
@@ -200,7 +199,10 @@ impl ArtifactRequest<'_> {
         for (name, dist) in &artifact.slices {
             let dist = self.binding.environment.directory.join(dist);
             let refused = |why: String, help: &str| {
-                Error::usage(format!("the slice `{name}` of {}: {why}", artifact.name), help)
+                AssembleError::refused(
+                    format!("the slice `{name}` of {}: {why}", artifact.name),
+                    help,
+                )
             };
             let path = dist.join(manifest::FILE_NAME);
             let text = files::read_if_there(&path).ok().flatten().ok_or_else(|| {
@@ -284,28 +286,28 @@ fn kind_for(device: Device) -> ArtifactKind {
 }
 
 /// Names of groups become those of directories, which not every system has all of.
-fn check_path(path: &Utf8Path) -> Result<(), Error> {
+fn check_path(path: &Utf8Path) -> Result<(), AssembleError> {
     path.as_str().parse::<ShardPath>().map(drop).map_err(|why| {
-        Error::usage(
+        AssembleError::refused(
             format!("the artifact would be `{path}`, and that has {why}"),
             "give it another name in mlc-package.yml",
         )
     })
 }
 
-fn refuse_large(bytes: u64, help: &str) -> Result<(), Error> {
+fn refuse_large(bytes: u64, help: &str) -> Result<(), AssembleError> {
     if bytes < MOST_BYTES {
         return Ok(());
     }
     let (bytes, most) = (ByteSize(bytes), ByteSize(MOST_BYTES));
-    Err(Error::usage(
+    Err(AssembleError::refused(
         format!("the artifact is one file of less than {most}, and would have {bytes} and more"),
         help,
     ))
 }
 
 /// The classes of an archive.
-fn classes_of(jar: &Utf8Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
+fn classes_of(jar: &Utf8Path) -> Result<Vec<(String, Vec<u8>)>, AssembleError> {
     let failed = |source| AssembleError::Write { path: jar.to_owned(), source };
     let bytes = files::read(jar).map_err(failed)?;
     let mut files = zip::read(&bytes, MOST_CLASSES).map_err(failed)?;

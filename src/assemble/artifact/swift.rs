@@ -19,7 +19,6 @@ use super::{plist, privacy};
 use crate::assemble::binding::files_of;
 use crate::assemble::{AssembleError, Assembly};
 use crate::binding::SourceTree;
-use crate::error::Error;
 use crate::io::contents::Contents;
 use crate::io::zip::{Method, ZipWriter};
 use crate::library::static_library::{Merging, merge, write_universal};
@@ -74,7 +73,7 @@ pub(super) fn zip_path(artifact: &SwiftArtifact) -> Utf8PathBuf {
 
 impl SwiftContents<'_> {
     /// Writes the package; gives the size of the XCFramework's file in bytes.
-    pub(super) fn write(&self, assembly: &mut Assembly, ui: &Ui) -> Result<u64, Error> {
+    pub(super) fn write(&self, assembly: &mut Assembly, ui: &Ui) -> Result<u64, AssembleError> {
         let name = self.artifact.name.as_str();
         let framework = Utf8Path::new(DIR).join(format!("{name}.xcframework"));
         let headers = self.headers()?;
@@ -125,7 +124,7 @@ impl SwiftContents<'_> {
     }
 
     /// The headers by their paths below `include/`. Where two trees have one, that is one file.
-    fn headers(&self) -> Result<BTreeMap<Utf8PathBuf, Utf8PathBuf>, Error> {
+    fn headers(&self) -> Result<BTreeMap<Utf8PathBuf, Utf8PathBuf>, AssembleError> {
         let mut found = BTreeMap::new();
         for dir in HEADERS.map(|dir| self.source.tvm().join(dir)) {
             if !crate::io::files::is_dir(&dir) {

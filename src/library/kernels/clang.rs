@@ -14,6 +14,7 @@ use crate::io::environment::Environment;
 use crate::io::marked::MarkedDir;
 use crate::io::process::{self, Cancel, End, LogLimit, Program};
 use crate::io::{atomic, files};
+use crate::library::LibrariesError;
 use crate::library::blob::DeviceKind;
 
 /// Names the clang to take.
@@ -96,17 +97,24 @@ impl<'a> Finder<'a> {
     /// The clang for kernels of a kind.
     ///
     /// # Errors
-    /// The disk, or somebody asked to stop.
-    pub fn find(&self, kind: DeviceKind) -> io::Result<Result<&Clang, &NoClang>> {
+    /// There is none; or the disk, or somebody asked to stop.
+    pub fn find(&self, kind: DeviceKind) -> Result<&Clang, LibrariesError> {
         let cell = match kind {
             DeviceKind::OpenCl => &self.opencl,
             DeviceKind::Metal => &self.metal,
         };
-        if let Some(found) = cell.get() {
-            return Ok(found.as_ref());
-        }
-        let found = find(self.environment, kind, self.cancel)?;
-        Ok(cell.get_or_init(|| found).as_ref())
+        let found = match cell.get() {
+            Some(found) => found,
+            None => {
+                let found = match find(self.environment, kind, self.cancel) {
+                    Ok(clang) => Ok(clang),
+                    Err(LibrariesError::NoClang(why)) => Err(why),
+                    Err(error) => return Err(error),
+                };
+                cell.get_or_init(|| found)
+            }
+        };
+        found.as_ref().map_err(|why| LibrariesError::NoClang(why.clone()))
     }
 }
 
@@ -115,23 +123,23 @@ fn find(
     environment: &Environment,
     kind: DeviceKind,
     cancel: &Cancel,
-) -> io::Result<Result<Clang, NoClang>> {
+) -> Result<Clang, LibrariesError> {
     let candidates = match environment.text(CHOSEN) {
         Some(name) => match program(environment, name) {
             Some(path) => vec![path],
-            None => return Ok(Err(NoClang::NotThere(name.to_owned()))),
+            None => return Err(LibrariesError::NoClang(NoClang::NotThere(name.to_owned()))),
         },
         None => candidates(environment),
     };
     let mut cannot = NoClang::None;
     for path in candidates {
-        match probe(environment, &path, kind, cancel)? {
-            Ok(clang) => return Ok(Ok(clang)),
-            Err(why) if cannot == NoClang::None => cannot = why,
-            Err(_) => {}
+        match probe(environment, &path, kind, cancel) {
+            Err(LibrariesError::NoClang(why)) if cannot == NoClang::None => cannot = why,
+            Err(LibrariesError::NoClang(_)) => {}
+            found => return found,
         }
     }
-    Ok(Err(cannot))
+    Err(LibrariesError::NoClang(cannot))
 }
 
 fn program(environment: &Environment, name: &str) -> Option<Utf8PathBuf> {
@@ -176,9 +184,11 @@ fn probe(
     path: &Utf8Path,
     kind: DeviceKind,
     cancel: &Cancel,
-) -> io::Result<Result<Clang, NoClang>> {
+) -> Result<Clang, LibrariesError> {
     let (language, source) = sample(kind);
-    let cannot = |why: String| Ok(Err(NoClang::Cannot { path: path.to_owned(), language, why }));
+    let cannot = |why: String| {
+        Err(LibrariesError::NoClang(NoClang::Cannot { path: path.to_owned(), language, why }))
+    };
     let args = [OsString::from("--version")];
     let question = Question {
         path,
@@ -189,7 +199,7 @@ fn probe(
         patience: PATIENCE,
     };
     let version = match answer::ask(&question, cancel) {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error.into()),
         Err(error) => return cannot(error.to_string()),
         Ok(answer) => answer.unwrap_or_default(),
     };
@@ -198,7 +208,7 @@ fn probe(
     let clang = Clang { path: path.to_owned(), version, environment: environment.clone() };
     let space = clang.workspace()?;
     match clang.compile(&space, 0, kind, source, cancel)? {
-        None => Ok(Ok(clang)),
+        None => Ok(clang),
         Some(complaint) => cannot(complaint.why),
     }
 }

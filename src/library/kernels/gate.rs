@@ -1,14 +1,12 @@
 //! Which libraries' kernels are checked in a build, and by which clang.
 
-use std::io;
-
 use camino::Utf8Path;
 
 use super::{Finder, NoClang, check, note, problem, sources};
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::library::blob::DeviceKind;
-use crate::library::{ModelLibrary, Problem};
+use crate::library::{LibrariesError, ModelLibrary, Problem};
 use crate::model::{CheckKernels, KernelsChecked};
 
 /// What `--check-kernels` asks for, and the clang for it, looked for when it is needed.
@@ -43,23 +41,21 @@ impl<'a> Gate<'a> {
         self.choice == CheckKernels::Always
     }
 
-    /// Why kernels that have to be checked cannot be: told before anything is compiled.
-    ///
-    /// # Errors
-    /// The disk, or somebody asked to stop.
-    pub fn unmet(&self, kind: DeviceKind) -> io::Result<Option<&NoClang>> {
-        if !self.checks_all() {
-            return Ok(None);
-        }
-        Ok(self.finder.find(kind)?.err())
+    /// Refuses kernels that have to be checked and cannot be: told before anything is compiled.
+    pub fn require(&self, kind: DeviceKind) -> Result<(), LibrariesError> {
+        if self.checks_all() { self.finder.find(kind).map(drop) } else { Ok(()) }
     }
 
     /// Checks the kernels of a library that was just compiled, or of any if all are to be checked.
     /// `path` is what the library is called in a problem.
     ///
     /// # Errors
-    /// The disk, or somebody asked to stop: [`Interrupted`](io::ErrorKind::Interrupted).
-    pub fn check(&self, library: &ModelLibrary<'_>, path: &Utf8Path) -> io::Result<Verdict> {
+    /// The disk, or somebody asked to stop.
+    pub fn check(
+        &self,
+        library: &ModelLibrary<'_>,
+        path: &Utf8Path,
+    ) -> Result<Verdict, LibrariesError> {
         if self.choice == CheckKernels::Never {
             return Ok(Verdict::Unchecked);
         }
@@ -67,9 +63,10 @@ impl<'a> Gate<'a> {
         let Some(kind) = sources.first().map(|source| source.on) else {
             return Ok(Verdict::Unchecked);
         };
-        let clang = match self.finder.find(kind)? {
+        let clang = match self.finder.find(kind) {
             Ok(clang) => clang,
-            Err(why) => return Ok(Verdict::NoClang(why.clone())),
+            Err(LibrariesError::NoClang(why)) => return Ok(Verdict::NoClang(why)),
+            Err(error) => return Err(error),
         };
         let bad = check(clang, &sources, self.cancel)?;
         Ok(match problem(path, sources.len(), &bad) {
