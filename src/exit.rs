@@ -1,4 +1,4 @@
-//! The exit codes: public, stable, documented in the README.
+//! The exit codes: public, stable, documented in docs/reference/exit-codes.md.
 
 /// How a run of `mlc-package` ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

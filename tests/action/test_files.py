@@ -66,11 +66,13 @@ class Toolchain(unittest.TestCase):
         self.assertEqual(words[3:], expected + [f"{n}=={v}" for n, v in packages.items()])
 
     def test_documents_name_the_set(self):
-        for page in ("docs/toolchains.md", "README.md"):
+        for page in ("docs/toolchains.md", "docs/guide/install.md", "README.md"):
             text = (ROOT / page).read_text()
             for wheel in ("mlc-llm-nightly-cpu", "mlc-ai-nightly-cpu", "apache-tvm-ffi"):
                 version = self.values["WHEELS_" + wheel.upper().replace("-", "_")]
                 self.assertIn(f"{wheel}=={version}", text, page)
+        for page in ("docs/toolchains.md", "docs/guide/binding.md"):
+            text = (ROOT / page).read_text()
             self.assertIn(f"checkout {self.values['SOURCE_COMMIT']}\n", text, page)
 
     def test_the_image_has_exactly_the_packages_that_are_listed(self):
