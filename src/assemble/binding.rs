@@ -6,7 +6,7 @@ use crate::assemble::{AssembleError, Assembly};
 use crate::binding::linked::{check_android, check_apple};
 use crate::binding::obtain::Binder;
 use crate::binding::planned::{APP_CONFIG, MLC4J, PackageBinding, Prepared};
-use crate::binding::{BindingError, Built, Kit, LinkRequest, link};
+use crate::binding::{BindingError, Built, Kit, LinkRequest, Linker, SourceTree, link};
 use crate::io::cancel::Cancel;
 use crate::io::dir;
 use crate::io::files::{self, TreeKind};
@@ -43,11 +43,11 @@ pub(crate) fn bind(
                 "the platform binding will be built again the next time, since no kit of it \
                  could be kept: {why}"
             ));
+            binder.copy_sources(&prepared.binding.source, assembly)?;
             binder.take_output(&output, seconds, assembly)?
         }
     };
     if !prepared.binding.device.is_apple() {
-        binder.copy_sources(assembly)?;
         assembly.discard(archive)?;
     }
     Ok(record)
@@ -93,11 +93,14 @@ impl Binder<'_> {
             let known = Some((file.digest, file.bytes));
             assembly.link(&out.join(path), &kit.path(file), self.mode, known)?;
         }
+        self.copy_sources(&kit.sources(), assembly)?;
         let Some(recipe) = &kit.record.link else {
             let error = std::io::Error::other("a kit for Android has no link command");
             return Err(BindingError::from(error).into());
         };
         let library = out.join(recipe.output.as_path());
+        let options = &self.prepared.options;
+        let linker = Linker::find(options.linker, self.given(), self.cancel)?;
         let archive = assembly.absolute(self.archive)?;
         // A cache that cannot be written to serves kits all the same.
         let home = self.request.environment.temporary_home();
@@ -105,8 +108,9 @@ impl Binder<'_> {
         let log = dir::new_file(&home, &begin, ".log").map_err(BindingError::from)?;
         let (seconds, bytes) = assembly.make(&library, |place| {
             let request = LinkRequest {
-                binding: &self.prepared.binding,
                 kit,
+                linker: &linker,
+                keep_symbols: options.keep_symbols,
                 model_archive: &archive,
                 output: place,
                 log: &log,
@@ -114,12 +118,15 @@ impl Binder<'_> {
                 cancel: self.cancel,
             };
             let seconds = link(&request)?;
-            check_android(&library, place, &self.prepared.tvm(), self.linked)?;
+            check_android(&library, place, &kit.sources().tvm(), self.linked)?;
             Ok::<_, AssembleError>((seconds, files::size(place).map_err(BindingError::from)?))
         })?;
         let name = library.file_name().unwrap_or_default();
         let how = if new { "kit kept" } else { "kit cached" };
         self.ui.status("Linked", &format!("{name} in {seconds:.1} s ({how})"));
+        if options.keep_symbols {
+            self.ui.status("Kept", &format!("the debug information of {name}, in {library}"));
+        }
         let libraries = vec![PartRecord { name: library.into_string(), bytes }];
         Ok(self.record(new, kit.record.seconds, Some(seconds), libraries))
     }
@@ -148,8 +155,12 @@ impl Binder<'_> {
 
     /// Android: what Gradle builds mlc4j from. They are copied: who edits them in `dist/` does not
     /// mean the sources.
-    pub(crate) fn copy_sources(&self, assembly: &mut Assembly) -> Result<(), AssembleError> {
-        let from = self.prepared.binding.source.mlc_llm.join("android/mlc4j");
+    pub(crate) fn copy_sources(
+        &self,
+        source: &SourceTree,
+        assembly: &mut Assembly,
+    ) -> Result<(), AssembleError> {
+        let from = source.mlc_llm.join("android/mlc4j");
         let to = Utf8Path::new(MLC4J);
         for (path, _) in files_of(&from.join("src"))? {
             let path = Utf8Path::new("src").join(path);

@@ -131,8 +131,10 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
             require_output(request, &build)?;
             collect::android(binding, ndk, &build, &variables, &new.dir(), request.cancel)
         }
-        Builder::Apple { .. } => collect::apple(&build, &new.dir())
-            .and_then(|parts| Ok(Ok(require_libraries(request, parts)?))),
+        Builder::Apple { .. } => match collect::apple(&binding.source, &build, &new.dir()) {
+            Ok(Ok(parts)) => require_libraries(request, parts).map(Ok),
+            other => other,
+        },
     };
     let parts = parts.map_err(|error| of_store(error, request.store))?;
     match parts {

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::kit::{KitFile, KitLink, keep};
+use super::abi::{C_API_HEADER, MODULE_HEADER, OLD_MODULE_HEADER};
+use super::kit::{KitFile, KitLink, SOURCES, keep};
 use super::link_command::{self, LinkPlaces, ReadCommand};
-use super::{Binding, BindingError, Ndk};
+use super::{Binding, BindingError, Ndk, SourceTree, debug_info};
 use crate::io::answer::{self, Question};
+use crate::io::atomic;
 use crate::io::cancel::Cancel;
 use crate::io::files::{self, TreeKind};
-use crate::io::process::Variables;
-use crate::model::ShardPath;
+use crate::io::process::{self, End, LogLimit, Program, Variables};
+use crate::model::{Digest, ShardPath};
 
 /// The library that upstream links the models into.
 const LIBRARY: &str = "libtvm4j_runtime_packed.so";
@@ -20,6 +22,19 @@ const TARGET: &str = "tvm4j_runtime_packed";
 /// The most that CMake's files may have in bytes.
 const LIMIT: u64 = 16 << 20;
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The most that is read of a file that may be a script for the linker; such have a few lines.
+const SCRIPT_LIMIT: u64 = 64 << 10;
+/// What a package has of mlc4j beside what is built.
+const MLC4J: &str = "android/mlc4j";
+/// Headers and sources of TVM that a package is checked against.
+const TVM_FILES: [&str; 4] =
+    [C_API_HEADER, MODULE_HEADER, OLD_MODULE_HEADER, super::linked::JNI_SOURCE];
+/// What Apple's apps include of TVM.
+const TVM_HEADERS: [&str; 3] =
+    ["include", "3rdparty/tvm-ffi/include", "3rdparty/tvm-ffi/3rdparty/dlpack/include"];
+/// How files are called that say under which conditions others may be passed on.
+const NOTICES: [&str; 4] = ["LICENSE", "NOTICE", "NOTICE.toolchain", "LICENSE.txt"];
 
 /// What a kit consists of.
 #[derive(Debug)]
@@ -36,7 +51,8 @@ pub(super) fn model_archive(build: &Utf8Path) -> Utf8PathBuf {
     build.join("lib/libmodel_android.a")
 }
 
-/// Keeps what the Android build made, and how its library was linked.
+/// Keeps what the Android build made, and how its library was linked. The NDK's part of that is kept
+/// too, so that nobody who links it again needs an NDK.
 pub(super) fn android(
     binding: &Binding,
     ndk: &Ndk,
@@ -46,48 +62,134 @@ pub(super) fn android(
     cancel: &Cancel,
 ) -> Result<Result<Parts, NoKit>, BindingError> {
     let (library, others) = outputs(build)?;
-    let library = library.ok_or_else(|| format!("`{}` has no {LIBRARY}", build.join("output")));
-    let command =
-        match library.and_then(|library| Ok((library, link_command(build, variables, cancel)?))) {
-            Ok(found) => found,
-            Err(why) => return Ok(Err(why)),
-        };
-    let (output, text) = command;
-    let ReadCommand { command, files: inputs } = match read(binding, ndk, build, &text) {
-        Ok(read) => read,
-        Err(why) => return Ok(Err(format!("of the link command: {why}"))),
+    let Some(output) = library else {
+        return Ok(Err(format!("`{}` has no {LIBRARY}", build.join("output"))));
     };
+    let ReadCommand { command, files: inputs } =
+        match link_command(build, variables, cancel).and_then(|words| read(build, &words)) {
+            Ok(read) => read,
+            Err(why) => return Ok(Err(format!("of the link command: {why}"))),
+        };
     if let Some(why) = command.refusal() {
         return Ok(Err(format!("of the link command: {why}")));
     }
-    let mut kept = Vec::new();
+    let mut keeper = Keeper { kit, files: Vec::new() };
     for (from, path) in inputs {
-        if is_thin_archive(&from)? {
-            return Ok(Err(format!("`{from}` is a thin archive")));
+        keeper.files.push(keep_linked(&from, kit, path, binding.keep_symbols)?);
+    }
+    let sources = &binding.source;
+    let kept = (|| -> Result<Result<(), NoKit>, BindingError> {
+        let mut wanted = Vec::new();
+        for path in &others {
+            wanted.push((build.join("output").join(path), format!("output/{path}")));
         }
-        kept.push(keep(&from, kit, path)?);
+        let module = sources.mlc_llm.join(MLC4J);
+        for path in below(&module.join("src"))? {
+            let to = format!("{SOURCES}/mlc-llm/{MLC4J}/src/{path}");
+            wanted.push((module.join("src").join(&path), to));
+        }
+        let gradle = format!("{SOURCES}/mlc-llm/{MLC4J}/build.gradle");
+        wanted.push((module.join("build.gradle"), gradle));
+        wanted.extend(of_tvm(sources));
+        wanted.extend(notices(sources));
+        wanted.extend(named(&ndk.dir, "ndk"));
+        keeper.keep_all(&wanted)
+    })()?;
+    let files = keeper.files;
+    Ok(kept.map(|()| Parts { files, link: Some(KitLink { output, command }) }))
+}
+
+/// Files on their way into a kit.
+struct Keeper<'a> {
+    kit: &'a Utf8Path,
+    files: Vec<KitFile>,
+}
+
+impl Keeper<'_> {
+    fn keep_all(
+        &mut self,
+        wanted: &[(Utf8PathBuf, String)],
+    ) -> Result<Result<(), NoKit>, BindingError> {
+        for (from, to) in wanted {
+            let Ok(path) = to.parse::<ShardPath>() else {
+                return Ok(Err(format!("`{to}` is no name that can be kept")));
+            };
+            self.files.push(keep(from, self.kit, path)?);
+        }
+        Ok(Ok(()))
     }
-    for path in others {
-        let name = format!("output/{path}");
-        let Ok(name) = name.parse::<ShardPath>() else {
-            return Ok(Err(format!("`{name}` is no name that can be kept")));
-        };
-        kept.push(keep(&build.join("output").join(path), kit, name)?);
+}
+
+/// The files below a directory, those that links lead to among them.
+fn below(dir: &Utf8Path) -> Result<Vec<Utf8PathBuf>, BindingError> {
+    let entries = files::tree(dir, |_| true)?.into_iter().map(|entry| entry.path);
+    Ok(entries.filter(|path| files::is_file(&dir.join(path))).collect())
+}
+
+fn of_tvm(sources: &SourceTree) -> Vec<(Utf8PathBuf, String)> {
+    let tvm = sources.tvm();
+    let files = TVM_FILES.iter().map(|path| (tvm.join(path), format!("{SOURCES}/tvm/{path}")));
+    files.filter(|(from, _)| files::is_file(from)).collect()
+}
+
+fn notices(sources: &SourceTree) -> Vec<(Utf8PathBuf, String)> {
+    let mut found = named(&sources.mlc_llm, "mlc-llm");
+    found.extend(named(&sources.tvm(), "tvm"));
+    found
+}
+
+fn named(dir: &Utf8Path, whose: &str) -> Vec<(Utf8PathBuf, String)> {
+    let files = NOTICES.map(|name| (dir.join(name), format!("notices/{whose}/{name}")));
+    files.into_iter().filter(|(from, _)| files::is_file(from)).collect()
+}
+
+/// Puts a file that the linker reads into the kit, without what only a debugger reads.
+fn keep_linked(
+    from: &Utf8Path,
+    kit: &Utf8Path,
+    path: ShardPath,
+    with_debug_info: bool,
+) -> Result<KitFile, BindingError> {
+    if !with_debug_info {
+        let bytes = files::read(from)?;
+        if let Some(stripped) = debug_info::without(&bytes) {
+            let to = kit.join(path.as_path());
+            files::create_dir_all(files::parent(&to))?;
+            atomic::write_unsynced(&to, &stripped)?;
+            let digest = Digest::of(&stripped);
+            return Ok(KitFile { path, bytes: stripped.len() as u64, digest });
+        }
     }
-    Ok(Ok(Parts { files: kept, link: Some(KitLink { output, command }) }))
+    Ok(keep(from, kit, path)?)
 }
 
 /// Keeps the libraries that the Apple build made: all that upstream copies.
-pub(super) fn apple(build: &Utf8Path, kit: &Utf8Path) -> Result<Parts, BindingError> {
-    let mut kept = Vec::new();
+pub(super) fn apple(
+    sources: &SourceTree,
+    build: &Utf8Path,
+    kit: &Utf8Path,
+) -> Result<Result<Parts, NoKit>, BindingError> {
+    let mut wanted = Vec::new();
     let lib = build.join("lib");
     for entry in files::tree(&lib, |_| false).unwrap_or_default() {
         let TreeKind::File(_) = entry.kind else { continue };
-        if let Ok(path) = format!("output/lib/{}", entry.path).parse::<ShardPath>() {
-            kept.push(keep(&lib.join(&entry.path), kit, path)?);
+        wanted.push((lib.join(&entry.path), format!("output/lib/{}", entry.path)));
+    }
+    if wanted.is_empty() {
+        return Ok(Ok(Parts { files: Vec::new(), link: None }));
+    }
+    for dir in TVM_HEADERS {
+        let home = sources.tvm().join(dir);
+        for path in below(&home).unwrap_or_default() {
+            wanted.push((home.join(&path), format!("{SOURCES}/tvm/{dir}/{path}")));
         }
     }
-    Ok(Parts { files: kept, link: None })
+    let known: std::collections::BTreeSet<_> = wanted.iter().map(|(_, to)| to.clone()).collect();
+    wanted.extend(of_tvm(sources).into_iter().filter(|(_, to)| !known.contains(to)));
+    wanted.extend(notices(sources));
+    let mut keeper = Keeper { kit, files: Vec::new() };
+    let kept = keeper.keep_all(&wanted)?;
+    Ok(kept.map(|()| Parts { files: keeper.files, link: None }))
 }
 
 /// What was installed: the library, and all else, by their paths in `output/`.
@@ -107,8 +209,44 @@ pub(super) fn outputs(
     Ok((library, others))
 }
 
-/// The command as CMake's generator has it.
-fn link_command(build: &Utf8Path, variables: &Variables, cancel: &Cancel) -> Result<String, NoKit> {
+/// What the linker is told: the compiler says what it would run for CMake's command.
+fn link_command(
+    build: &Utf8Path,
+    variables: &Variables,
+    cancel: &Cancel,
+) -> Result<Vec<String>, NoKit> {
+    let words = link_command::only_command(&recorded_command(build, variables, cancel)?)?;
+    let (program, args) = words.split_first().ok_or("it runs nothing")?;
+    if !program.starts_with('/') {
+        return Err(format!("it runs `{program}`, wherever that is"));
+    }
+    let args: Vec<_> = std::iter::once("-###".to_owned()).chain(args.to_vec()).collect();
+    let log = build.join("link-command.log");
+    let program = Program {
+        path: Utf8Path::new(program),
+        args: &args.iter().map(OsString::from).collect::<Vec<_>>(),
+        variables,
+        directory: build,
+        log: &log,
+        log_limit: LogLimit::default(),
+        limit: Some(PATIENCE),
+    };
+    let ended = process::run(&program, cancel).map_err(|error| error.to_string())?;
+    let said = files::read_at_most(&log, LIMIT).ok().flatten().unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    if !matches!(ended.how, End::Exit(0)) {
+        let why = said.lines().last().unwrap_or("it says nothing").trim().to_owned();
+        return Err(format!("the compiler does not say how it links: {why}"));
+    }
+    link_command::expanded(&said)
+}
+
+/// The command as CMake's generator has it, for a shell.
+fn recorded_command(
+    build: &Utf8Path,
+    variables: &Variables,
+    cancel: &Cancel,
+) -> Result<String, NoKit> {
     let cache = files::read_at_most(&build.join("CMakeCache.txt"), LIMIT).ok().flatten();
     let cache = String::from_utf8_lossy(&cache.ok_or("there is no CMakeCache.txt")?).into_owned();
     let entry = |name: &str| cache_entry(&cache, name).unwrap_or_default();
@@ -144,28 +282,13 @@ fn cache_entry<'a>(cache: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-fn read(binding: &Binding, ndk: &Ndk, build: &Utf8Path, text: &str) -> Result<ReadCommand, NoKit> {
-    let names = |path: &Utf8Path| {
-        let canonical = files::canonical(path).ok().filter(|canonical| canonical != path);
-        std::iter::once(path.to_owned()).chain(canonical).collect::<Vec<_>>()
-    };
-    let mut passing = names(build);
-    passing.extend(names(&binding.source.mlc_llm));
-    passing.extend(binding.source.tvm.iter().flat_map(|tvm| names(tvm)));
+fn read(build: &Utf8Path, words: &[String]) -> Result<ReadCommand, NoKit> {
     let places = LinkPlaces {
         build,
-        passing: &passing,
-        ndk: &names(&ndk.dir),
         model: &model_archive(build),
-        is_file: &|path| files::is_file(path),
-        is_dir: &|path| files::is_dir(path),
+        read: &|path| files::is_file(path).then(|| files::start(path, SCRIPT_LIMIT).ok())?,
     };
-    link_command::read(text, &places)
-}
-
-/// Whether an archive only names the files that it consists of.
-fn is_thin_archive(path: &Utf8Path) -> std::io::Result<bool> {
-    Ok(files::start(path, 8)? == b"!<thin>\n")
+    link_command::read(words, &places)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use camino::Utf8PathBuf;
 
 use super::checks::{Caller, LinkedError, is_shipped, remedy};
 use super::preflight::{Unbuildable, Uncallable};
-use crate::model::Device;
+use crate::model::{Device, LinkerChoice};
 use crate::store::{StoreError, help_if_full};
 use crate::toolchain::ToolchainError;
 
@@ -99,6 +99,9 @@ pub enum BindingError {
         /// What is not there.
         tool: &'static str,
     },
+    /// Nothing that links a kit.
+    #[error("the platform binding is linked with {}, and there is none here", linker(*.0))]
+    NoLinker(LinkerChoice),
     /// A program could not be started.
     #[error("failed to start `{program}`: {source}")]
     Start {
@@ -315,6 +318,14 @@ impl BindingError {
             Self::NoTool(tool) => {
                 format!("install {tool}, or leave the binding out with --no-binding")
             }
+            Self::NoLinker(LinkerChoice::Wild) => {
+                "install it on PATH, or leave --linker out".to_owned()
+            }
+            Self::NoLinker(_) => {
+                "install lld (`apt-get install lld`, `brew install lld`), or Rust \
+                                  from https://rustup.rs, or name an NDK in ANDROID_NDK"
+                    .to_owned()
+            }
             Self::NoXcode { .. } => {
                 "build on macOS with Xcode, or leave the binding out with --no-binding".to_owned()
             }
@@ -341,6 +352,16 @@ impl BindingError {
             Self::Toolchain(error) => return error.help(),
             _ => return None,
         })
+    }
+}
+
+/// What a choice of a linker means.
+fn linker(choice: LinkerChoice) -> &'static str {
+    match choice {
+        LinkerChoice::Auto => "`ld.lld` of an NDK or of PATH, or with the `rust-lld` of Rust",
+        LinkerChoice::Lld => "`ld.lld` of an NDK or of PATH",
+        LinkerChoice::RustLld => "the `rust-lld` of Rust",
+        LinkerChoice::Wild => "`wild`",
     }
 }
 

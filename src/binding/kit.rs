@@ -3,18 +3,24 @@
 //! ```text
 //! <cache-dir>/kits/<fingerprint>/kit.json      what it is: KitRecord
 //!                               /kit.digest    the digest of that
-//!                               /files/…       what the linker reads
+//!                               /files/…, /lib/…  what the linker reads; the latter by their names
 //!                               /output/…      what goes into dist/ as it is
+//!                               /sources/…     of MLC LLM and TVM, what a package needs of them
+//!                               /notices/…     under which conditions all that may be passed on
 //! ```
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use super::SourceTree;
 use super::link_command::LinkCommand;
 use crate::io::link::{self, Linked};
 use crate::io::{digest, files};
 use crate::model::{Device, Digest, Fingerprint, KitInputs, LinkMode, ShardPath};
 use crate::store::{Bucket, Record, RecordedFile, Store, Stored};
+
+/// The directory with parts of the sources.
+pub(super) const SOURCES: &str = "sources";
 
 /// The kits of one cache directory.
 pub type KitStore = Store<KitRecord>;
@@ -67,6 +73,12 @@ impl Kit {
         files.filter_map(|file| Some((file.path.as_path().strip_prefix("output").ok()?, file)))
     }
 
+    /// What it has of the sources: the trees of MLC LLM and of TVM.
+    pub(crate) fn sources(&self) -> SourceTree {
+        let sources = self.dir.join(SOURCES);
+        SourceTree { mlc_llm: sources.join("mlc-llm"), tvm: Some(sources.join("tvm")) }
+    }
+
     /// Where a file lies.
     pub fn path(&self, file: &KitFile) -> Utf8PathBuf {
         self.dir.join(file.path.as_path())
@@ -77,7 +89,7 @@ impl Record for KitRecord {
     const BUCKET: &'static Bucket = &Bucket::KITS;
     const NAME: &'static str = "kit";
     const FILE: &'static str = "kit.json";
-    /// The record names programs that are run.
+    /// The record says what a linker is told.
     const SEAL: Option<&'static str> = Some("kit.digest");
 
     fn fingerprint(&self) -> Fingerprint {
@@ -101,18 +113,12 @@ impl Record for KitRecord {
 
     fn refusal(&self) -> Option<String> {
         if let Some(why) = self.link.iter().find_map(|link| link.command.refusal()) {
-            return Some(format!("its command is not run: {why}"));
+            return Some(format!("its link command is not used: {why}"));
         }
         let known = |path: &ShardPath| self.files.iter().any(|file| file.path == *path);
         let mut read = self.link.iter().flat_map(|link| link.command.files());
-        let absent = read.find(|path| !known(path))?;
-        Some(format!("its command reads `{absent}`, which it does not hold"))
-    }
-
-    fn lacks(&self) -> Option<String> {
-        let mut needs = self.link.iter().flat_map(|link| &link.command.needs);
-        let absent = needs.find(|path| !files::exists(path))?;
-        Some(format!("it is linked with `{absent}`, which is not there"))
+        let (absent, _) = read.find(|(path, _)| !known(path))?;
+        Some(format!("its link command reads `{absent}`, which it does not hold"))
     }
 }
 
@@ -136,10 +142,10 @@ mod tests {
     use crate::io::cancel::Cancel;
 
     #[test]
-    fn a_kit_that_runs_something_else_is_not_used_however_well_it_is_sealed() {
+    fn a_kit_whose_linker_would_do_something_else_is_not_used_however_well_it_is_sealed() {
         let cache = tempfile::tempdir().unwrap();
         let store = KitStore::new(Utf8Path::from_path(cache.path()).unwrap());
-        let write = |program: &str| {
+        let write = |word: &str| {
             let record = serde_json::json!({
                 "fingerprint": format!("blake3:{}", "0".repeat(64)),
                 "inputs": {},
@@ -151,10 +157,10 @@ mod tests {
                     "output": "lib.so",
                     "command": {
                         "words": [
-                            serde_json::from_str::<serde_json::Value>(program).unwrap(),
-                            [{"text": "-o"}], ["output"], ["model"],
+                            [{"text": "-shared"}],
+                            serde_json::from_str::<serde_json::Value>(word).unwrap(),
+                            ["model"],
                         ],
-                        "needs": [],
                     },
                 },
             });
@@ -163,15 +169,16 @@ mod tests {
             drop(new.commit(record).unwrap());
             store.entries().unwrap().remove(0).record
         };
-        write(r#"["ndk", {"text": "/bin/clang++"}]"#).unwrap();
-        for program in [
-            r#"[{"text": "/bin/sh"}]"#,
-            r#"[{"kit": "files/000-clang++"}]"#,
-            r#"["ndk", {"text": "/../../tmp/clang++"}]"#,
-            r#"["ndk", {"text": "/bin/python3"}]"#,
+        write(r#"[{"text": "-Bsymbolic"}]"#).unwrap();
+        for (word, why) in [
+            (r#"[{"text": "--reproduce=/tmp/x"}]"#, "its link command is not used: it has the"),
+            (r#"[{"text": "/etc/passwd"}]"#, "its link command is not used: it has the argument"),
+            (r#"[{"text": "-l:../../x"}]"#, "its link command is not used: it has the argument"),
+            (r#"[{"kit": "files/000-x.o"}]"#, "its link command reads `files/000-x.o`, which it"),
+            (r#"[{"text": "-l:libx.so"}]"#, "its link command reads `lib/libx.so`, which it does"),
         ] {
-            let refused = write(program).unwrap_err();
-            assert!(refused.starts_with("its command is not run: its program"), "{refused}");
+            let refused = write(word).unwrap_err();
+            assert!(refused.starts_with(why), "{refused}");
         }
     }
 }

@@ -1,21 +1,25 @@
-//! Linking the models with what a kit holds.
+//! Linking the models with what a kit holds: no NDK, no compiler, a linker alone.
 
 use std::ffi::OsString;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::link_command::NewPlaces;
+use super::linker::Linker;
+use super::linker_script::{self, Kind};
 use super::script::Step;
-use super::{Binding, BindingError, Builder, Kit, Phase, Surroundings};
+use super::{BindingError, Kit, Phase, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::io::files;
 
 /// What is to be linked.
 pub struct LinkRequest<'a> {
-    /// With what it is built.
-    pub binding: &'a Binding,
     /// The kit.
     pub kit: &'a Kit,
+    /// The linker.
+    pub linker: &'a Linker,
+    /// Whether the library keeps the debug information that the kit holds.
+    pub keep_symbols: bool,
     /// The archive of the models, absolute.
     pub model_archive: &'a Utf8Path,
     /// The library to make, absolute.
@@ -33,29 +37,37 @@ pub struct LinkRequest<'a> {
 /// # Errors
 /// The linker failed, or the kit is none of a library.
 pub fn link(request: &LinkRequest<'_>) -> Result<f64, BindingError> {
-    let Builder::Android { ndk } = &request.binding.builder else { return Ok(0.0) };
-    let Some((program, args)) = request.kit.record.link.as_ref().and_then(|link| {
-        link.command.at(&NewPlaces {
-            ndk: &ndk.dir,
-            kit: &request.kit.dir,
-            model: request.model_archive,
-            output: request.output,
-        })
-    }) else {
+    let kit = request.kit;
+    let Some(link) = &kit.record.link else {
         return Err(std::io::Error::other("the kit has no link command").into());
     };
-    let program = Utf8PathBuf::from(program);
-    let args: Vec<_> = args.iter().map(OsString::from).collect();
+    for (path, is_input) in link.command.files() {
+        let start = files::start(&kit.dir.join(path.as_path()), 8)?;
+        if is_input && linker_script::kind(&start) != Kind::Code {
+            let error = format!("`{path}` of the kit is neither an object nor an archive of some");
+            return Err(std::io::Error::other(error).into());
+        }
+    }
+    let mut args: Vec<_> = request.linker.first.iter().map(OsString::from).collect();
+    args.extend(
+        link.command
+            .at(&NewPlaces { kit: &kit.dir, model: request.model_archive, output: request.output })
+            .iter()
+            .map(OsString::from),
+    );
+    if !request.keep_symbols {
+        args.push("--strip-debug".into());
+    }
     files::create_dir_all(files::parent(request.log))?;
     let step = Step {
-        program: &program,
+        program: &request.linker.program,
         args: &args,
         variables: request.given.variables,
         // Nothing is relative to it, and the linker writes nothing but its output.
-        directory: &request.kit.dir,
+        directory: &kit.dir,
         log: request.log,
         what: Some(Phase::Link),
-        name: &program,
+        name: &request.linker.program,
     };
     let seconds = step.run(request.cancel)?;
     files::remove_file(request.log)?;

@@ -1,59 +1,129 @@
-//! The command that links the binding, made independent of where it was first run: what it reads
-//! is in the kit, the NDK may lie anywhere.
+//! What a linker is told to link the binding: arguments of lld, made independent of where they were
+//! first used. All that it reads is in the kit; which linker it is, is not said.
 
 use std::collections::BTreeMap;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
+use super::linker_script::{self, Entry};
 use crate::model::ShardPath;
 
 /// Google Play wants what it loads to fit pages of 16 KiB.
 const PAGE: u64 = 16 << 10;
+/// The directory of a kit with the libraries that are searched for by name. They keep their names: a
+/// shared library without one of its own is needed by that of its file.
+pub(super) const LIBRARIES: &str = "lib";
+/// How deep scripts in the place of libraries may name one another.
+const DEPTH: usize = 8;
 
-/// The drivers and linkers of an NDK, also with the name of a target before them.
-const LINKERS: [&str; 5] = ["clang", "clang++", "ld", "ld.lld", "lld"];
+/// The programs that take these arguments.
+const LINKERS: [&str; 3] = ["ld", "ld.lld", "lld"];
 
-/// What the arguments begin with by which Clang and LLD start programs, load code, take further
-/// arguments from elsewhere, or write files beside the library.
-const DANGEROUS: [&str; 28] = [
-    "Map",
-    "MD",
-    "MF",
-    "MMD",
-    "T",
+/// Options without a value.
+const ALONE: [&str; 63] = [
+    "(",
+    ")",
+    "Bdynamic",
+    "Bno-symbolic",
+    "Bstatic",
+    "Bsymbolic",
+    "Bsymbolic-functions",
+    "Bsymbolic-non-weak",
+    "Bsymbolic-non-weak-functions",
+    "E",
+    "EB",
+    "EL",
+    "O0",
+    "O1",
+    "O2",
+    "O3",
+    "S",
     "X",
-    "ccc-",
-    "cc1",
-    "config",
-    "dependency-file",
-    "dumpdir",
-    "fcrash-diagnostics",
-    "fembed-bitcode-marker-file",
-    "foptimization-record",
-    "fpass-plugin",
-    "fplugin",
-    "ftime-trace",
-    "ld-path",
-    "load",
-    "mllvm",
-    "o",
-    "out",
-    "plugin",
-    "reproduce",
-    "save-temps",
-    "serialize-diagnostics",
-    "specs",
-    "wrapper",
+    "allow-multiple-definition",
+    "allow-shlib-undefined",
+    "android-memtag-heap",
+    "android-memtag-stack",
+    "apply-dynamic-relocs",
+    "as-needed",
+    "build-id",
+    "color-diagnostics",
+    "demangle",
+    "disable-new-dtags",
+    "discard-all",
+    "discard-locals",
+    "eh-frame-hdr",
+    "enable-new-dtags",
+    "end-group",
+    "export-dynamic",
+    "fatal-warnings",
+    "fix-cortex-a53-843419",
+    "gc-sections",
+    "no-allow-shlib-undefined",
+    "no-apply-dynamic-relocs",
+    "no-as-needed",
+    "no-demangle",
+    "no-fatal-warnings",
+    "no-gc-sections",
+    "no-relax",
+    "no-rosegment",
+    "no-undefined",
+    "no-undefined-version",
+    "no-whole-archive",
+    "nostdlib",
+    "pop-state",
+    "push-state",
+    "relax",
+    "rosegment",
+    "s",
+    "shared",
+    "start-group",
+    "static",
+    "strip-all",
+    "strip-debug",
+    "undefined-version",
+    "use-android-relr-tags",
+    "warn-shared-textrel",
+    "whole-archive",
 ];
+
+/// Options with a value that names no place: `--name=value`, or the next argument.
+const VALUED: [&str; 24] = [
+    "build-id",
+    "compress-debug-sections",
+    "defsym",
+    "dynamic-linker",
+    "entry",
+    "exclude-libs",
+    "export-dynamic-symbol",
+    "fini",
+    "h",
+    "hash-style",
+    "icf",
+    "init",
+    "keep-unique",
+    "m",
+    "orphan-handling",
+    "pack-dyn-relocs",
+    "rpath",
+    "soname",
+    "sort-section",
+    "threads",
+    "u",
+    "undefined",
+    "wrap",
+    "z",
+];
+
+/// Options that name a file to read.
+const FILES: [&str; 4] =
+    ["dynamic-list", "export-dynamic-symbol-list", "symbol-ordering-file", "version-script"];
 
 /// A link command without places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkCommand {
-    /// The program and its arguments.
+    /// The arguments, but for the output and where libraries are searched.
     words: Vec<Word>,
-    /// Places outside the kit and the NDK that it names.
-    pub(super) needs: Vec<Utf8PathBuf>,
 }
 
 type Word = Vec<Piece>;
@@ -63,30 +133,21 @@ type Word = Vec<Piece>;
 #[serde(rename_all = "snake_case")]
 enum Piece {
     Text(String),
-    /// The NDK's directory.
-    Ndk,
     /// A file of the kit.
     Kit(ShardPath),
     /// The archive of the models.
     Model,
-    /// What is made.
-    Output,
 }
 
 /// Where a command was run.
 pub(super) struct LinkPlaces<'a> {
     /// The directory it was run in, absolute.
     pub(super) build: &'a Utf8Path,
-    /// Directories that will not be there the next time.
-    pub(super) passing: &'a [Utf8PathBuf],
-    /// The NDK, by each of its names.
-    pub(super) ndk: &'a [Utf8PathBuf],
     /// The archive of the models.
     pub(super) model: &'a Utf8Path,
-    /// Whether there is a file.
-    pub(super) is_file: &'a dyn Fn(&Utf8Path) -> bool,
-    /// Whether there is a directory.
-    pub(super) is_dir: &'a dyn Fn(&Utf8Path) -> bool,
+    /// What a file has in it, or how it begins if that is more than a script has; none where there is
+    /// no file.
+    pub(super) read: &'a dyn Fn(&Utf8Path) -> Option<Vec<u8>>,
 }
 
 /// A command read, and the files that the kit has to hold for it: by their present place.
@@ -96,47 +157,8 @@ pub(super) struct ReadCommand {
     pub(super) files: BTreeMap<Utf8PathBuf, ShardPath>,
 }
 
-/// Reads a command as CMake writes it for a shell. Says why where it cannot be run elsewhere.
-pub(super) fn read(text: &str, places: &LinkPlaces<'_>) -> Result<ReadCommand, String> {
-    let words = only_command(text)?;
-    let output = words.windows(2).find_map(|pair| match pair {
-        [flag, output] if flag == "-o" => Some(places.build.join(output)),
-        _ => None,
-    });
-    let output = output.ok_or("it names no output")?;
-    let mut reader =
-        Reader { places, output: &output, needs: Vec::new(), files: BTreeMap::new(), model: false };
-    let mut read = Vec::new();
-    let mut words = words.iter().peekable();
-    if let Some(program) = words.next() {
-        read.push(reader.program(program)?);
-    }
-    while let Some(word) = words.next() {
-        let next = words.peek().map(|next| next.as_str()).unwrap_or_default();
-        if word == "-o" {
-            words.next();
-            read.push(vec![Piece::Text("-o".to_owned())]);
-            read.push(vec![Piece::Output]);
-        } else if word.starts_with("-Wl,--dependency-file") {
-            // What CMake wants to know of the link; nobody would read it.
-        } else if word == "-Xlinker" && next.starts_with("--dependency-file") {
-            if words.next().is_some_and(|flag| !flag.contains('=')) {
-                words.next();
-                words.next();
-            }
-        } else {
-            read.push(reader.word(word)?);
-        }
-    }
-    if !reader.model {
-        return Err(format!("it does not link `{}`", places.model));
-    }
-    let Reader { needs, files, .. } = reader;
-    Ok(ReadCommand { command: LinkCommand { words: read, needs }, files })
-}
-
-/// The one program that a shell's text runs.
-fn only_command(text: &str) -> Result<Vec<String>, String> {
+/// The one command of a shell's text, which CMake wrote: a program and its arguments.
+pub(super) fn only_command(text: &str) -> Result<Vec<String>, String> {
     let words = shlex::split(text.trim()).ok_or("it is not as a shell would read it")?;
     if let Some(word) =
         words.iter().find(|word| ["|", "||", ";", "&", ">", "<"].contains(&&***word))
@@ -153,93 +175,225 @@ fn only_command(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// The linker's arguments out of what clang prints for `-###`: one command a line, each word in
+/// quotation marks.
+pub(super) fn expanded(text: &str) -> Result<Vec<String>, String> {
+    let commands: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(" \"")).collect();
+    let [command] = commands.as_slice() else {
+        return Err(format!("the compiler would run {} programs for it", commands.len()));
+    };
+    let mut words = Vec::new();
+    let mut rest = *command;
+    loop {
+        let mut word = String::new();
+        let mut chars = rest.char_indices();
+        let end = loop {
+            match chars.next() {
+                Some((_, '\\')) => word.extend(chars.next().map(|(_, escaped)| escaped)),
+                Some((at, '"')) => break at,
+                Some((_, plain)) => word.push(plain),
+                None => return Err("the compiler's words for it have no end".to_owned()),
+            }
+        };
+        words.push(word);
+        match rest.get(end + 1..).map(str::trim_start).unwrap_or_default() {
+            "" => break,
+            more => {
+                rest =
+                    more.strip_prefix('"').ok_or("the compiler's words for it are not quoted")?;
+            }
+        }
+    }
+    let program = words.remove(0);
+    let name = Utf8Path::new(&program).file_name().unwrap_or_default();
+    let is_linker = |known: &str| name == known || name.ends_with(&format!("-{known}"));
+    if !LINKERS.iter().any(|known| is_linker(known)) {
+        return Err(format!("it is not linked by lld but by `{program}`"));
+    }
+    Ok(words)
+}
+
+/// Reads the arguments of lld. Says why where they cannot be used elsewhere.
+pub(super) fn read(words: &[String], places: &LinkPlaces<'_>) -> Result<ReadCommand, String> {
+    let mut search = Vec::new();
+    let mut sysroot = None;
+    let mut words = words.iter().map(String::as_str);
+    let mut kept = Vec::new();
+    // Where libraries are searched counts for all of them, wherever it stands.
+    while let Some(word) = words.next() {
+        let mut value = |name: &str| match word.strip_prefix(name) {
+            Some("") => words.next(),
+            Some(value) => Some(value),
+            None => None,
+        };
+        if let Some(dir) = value("-L").or_else(|| word.strip_prefix("--library-path=")) {
+            search.push(dir);
+        } else if let Some(dir) = word.strip_prefix("--sysroot=") {
+            sysroot = Some(Utf8Path::new(dir));
+        } else if ["-o", "--output", "--dependency-file"].contains(&word) {
+            // Of the link, CMake wants to know what was read; nobody would read that.
+            words.next();
+        } else if !word.starts_with("--dependency-file=") && !word.starts_with("--output=") {
+            kept.push(word);
+        }
+    }
+    let rooted = |dir: &str| match (dir.strip_prefix('='), sysroot) {
+        (Some(below), Some(sysroot)) => sysroot.join(below.trim_start_matches('/')),
+        _ => places.build.join(dir),
+    };
+    let mut reader = Reader {
+        places,
+        search: search.into_iter().map(rooted).collect(),
+        files: BTreeMap::new(),
+        is_static: vec![false],
+        words: Vec::new(),
+        model: false,
+    };
+    let mut kept = kept.into_iter();
+    while let Some(word) = kept.next() {
+        reader.word(word, &mut kept)?;
+    }
+    if !reader.model {
+        return Err(format!("it does not link `{}`", places.model));
+    }
+    let Reader { words, files, .. } = reader;
+    Ok(ReadCommand { command: LinkCommand { words }, files })
+}
+
 struct Reader<'a> {
     places: &'a LinkPlaces<'a>,
-    output: &'a Utf8Path,
-    needs: Vec<Utf8PathBuf>,
+    search: Vec<Utf8PathBuf>,
     files: BTreeMap<Utf8PathBuf, ShardPath>,
+    /// Whether archives alone are searched; one for each `--push-state`.
+    is_static: Vec<bool>,
+    words: Vec<Word>,
     model: bool,
 }
 
 impl Reader<'_> {
-    /// Programs stay where they are.
-    fn program(&mut self, word: &str) -> Result<Word, String> {
-        let mut pieces = Vec::new();
-        if self.places.ndk.iter().any(|ndk| Utf8Path::new(word).starts_with(ndk)) {
-            self.place(word, &mut pieces)?;
-        } else if word.starts_with('/') {
-            self.needs.push(word.into());
-            push(&mut pieces, Piece::Text(word.to_owned()));
-        } else {
-            return Err(format!("it runs `{word}`, wherever that is"));
-        }
-        Ok(pieces)
-    }
-
-    fn word(&mut self, word: &str) -> Result<Word, String> {
-        if let Some(file) = word.strip_prefix('@')
-            && (self.places.is_file)(&self.places.build.join(file))
-        {
-            return Err(format!("its arguments are in `{file}`"));
-        }
-        let mut pieces = Vec::new();
-        // `-Ldir`, `-Bdir`; of other flags, a place is a value: `--sysroot=dir`, `-Wl,-x,dir`.
-        let mut rest = word;
-        for flag in ["-L", "-B"] {
-            if let Some(place) = word.strip_prefix(flag) {
-                self.refuse_passing(place)?;
-                push(&mut pieces, Piece::Text(flag.to_owned()));
-                rest = place;
-            }
-        }
+    fn word<'w>(
+        &mut self,
+        word: &'w str,
+        more: &mut impl Iterator<Item = &'w str>,
+    ) -> Result<(), String> {
         if !word.starts_with('-') {
-            self.place(rest, &mut pieces)?;
-            return Ok(pieces);
+            return self.input(word, DEPTH);
         }
-        for value in rest.split_inclusive([',', '=']) {
-            let bare = value.trim_end_matches([',', '=']);
-            self.place(bare, &mut pieces)?;
-            let separator = value.strip_prefix(bare).unwrap_or_default();
-            push(&mut pieces, Piece::Text(separator.to_owned()));
+        let library = word.strip_prefix("--library=").or_else(|| word.strip_prefix("-l"));
+        if let (Some(name), false) = (library, is_known(word)) {
+            let name = match name {
+                "" => more.next().ok_or("it ends with a `-l`")?,
+                name => name,
+            };
+            return self.library(name, DEPTH);
         }
-        Ok(pieces)
-    }
-
-    /// A text that may be the name of a place.
-    fn place(&mut self, text: &str, pieces: &mut Word) -> Result<(), String> {
-        let path = self.places.build.join(text);
-        let is_absolute = text.starts_with('/');
-        if text.is_empty() || path == self.output {
-            push(pieces, Piece::Text(text.to_owned()));
-        } else if path == self.places.model {
-            self.model = true;
-            pieces.push(Piece::Model);
-        } else if let Some(ndk) = self.places.ndk.iter().find(|ndk| path.starts_with(ndk)) {
-            for (n, part) in text.split(ndk.as_str()).enumerate() {
-                if n > 0 {
-                    pieces.push(Piece::Ndk);
-                }
-                push(pieces, Piece::Text(part.to_owned()));
+        let last = self.is_static.last().copied().unwrap_or_default();
+        match word.trim_start_matches('-') {
+            "Bstatic" | "static" | "dn" | "non_shared" => self.set_static(true),
+            "Bdynamic" | "dy" | "call_shared" => self.set_static(false),
+            "push-state" => self.is_static.push(last),
+            "pop-state" => drop(self.is_static.pop()),
+            _ => {}
+        }
+        match option(word) {
+            Some(Takes::Nothing) => self.words.push(vec![text(word)]),
+            Some(Takes::Next) => {
+                let value = more.next().ok_or_else(|| format!("it ends with `{word}`"))?;
+                self.words.extend([vec![text(word)], vec![text(value)]]);
             }
-        } else if (self.places.is_file)(&path) {
-            pieces.push(Piece::Kit(self.file(&path)?));
-        } else {
-            if is_absolute {
-                self.refuse_passing(text)?;
-                self.needs.push(path);
+            Some(Takes::File(name, value)) => {
+                let value = match value {
+                    Some(value) => value,
+                    None => more.next().ok_or_else(|| format!("it ends with `{word}`"))?,
+                };
+                let path = self.places.build.join(value);
+                (self.places.read)(&path).ok_or_else(|| format!("there is no `{path}`"))?;
+                let file = self.file(&path)?;
+                self.words.push(vec![text(&format!("--{name}=")), Piece::Kit(file)]);
             }
-            push(pieces, Piece::Text(text.to_owned()));
+            None => return Err(format!("it has the argument `{word:.80}`")),
         }
         Ok(())
     }
 
-    /// Directories are not kept.
-    fn refuse_passing(&self, text: &str) -> Result<(), String> {
-        let path = self.places.build.join(text);
-        let passes = !text.starts_with('/')
-            || self.places.passing.iter().any(|passing| path.starts_with(passing));
-        let is_there = (self.places.is_dir)(&path);
-        if passes && is_there { Err(format!("it searches `{path}`")) } else { Ok(()) }
+    fn set_static(&mut self, to: bool) {
+        match self.is_static.last_mut() {
+            Some(last) => *last = to,
+            None => self.is_static.push(to),
+        }
+    }
+
+    /// A file that is named by its path.
+    fn input(&mut self, name: &str, depth: usize) -> Result<(), String> {
+        let path = self.places.build.join(name);
+        if path == self.places.model {
+            self.model = true;
+            self.words.push(vec![Piece::Model]);
+            return Ok(());
+        }
+        if name.starts_with('@') {
+            return Err(format!("its arguments are in `{name}`"));
+        }
+        let bytes = (self.places.read)(&path).ok_or_else(|| format!("there is no `{path}`"))?;
+        match linker_script::kind(&bytes) {
+            linker_script::Kind::Code => {
+                let file = self.file(&path)?;
+                self.words.push(vec![Piece::Kit(file)]);
+                Ok(())
+            }
+            linker_script::Kind::Thin => Err(format!("`{path}` is a thin archive")),
+            linker_script::Kind::Script => self.script(&path, &bytes, depth),
+        }
+    }
+
+    /// A library that is searched for by its name.
+    fn library(&mut self, name: &str, depth: usize) -> Result<(), String> {
+        let is_static = self.is_static.last().copied().unwrap_or_default();
+        let names = match name.strip_prefix(':') {
+            Some(file) => vec![file.to_owned()],
+            None if is_static => vec![format!("lib{name}.a")],
+            None => vec![format!("lib{name}.so"), format!("lib{name}.a")],
+        };
+        let found = self.search.iter().flat_map(|dir| names.iter().map(|name| dir.join(name)));
+        let found = found.into_iter().find_map(|path| Some(((self.places.read)(&path)?, path)));
+        let (bytes, path) = found.ok_or_else(|| format!("there is no library `{name}`"))?;
+        match linker_script::kind(&bytes) {
+            linker_script::Kind::Thin => Err(format!("`{path}` is a thin archive")),
+            linker_script::Kind::Script => self.script(&path, &bytes, depth),
+            linker_script::Kind::Code => {
+                let file_name = path.file_name().unwrap_or_default();
+                let kept = named(&path, &format!("{LIBRARIES}/{file_name}"))?;
+                let other = self.files.iter().find(|(from, to)| **to == kept && **from != path);
+                if let Some((other, _)) = other {
+                    return Err(format!("`{path}` and `{other}` have one name"));
+                }
+                self.files.insert(path.clone(), kept);
+                self.words.push(vec![text(&format!("-l:{file_name}"))]);
+                Ok(())
+            }
+        }
+    }
+
+    /// What a script in the place of a library names.
+    fn script(&mut self, path: &Utf8Path, bytes: &[u8], depth: usize) -> Result<(), String> {
+        let refused = |why| format!("`{path}` is a script for the linker: {why}");
+        let depth = depth.checked_sub(1).ok_or_else(|| refused("it names itself".to_owned()))?;
+        for entry in linker_script::entries(bytes).map_err(refused)? {
+            match entry {
+                Entry::Option(word) => self.words.push(vec![text(word)]),
+                Entry::Library(name) => self.library(&name, depth)?,
+                Entry::File(name) => {
+                    let beside = path.with_file_name(&name);
+                    let mut places = vec![beside];
+                    places.extend(self.search.iter().map(|dir| dir.join(&name)));
+                    let found =
+                        places.into_iter().find(|place| (self.places.read)(place).is_some());
+                    let found = found.ok_or_else(|| refused(format!("there is no `{name}`")))?;
+                    self.input(found.as_str(), depth)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The name that a file gets in the kit.
@@ -248,134 +402,160 @@ impl Reader<'_> {
             return Ok(known.clone());
         }
         let name = path.file_name().unwrap_or("file");
-        let name = format!("files/{:03}-{name}", self.files.len());
-        let name: ShardPath =
-            name.parse().map_err(|error| format!("it reads `{path}`, whose name is {error}"))?;
+        let name = named(path, &format!("files/{:03}-{name}", self.files.len()))?;
         self.files.insert(path.to_owned(), name.clone());
         Ok(name)
     }
 }
 
-/// Adds a piece; texts that touch are one.
-fn push(pieces: &mut Word, piece: Piece) {
-    match (pieces.last_mut(), piece) {
-        (_, Piece::Text(text)) if text.is_empty() => {}
-        (Some(Piece::Text(last)), Piece::Text(text)) => last.push_str(&text),
-        (_, piece) => pieces.push(piece),
+fn named(path: &Utf8Path, name: &str) -> Result<ShardPath, String> {
+    name.parse().map_err(|error| format!("it reads `{path}`, whose name is {error}"))
+}
+
+fn text(text: &str) -> Piece {
+    Piece::Text(text.to_owned())
+}
+
+/// What follows an option.
+enum Takes<'a> {
+    /// Nothing, or it is in the word.
+    Nothing,
+    /// A value that is no place.
+    Next,
+    /// A file: the option's name, and the value if it is in the word.
+    File(&'a str, Option<&'a str>),
+}
+
+fn is_known(word: &str) -> bool {
+    option(word).is_some()
+}
+
+/// What an option takes, if it is one by which a linker only links: none starts a program, loads code,
+/// reads arguments elsewhere or writes a file beside the library. What lld knows besides is not told
+/// from what it does not.
+fn option(word: &str) -> Option<Takes<'_>> {
+    let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    if ALONE.contains(&name) {
+        return Some(Takes::Nothing);
     }
+    // lld has no other option that begins like this.
+    if word.strip_prefix("-z").is_some_and(|keyword| !keyword.is_empty()) {
+        return Some(Takes::Nothing);
+    }
+    if let Some((name, value)) = name.split_once('=') {
+        return match name {
+            _ if value.starts_with('@') => None,
+            _ if FILES.contains(&name) => Some(Takes::File(name, Some(value))),
+            // For the code that link-time optimization makes: the processor, and how hard it tries.
+            "plugin-opt" => {
+                let is_plain = value.strip_prefix("mcpu=").or_else(|| value.strip_prefix('O'));
+                is_plain.filter(|value| is_word(value)).map(|_| Takes::Nothing)
+            }
+            _ if VALUED.contains(&name) && name.len() > 1 => Some(Takes::Nothing),
+            "color-diagnostics" => Some(Takes::Nothing),
+            _ => None,
+        };
+    }
+    if FILES.contains(&name) {
+        return Some(Takes::File(name, None));
+    }
+    // Both `build-id` and `build-id=sha1`, but never with the next argument.
+    if VALUED.contains(&name) {
+        return Some(Takes::Next);
+    }
+    None
+}
+
+fn is_word(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte))
 }
 
 /// Where a command is to be run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NewPlaces<'a> {
-    pub(super) ndk: &'a Utf8Path,
     pub(super) kit: &'a Utf8Path,
     pub(super) model: &'a Utf8Path,
     pub(super) output: &'a Utf8Path,
 }
 
 impl LinkCommand {
-    /// The program and its arguments at these places; with the flag for large pages, if it has
-    /// none. None where it has no program.
-    pub(super) fn at(&self, places: &NewPlaces<'_>) -> Option<(String, Vec<String>)> {
-        let mut words = self.words.iter().map(|word| written(word, places));
-        let program = words.next()?;
-        let mut arguments: Vec<_> = words.collect();
-        if !arguments.iter().any(|word| page_size(word).is_some_and(|size| size >= PAGE)) {
-            arguments.push(format!("-Wl,-z,max-page-size={PAGE}"));
+    /// The arguments at these places; with that for large pages, if there is none.
+    pub(super) fn at(&self, places: &NewPlaces<'_>) -> Vec<String> {
+        let mut arguments = vec!["-o".to_owned(), places.output.to_string()];
+        arguments.push(format!("-L{}", places.kit.join(LIBRARIES)));
+        arguments.extend(self.words.iter().map(|word| written(word, places)));
+        // The last one counts.
+        let size = arguments.iter().filter_map(|word| page_size(word)).next_back();
+        if size.is_none_or(|size| size < PAGE) {
+            arguments.extend(["-z".to_owned(), format!("max-page-size={PAGE}")]);
         }
-        Some((program, arguments))
+        arguments
     }
 
-    /// Says what of it could run another program than a linker of the NDK, or write elsewhere. A
-    /// kit lies in a cache: somebody else may have written it.
+    /// Says what of it could have a linker do anything but link. A kit may be a stranger's.
     pub(super) fn refusal(&self) -> Option<String> {
         let mut words = self.words.iter();
-        if !words.next().is_some_and(is_linker) {
-            return Some("its program is not a linker of the NDK".to_owned());
+        while let Some(word) = words.next() {
+            let is_safe = match word.as_slice() {
+                [Piece::Model | Piece::Kit(_)] => true,
+                [Piece::Text(text)] if text.starts_with("-l") => library_of(text).is_some(),
+                [Piece::Text(text)] => match option(text) {
+                    Some(Takes::Nothing) => true,
+                    Some(Takes::Next) => match words.next().map(Vec::as_slice) {
+                        Some([Piece::Text(value)]) => !value.starts_with(['@', '-']),
+                        _ => false,
+                    },
+                    Some(Takes::File(..)) | None => false,
+                },
+                [Piece::Text(text), Piece::Kit(_)] => {
+                    matches!(option(text), Some(Takes::File(_, Some(""))))
+                }
+                _ => false,
+            };
+            if !is_safe {
+                return Some(format!("it has the argument `{:.80}`", shown(word)));
+            }
         }
-        words.find_map(refused)
+        None
     }
 
-    /// The files of the kit that it reads.
-    pub(super) fn files(&self) -> impl Iterator<Item = &ShardPath> {
-        self.words.iter().flatten().filter_map(|piece| match piece {
-            Piece::Kit(file) => Some(file),
-            _ => None,
+    /// The files of the kit that it reads, and whether they hold code: a linker takes other files for
+    /// scripts, which may name any place.
+    pub(super) fn files(&self) -> impl Iterator<Item = (ShardPath, bool)> {
+        self.words.iter().flat_map(|word| {
+            let is_input = word.len() == 1;
+            word.iter().filter_map(move |piece| match piece {
+                Piece::Kit(file) => Some((file.clone(), is_input)),
+                Piece::Text(text) => Some((library_of(text)?, true)),
+                Piece::Model => None,
+            })
         })
     }
 }
 
-/// A driver or a linker in the NDK's own directory of programs.
-fn is_linker(program: &Word) -> bool {
-    let [Piece::Ndk, Piece::Text(below)] = program.as_slice() else { return false };
-    let Some(below) = below.strip_prefix('/') else { return false };
-    let is_plain = below.parse::<ShardPath>().is_ok();
-    let name = Utf8Path::new(below).file_name().unwrap_or_default();
-    is_plain && LINKERS.iter().any(|known| name == *known || name.ends_with(&format!("-{known}")))
+/// The file of the kit that `-l:libc.so` means.
+fn library_of(word: &str) -> Option<ShardPath> {
+    let name = word.strip_prefix("-l:").filter(|name| !name.contains('/'))?;
+    format!("{LIBRARIES}/{name}").parse().ok()
 }
 
-/// What of a word would have a linker start a program, load code, read further words or write
-/// somewhere.
-fn refused(word: &Word) -> Option<String> {
-    // Places become the NDK's: what is below it is trusted as its linker is.
-    let text: String = word
-        .iter()
-        .map(|piece| match piece {
-            Piece::Text(text) => text.as_str(),
-            Piece::Ndk => "<ndk>",
-            Piece::Kit(_) => "<kit>",
-            Piece::Model => "<model>",
-            Piece::Output => "<output>",
-        })
-        .collect();
-    let shown = || Some(format!("it has the argument `{text:.80}`"));
-    if text == "-o" {
-        return None;
-    }
-    for part in text.split(',') {
-        if part.starts_with('@') {
-            return shown();
-        }
-        let Some(flag) = part.strip_prefix('-') else { continue };
-        let flag = flag.trim_start_matches('-');
-        let value = flag.split_once('=').map(|(_, value)| value);
-        let is_place = flag.starts_with('B') || flag.starts_with("prefix");
-        let below_ndk = flag.starts_with("B<ndk>") || value.is_some_and(|v| v.starts_with("<ndk>"));
-        let is_safe = match flag {
-            _ if flag.starts_with("fuse-ld") => {
-                value.is_some_and(|name| ["lld", "gold", "bfd", "mold", "ld"].contains(&name))
-            }
-            _ if flag.starts_with("Bsymbolic") || ["Bstatic", "Bdynamic"].contains(&flag) => true,
-            _ if is_place
-                || flag.starts_with("gcc-toolchain")
-                || flag.starts_with("gcc-install") =>
-            {
-                below_ndk
-            }
-            _ => !DANGEROUS.iter().any(|start| flag.starts_with(start)),
-        };
-        if !is_safe || flag.contains("..") {
-            return shown();
-        }
-    }
-    None
+fn shown(word: &Word) -> String {
+    let places = NewPlaces { kit: "<kit>".into(), model: "<model>".into(), output: "".into() };
+    written(word, &places)
 }
 
 fn written(word: &Word, places: &NewPlaces<'_>) -> String {
     let pieces = word.iter().map(|piece| match piece {
         Piece::Text(text) => text.clone(),
-        Piece::Ndk => places.ndk.to_string(),
         Piece::Kit(file) => places.kit.join(file.as_path()).into_string(),
         Piece::Model => places.model.to_string(),
-        Piece::Output => places.output.to_string(),
     });
     pieces.collect()
 }
 
-/// The value of `-Wl,-z,max-page-size=16384`.
+/// The value of `max-page-size=16384`.
 fn page_size(word: &str) -> Option<u64> {
-    let (_, value) = word.split_once("max-page-size=")?;
+    let value = word.trim_start_matches("-z").strip_prefix("max-page-size=")?;
     match value.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
         None => value.parse().ok(),

@@ -13,7 +13,7 @@ use crate::library::Linked;
 use crate::model::{Device, MacabiArch};
 
 /// Where TVM has the functions that Java calls.
-const JNI_SOURCE: &str = "jvm/native/src/main/native/org_apache_tvm_native_c_api.cc";
+pub(super) const JNI_SOURCE: &str = "jvm/native/src/main/native/org_apache_tvm_native_c_api.cc";
 /// The most that is read of it, in bytes.
 const JNI_SOURCE_LIMIT: u64 = 4 << 20;
 

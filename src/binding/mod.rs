@@ -1,7 +1,7 @@
 //! The platform binding: mlc4j for Android, the static libraries of the runtime for Apple.
 //!
 //! ```text
-//! source, tools -> prepare (fingerprint) -> store -> build (upstream's script) -> kit -> link
+//! source, tools -> prepare (fingerprint) -> store -> build (upstream's script) -> kit -> linker
 //! ```
 //!
 //! All of it but the archive of the models is the same from package to package and takes ten
@@ -16,6 +16,7 @@ mod build_dirs;
 pub mod checks;
 pub mod classes;
 mod collect;
+mod debug_info;
 mod error;
 mod git_settings;
 mod identity;
@@ -23,6 +24,8 @@ mod kit;
 mod link;
 mod link_command;
 pub(crate) mod linked;
+mod linker;
+mod linker_script;
 pub(crate) mod obtain;
 pub mod planned;
 pub(crate) mod preflight;
@@ -37,6 +40,7 @@ pub use build_dirs::{BuildDir, build_dirs};
 pub use error::{BindingError, FailedBuild, HowEnded, Phase};
 pub use kit::{Kit, KitFile, KitRecord, KitStore};
 pub use link::{LinkRequest, link};
+pub use linker::Linker;
 pub use prepare::{Binding, BindingRequest, Builder, prepare};
 pub use source::SourceTree;
 pub use surroundings::Surroundings;

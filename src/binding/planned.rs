@@ -9,7 +9,7 @@ use crate::binding::{
 };
 use crate::io::environment::Environment;
 use crate::io::process::{Cancel, Variables};
-use crate::model::{Device, KitInputs, MacabiArch, PackageConfig};
+use crate::model::{Device, KitInputs, LinkerChoice, MacabiArch, PackageConfig};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
 use crate::store::{Lookup, Miss};
 use crate::toolchain::find_python;
@@ -26,6 +26,10 @@ pub struct BindingOptions {
     pub build_dir: Option<Utf8PathBuf>,
     /// Whether kits that are there must not be used.
     pub rebuild: bool,
+    /// What links the library of an Android package.
+    pub linker: LinkerChoice,
+    /// Whether what is linked keeps its debug information.
+    pub keep_symbols: bool,
 }
 
 /// What the binding of a package is made with.
@@ -126,6 +130,7 @@ pub(crate) fn binding_request<'a>(
         given: Surroundings { variables, directory: &request.environment.directory },
         cache_dir: request.cache_dir,
         build_dir: options.build_dir.as_deref(),
+        keep_symbols: options.keep_symbols && !device.is_apple(),
         cancel,
     }
 }

@@ -61,6 +61,8 @@ pub struct BindingRequest<'a> {
     pub cache_dir: &'a Utf8Path,
     /// Where upstream's script is to run; one of our cache if none.
     pub build_dir: Option<&'a Utf8Path>,
+    /// Whether debug information is kept.
+    pub keep_symbols: bool,
     /// Asks to stop.
     pub cancel: &'a Cancel,
 }
@@ -80,6 +82,8 @@ pub struct Binding {
     pub fingerprint: Fingerprint,
     /// Where upstream's script runs, absolute.
     pub build_dir: Utf8PathBuf,
+    /// Whether debug information is kept.
+    pub keep_symbols: bool,
 }
 
 /// What builds a binding, by its system.
@@ -127,7 +131,8 @@ pub fn prepare(request: &BindingRequest<'_>) -> Result<Binding, BindingError> {
         None => default_build_dir(request, &source),
     };
     let fingerprint = inputs.fingerprint();
-    Ok(Binding { device, source, builder, inputs, fingerprint, build_dir })
+    let keep_symbols = request.keep_symbols;
+    Ok(Binding { device, source, builder, inputs, fingerprint, build_dir, keep_symbols })
 }
 
 /// One for each source tree and target, so that what did not change is not built again.
@@ -153,6 +158,9 @@ fn inputs(
     let mut note = |name: &str, value: String| drop(inputs.0.insert(name.to_owned(), value));
     note("mlc-package", format!("{} ({})", env!("CARGO_PKG_VERSION"), Bucket::KITS.format));
     note("device", request.device.to_string());
+    if request.keep_symbols {
+        note("debug information", "kept".to_owned());
+    }
     note("host", format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH));
 
     let mut identifier = Identifier::new(given, &mut answers, request.cancel);

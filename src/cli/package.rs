@@ -13,7 +13,8 @@ use crate::fetch;
 use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::{
-    DownloadPolicy, JitPolicy, MacabiArch, MetalChoice, ModelChoice, ModelId, PackageName,
+    DownloadPolicy, JitPolicy, LinkerChoice, MacabiArch, MetalChoice, ModelChoice, ModelId,
+    PackageName,
 };
 use crate::pipeline::{BindingOptions, PackageRequest};
 use crate::ui::Ui;
@@ -80,12 +81,20 @@ struct BindingArgs {
     /// Build the platform binding again, from scratch
     #[arg(long, conflicts_with = "no_binding")]
     rebuild_binding: bool,
+    /// The linker of Android's library: auto, lld, rust-lld or wild; `auto` means lld, or else
+    /// rust-lld [default: auto]
+    #[arg(long, value_name = "LINKER", env = "MLC_PACKAGE_LINKER", hide_env_values = true)]
+    linker: Option<LinkerChoice>,
+    /// Leave the debug information in Android's library, for crash reports
+    #[arg(long, conflicts_with = "no_binding")]
+    keep_symbols: bool,
 }
 
 impl BindingArgs {
     fn options(self) -> Option<BindingOptions> {
-        let Self { no_binding, build_dir, rebuild_binding: rebuild } = self;
-        (!no_binding).then_some(BindingOptions { build_dir, rebuild })
+        let Self { no_binding, build_dir, rebuild_binding: rebuild, linker, keep_symbols } = self;
+        let linker = linker.unwrap_or_default();
+        (!no_binding).then_some(BindingOptions { build_dir, rebuild, linker, keep_symbols })
     }
 }
 

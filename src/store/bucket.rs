@@ -32,7 +32,7 @@ impl Bucket {
     /// Compiled model libraries.
     pub const LIBRARIES: Self = Self { dir: "libs", format: 1, prune: Prune::Entries };
     /// What platform bindings are linked out of.
-    pub const KITS: Self = Self { dir: "kits", format: 1, prune: Prune::Entries };
+    pub const KITS: Self = Self { dir: "kits", format: 2, prune: Prune::Entries };
     /// Models converted from raw checkpoints.
     pub const CONVERTED: Self = Self { dir: "converted", format: 1, prune: Prune::Entries };
     /// Directories in which platform bindings are built.

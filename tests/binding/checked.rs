@@ -1,6 +1,6 @@
 //! What was linked is looked at before it is in a package, and the compiler's tvm-ffi before that.
 
-use crate::site::Site;
+use crate::site::{Site, lld};
 use crate::tree;
 
 const ENGINE: &str = "mlc-llm/cpp/engine.cc";
@@ -32,8 +32,7 @@ fn a_library_for_small_pages() {
     refused(
         &Site::new("android"),
         |site| {
-            let clang = "ndk/toolchains/llvm/prebuilt/linux-x86_64/bin/clang++";
-            site.scene.edit(clang, "\"$@\"", "\"$@\" -Wl,-z,max-page-size=4096");
+            site.program("ld.lld", &format!("exec {} \"$@\" -z max-page-size=4096", lld()));
         },
         &["error: [page-size] `lib/mlc4j/output/arm64-v8a/libtvm4j_runtime_packed.so`: ", "16 KiB"],
     );

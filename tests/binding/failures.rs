@@ -5,7 +5,7 @@ use rustix::process::Signal;
 
 use crate::call::wait_for;
 use crate::scene::is_alive;
-use crate::site::Site;
+use crate::site::{Site, lld};
 use crate::tree;
 
 /// Breaks a file of the sources, sees the build fail in the part that it should, mends the file
@@ -111,11 +111,8 @@ fn a_link_that_fails_shows_the_linkers_words_and_leaves_dist() {
     let site = Site::new("android");
     site.build(&[]).ok();
     let before = tree::state(&site.scene.dist());
-    site.scene.edit(
-        "ndk/toolchains/llvm/prebuilt/linux-x86_64/bin/clang++",
-        "exec clang++ ",
-        "exec clang++ -Wl,--undefined=nobody,--require-defined=nobody ",
-    );
+    let place = "ndk/toolchains/llvm/prebuilt/linux-x86_64/bin/ld.lld";
+    site.executable(place, &format!("exec {} --require-defined=nobody \"$@\"", lld()));
     let run = site.build(&[]).fails(14);
     run.says("error: linking the platform binding failed: `[ROOT]/ndk/toolchains")
         .says("nobody")

@@ -2,7 +2,7 @@
 
 use crate::call::wait_for;
 use crate::scene::settle;
-use crate::site::Site;
+use crate::site::{Site, lld};
 use crate::tree;
 
 #[test]
@@ -30,6 +30,80 @@ fn a_kit_serves_another_checkout_and_another_place_of_everything() {
         .env("ANDROID_NDK", "../another ndk")
         .ok()
         .says("kit kept");
+}
+
+/// The library as CMake had the compiler's driver link it.
+fn of_driver(site: &Site) -> Vec<u8> {
+    let dir = site.scene.cache().join("binding");
+    let [name] = tree::names(&dir).try_into().unwrap();
+    let output = dir.join(name).join("build/output/arm64-v8a/libtvm4j_runtime_packed.so");
+    fs_err::read(output).unwrap()
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn the_linker_alone_makes_what_the_driver_made_byte_for_byte() {
+    let site = Site::new("android");
+    site.build(&["--keep-symbols"]).ok().says("the debug information of libtvm4j_runtime_packed");
+    let whole = of_driver(&site);
+    assert_eq!(site.library(), whole);
+    assert!(sections(&whole, 0).iter().any(|name| name == ".debug_info"));
+    // Without debug information in the kit, against a driver that drops it while it links.
+    site.build(&["--rebuild-binding"]).env("LDFLAGS", "-Wl,--strip-debug").ok();
+    assert_eq!(site.library(), of_driver(&site));
+    let kept = site.library();
+    assert!(!sections(&kept, 0).iter().any(|name| name.starts_with(".debug")));
+    assert!(sections(&kept, 0).iter().any(|name| name == ".symtab"));
+    for kit in site.kits() {
+        let record = fs_err::read_to_string(kit.join("kit.json")).unwrap();
+        let is_whole = record.contains("debug information");
+        for name in tree::names(&kit.join("files")) {
+            let bytes = fs_err::read(kit.join("files").join(&name)).unwrap();
+            if name.ends_with(".o") {
+                let has = sections(&bytes, 1).iter().any(|name| name.starts_with(".debug"));
+                assert_eq!(has, is_whole, "{name}");
+            }
+        }
+        assert!(!record.contains(site.scene.root.as_str()), "{record}");
+        assert!(kit.join("notices/ndk/NOTICE").is_file());
+    }
+}
+
+/// The names of sections of at least so many bytes.
+fn sections(bytes: &[u8], least: u64) -> Vec<String> {
+    use object::{Object as _, ObjectSection as _};
+    let file = object::File::parse(bytes).unwrap();
+    let sections = file.sections().filter(|section| section.size() >= least);
+    sections.map(|section| section.name().unwrap().to_owned()).collect()
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn rusts_linker_makes_the_same_library_of_a_kit_and_wild_is_asked_for_by_name() {
+    let site = Site::new("android");
+    site.build(&[]).ok();
+    let lld = lld();
+    // A toolchain of Rust's shape around the same lld: which version it is, is another matter.
+    let sysroot = site.scene.root.join("rust");
+    site.program(
+        "rustc",
+        &format!("case $1 in --print) echo '{sysroot}';; *) echo 'rustc 1.95.0 (test)';; esac"),
+    );
+    site.executable(
+        "rust/lib/rustlib/host/bin/rust-lld",
+        &format!("[ \"$1 $2\" = '-flavor gnu' ] || exit 9\nshift 2\nexec {lld} \"$@\""),
+    );
+    let library = site.library();
+    site.build(&["--linker", "rust-lld"]).ok().says("kit cached");
+    assert_eq!(site.library(), library);
+    site.build(&["--linker", "wild"])
+        .fails(14)
+        .says("linked with `wild`, and there is none here")
+        .says("leave --linker out");
+    site.program("wild", &format!("exec {lld} \"$@\" --build-id=none"));
+    site.build(&["--linker", "wild"]).ok().says("kit cached");
+    assert_ne!(site.library(), library);
+    site.build(&["--linker", "gold"]).fails(2).says("expected one of auto, lld, rust-lld, wild");
 }
 
 #[test]

@@ -54,7 +54,12 @@ impl Site {
             ),
             _ => script.to_owned(),
         };
-        let path = self.scene.write(&format!("bin/{name}"), format!("#!/bin/sh\n{script}\n"));
+        self.executable(&format!("bin/{name}"), &script);
+    }
+
+    /// A program of the scene's own, anywhere.
+    pub(crate) fn executable(&self, path: &str, script: &str) {
+        let path = self.scene.write(path, format!("#!/bin/sh\n{script}\n"));
         fs_err::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
@@ -141,6 +146,13 @@ impl Site {
         let dir = self.scene.root.join(dir);
         git(&dir, &self.scene.root, arguments);
     }
+}
+
+/// The system's linker.
+pub(crate) fn lld() -> Utf8PathBuf {
+    let path = std::env::var("PATH").unwrap();
+    let mut places = path.split(':').map(|dir| Utf8Path::new(dir).join("ld.lld"));
+    places.find(|place| place.is_file()).expect("needs scripts/setup-cross.sh: make test")
 }
 
 fn git(dir: &Utf8Path, home: &Utf8Path, arguments: &[&str]) {

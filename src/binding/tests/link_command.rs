@@ -1,30 +1,38 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
-use super::{LinkPlaces, NewPlaces, ReadCommand, page_size, read};
+use super::{LinkPlaces, NewPlaces, ReadCommand, expanded, only_command, page_size, read};
 
 const MODEL: &str = "/b/build/lib/libmodel_android.a";
 
 fn read_at_b(text: &str) -> Result<ReadCommand, String> {
-    let files = ["main.o", "mlc/libmlc.a", "lib/libmodel_android.a", "out.so", "map.txt"];
-    let is_file = |path: &Utf8Path| {
-        let inside = path.strip_prefix("/b/build").map(Utf8Path::as_str).unwrap_or_default();
-        files.contains(&inside) || path == "/else where/libextra.a"
+    read(&shlex::split(text).ok_or("no words")?, &places())
+}
+
+fn places() -> LinkPlaces<'static> {
+    LinkPlaces { build: Utf8Path::new("/b/build"), model: Utf8Path::new(MODEL), read: &contents }
+}
+
+fn contents(path: &Utf8Path) -> Option<Vec<u8>> {
+    let contents: &[u8] = match path.as_str() {
+        "/b/build/main.o" | "/ndk/lib/libc.so" | "/ndk/crtend_so.o" => b"\x7fELF",
+        "/b/build/mlc/libmlc.a" | MODEL | "/ndk/lib/libc.a" | "/else where/libextra.a" => {
+            b"!<arch>\n"
+        }
+        "/ndk/lib/libc++_static.a" | "/ndk/lib/libc++abi.a" => b"!<arch>\n",
+        "/ndk/lib/libc++.a" => b"INPUT(-lc++_static -lc++abi)",
+        "/ndk/lib/liblog.so" => b"/* nothing */",
+        "/ndk/lib/libloop.so" => b"INPUT(-lloop)",
+        "/b/build/map.txt" => b"{ global: *; };",
+        "/b/build/thin.a" => b"!<thin>\n",
+        "/b/lib/libc.so" => b"\x7fELF other",
+        _ => return None,
     };
-    let places = LinkPlaces {
-        build: Utf8Path::new("/b/build"),
-        passing: &["/b/build".into(), "/src/mlc-llm".into()],
-        ndk: &["/opt/ndk 27".into(), "/real/ndk".into()],
-        model: Utf8Path::new(MODEL),
-        is_file: &is_file,
-        is_dir: &|path| path == "/b/build/mlc" || path == "/src/mlc-llm/lib",
-    };
-    read(text, &places)
+    Some(contents.to_vec())
 }
 
 fn elsewhere(read: &ReadCommand) -> Vec<String> {
     let places = NewPlaces {
-        ndk: Utf8Path::new("/ndk"),
         kit: Utf8Path::new("/kit"),
         model: Utf8Path::new("/m.a"),
         output: Utf8Path::new("/o.so"),
@@ -32,67 +40,74 @@ fn elsewhere(read: &ReadCommand) -> Vec<String> {
     // As another process reads it back.
     let text = serde_json::to_string(&read.command).unwrap();
     let command: super::LinkCommand = serde_json::from_str(&text).unwrap();
-    let (program, arguments) = command.at(&places).unwrap();
-    std::iter::once(program).chain(arguments).collect()
+    assert_eq!(command.refusal(), None);
+    command.at(&places)
 }
 
 #[test]
-fn what_ninja_prints_runs_anywhere() {
-    let text = r#": && '/opt/ndk 27/bin/clang++' --sysroot='/opt/ndk 27/sysroot' -fPIC "-O3" -shared
-        -Xlinker --dependency-file=CMakeFiles/x.dir/link.d -Wl,-soname,out.so -o out.so main.o
-        -L/real/ndk/lib -L/usr/lib -Wl,--version-script,map.txt -llog -Wl,--whole-archive
-        mlc/libmlc.a lib/libmodel_android.a -Wl,--no-whole-archive mlc/libmlc.a
-        '/else where/libextra.a' -Wl,--dependency-file=y.d && :"#;
-    let read = read_at_b(&text.replace('\n', " ")).unwrap();
+fn what_clang_prints_is_read() {
+    let text = "Android clang version 18.0.1\nTarget: aarch64\n \"/ndk/bin/ld.lld\" \"-soname\" \
+                \"a \\\"b\\\" \\$c\\\\\" \"\" \"x.o\"\n";
+    assert_eq!(expanded(text).unwrap(), ["-soname", "a \"b\" $c\\", "", "x.o"]);
+    for (text, why) in [
+        ("clang version 18", "the compiler would run 0 programs"),
+        (" \"/ld.lld\" \"a\"\n \"/strip\"", "the compiler would run 2 programs"),
+        (" \"/ld.lld\" \"a", "the compiler's words for it have no end"),
+        (" \"/ld.lld\" a", "the compiler's words for it are not quoted"),
+        (" \"/usr/bin/ld.gold\" \"a\"", "it is not linked by lld but by `/usr/bin/ld.gold`"),
+    ] {
+        let error = expanded(text).unwrap_err();
+        assert!(error.starts_with(why), "{text}: {error}");
+    }
+}
+
+#[test]
+fn what_lld_is_told_can_be_told_anywhere() {
+    let read = read_at_b(
+        "--sysroot=/ndk -EL -z max-page-size=4096 --hash-style=gnu --build-id=sha1 -m aarch64linux \
+         -shared -o out.so main.o -L/nowhere -L=lib -L /b/lib -soname out.so \
+         --version-script map.txt -Bstatic -lc++ -Bdynamic -llog -l c --whole-archive mlc/libmlc.a \
+         lib/libmodel_android.a --no-whole-archive mlc/libmlc.a '/else where/libextra.a' \
+         --dependency-file=y.d --push-state -Bstatic -lc --pop-state --dependency-file x.d \
+         /ndk/crtend_so.o",
+    )
+    .unwrap();
     let files: Vec<_> = read.files.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
     assert_eq!(
         files,
         [
             ("/b/build/main.o", "files/000-main.o"),
             ("/b/build/map.txt", "files/001-map.txt"),
-            ("/b/build/mlc/libmlc.a", "files/002-libmlc.a"),
-            ("/else where/libextra.a", "files/003-libextra.a"),
+            ("/b/build/mlc/libmlc.a", "files/005-libmlc.a"),
+            ("/else where/libextra.a", "files/006-libextra.a"),
+            ("/ndk/crtend_so.o", "files/008-crtend_so.o"),
+            ("/ndk/lib/libc++_static.a", "lib/libc++_static.a"),
+            ("/ndk/lib/libc++abi.a", "lib/libc++abi.a"),
+            ("/ndk/lib/libc.a", "lib/libc.a"),
+            ("/ndk/lib/libc.so", "lib/libc.so"),
         ]
     );
-    assert_eq!(read.command.needs, ["/usr/lib"]);
-    assert_eq!(
-        elsewhere(&read),
-        [
-            "/ndk/bin/clang++",
-            "--sysroot=/ndk/sysroot",
-            "-fPIC",
-            "-O3",
-            "-shared",
-            "-Wl,-soname,out.so",
-            "-o",
-            "/o.so",
-            "/kit/files/000-main.o",
-            "-L/ndk/lib",
-            "-L/usr/lib",
-            "-Wl,--version-script,/kit/files/001-map.txt",
-            "-llog",
-            "-Wl,--whole-archive",
-            "/kit/files/002-libmlc.a",
-            "/m.a",
-            "-Wl,--no-whole-archive",
-            "/kit/files/002-libmlc.a",
-            "/kit/files/003-libextra.a",
-            "-Wl,-z,max-page-size=16384",
-        ]
-    );
-    assert_eq!(read.command.files().count(), 5);
+    let expected = "-o /o.so -L/kit/lib -EL -z max-page-size=4096 --hash-style=gnu --build-id=sha1 \
+                    -m aarch64linux -shared /kit/files/000-main.o -soname out.so \
+                    --version-script=/kit/files/001-map.txt -Bstatic -l:libc++_static.a \
+                    -l:libc++abi.a -Bdynamic -l:libc.so --whole-archive /kit/files/005-libmlc.a \
+                    /m.a --no-whole-archive /kit/files/005-libmlc.a /kit/files/006-libextra.a \
+                    --push-state -Bstatic -l:libc.a --pop-state /kit/files/008-crtend_so.o \
+                    -z max-page-size=16384";
+    assert_eq!(elsewhere(&read).join(" "), expected);
+    assert_eq!(read.command.files().filter(|(_, is_input)| *is_input).count(), 9);
 }
 
 #[test]
 fn large_pages_are_asked_for_once() {
     for (flag, pages) in [
         ("", 1),
-        ("-Wl,-z,max-page-size=16384", 1),
-        ("-Wl,-z,max-page-size=0x10000", 1),
-        ("-Wl,-z,max-page-size=4096", 2),
+        ("-z max-page-size=16384", 1),
+        ("-zmax-page-size=0x10000", 1),
+        ("-z max-page-size=4096", 2),
+        ("-z max-page-size=16384 -z max-page-size=4096", 3),
     ] {
-        let read = read_at_b(&format!("/opt/ld {flag} -o out.so {MODEL}")).unwrap();
-        let words = elsewhere(&read);
+        let words = elsewhere(&read_at_b(&format!("{flag} -o out.so {MODEL}")).unwrap());
         let sizes: Vec<_> = words.iter().filter_map(|word| page_size(word)).collect();
         assert_eq!(sizes.len(), pages, "{words:?}");
         assert!(*sizes.last().unwrap() >= 16384, "{words:?}");
@@ -104,19 +119,23 @@ fn what_cannot_be_run_elsewhere_is_refused_with_the_reason() {
     for (text, why) in [
         ("", "it runs nothing"),
         (": && :", "it runs nothing"),
-        ("/ld -o out.so lib/libmodel_android.a && /strip out.so", "it also runs `/strip out.so`"),
-        ("cd x && /ld -o out.so lib/libmodel_android.a", "it also runs"),
+        ("/ld -o out.so x.a && /strip out.so", "it also runs `/strip out.so`"),
+        ("cd x && /ld -o out.so", "it also runs"),
         ("/ld -o out.so lib/libmodel_android.a | cat", "it has a `|`"),
         ("/ld 'unfinished", "it is not as a shell would read it"),
-        ("/ld main.o lib/libmodel_android.a", "it names no output"),
-        ("/ld -o out.so main.o", "it does not link `/b/build/lib/libmodel_android.a`"),
-        ("ld -o out.so lib/libmodel_android.a", "it runs `ld`, wherever that is"),
-        ("/ld -o out.so -Lmlc lib/libmodel_android.a", "it searches `/b/build/mlc`"),
-        (
-            "/ld -o out.so -L/src/mlc-llm/lib lib/libmodel_android.a",
-            "it searches `/src/mlc-llm/lib`",
-        ),
-        ("/ld -o out.so @main.o lib/libmodel_android.a", "its arguments are in `main.o`"),
+    ] {
+        let error = only_command(text).unwrap_err();
+        assert!(error.starts_with(why), "{text}: {error}");
+    }
+    for (text, why) in [
+        ("main.o", "it does not link `/b/build/lib/libmodel_android.a`"),
+        ("absent.o", "there is no `/b/build/absent.o`"),
+        ("-L/ndk/lib -labsent", "there is no library `absent`"),
+        ("-lc", "there is no library `c`"),
+        ("-L/ndk/lib -lloop", "`/ndk/lib/libloop.so` is a script for the linker: it names itself"),
+        ("thin.a", "`/b/build/thin.a` is a thin archive"),
+        ("@main.o", "its arguments are in `@main.o`"),
+        ("-L/ndk/lib -lc -l:libc.so -L/b/lib /b/lib/libc.so", "it does not link"),
     ] {
         let error = read_at_b(text).unwrap_err();
         assert!(error.starts_with(why), "{text}: {error}");
@@ -124,37 +143,34 @@ fn what_cannot_be_run_elsewhere_is_refused_with_the_reason() {
 }
 
 #[test]
-fn a_kit_runs_nothing_but_a_linker_of_the_ndk() {
-    let refusal = |program: &str, flag: &str| {
-        let text = format!("'{program}' {flag} -o out.so {MODEL}");
-        read_at_b(&text).unwrap().command.refusal()
-    };
-    let clang = "/opt/ndk 27/toolchains/llvm/prebuilt/linux-x86_64/bin/clang++";
-    let flags = "-O3 -fuse-ld=lld -Wl,-Bsymbolic '-B/opt/ndk 27/bin' -Wl,--build-id=sha1 -Qunused";
-    assert_eq!(refusal(clang, flags), None);
-    assert_eq!(refusal("/opt/ndk 27/bin/aarch64-linux-android24-clang", ""), None);
-    for program in ["/bin/sh", "/tmp/clang++", "/opt/ndk 27/bin/python3"] {
-        assert!(refusal(program, "").is_some(), "{program}");
-    }
+fn a_linker_is_asked_for_nothing_but_to_link() {
     for flag in [
-        "-fuse-ld=/tmp/evil",
-        "--ld-path=/tmp/evil",
-        "-B/tmp",
-        "--prefix=/tmp",
-        "-fplugin=/tmp/evil.so",
-        "-Xclang",
-        "-Wl,--load-pass-plugin=/tmp/evil.so",
-        "-Wl,-mllvm,-load=/tmp/evil.so",
-        "-Wl,-Map=/home/me/.bashrc",
-        "-Wl,-o,/home/me/.bashrc",
-        "-o/home/me/.bashrc",
-        "@/tmp/words",
-        "-Wl,@/tmp/words",
-        "--config=/tmp/x",
-        "-ccc-install-dir",
-        "'-B/opt/ndk 27/../../tmp'",
+        "--error-handling-script=/tmp/evil",
+        "--load-pass-plugin=/tmp/evil.so",
+        "-plugin /tmp/evil.so",
+        "-plugin-opt=/tmp/x",
+        "-mllvm -load=/tmp/evil.so",
+        "-Map=/home/me/.bashrc",
+        "-Map /home/me/.bashrc",
+        "--reproduce=/home/me/x",
+        "--lto-obj-path=/home/me/x",
+        "-lto-obj-path=/home/me/x",
+        "--print-archive-stats=/home/me/x",
+        "--why-extract=/home/me/x",
+        "--time-trace",
+        "--save-temps",
+        "-T main.o",
+        "--script=main.o",
+        "--chroot=/",
+        "--soname=@/tmp/words",
+        "--never-heard-of",
     ] {
-        assert!(refusal(clang, flag).is_some(), "{flag}");
+        let read = read_at_b(&format!("{flag} -o out.so {MODEL}"));
+        let refusal = match read {
+            Ok(read) => read.command.refusal(),
+            Err(why) => Some(why),
+        };
+        assert!(refusal.is_some(), "{flag}");
     }
 }
 
@@ -163,19 +179,27 @@ proptest! {
 
     #[test]
     fn any_text_is_read_or_refused(text in any::<String>()) {
+        let _ = only_command(&text);
+        let _ = expanded(&text);
         let _ = read_at_b(&text);
     }
 
     #[test]
-    fn flags_come_back_as_they_were(flags in prop::collection::vec("-[a-z]{1,3}[A-Za-z0-9,=+ '\"$-]{0,12}", 0..8)) {
-        let flags: Vec<_> = flags.into_iter().filter(|flag| flag != "-o").collect();
-        let words = ["/ld".to_owned(), "-o".to_owned(), "out.so".to_owned(), MODEL.to_owned()];
-        let words: Vec<_> = words.into_iter().chain(flags.clone()).collect();
-        let text = shlex::try_join(words.iter().map(String::as_str)).unwrap();
-        let read = read_at_b(&text).unwrap();
-        let expected: Vec<_> = ["/ld", "-o", "/o.so", "/m.a"].map(str::to_owned).into_iter()
-            .chain(flags).chain(["-Wl,-z,max-page-size=16384".to_owned()]).collect();
-        assert_eq!(elsewhere(&read), expected);
-        assert_eq!(read.files.keys().cloned().collect::<Vec<Utf8PathBuf>>(), Vec::<Utf8PathBuf>::new());
+    fn words_come_back_as_they_were(words in prop::collection::vec("[A-Za-z0-9,=+ '\"$\\\\-]{0,12}", 1..8)) {
+        let quoted: String = words.iter().map(|word| {
+            format!(" \"{}\"", word.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$"))
+        }).collect();
+        assert_eq!(expanded(&format!(" \"/ld.lld\"{quoted}")).unwrap(), words);
+    }
+
+    #[test]
+    fn inputs_keep_their_order(order in prop::collection::vec(0..3usize, 0..6)) {
+        let inputs = ["main.o", "mlc/libmlc.a", "/ndk/crtend_so.o"];
+        let words: Vec<_> = order.iter().map(|n| inputs[*n].to_owned()).chain([MODEL.to_owned()]).collect();
+        let read = read(&words, &places()).unwrap();
+        let names: Vec<_> = elsewhere(&read).into_iter().filter(|word| word.starts_with("/kit/files"))
+            .map(|word| word.split_once('-').unwrap().1.to_owned()).collect();
+        let expected: Vec<_> = order.iter().map(|n| Utf8PathBuf::from(inputs[*n]).file_name().unwrap().to_owned()).collect();
+        assert_eq!(names, expected);
     }
 }

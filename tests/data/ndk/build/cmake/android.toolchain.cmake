@@ -12,8 +12,8 @@ set(CMAKE_CXX_COMPILER_TARGET aarch64-none-linux-android24)
 set(CMAKE_SYSROOT "${NDK}/sysroot")
 # No program can be linked: there is nothing that would start it.
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
-set(CMAKE_C_FLAGS_INIT "-ffreestanding -fPIC")
-set(CMAKE_CXX_FLAGS_INIT "-ffreestanding -fPIC -fno-exceptions -fno-rtti")
+set(CMAKE_C_FLAGS_INIT "-g -ffreestanding -fPIC")
+set(CMAKE_CXX_FLAGS_INIT "-g -ffreestanding -fPIC -fno-exceptions -fno-rtti")
 # The flags get a place in the cache before CMake reads LDFLAGS, which then does nothing.
 set(CMAKE_SHARED_LINKER_FLAGS "" CACHE STRING "Of shared libraries.")
 set(CMAKE_SHARED_LINKER_FLAGS
