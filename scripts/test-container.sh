@@ -55,6 +55,22 @@ build=(env DOCKER_BUILDKIT=1 "$docker" build --quiet --network host)
 "${build[@]}" --build-arg "DEBIAN=$debian" --tag mlc-package-test/compiler \
   --file tests/action/compiler.Dockerfile tests
 
+printf 'FROM mlc-package-test/compiler\nENV STAND_IN=hang\n' |
+  "${build[@]}" --tag mlc-package-test/waiting -
+
+step "image: examples/tiny on TVM"
+# By the machine's own pip, for the Python of Debian 12.
+tiny=target/image/tiny
+scripts/setup-python.sh
+rm -rf "$tiny"
+mkdir -p "$tiny"
+target/venv/bin/python -m pip install --quiet --no-deps --only-binary=:all: --python-version 3.11 \
+  --implementation cp --platform "manylinux_2_28_$(uname -m)" --platform "manylinux2014_$(uname -m)" \
+  --target "$tiny/packages" --requirement examples/tiny/requirements.txt
+cp -R examples/tiny/compiler "$tiny/compiler"
+"${build[@]}" --build-arg "DEBIAN=$debian" --tag mlc-package-test/tiny \
+  --file tests/action/tiny.Dockerfile "$tiny"
+
 step "image: android, up to where Debian's packages end"
 "${build[@]}" --build-arg "IMAGES_DEBIAN=$debian" --target android-tools \
   --tag mlc-package-test/android-tools .

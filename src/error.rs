@@ -301,7 +301,9 @@ impl Error {
             Self::Answer { source, .. } => match &**source {
                 AnswerError::Interrupted => Exit::Interrupted,
                 AnswerError::Unsupported(_) | AnswerError::TooLong { .. } => Exit::Usage,
-                AnswerError::NoLinker | AnswerError::Link { .. } => Exit::Compile,
+                AnswerError::NoLinker | AnswerError::Link { .. } | AnswerError::Container(_) => {
+                    Exit::Compile
+                }
                 AnswerError::Library(_) | AnswerError::Metadata(_) | AnswerError::Weights(_) => {
                     Exit::Validation
                 }

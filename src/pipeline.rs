@@ -52,8 +52,8 @@ use crate::library::package::{self as library, LibrarySource, check_prepared, wi
 use crate::library::{Anatomy, Linked, write_archive};
 use crate::manifest::{AnswerRecord, InputFile, Manifest, StageRecord};
 use crate::model::{
-    Artifact, CheckKernels, Device, Digest, DownloadPolicy, Fingerprint, JitPolicy, LibraryName,
-    LinkMode, MacabiArch, MetalChoice, ModelId, PackageConfig, Target,
+    Artifact, CheckKernels, CompilerChoice, Device, Digest, DownloadPolicy, Fingerprint, JitPolicy,
+    LibraryName, LinkMode, MacabiArch, MetalChoice, ModelId, PackageConfig, Target,
 };
 use crate::plan::{self, DraftRequest, Plan};
 use crate::store::{Lookup, Miss};
@@ -69,8 +69,8 @@ pub struct PackageRequest {
     pub output: Utf8PathBuf,
     /// The cache of compiled libraries.
     pub cache_dir: Utf8PathBuf,
-    /// The Python that has the compiler, as the user names it.
-    pub python: Option<String>,
+    /// Which compiler is meant.
+    pub compiler: CompilerChoice,
     /// The models to package; all if empty.
     pub only: Vec<ModelId>,
     /// Whether the config's warnings are errors.
@@ -205,7 +205,7 @@ impl PackageRequest {
         ConversionsRequest {
             environment: &self.environment,
             cache_dir: &self.cache_dir,
-            python: self.python.as_deref(),
+            compiler: &self.compiler,
             target,
             metal: self.metal,
             offline: self.offline,
@@ -218,7 +218,7 @@ impl PackageRequest {
         PackageBinding {
             environment: &self.environment,
             cache_dir: &self.cache_dir,
-            python: self.python.as_deref(),
+            python: self.compiler.python.as_deref(),
             macabi_arch: self.macabi_arch,
             options: self.binding.as_ref(),
         }
@@ -318,7 +318,7 @@ fn make_plan(
         found.is_known() && !entry.model_lib.as_ref().is_some_and(prepared)
     });
     let toolchain = match conversions.toolchain.take().filter(|_| needs_compiler) {
-        None if needs_compiler => Some(toolchain(request, config.device, cancel)?),
+        None if needs_compiler => Some(toolchain(request, config.device, ui, cancel)?),
         found => found,
     };
     clock.lap("toolchain");
@@ -387,16 +387,18 @@ fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig
 fn toolchain(
     request: &PackageRequest,
     device: Device,
+    ui: &Ui,
     cancel: &Cancel,
 ) -> Result<Toolchain, Error> {
     Ok(identify(&ToolchainRequest {
-        python: request.python.as_deref(),
+        compiler: &request.compiler,
         environment: &request.environment,
         cache_dir: &request.cache_dir,
         target: &device.into(),
         metal: request.metal,
         host: None,
         limit: Toolchain::DEFAULT_LIMIT,
+        ui,
         cancel,
     })?)
 }

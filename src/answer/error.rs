@@ -5,6 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::io::ended::{Limit, signal_name};
 use crate::library::metadata::MetadataError;
 use crate::library::{LibraryError, weights};
+use crate::toolchain::{ContainerError, NotRun};
 
 /// Why a model gave no answer that could be judged.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,9 @@ pub enum AnswerError {
         /// The log of all.
         log: Option<Utf8PathBuf>,
     },
+    /// The image of the compiler, or what runs it. Exit 12.
+    #[error(transparent)]
+    Container(ContainerError),
     /// Ctrl-C or SIGTERM. Exit 130.
     #[error("interrupted")]
     Interrupted,
@@ -130,11 +134,27 @@ fn held_by(tensors: &[String]) -> String {
     }
 }
 
+impl From<NotRun> for AnswerError {
+    fn from(error: NotRun) -> Self {
+        match error {
+            NotRun::Start { source, .. } => Self::Io(source),
+            NotRun::Container(error) => error.into(),
+        }
+    }
+}
+
+impl From<ContainerError> for AnswerError {
+    fn from(error: ContainerError) -> Self {
+        if error.is_interrupted() { Self::Interrupted } else { Self::Container(error) }
+    }
+}
+
 impl AnswerError {
     /// What a program printed last.
     pub fn last_lines(&self) -> &[String] {
         match self {
             Self::Link { last_lines, .. } | Self::Ended { last_lines, .. } => last_lines,
+            Self::Container(error) => error.last_lines(),
             _ => &[],
         }
     }
@@ -150,6 +170,7 @@ impl AnswerError {
     /// What to do.
     pub fn help(&self) -> Option<String> {
         let help = match self {
+            Self::Container(error) => return error.help(),
             Self::NoLinker => "install one (`apt-get install gcc`), or name one with CC",
             Self::Weights(_) => "have the model converted again",
             Self::Tokenizer { .. } => {

@@ -5,13 +5,13 @@ use std::ffi::OsString;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::AnswerError;
+use super::{AnswerError, Run};
 use crate::io::contents::Contents;
-use crate::io::environment::Environment;
-use crate::io::process::{self, Cancel, End, LogLimit, Program, last_lines};
+use crate::io::process::{self, Cancel, End, LogLimit, last_lines};
 use crate::io::{atomic, dir, link};
 use crate::library::LibraryFile;
 use crate::model::{LibraryFormat, LinkMode};
+use crate::toolchain::{Call, ContainerError, Interpreter, Mounts};
 
 /// What registers a library under a prefix when it is loaded: the functions of TVM of today, and of
 /// 2024.
@@ -31,14 +31,15 @@ pub(super) struct Loadable {
 
 /// Makes it, in a directory of ours.
 pub(super) fn loadable(
-    library: &Utf8Path,
-    format: LibraryFormat,
-    environment: &Environment,
+    run: &Run<'_>,
     directory: &Utf8Path,
     cancel: &Cancel,
 ) -> Result<Loadable, AnswerError> {
+    let (library, format) = (run.library, run.format);
+    // In an image it is Linux, whatever this machine is.
+    let macos = cfg!(target_os = "macos") && run.python.container().is_none();
     let suffix = match format {
-        LibraryFormat::Tar | LibraryFormat::Lib if cfg!(target_os = "macos") => "dylib",
+        LibraryFormat::Tar | LibraryFormat::Lib if macos => "dylib",
         LibraryFormat::Tar | LibraryFormat::Lib => "so",
         other => other.suffix(),
     };
@@ -63,24 +64,21 @@ pub(super) fn loadable(
         }
         registers |= REGISTERS.iter().any(|name| memchr::memmem::find(object, name).is_some());
     }
-    run_linker(&arguments, &path, environment, directory, cancel)?;
+    run_linker(&arguments, &path, run, directory, cancel)?;
     Ok(Loadable { path, prefix: registers.then_some(prefix) })
 }
 
 fn run_linker(
     objects: &[Utf8PathBuf],
     output: &Utf8Path,
-    environment: &Environment,
+    run: &Run<'_>,
     directory: &Utf8Path,
     cancel: &Cancel,
 ) -> Result<(), AnswerError> {
+    let environment = run.environment;
     let variables = environment.for_python();
-    let named = environment.text("CC");
-    let linker = named.into_iter().chain(["cc", "gcc", "clang"]).find_map(|name| {
-        process::find_program(name, environment.get("PATH"), &environment.directory)
-    });
-    let linker = linker.ok_or(AnswerError::NoLinker)?;
-    let shared: &[&str] = match cfg!(target_os = "macos") {
+    let container = run.python.container();
+    let shared: &[&str] = match cfg!(target_os = "macos") && container.is_none() {
         true => &["-dynamiclib", "-undefined", "dynamic_lookup"],
         false => &["-shared"],
     };
@@ -88,16 +86,36 @@ fn run_linker(
     let arguments: Vec<OsString> =
         shared.iter().copied().chain(rest).chain(["-lm"]).map(OsString::from).collect();
     let log = directory.join("link.log");
-    let program = Program {
-        path: &linker,
+    let call = Call {
         args: &arguments,
         variables: &variables,
         directory,
         log: &log,
         log_limit: LogLimit::default(),
         limit: None,
+        tokens: &[],
+        mounts: Mounts::default().writable(directory),
+        home: directory,
+        network: false,
     };
-    match process::run(&program, cancel)?.how {
+    let (linker, ended) = match container {
+        Some(container) => {
+            let ended = match container.run("cc", &call, cancel) {
+                Err(ContainerError::NoProgram { .. }) => return Err(AnswerError::NoLinker),
+                ended => ended?,
+            };
+            (Utf8PathBuf::from("cc"), ended)
+        }
+        None => {
+            let named = environment.text("CC");
+            let linker = named.into_iter().chain(["cc", "gcc", "clang"]).find_map(|name| {
+                process::find_program(name, environment.get("PATH"), &environment.directory)
+            });
+            let linker = Interpreter::Here(linker.ok_or(AnswerError::NoLinker)?);
+            (linker.to_string().into(), linker.run(&call, cancel)?)
+        }
+    };
+    match ended.how {
         End::Exit(0) => Ok(()),
         End::Cancelled => Err(AnswerError::Interrupted),
         _ => Err(AnswerError::Link {

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::conversation::Conversation;
 use super::driver::{
@@ -17,12 +17,13 @@ use super::verdict::{Check, Verdict};
 use super::{AnswerError, MAX_PERPLEXITY, Question, markers, not_numbers};
 use crate::io::environment::Environment;
 use crate::io::marked::MarkedDir;
-use crate::io::process::{self, Cancel, Dialogue, End, Ended, LogLimit, Program};
-use crate::io::{dir, kept_log, reason};
+use crate::io::process::{Cancel, Dialogue, End, Ended, LogLimit};
+use crate::io::{dir, files, kept_log, reason};
 use crate::library::metadata::Metadata;
 use crate::library::weights::{self, Weights};
 use crate::manifest::{AnswerEnd, AnswerRecord, shown_perplexity};
 use crate::model::{LibraryFormat, ModelFiles, TensorCache};
+use crate::toolchain::{Call, Interpreter, Mounts};
 
 /// The text that a model's perplexity is measured by.
 const TEXT: &str = include_str!("text.txt");
@@ -58,7 +59,7 @@ pub struct Prepared<'a> {
 #[derive(Debug)]
 pub struct Run<'a> {
     /// The compiler's Python.
-    pub python: &'a Utf8Path,
+    pub python: &'a Interpreter,
     /// What it inherits.
     pub environment: &'a Environment,
     /// Where the logs of failures are kept.
@@ -185,30 +186,35 @@ pub fn run(
     show: &mut dyn FnMut(&str) -> std::io::Result<()>,
 ) -> Result<(AnswerRecord, Verdict), AnswerError> {
     let space = MarkedDir::new_in(&run.environment.temporary_home(), "mlc-package-")?;
-    let library = loadable(run.library, run.format, run.environment, space.path(), cancel)?;
+    let library = loadable(run, space.path(), cancel)?;
     let directory = space.path().join("empty");
     dir::create(&directory)?;
     let mut variables = run.environment.for_python();
     variables.insert("PYTHONDONTWRITEBYTECODE".into(), "1".into());
     let log = space.path().join("log");
-    let program = Program {
-        path: run.python,
+    let model = files::canonical(&prepared.files.dir)?;
+    let mounts = Mounts::default().writable(space.path()).readable(&model).linked_from(&model)?;
+    let call = Call {
         args: &["-c", PROGRAM].map(OsString::from),
         variables: &variables,
         directory: &directory,
         log: &log,
         log_limit: LogLimit::default(),
         limit: run.limit,
+        tokens: &[],
+        mounts,
+        home: space.path(),
+        network: false,
     };
     let mut step = "";
     let talk = |dialogue: &mut Dialogue| {
         let driver = Driver { dialogue, step: "starting" };
-        let mut session = Session { prepared, run, driver, show, began: Instant::now() };
+        let mut session = Session { prepared, model, run, driver, show, began: Instant::now() };
         let done = session.whole(&library);
         step = session.driver.step;
         done
     };
-    let (done, ended) = process::converse(&program, cancel, talk)?;
+    let (done, ended) = run.python.converse(&call, cancel, talk)?;
     let keep = || kept_log::keep(&log, run.cache_dir, "try");
     done.map_err(|error| match error {
         Stop::Because(error) => error,
@@ -255,6 +261,8 @@ impl From<AnswerError> for Stop {
 /// One model, opened by the driver.
 struct Session<'s, 'd> {
     prepared: Prepared<'s>,
+    /// Its directory, without links.
+    model: Utf8PathBuf,
     run: &'s Run<'s>,
     driver: Driver<'d>,
     show: &'s mut dyn FnMut(&str) -> std::io::Result<()>,
@@ -307,8 +315,7 @@ impl Session<'_, '_> {
             return Err(AnswerError::Weights(Box::new(mismatch)).into());
         }
         let names = metadata.params.iter().map(|param| param.name.as_str()).collect();
-        let model = files.dir.as_str();
-        let load = Request::Load { model, params: names };
+        let load = Request::Load { model: self.model.as_str(), params: names };
         let loaded: Loaded = self.driver.ask("loading the weights", &load)?;
         for (param, found) in metadata.params.iter().zip(&loaded.params) {
             let wanted = weights::shape(param, &files.chat_config);

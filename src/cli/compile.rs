@@ -5,6 +5,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::build::{DEFAULT_TIMEOUT, at_least_one};
+use super::compiler::CompilerArgs;
 use super::kernels::KernelArgs;
 use super::metal::MetalArgs;
 use super::package::{choice, default_cache_dir};
@@ -54,9 +55,8 @@ pub(super) struct CompileArgs {
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
-    /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
-    #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
-    python: Option<String>,
+    #[command(flatten)]
+    compiler: CompilerArgs,
     /// End the compilation if it takes longer
     #[arg(
         long,
@@ -127,7 +127,7 @@ impl CompileArgs {
             host: self.host,
             enable_subgroups: self.enable_subgroups,
             opt: self.opt,
-            python: self.python,
+            compiler: self.compiler.choice(None),
             compile_limit: Duration::from_secs(self.compile_timeout.get()),
             environment,
         })

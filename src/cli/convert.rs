@@ -3,6 +3,7 @@ use std::num::NonZeroUsize;
 use camino::Utf8PathBuf;
 use clap::Args;
 
+use super::compiler::CompilerArgs;
 use super::package::default_cache_dir;
 use super::{Context, Format};
 use crate::convert::engine::{Engine, MlcArguments};
@@ -37,9 +38,8 @@ pub(super) struct ConvertArgs {
     /// Who converts: native, mlc (python -m mlc_llm), or auto
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
     engine: Engine,
-    /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
-    #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
-    python: Option<String>,
+    #[command(flatten)]
+    compiler: CompilerArgs,
     /// Convert weights that are NaN, infinite or too large, as MLC LLM does
     #[arg(long)]
     allow_nonfinite: bool,
@@ -106,7 +106,7 @@ impl ConvertArgs {
                 model_type: self.model_type,
                 ..self.mlc.arguments(&environment)?
             },
-            python: self.python,
+            compiler: self.compiler.choice(None),
             output: self.output,
             allow_nonfinite: self.allow_nonfinite,
             threads: self.jobs.unwrap_or_else(|| {

@@ -1,6 +1,7 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
+use super::compiler::CompilerArgs;
 use super::metal::MetalArgs;
 use super::package::{choice, default_cache_dir};
 use super::{Context, Format};
@@ -26,9 +27,8 @@ pub(super) struct DoctorArgs {
         hide_env_values = true
     )]
     mlc_llm_source_dir: Option<Utf8PathBuf>,
-    /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
-    #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
-    python: Option<String>,
+    #[command(flatten)]
+    compiler: CompilerArgs,
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
@@ -57,9 +57,14 @@ pub(super) fn run(args: DoctorArgs, context: &mut Context<'_>) -> Result<Exit, E
         Some(dir) => environment.directory.join(dir),
         None => default_cache_dir(&environment)?,
     };
-    let request =
-        DoctorRequest { device: args.device, apple, python: args.python, cache_dir, environment };
-    let report = pipeline::doctor(&request, &context.cancel)?;
+    let request = DoctorRequest {
+        device: args.device,
+        apple,
+        compiler: args.compiler.choice(None),
+        cache_dir,
+        environment,
+    };
+    let report = pipeline::doctor(&request, &context.ui, &context.cancel)?;
     match args.format {
         Format::Human => doctor::write_report(&mut context.out, &report)?,
         Format::Json => {

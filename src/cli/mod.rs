@@ -5,6 +5,7 @@ mod build;
 mod cache;
 mod check;
 mod compile;
+mod compiler;
 mod completions;
 mod convert;
 mod doctor;

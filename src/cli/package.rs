@@ -4,6 +4,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
 use super::artifact::ArtifactArgs;
+use super::compiler::CompilerArgs;
 use super::metal::MetalArgs;
 use super::only;
 use super::place;
@@ -13,8 +14,8 @@ use crate::fetch;
 use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::{
-    DownloadPolicy, JitPolicy, LinkerChoice, MacabiArch, MetalChoice, ModelChoice, ModelId,
-    PackageName,
+    CompilerChoice, DownloadPolicy, JitPolicy, LinkerChoice, MacabiArch, MetalChoice, ModelChoice,
+    ModelId, PackageName,
 };
 use crate::pipeline::{BindingOptions, PackageRequest};
 use crate::ui::Ui;
@@ -58,9 +59,8 @@ pub(super) struct PackageArgs {
     /// Where the package is made [default: the output of mlc-package.yml, else dist]
     #[arg(short, long, value_name = "DIR")]
     output: Option<Utf8PathBuf>,
-    /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
-    #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
-    python: Option<String>,
+    #[command(flatten)]
+    compiler: CompilerArgs,
     #[command(flatten)]
     metal: MetalArgs,
     #[command(flatten)]
@@ -138,8 +138,8 @@ impl PackageArgs {
             let config = files::parent(&chosen.package_config);
             place::refuse_occupied(&output, &[place::HERE, ("the config", config.as_str())])?;
             let artifact = self.artifact.of(&chosen, &environment)?;
-            let task =
-                self.models.clone().task(chosen, only, environment, output, self.python.clone())?;
+            let compiler = self.compiler.clone().choice(chosen.compiler_image.clone());
+            let task = self.models.clone().task(chosen, only, environment, output, compiler)?;
             let binding = self.binding.clone().options();
             Ok(Task {
                 request: PackageRequest { binding, metal, artifact, ..task.request },
@@ -156,7 +156,8 @@ impl ModelsArgs {
         let environment = Environment::current()?;
         let chosen = only::share(self.choice.clone().choose(ui)?, &self.only)?;
         let task = |(chosen, only)| {
-            self.clone().task(chosen, only, environment.clone(), OUTPUT.into(), None)
+            let compiler = CompilerChoice::default();
+            self.clone().task(chosen, only, environment.clone(), OUTPUT.into(), compiler)
         };
         chosen.into_iter().map(task).collect()
     }
@@ -167,7 +168,7 @@ impl ModelsArgs {
         only: Vec<ModelId>,
         environment: Environment,
         output: Utf8PathBuf,
-        python: Option<String>,
+        compiler: CompilerChoice,
     ) -> Result<Task, Error> {
         let request = PackageRequest {
             policy: choice(&environment, "MLC_JIT_POLICY", JitPolicy::default())?,
@@ -179,7 +180,7 @@ impl ModelsArgs {
             },
             package_config: chosen.package_config,
             output,
-            python,
+            compiler,
             only,
             strict: self.strict,
             offline: self.offline,

@@ -13,7 +13,8 @@ use crate::config::project::FILE_NAME;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::model::{
-    ArtifactSettings, CheckKernels, MetalChoice, PackageName, Project, ProjectPackage, TrySettings,
+    ArtifactSettings, CheckKernels, ImageName, MetalChoice, PackageName, Project, ProjectPackage,
+    TrySettings,
 };
 use crate::pipeline::{self, PackageRequest};
 use crate::ui::Ui;
@@ -38,6 +39,7 @@ pub(super) struct Chosen {
     pub(super) package_config: Utf8PathBuf,
     pub(super) output: Option<Utf8PathBuf>,
     pub(super) source_dir: Option<Utf8PathBuf>,
+    pub(super) compiler_image: Option<ImageName>,
     pub(super) metal: Option<MetalChoice>,
     pub(super) check_kernels: Option<CheckKernels>,
     pub(super) artifact: ArtifactSettings,
@@ -94,6 +96,7 @@ impl Chosen {
             package_config,
             output: None,
             source_dir: None,
+            compiler_image: None,
             metal: None,
             check_kernels: None,
             artifact: ArtifactSettings::default(),
@@ -114,6 +117,7 @@ impl Chosen {
             package_config: package.config.clone(),
             output: Some(package.output.clone()),
             source_dir: package.source_dir.clone(),
+            compiler_image: package.compiler_image.clone(),
             metal: package.metal,
             check_kernels: package.check_kernels,
             artifact: package.artifact.clone(),

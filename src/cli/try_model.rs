@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::build::{DEFAULT_TIMEOUT, at_least_one};
+use super::compiler::CompilerArgs;
 use super::package::{choice, default_cache_dir};
 use super::{Context, Format};
 use crate::answer::{self, Question};
@@ -37,9 +38,8 @@ pub(super) struct TryArgs {
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
-    /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
-    #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
-    python: Option<String>,
+    #[command(flatten)]
+    compiler: CompilerArgs,
     /// End a compilation that takes longer
     #[arg(
         long,
@@ -147,7 +147,7 @@ impl TryArgs {
                 Some(dir) => environment.directory.join(dir),
                 None => default_cache_dir(&environment)?,
             },
-            python: self.python,
+            compiler: self.compiler.choice(None),
             policy: choice(&environment, "MLC_JIT_POLICY", JitPolicy::default())?,
             compile_limit: Duration::from_secs(self.compile_timeout.get()),
             environment,

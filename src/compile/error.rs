@@ -8,7 +8,7 @@ use crate::io::reason::Reason;
 use crate::library::{LibrariesError, Problem};
 use crate::model::LibraryName;
 use crate::store::{StoreError, help_if_full, says_full};
-use crate::toolchain::ToolchainError;
+use crate::toolchain::{ContainerError, ToolchainError};
 
 /// Why model libraries could not be had. Exit 12, but for what is the cache's fault: 1, for bad
 /// kernels: 13, and for [`Interrupted`](Self::Interrupted): 130.
@@ -65,6 +65,9 @@ pub enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// It is in an image, which could not be run.
+    #[error(transparent)]
+    Container(Box<ContainerError>),
     /// Its files could not be laid out.
     #[error("failed to prepare its working directory: {0}")]
     Prepare(std::io::Error),
@@ -145,7 +148,13 @@ impl CompileError {
     /// Whether other libraries may be had all the same.
     pub(super) fn is_of_one_library(&self) -> bool {
         let Self::Compilation(failed) = self else { return false };
-        !matches!(failed.failure, Failure::Start { .. } | Failure::Prepare(_) | Failure::Cancelled)
+        !matches!(
+            failed.failure,
+            Failure::Start { .. }
+                | Failure::Container(_)
+                | Failure::Prepare(_)
+                | Failure::Cancelled
+        )
     }
 
     /// The log of a failed compilation.
@@ -197,6 +206,7 @@ impl FailedCompilation {
         }
         match &self.failure {
             Failure::BadKernels(problem) => Some(problem.help.clone()),
+            Failure::Container(error) => error.help(),
             // 137 is how a shell reports SIGKILL.
             Failure::Signal(9) | Failure::Exit(137) => {
                 Some("most likely the system ran out of memory: try `--jobs 1`".to_owned())

@@ -3,13 +3,14 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::{CompileJob, Compiler, Failure, Workspace};
 use crate::io::environment::Environment;
-use crate::io::process::{self, Cancel, End, LogLimit, Program};
+use crate::io::process::{Cancel, End, LogLimit};
 use crate::io::{atomic, files};
-use crate::model::{ChatConfig, LibraryFormat, Metal};
+use crate::model::{ChatConfig, Metal};
+use crate::toolchain::{Call, Interpreter, Mounts, NotRun};
 
 /// `mlc_llm` as `-m` runs it, but for one callback.
 const METAL_SOURCE: &str = include_str!("metal_source.py");
@@ -17,8 +18,8 @@ const METAL_SOURCE: &str = include_str!("metal_source.py");
 /// `python -m mlc_llm compile`, in a scratch directory.
 #[derive(Clone, Debug)]
 pub struct MlcCompiler {
-    /// The interpreter, absolute.
-    pub python: Utf8PathBuf,
+    /// The interpreter.
+    pub python: Interpreter,
     /// What the compiler inherits.
     pub environment: Environment,
     /// How long one compilation may take.
@@ -85,21 +86,25 @@ impl Compiler for MlcCompiler {
         }
         // The suffix says what is to be written.
         let suffix = job.inputs.format.suffix();
-        let library = match job.inputs.format {
-            LibraryFormat::Tar => space.library.clone(),
-            _ => space.work.join(format!("lib.{suffix}")),
-        };
-        let program = Program {
-            path: &self.python,
+        let library = space.work.join(format!("lib.{suffix}"));
+        let call = Call {
             args: &Self::arguments(job, &config, &library),
             variables: &variables,
             directory: &scratch,
             log: &space.log,
             log_limit: LogLimit::default(),
             limit: Some(self.limit),
+            tokens: &[],
+            mounts: Mounts::default().writable(&space.work),
+            home: &space.work,
+            network: false,
         };
-        let start = |source| Failure::Start { program: self.python.clone(), source };
-        match process::run(&program, cancel).map_err(start)?.how {
+        let ended = self.python.run(&call, cancel).map_err(|error| match error {
+            NotRun::Start { python, source } => Failure::Start { program: python, source },
+            NotRun::Container(error) if error.is_interrupted() => Failure::Cancelled,
+            NotRun::Container(error) => Failure::Container(Box::new(error)),
+        })?;
+        match ended.how {
             End::Exit(0) => {}
             End::Exit(code) => return Err(Failure::Exit(code)),
             End::Signal(signal) => return Err(Failure::Signal(signal)),
@@ -110,9 +115,6 @@ impl Compiler for MlcCompiler {
             Ok(0) => return Err(Failure::EmptyOutput),
             Ok(_) if files::is_file(&library) => {}
             _ => return Err(Failure::NoOutput),
-        }
-        if library == space.library {
-            return Ok(());
         }
         files::rename(&library, &space.library).map_err(Failure::Prepare)
     }

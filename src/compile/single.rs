@@ -20,9 +20,9 @@ use crate::library;
 use crate::library::kernels::{Gate, NoClang};
 use crate::library::package::require_clang;
 use crate::model::{
-    ByteSize, ChatConfig, CheckKernels, CompileInputs, CompilerIdentity, Digest, Fingerprint,
-    JitPolicy, KernelsChecked, LibraryFormat, LibraryName, LinkMode, MacabiArch, MetalChoice,
-    OptFlags, Target,
+    ByteSize, ChatConfig, CheckKernels, CompileInputs, CompilerChoice, CompilerIdentity, Digest,
+    Fingerprint, JitPolicy, KernelsChecked, LibraryFormat, LibraryName, LinkMode, MacabiArch,
+    MetalChoice, OptFlags, Target,
 };
 use crate::plan::{self, Cached};
 use crate::store::{Lookup, Miss};
@@ -53,8 +53,8 @@ pub struct CompileOneRequest {
     pub model_lib: Option<LibraryName>,
     /// The cache of compiled libraries.
     pub cache_dir: Utf8PathBuf,
-    /// The Python that has the compiler, as the user names it.
-    pub python: Option<String>,
+    /// Which compiler is meant.
+    pub compiler: CompilerChoice,
     /// When libraries may be compiled.
     pub policy: JitPolicy,
     /// The processor of Mac Catalyst.
@@ -147,13 +147,14 @@ pub fn obtain_one(
 ) -> Result<ObtainedOne, CompileOneError> {
     let chat_config = read_chat_config(&request.model)?;
     let toolchain = identify(&ToolchainRequest {
-        python: request.python.as_deref(),
+        compiler: &request.compiler,
         environment: &request.environment,
         cache_dir: &request.cache_dir,
         target: &request.target,
         metal: request.metal,
         host: request.host.as_deref(),
         limit: Toolchain::DEFAULT_LIMIT,
+        ui,
         cancel,
     })?;
     let inputs = inputs(request, &chat_config, &toolchain)?;

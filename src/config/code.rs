@@ -113,6 +113,8 @@ codes! {
     MissingPath, "missing-path", Error;
     /// A package's name that cannot begin the name of a file.
     InvalidPackageName, "invalid-package-name", Error;
+    /// `compiler-image` is not the name of an image.
+    InvalidImage, "invalid-image", Error;
     /// Two packages have one name.
     DuplicatePackage, "duplicate-package", Error;
     /// Two packages are written to one directory.

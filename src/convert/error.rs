@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 use super::engine::Why;
 use crate::model::{ByteSize, Quantization, Scheme};
 use crate::store::{StoreError, help_if_full, says_full};
+use crate::toolchain::ContainerError;
 
 /// Why a checkpoint could not be converted. Exit 11 for its files, 2 for what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -157,6 +158,9 @@ pub enum EngineFailure {
     /// It could not be started.
     #[error("Python did not start: {0}")]
     Start(io::Error),
+    /// It is in an image, which could not be run.
+    #[error(transparent)]
+    Container(Box<ContainerError>),
     /// It gave up.
     #[error("it exited with code {0}")]
     Exit(i32),
@@ -282,7 +286,8 @@ impl ConvertError {
                 failed.cache_dir.as_deref().map_or_else(|| "make room".to_owned(), help_if_full)
             )),
             // 137 is how a shell reports SIGKILL.
-            Self::Python(failed) => match failed.failure {
+            Self::Python(failed) => match &failed.failure {
+                EngineFailure::Container(error) => error.help(),
                 EngineFailure::Signal(9) | EngineFailure::Exit(137) => Some(
                     "most likely the system ran out of memory: MLC LLM holds whole files of \
                      weights in it"

@@ -12,9 +12,11 @@ use crate::io::files;
 use crate::library::LibrariesError;
 use crate::library::blob::DeviceKind;
 use crate::library::kernels::Finder;
-use crate::model::Device;
+use crate::model::{CompilerChoice, Device, ImageName};
 use crate::plan::{BindingState, Cached, Origin, Plan, PlannedLibrary};
-use crate::toolchain::{Toolchain, ToolchainError, ToolchainRequest, identify};
+use crate::toolchain::{
+    Container, ImageCompiler, Toolchain, ToolchainError, ToolchainRequest, identify,
+};
 use crate::ui::Ui;
 
 /// What to examine this machine for.
@@ -24,8 +26,8 @@ pub struct DoctorRequest {
     pub device: Option<Device>,
     /// What is chosen for Apple's devices.
     pub apple: AppleChoices,
-    /// The Python that has the compiler, as the user names it.
-    pub python: Option<String>,
+    /// Which compiler is meant.
+    pub compiler: CompilerChoice,
     /// The cache.
     pub cache_dir: Utf8PathBuf,
     /// The variables and the working directory of this process.
@@ -33,21 +35,30 @@ pub struct DoctorRequest {
 }
 
 /// Examines this machine.
-pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, DoctorError> {
+pub fn doctor(request: &DoctorRequest, ui: &Ui, cancel: &Cancel) -> Result<Report, DoctorError> {
     let temporary = request.environment.temporary_home();
     let machine = machine(&request.environment, &request.cache_dir, &temporary);
     let probe = Probe { device: request.device, binding: true };
     let compiler = || {
-        identify(&ToolchainRequest {
-            python: request.python.as_deref(),
+        if let Some(image) = &request.compiler.image {
+            let engine = request.compiler.engine;
+            let container = Container::new(image.clone(), engine, &request.environment, ui);
+            if !container.is_there(cancel)? {
+                return Ok(Err(image.clone()));
+            }
+        }
+        let found = identify(&ToolchainRequest {
+            compiler: &request.compiler,
             environment: &request.environment,
             cache_dir: &request.cache_dir,
             target: &request.device.unwrap_or(Device::Android).into(),
             metal: request.apple.metal,
             host: None,
             limit: Toolchain::DEFAULT_LIMIT,
+            ui,
             cancel,
-        })
+        });
+        found.map(Ok)
     };
     // Python takes as long as all else together.
     let finder = Finder::new(&request.environment, cancel);
@@ -70,9 +81,12 @@ pub fn doctor(request: &DoctorRequest, cancel: &Cancel) -> Result<Report, Doctor
         return Err(DoctorError::Interrupted);
     }
     facts.unbuildable = unbuildable(&facts, request.device, &machine);
-    facts.abi = compiler.as_ref().ok().and_then(|toolchain| abi_of(&facts, toolchain, &machine));
+    let found = compiler.as_ref().ok().and_then(|found| found.as_ref().ok());
+    facts.abi = found.and_then(|toolchain| abi_of(&facts, toolchain, &machine));
+    let image = found.and_then(ImageCompiler::of);
     facts.python = Some(python(compiler));
-    Ok(doctor::report(&facts, request.device, request.apple))
+    let report = doctor::report(&facts, request.device, request.apple);
+    Ok(Report { compiler: image, ..report })
 }
 
 /// The clang that compiles a kind of kernels, or why there is none.
@@ -140,9 +154,10 @@ fn line(finding: &Finding) -> String {
     }
 }
 
-fn python(compiler: Result<Toolchain, ToolchainError>) -> Python {
+/// What there is of a compiler; an image that is not here yet may have one.
+fn python(compiler: Result<Result<Toolchain, ImageName>, ToolchainError>) -> Python {
     match compiler {
-        Ok(toolchain) => {
+        Ok(Ok(toolchain)) => {
             let identity = &toolchain.identity;
             let modules = [
                 ("mlc_llm", &identity.mlc_llm),
@@ -154,8 +169,9 @@ fn python(compiler: Result<Toolchain, ToolchainError>) -> Python {
                     format!("{} {package}", package.distribution.as_deref().unwrap_or(name))
                 })
                 .join(", ");
-            Python::Compiler { path: toolchain.python, wheels }
+            Python::Compiler { path: toolchain.python.to_string(), wheels }
         }
+        Ok(Err(image)) => Python::NotPulled { image },
         Err(error) => Python::Unusable { message: error.to_string(), help: error.help() },
     }
 }

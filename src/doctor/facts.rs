@@ -3,7 +3,7 @@
 use camino::Utf8PathBuf;
 
 use crate::binding::preflight::Unbuildable;
-use crate::model::Device;
+use crate::model::{Device, ImageName};
 
 /// Everything that was looked at. What was not is absent.
 #[derive(Clone, Debug)]
@@ -77,10 +77,15 @@ impl Host {
 pub enum Python {
     /// It has a compiler: its path, and what that is.
     Compiler {
-        /// The interpreter.
-        path: Utf8PathBuf,
+        /// The interpreter, and the image that it is in.
+        path: String,
         /// The distributions and their versions, in one line.
         wheels: String,
+    },
+    /// It is in an image that is not on this machine yet.
+    NotPulled {
+        /// The image.
+        image: ImageName,
     },
     /// It has none, or there is no Python.
     Unusable {

@@ -22,6 +22,7 @@ pub use render::write_report;
 
 use self::facts::Facts;
 use crate::model::{Device, MacabiArch, MetalChoice};
+use crate::toolchain::ImageCompiler;
 
 /// What a user chose for Apple's devices.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +59,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Each device, and the checks that stand in its way.
     pub devices: Vec<Verdict>,
+    /// The compiler of the image that was asked about, as a file of identities has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compiler: Option<ImageCompiler>,
 }
 
 /// Whether a device can be built for.
@@ -103,7 +107,7 @@ pub fn report(facts: &Facts, device: Option<Device>, apple: AppleChoices) -> Rep
     let devices: Vec<_> =
         all.into_iter().filter(|one| device.is_none_or(|d| d == *one)).map(verdict).collect();
     let ok = devices.iter().any(|verdict| verdict.ok);
-    Report { schema: 1, device, ok, findings, devices }
+    Report { schema: 1, device, ok, findings, devices, compiler: None }
 }
 
 /// The warnings and problems that a given build would meet: nothing about what it does not use.

@@ -10,6 +10,7 @@ pub mod dir;
 pub mod ended;
 pub mod environment;
 pub mod files;
+pub mod given;
 pub mod http;
 pub mod in_use;
 pub mod kept_log;

@@ -12,6 +12,7 @@ mod device;
 mod digest;
 mod expectation;
 pub mod git_lfs;
+mod image;
 mod kit;
 mod library_name;
 mod linker;
@@ -56,6 +57,7 @@ pub use conversion::{
 pub use device::{Device, MacabiArch, UnknownDevice};
 pub use digest::{Digest, Fingerprint};
 pub use expectation::{Expectation, ExpectationError};
+pub use image::{CompilerChoice, EngineChoice, ImageChoice, ImageName, ImageNameError};
 pub use kit::KitInputs;
 pub use library_name::{LibraryName, LibraryNameError};
 pub use linker::LinkerChoice;

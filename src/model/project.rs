@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::{UnknownChoice, choose};
 use super::{
-    ArtifactSettings, Budget, Budgets, CheckKernels, MetalChoice, ModelId, PackageBudgets,
-    Revision, TrySettings,
+    ArtifactSettings, Budget, Budgets, CheckKernels, ImageName, MetalChoice, ModelId,
+    PackageBudgets, Revision, TrySettings,
 };
 
 /// A `mlc-package.yml` that has passed every check of `config::project`.
@@ -35,6 +35,8 @@ pub struct ProjectPackage {
     pub output: Utf8PathBuf,
     /// The sources of MLC LLM.
     pub source_dir: Option<Utf8PathBuf>,
+    /// The image that has the compiler.
+    pub compiler_image: Option<ImageName>,
     /// How kernels for Apple's GPUs are to be stored.
     pub metal: Option<MetalChoice>,
     /// Which libraries' kernels are checked.

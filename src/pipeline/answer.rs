@@ -17,8 +17,8 @@ use crate::io::files;
 use crate::io::process::Cancel;
 use crate::manifest::{self, AnswerRecord, Manifest};
 use crate::model::{
-    ChatConfig, CheckKernels, JitPolicy, LibraryFormat, MacabiArch, MetalChoice, ModelFiles,
-    ModelId, OptFlags, TryDevice,
+    ChatConfig, CheckKernels, CompilerChoice, JitPolicy, LibraryFormat, MacabiArch, MetalChoice,
+    ModelFiles, ModelId, OptFlags, TryDevice,
 };
 use crate::ui::Ui;
 
@@ -42,8 +42,8 @@ pub struct TryRequest {
     pub opt: OptFlags,
     /// The cache of compiled libraries.
     pub cache_dir: Utf8PathBuf,
-    /// The Python that has the compiler, as the user names it.
-    pub python: Option<String>,
+    /// Which compiler is meant.
+    pub compiler: CompilerChoice,
     /// When libraries may be compiled.
     pub policy: JitPolicy,
     /// How long a compilation may take.
@@ -154,7 +154,7 @@ pub(super) fn of_package(
             trial: trial.clone(),
             opt: model.overrides.opt(),
             cache_dir: package.cache_dir.clone(),
-            python: package.python.clone(),
+            compiler: package.compiler.clone(),
             policy: package.policy,
             compile_limit: request.compile_limit,
             environment: package.environment.clone(),
@@ -199,7 +199,7 @@ pub(super) fn one(
         opt: request.opt,
         model_lib: None,
         cache_dir: request.cache_dir.clone(),
-        python: request.python.clone(),
+        compiler: request.compiler.clone(),
         policy: request.policy,
         macabi_arch: MacabiArch::default(),
         metal: MetalChoice::default(),

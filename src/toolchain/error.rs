@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
+use super::container::ContainerError;
 use crate::io::ended::{Limit, signal_name};
-use crate::model::pinned;
+use crate::model::{ImageName, pinned};
 
 /// Why the compiler's identity cannot be told. Exit 12.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +49,23 @@ pub enum ToolchainError {
         module: &'static str,
         /// The distribution that has the module's name without holding it.
         placeholder: Option<String>,
+    },
+    /// The image of the compiler, or what runs it.
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    /// Kernels for Apple's GPUs are to be compiled, and no image has Xcode.
+    #[error("--metal metallib takes Xcode, which the image `{image}` cannot have")]
+    MetalInImage {
+        /// The image.
+        image: ImageName,
+    },
+    /// The file that says which compilers images have.
+    #[error("`{path}`, which MLC_PACKAGE_COMPILER_IDENTITIES names, cannot be used: {why}")]
+    Identities {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why.
+        why: String,
     },
     /// Ctrl-C or SIGTERM. Exit 130.
     #[error("interrupted")]
@@ -95,13 +113,17 @@ fn placeholder_note(placeholder: Option<&str>) -> String {
 impl ToolchainError {
     /// Whether this is the answer to Ctrl-C or SIGTERM.
     pub fn is_interrupted(&self) -> bool {
-        matches!(self, Self::Interrupted)
+        match self {
+            Self::Container(error) => error.is_interrupted(),
+            other => matches!(other, Self::Interrupted),
+        }
     }
 
     /// What Python printed last.
     pub fn last_lines(&self) -> &[String] {
         match self {
             Self::Failed { last_lines, .. } => last_lines,
+            Self::Container(error) => error.last_lines(),
             _ => &[],
         }
     }
@@ -130,6 +152,17 @@ impl ToolchainError {
                      with `--python`",
                     pinned::install_wheels(python.as_str())
                 )
+            }
+            Self::Container(error) => return error.help(),
+            Self::MetalInImage { .. } => {
+                "leave the kernels to the phone, with `--metal source`, or compile on a Mac without \
+                 `--compiler-image`"
+                    .to_owned()
+            }
+            Self::Identities { .. } => {
+                "name a file of a release of mlc-package, or unset the variable: the image is \
+                 asked then"
+                    .to_owned()
             }
             Self::Files { .. } | Self::Interrupted => return None,
         })

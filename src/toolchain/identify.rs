@@ -5,21 +5,21 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 
 use super::memory::Memory;
 use super::probe::{self, Answer, Module};
-use super::{ToolchainError, machine, python, sources, xcode};
+use super::{Interpreter, ToolchainError, image, machine, python, sources, xcode};
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::io::stamp::Moment;
-use crate::model::{CompilerIdentity, Metal, MetalChoice, PackageIdentity, Target};
+use crate::model::{CompilerChoice, CompilerIdentity, Metal, MetalChoice, PackageIdentity, Target};
+use crate::ui::Ui;
 
 /// The question which compiler there is.
-#[derive(Debug)]
 pub struct ToolchainRequest<'a> {
-    /// `--python`.
-    pub python: Option<&'a str>,
+    /// Which compiler is meant.
+    pub compiler: &'a CompilerChoice,
     /// Variables and working directory.
     pub environment: &'a Environment,
     /// Where answers are remembered. If it cannot be written to, they are not.
@@ -32,6 +32,8 @@ pub struct ToolchainRequest<'a> {
     pub host: Option<&'a str>,
     /// How long a Python may take to answer.
     pub limit: Duration,
+    /// Hears what takes long: an image that is pulled.
+    pub ui: &'a Ui,
     /// Asks to stop.
     pub cancel: &'a Cancel,
 }
@@ -39,9 +41,8 @@ pub struct ToolchainRequest<'a> {
 /// A Python and the compiler it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Toolchain {
-    /// The interpreter, absolute, as it is to be started: a link in a virtual environment is
-    /// not resolved, since that would leave the environment.
-    pub python: Utf8PathBuf,
+    /// The interpreter.
+    pub python: Interpreter,
     /// The compiler.
     pub identity: CompilerIdentity,
     /// How kernels for Apple's GPUs are stored; metallib for other devices.
@@ -60,7 +61,10 @@ impl Toolchain {
 
 /// Finds the Python and tells its compiler's identity.
 pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, ToolchainError> {
-    let python = python::find(request.python, request.environment)?;
+    if let Some(image) = &request.compiler.image {
+        return image::identify(request, image);
+    }
+    let python = python::find(request.compiler.python.as_deref(), request.environment)?;
     let files = |source| ToolchainError::Files { python: python.clone(), source };
     let key = Memory::key(&python, request.environment).map_err(files)?;
     let mut memory = Memory::load(request.cache_dir, key);
@@ -102,10 +106,12 @@ pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, ToolchainEr
     let xcode = with_xcode.then(|| xcode::version(request.environment)).flatten();
     identity.tools.extend(xcode.map(|version| ("xcode".to_owned(), version)));
     identity.tools.extend(machine::tools(request.target, request.host, request.environment));
+    let python = Interpreter::Here(python);
     Ok(Toolchain { python, identity, metal, libraries, probed })
 }
 
-fn complain(answer: &Answer, python: &Utf8Path) -> Result<(), ToolchainError> {
+/// Refuses an answer in which a part of the compiler is not there.
+pub(super) fn complain(answer: &Answer, python: &Utf8Path) -> Result<(), ToolchainError> {
     for name in ["mlc_llm", "tvm", "tvm_ffi"] {
         module(answer, name, python)?;
     }

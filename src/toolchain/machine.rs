@@ -18,22 +18,29 @@ const LIMIT: u64 = 4 << 20;
 /// How long a Mac may take to say what its processor is.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The processor of this machine, where a library is for it.
+pub(super) fn host_processor(
+    target: &Target,
+    host: Option<&str>,
+    environment: &Environment,
+) -> BTreeMap<String, String> {
+    if !target.is_for_this_host() || host.is_some() {
+        return BTreeMap::new();
+    }
+    let processor = processor(Utf8Path::new("/proc/cpuinfo"), || brand(environment));
+    [("host processor".to_owned(), processor)].into()
+}
+
 /// What a library depends on besides Python's packages, by name.
 pub(super) fn tools(
     target: &Target,
     host: Option<&str>,
     environment: &Environment,
 ) -> BTreeMap<String, String> {
-    let mut tools = BTreeMap::new();
+    let mut tools = host_processor(target, host, environment);
     let mut note = |name: &str, what: Option<String>| {
         tools.extend(what.map(|what| (name.to_owned(), what)));
     };
-    if target.is_for_this_host() && host.is_none() {
-        note(
-            "host processor",
-            Some(processor(Utf8Path::new("/proc/cpuinfo"), || brand(environment))),
-        );
-    }
     if target.is_for_this_gpu() && !target.is("cpu") && !target.is("llvm") {
         note("gpu", Some(gpus(Utf8Path::new("/"), || brand(environment))));
     }

@@ -13,7 +13,7 @@ use crate::io::files;
 use crate::io::marked::MarkedDir;
 use crate::io::process::{self, Cancel, End, LogLimit, Program, last_lines};
 
-const PROBE: &str = include_str!("probe.py");
+pub(super) const PROBE: &str = include_str!("probe.py");
 /// The most an answer may have in bytes.
 const ANSWER_LIMIT: u64 = 16 << 20;
 const LINES: usize = 20;

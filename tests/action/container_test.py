@@ -6,11 +6,13 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
+import time
 import tomllib
 import unittest
 
-from scene import DATA, ROOT, Scene
+from scene import DATA, PROGRAM, ROOT, Scene
 
 IMAGES = os.environ["MLC_PACKAGE_TEST_IMAGES"]
 DOCKER = os.environ["MLC_PACKAGE_TEST_DOCKER"]
@@ -129,6 +131,76 @@ class Container(Scene):
         self.job.begin()
         self.assertEqual(self.use_image(cache_dir=str(kept)).outputs["libs-compiled"], "0")
         self.assert_mine(kept)
+
+    def bare(self, *arguments, **variables):
+        """The program on this machine, which has an engine and no compiler."""
+        environment = {
+            "HOME": str(self.root / "home"),
+            "PATH": f"{pathlib.Path(DOCKER).parent}:{os.environ['PATH']}",
+            "DOCKER_HOST": os.environ.get("DOCKER_HOST", ""),
+            "MLC_PACKAGE_PYTHON": str(self.root / "no-python"),
+            "MLC_PACKAGE_COMPILER_IMAGE": f"{IMAGES}/compiler",
+            "MLC_PACKAGE_CONTAINER_ENGINE": "docker",
+            "MLC_PACKAGE_CHECK_KERNELS": "never",
+            **variables,
+        }
+        return subprocess.Popen(
+            [PROGRAM, *arguments], env=environment, cwd=self.app, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+
+    def finished(self, process, code=0):
+        said, _ = process.communicate(timeout=300)
+        self.assertEqual(process.returncode, code, said)
+        return said
+
+    def test_the_program_starts_the_compiler_in_the_image(self):
+        build = ("build", "--no-binding", "--jobs", "2")
+        self.assertIn("2 compiled", self.finished(self.bare(*build)))
+        self.assert_mine(self.app / "dist")
+        self.assert_mine(self.root / "home/.cache/mlc-package")
+        self.assertIn("2 cached", self.finished(self.bare(*build)))
+        self.assertEqual(self.containers(), [])
+
+    def containers(self):
+        listed = subprocess.check_output([DOCKER, "ps", "--all", "--format", "{{.Names}}"], text=True)
+        return [name for name in listed.split() if name.startswith("mlc-package-")]
+
+    def test_ctrl_c_ends_the_container(self):
+        process = self.bare("compile", "models/one", "--device", "android", "-o", "one.tar",
+                            "--system-lib-prefix", "one_layer_",
+                            MLC_PACKAGE_COMPILER_IMAGE=f"{IMAGES}/waiting")
+        for _ in range(600):
+            if self.containers() or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.assertEqual(len(self.containers()), 1)
+        process.send_signal(signal.SIGINT)
+        self.finished(process, 130)
+        self.assertEqual(self.containers(), [])
+
+    def test_what_an_engine_refuses_has_its_remedy(self):
+        said = self.finished(self.bare("plan", MLC_PACKAGE_COMPILER_IMAGE="mlc-package-test.invalid/n:1"), 12)
+        self.assertIn("could not be pulled", said)
+        said = self.finished(self.bare("plan", DOCKER_HOST=f"unix://{self.root}/no.sock"), 12)
+        self.assertIn("does not answer", said)
+        said = self.finished(self.bare("plan", MLC_PACKAGE_COMPILER_IMAGE=f"{IMAGES}/tool"), 12)
+        self.assertIn("has no `python` that can be run", said)
+
+    def test_tvm_itself_compiles_in_the_image(self):
+        shutil.rmtree(self.app)
+        shutil.copytree(ROOT / "examples/tiny", self.app, ignore=shutil.ignore_patterns("dist"))
+        config = "android/mlc-package-config.json"
+        said = self.finished(self.bare(
+            "build", "--no-binding", "--package-config", config,
+            MLC_PACKAGE_COMPILER_IMAGE=f"{IMAGES}/tiny",
+        ))
+        self.assertIn("2 compiled", said)
+        said = self.finished(self.bare(
+            "try", "models/tiny-llama-q4f16_1", "--tokens", "4", "--max-perplexity", "10000",
+            MLC_PACKAGE_COMPILER_IMAGE=f"{IMAGES}/tiny",
+        ))
+        self.assertIn("perplexity", said)
 
     def test_an_image_that_is_not_there_names_the_way_round(self):
         self.variables["DOCKER_HOST"] = os.environ.get("DOCKER_HOST", "")

@@ -10,6 +10,7 @@ use mlc_package::convert::engine::{
 use mlc_package::convert::{ConvertError, EngineFailure};
 use mlc_package::io::process::{Cancel, Variables, find_program};
 use mlc_package::model::Overrides;
+use mlc_package::toolchain::{Interpreter, Mounts};
 use serde_json::{Value, json};
 
 use crate::Scene;
@@ -160,7 +161,9 @@ impl<'a> Python<'a> {
         act: impl FnOnce(&MlcEngine<'_>) -> Result<T, ConvertError>,
     ) -> Result<T, ConvertError> {
         act(&MlcEngine {
-            python: &self.python,
+            python: &Interpreter::Here(self.python.clone()),
+            mounts: &Mounts::default(),
+            online: true,
             variables: &self.variables,
             scratch: &self.scene.root.join("scratch"),
             log: &self.scene.root.join("log"),

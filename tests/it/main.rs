@@ -13,6 +13,7 @@ mod call;
 mod compile_one;
 mod compiler;
 mod config;
+mod container;
 mod dist;
 mod github;
 mod hub;

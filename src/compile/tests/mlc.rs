@@ -6,6 +6,7 @@ use super::{Cancel, Compiler, Failure, MlcCompiler, Workspace};
 use crate::compile::scene::{Scene, job};
 use crate::io::dir;
 use crate::model::{Device, MacabiArch};
+use crate::toolchain::Interpreter;
 
 fn workspace(scene: &Scene) -> Workspace {
     let root: Utf8PathBuf = scene.root.join("space");
@@ -33,6 +34,7 @@ fn the_call_is_upstreams() {
     let space = workspace(&scene);
     compiler.compile(&job, &space, &Cancel::default()).unwrap();
     let config = space.work.join("mlc-chat-config.json");
+    let library = space.work.join("lib.tar");
     let expected = [
         "-m",
         "mlc_llm",
@@ -45,7 +47,7 @@ fn the_call_is_upstreams() {
         "--device",
         "macabi",
         "--output",
-        space.library.as_str(),
+        library.as_str(),
         "--system-lib-prefix",
         "tiny_",
     ];
@@ -65,14 +67,15 @@ fn every_way_to_fail_is_told_apart() {
     let fails = |script: &str| compile(&scene, &scene.compiler(script)).unwrap_err();
     assert!(matches!(fails("exit 3"), Failure::Exit(3)));
     assert!(matches!(fails("echo library > \"$output\"; exit 1"), Failure::Exit(1)));
-    fs_err::remove_file(scene.root.join("space/lib.tar")).unwrap();
+    fs_err::remove_file(scene.root.join("space/work/lib.tar")).unwrap();
     assert!(matches!(fails("kill -KILL $$"), Failure::Signal(9)));
     assert!(matches!(fails("exit 0"), Failure::NoOutput));
     assert!(matches!(fails("mkdir \"$output\"; : > \"$output/x\""), Failure::NoOutput));
-    fs_err::remove_dir_all(scene.root.join("space/lib.tar")).unwrap();
+    fs_err::remove_dir_all(scene.root.join("space/work/lib.tar")).unwrap();
     assert!(matches!(fails(": > \"$output\""), Failure::EmptyOutput));
 
-    let gone = MlcCompiler { python: scene.root.join("gone"), ..scene.compiler("") };
+    let gone =
+        MlcCompiler { python: Interpreter::Here(scene.root.join("gone")), ..scene.compiler("") };
     let error = compile(&scene, &gone).unwrap_err();
     assert!(error.to_string().starts_with("failed to start `"), "{error}");
 }

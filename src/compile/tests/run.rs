@@ -12,6 +12,7 @@ use crate::compile::scene::{Scene, job};
 use crate::compile::{CompileError, LibraryStore};
 use crate::io::dir::names;
 use crate::store::{Lookup, Miss, Removal};
+use crate::toolchain::Interpreter;
 
 struct Options<'a> {
     policy: JitPolicy,
@@ -159,7 +160,7 @@ fn a_library_that_fails_stops_no_other_and_carries_its_reason() {
 fn a_compiler_that_cannot_be_started_is_tried_once() {
     let scene = Scene::new();
     let mut compiler = scene.compiler("exit 0");
-    compiler.python = scene.root.join("absent");
+    compiler.python = Interpreter::Here(scene.root.join("absent"));
     let cancel = Cancel::default();
     let options = Options::new(&cancel);
     let errors = options.run(&compiler, &scene.store(), &[job("a"), job("b")]).unwrap_err();
@@ -275,7 +276,7 @@ fn a_process_that_compiles() {
     let Ok(root) = std::env::var("MLC_TEST_ROOT") else { return };
     let root = Utf8Path::new(&root);
     let compiler = crate::compile::MlcCompiler {
-        python: root.join("python"),
+        python: Interpreter::Here(root.join("python")),
         environment: crate::io::environment::Environment::current().unwrap(),
         limit: Duration::from_secs(60),
     };

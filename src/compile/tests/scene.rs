@@ -6,6 +6,7 @@ use super::{CompileJob, LibraryStore, MlcCompiler};
 use crate::model::{
     CompileInputs, CompilerIdentity, Device, Digest, Fingerprint, LibraryFormat, PackageIdentity,
 };
+use crate::toolchain::Interpreter;
 pub(super) use crate::toolchain::scene::Scene;
 
 impl Scene {
@@ -18,7 +19,7 @@ impl Scene {
     pub(crate) fn compiler(&self, script: &str) -> MlcCompiler {
         let find = "for arg; do [ \"$last\" = --output ] && output=$arg; last=$arg; done";
         MlcCompiler {
-            python: self.script("python", &format!("{find}\n{script}")),
+            python: Interpreter::Here(self.script("python", &format!("{find}\n{script}"))),
             environment: self.environment(&[]),
             limit: Duration::from_secs(60),
         }

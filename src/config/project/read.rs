@@ -9,11 +9,12 @@ use super::tree::Node;
 use super::{ProjectTree, artifact, budgets, trial};
 use crate::model::{PackageName, Project, ProjectPackage, PublishSettings};
 
-const PACKAGE: [&str; 11] = [
+const PACKAGE: [&str; 12] = [
     "name",
     "config",
     "output",
     "source-dir",
+    "compiler-image",
     "metal",
     "check-kernels",
     "artifact",
@@ -124,6 +125,8 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
     let source_dir = existing(checker, &fields, "source-dir");
     let output = inside(checker, &fields, "output");
     let sink = &mut checker.sink;
+    let help = "write `name:tag`, or better `name@sha256:…`, which always is the same image";
+    let compiler_image = fields.parsed(sink, "compiler-image", Code::InvalidImage, help);
     let metal =
         fields.parsed(sink, "metal", Code::InvalidChoice, "write `auto`, `metallib` or `source`");
     let check_kernels = fields.parsed(
@@ -168,6 +171,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
             config: root.join(config.value),
             output: root.join(output.value),
             source_dir: source_dir.map(|dir| root.join(dir.value)),
+            compiler_image: compiler_image.map(|at| at.value),
             metal: metal.map(|at| at.value),
             check_kernels: check_kernels.map(|at| at.value),
             artifact: artifact.value,

@@ -22,6 +22,9 @@ const ID: &str = concat!(
 /// A name, as `PackageName` reads it.
 const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 
+/// The name of an image, as `ImageName` reads it.
+const IMAGE: &str = "^[A-Za-z0-9](?:[A-Za-z0-9._:/-]*[A-Za-z0-9._-])?(?:@sha256:[0-9a-f]{64})?$";
+
 /// A size, as `ByteSize` reads it.
 const SIZE: &str = r"^[0-9]+(?:\.[0-9]{1,6})? ?(?:B|[KMGTP]iB|[kKMGTP]B)$";
 
@@ -84,6 +87,15 @@ struct Package {
     #[serde(rename = "source-dir")]
     #[schemars(regex(pattern = PATH), extend("not" = {"pattern": NO_PATH}))]
     source_dir: Option<String>,
+    /// The container image that has MLC LLM's compiler, in the place of a Python of the machine;
+    /// best by its digest.
+    #[serde(rename = "compiler-image")]
+    #[schemars(
+        length(max = 512),
+        regex(pattern = IMAGE),
+        extend("examples" = ["ghcr.io/mlc-package/mlc-package:1.0.0"])
+    )]
+    compiler_image: Option<String>,
     /// How kernels for iphone and macabi are stored: compiled by `xcrun metal`, or as source that
     /// the phone compiles; `auto` compiles them where `xcrun metal` runs.
     #[serde(default)]

@@ -49,6 +49,7 @@ packages:
   - name: android
     config: android/mlc-package-config.json
     source-dir: third_party/mlc-llm
+    compiler-image: ghcr.io/mlc-package/mlc-package:1.0.0
     artifact: aar
     maven: { group: com.example, artifact: models, version: 1.2.0, weights: false }
     try:
@@ -101,6 +102,8 @@ fn all_that_a_project_can_say_is_read() {
     let [android, ios] = project.packages.as_slice() else { panic!("{project:?}") };
     assert_eq!(android.output, "android/dist");
     assert_eq!(android.source_dir.as_deref(), Some(Utf8Path::new("third_party/mlc-llm")));
+    let image = android.compiler_image.as_ref().map(|image| image.as_str());
+    assert_eq!(image, Some("ghcr.io/mlc-package/mlc-package:1.0.0"));
     assert_eq!(ios.config, "ios/mlc-package-config.json");
     assert_eq!(ios.output, "build/ios");
     let asked = android.trial.as_ref().unwrap();
@@ -158,7 +161,7 @@ fn problems_are_shown_at_their_lines() {
             "packages",
             "packages:\n  - config: ../evil.json\n  - name: a b\n    config: missing.json\n  - \
              name: a\n    config: a/c.json\n  - name: A\n    config: a/d.json\n  - name: c\n    config: c/c.json\n    source-dir: \
-             /opt/mlc\n  - name: b\n    config: link/c.json\n  - android\n",
+             /opt/mlc\n    compiler-image: --privileged\n  - name: b\n    config: link/c.json\n  - android\n",
         ),
         (
             "budgets",
@@ -216,6 +219,7 @@ pub(in super::super) const OF_PROJECTS: &[Code] = &[
     Code::InvalidPath,
     Code::MissingPath,
     Code::InvalidPackageName,
+    Code::InvalidImage,
     Code::DuplicatePackage,
     Code::ConflictingOutput,
     Code::InvalidArtifact,

@@ -8,9 +8,10 @@ use camino::Utf8Path;
 use crate::convert::chat::{ChatRequest, ChatSummary};
 use crate::convert::error::{ConvertError, EngineFailure, PythonFailure};
 use crate::io::files;
-use crate::io::process::{self, Cancel, End, LogLimit, Program, Variables};
+use crate::io::process::{Cancel, End, LogLimit, Variables};
 use crate::io::reason;
 use crate::model::{ChatConfig, OverrideValue, TensorCache};
+use crate::toolchain::{Call, Interpreter, Mounts, NotRun};
 
 /// `gen_config` and `convert_weight` use `transformers`, which may look on the Hub for what a
 /// tokenizer lacks.
@@ -22,10 +23,14 @@ const LINES: usize = 20;
 /// MLC LLM's own conversion.
 #[derive(Debug)]
 pub struct MlcEngine<'a> {
-    /// The interpreter, absolute.
-    pub python: &'a Utf8Path,
+    /// The interpreter.
+    pub python: &'a Interpreter,
     /// The whole environment.
     pub variables: &'a Variables,
+    /// What it reads and writes.
+    pub mounts: &'a Mounts,
+    /// Whether it may ask the Hub.
+    pub online: bool,
     /// An empty directory to run in: Python imports from where it runs.
     pub scratch: &'a Utf8Path,
     /// The file for whatever is printed; overwritten.
@@ -121,23 +126,30 @@ impl MlcEngine<'_> {
         // Both streams go to one log: unbuffered, their order is kept.
         let mut variables = self.variables.clone();
         variables.entry("PYTHONUNBUFFERED".into()).or_insert_with(|| "1".into());
-        let program = Program {
-            path: self.python,
+        let call = Call {
             args: &arguments.0,
             variables: &variables,
             directory: self.scratch,
             log: self.log,
             log_limit: LogLimit::default(),
             limit: Some(self.limit),
+            tokens: &TOKENS,
+            mounts: self.mounts.clone(),
+            home: self.scratch,
+            network: self.online,
         };
-        let ended = process::run_with_tokens(&program, &TOKENS, self.cancel);
+        let ended = self.python.run(&call, self.cancel);
         let failure = match ended.map(|ended| ended.how) {
             Ok(End::Exit(0)) => return Ok(()),
             Ok(End::Exit(code)) => EngineFailure::Exit(code),
             Ok(End::Signal(signal)) => EngineFailure::Signal(signal),
             Ok(End::TimedOut) => EngineFailure::TimedOut(self.limit),
             Ok(End::Cancelled) => return Err(ConvertError::Interrupted),
-            Err(error) => EngineFailure::Start(error),
+            Err(NotRun::Start { source, .. }) => EngineFailure::Start(source),
+            Err(NotRun::Container(error)) if error.is_interrupted() => {
+                return Err(ConvertError::Interrupted);
+            }
+            Err(NotRun::Container(error)) => EngineFailure::Container(Box::new(error)),
         };
         Err(self.failed(verb, failure))
     }

@@ -244,7 +244,7 @@ impl ByMlc {
     }
 
     fn conversion<'a>(&'a self, job: Job<'a>, limit: Duration) -> MlcConversion<'a> {
-        let (python, variables) = (self.toolchain.python.as_path(), &self.variables);
+        let (python, variables) = (&self.toolchain.python, &self.variables);
         MlcConversion { job, by: self, python, variables, limit }
     }
 }

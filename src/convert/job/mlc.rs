@@ -15,6 +15,7 @@ use crate::convert::{ConvertError, Extent};
 use crate::fetch::checkpoint_files;
 use crate::io::process::Variables;
 use crate::io::{dir, files, link};
+use crate::toolchain::{Interpreter, Mounts};
 
 /// How long `gen_config` may take: it reads small files, but imports torch off a slow disk.
 const CONFIG_LIMIT: Duration = Duration::from_secs(3600);
@@ -29,7 +30,7 @@ pub(super) struct MlcConversion<'a> {
     /// Everything that it depends on.
     pub(super) by: &'a ByMlc,
     /// The interpreter.
-    pub(super) python: &'a Utf8Path,
+    pub(super) python: &'a Interpreter,
     pub(super) variables: &'a Variables,
     /// How long `convert_weight` may take.
     pub(super) limit: Duration,
@@ -127,7 +128,23 @@ impl MlcConversion<'_> {
     ) -> Result<(), JobError> {
         let (python, variables, cancel) = (self.python, self.variables, self.job.cancel);
         let (scratch, log) = (&new.work(), &new.log());
-        Ok(act(&MlcEngine { python, variables, scratch, log, limit, cancel })?)
+        let (mounts, online) = (&self.mounts(new)?, !self.job.offline);
+        let engine = MlcEngine { python, variables, mounts, online, scratch, log, limit, cancel };
+        Ok(act(&engine)?)
+    }
+
+    /// What MLC LLM sees where it is in an image: the entry, and what its views lead to.
+    fn mounts(&self, new: &NewModel) -> Result<Mounts, JobError> {
+        let mut mounts = Mounts::default().writable(&new.work()).writable(&new.model_dir());
+        for view in [new.checkpoint_view(), new.source_view()] {
+            if files::is_dir(&view) {
+                mounts = mounts.writable(&view).linked_from(&view)?;
+            }
+        }
+        if let Some(adapter) = &self.by.inputs.arguments.lora_adapter {
+            mounts = mounts.readable(adapter).linked_from(adapter)?;
+        }
+        Ok(mounts)
     }
 
     /// An entry out of the cache, or made now.

@@ -20,8 +20,8 @@ use crate::io::environment::Environment;
 use crate::io::files;
 use crate::io::in_use::InUse;
 use crate::model::{
-    ByteSize, ChatConfig, Conversion, Digest, Fingerprint, MetalChoice, ModelEntry, ModelFiles,
-    ModelId, ModelSource, Overrides, ResolvedConversion, Target, TensorCache,
+    ByteSize, ChatConfig, CompilerChoice, Conversion, Digest, Fingerprint, MetalChoice, ModelEntry,
+    ModelFiles, ModelId, ModelSource, Overrides, ResolvedConversion, Target, TensorCache,
 };
 use crate::plan::{
     CachedModel, FoundModel, ModelFacts, PlannedBundle, PlannedConversion, PlannedEngine,
@@ -37,8 +37,8 @@ pub struct ConversionsRequest<'a> {
     pub environment: &'a Environment,
     /// Our caches.
     pub cache_dir: &'a Utf8Path,
-    /// The Python that has MLC LLM, as the user names it.
-    pub python: Option<&'a str>,
+    /// Which compiler is meant.
+    pub compiler: &'a CompilerChoice,
     /// What the package is for.
     pub target: &'a Target,
     /// How kernels for Apple's GPUs are to be stored.
@@ -283,7 +283,7 @@ fn converter(
         }
         (Choice::Native { why } | Choice::Mlc { why }, _) => why,
     };
-    let found = compiler(request, toolchain, job.cancel);
+    let found = compiler(request, toolchain, job.ui, job.cancel);
     let found = found.map_err(|error| job.no_mlc(error, &why))?.clone();
     let by = job.by_mlc(found, why.to_string())?;
     let fingerprint = by.inputs.fingerprint();
@@ -296,7 +296,7 @@ fn converted_by_mlc(
     request: &ConversionsRequest<'_>,
     toolchain: &mut Option<Toolchain>,
 ) -> Option<(Converter, Fingerprint)> {
-    let found = compiler(request, toolchain, job.cancel).ok()?.clone();
+    let found = compiler(request, toolchain, job.ui, job.cancel).ok()?.clone();
     let mut by = job.by_mlc(found, String::new()).ok()?;
     let fingerprint = by.inputs.fingerprint();
     let record = job.store.record(fingerprint)?;
@@ -308,18 +308,20 @@ fn converted_by_mlc(
 fn compiler<'t>(
     request: &ConversionsRequest<'_>,
     toolchain: &'t mut Option<Toolchain>,
+    ui: &Ui,
     cancel: &Cancel,
 ) -> Result<&'t Toolchain, ToolchainError> {
     let found = match toolchain.take() {
         Some(found) => found,
         None => identify(&ToolchainRequest {
-            python: request.python,
+            compiler: request.compiler,
             environment: request.environment,
             cache_dir: request.cache_dir,
             target: request.target,
             metal: request.metal,
             host: None,
             limit: Toolchain::DEFAULT_LIMIT,
+            ui,
             cancel,
         })?,
     };

@@ -21,7 +21,9 @@ use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::swap::{KnownBy, Staging};
 use crate::io::{dir, files, link};
-use crate::model::{ChatConfig, Device, DownloadPolicy, HubRepo, MetalChoice, Overrides};
+use crate::model::{
+    ChatConfig, CompilerChoice, Device, DownloadPolicy, HubRepo, MetalChoice, Overrides,
+};
 use crate::toolchain::{Toolchain, ToolchainRequest, identify};
 use crate::ui::Ui;
 
@@ -45,8 +47,8 @@ pub struct ConvertRequest {
     pub engine: Engine,
     /// What only MLC LLM can be told. Places are absolute, and there.
     pub arguments: MlcArguments,
-    /// The Python that has MLC LLM, as the user names it.
-    pub python: Option<String>,
+    /// Which compiler is meant.
+    pub compiler: CompilerChoice,
     /// The model directory to be made.
     pub output: Utf8PathBuf,
     /// Whether weights that are not finite are converted.
@@ -184,7 +186,7 @@ struct Done {
 /// Has MLC LLM convert into the cache.
 fn by_mlc(request: &ConvertRequest, job: Job<'_>, why: &Why) -> Result<CachedEntry, JobError> {
     let toolchain = identify(&ToolchainRequest {
-        python: request.python.as_deref(),
+        compiler: &request.compiler,
         environment: &request.environment,
         cache_dir: &request.cache_dir,
         // What the tools of a target are does not matter here.
@@ -192,6 +194,7 @@ fn by_mlc(request: &ConvertRequest, job: Job<'_>, why: &Why) -> Result<CachedEnt
         metal: MetalChoice::default(),
         host: None,
         limit: Toolchain::DEFAULT_LIMIT,
+        ui: job.ui,
         cancel: job.cancel,
     })
     .map_err(|error| job.no_mlc(error, why))?;

@@ -7,6 +7,10 @@ pub(super) fn python(python: &Python) -> Finding {
     let about = About::new("python", ALL, BOTH);
     match python {
         Python::Compiler { path, wheels } => about.ok(format!("{path} has {wheels}")),
+        Python::NotPulled { image } => {
+            let text = format!("the image `{image}` is not here yet");
+            about.warning(text, "it is pulled by the first run that compiles something")
+        }
         Python::Unusable { message, help } => {
             about.problem(message, help.clone().unwrap_or_else(|| pinned::install_wheels("python")))
         }

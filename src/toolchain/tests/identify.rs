@@ -5,9 +5,10 @@ use camino::Utf8PathBuf;
 use super::{Toolchain, ToolchainRequest, identify};
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
-use crate::model::Device;
+use crate::model::{CompilerChoice, Device};
 use crate::toolchain::scene::{Scene, interpreter, settle};
-use crate::toolchain::{ProbeEnd, ToolchainError};
+use crate::toolchain::{Interpreter, ProbeEnd, ToolchainError};
+use crate::ui::{Ui, Verbosity};
 
 fn ask(
     scene: &Scene,
@@ -16,15 +17,24 @@ fn ask(
     limit: Duration,
 ) -> Result<Toolchain, ToolchainError> {
     identify(&ToolchainRequest {
-        python: Some(python),
+        compiler: &choice(Some(python)),
         environment,
         cache_dir: &scene.cache(),
         target: &Device::Android.into(),
         host: None,
         metal: Default::default(),
         limit,
+        ui: &quiet(),
         cancel: &Cancel::default(),
     })
+}
+
+fn choice(python: Option<&str>) -> CompilerChoice {
+    CompilerChoice { python: python.map(str::to_owned), ..CompilerChoice::default() }
+}
+
+fn quiet() -> Ui {
+    Ui::new(Verbosity::Quiet, false)
 }
 
 fn identity(scene: &Scene, python_path: &str) -> Result<Toolchain, ToolchainError> {
@@ -55,7 +65,7 @@ fn wheels_are_named_by_their_versions_and_the_next_time_no_python_starts() {
     settle();
     let environment = scene.environment(&[("PYTHONPATH", "site")]);
     let cold = ask(&scene, "counting/python", &environment, Toolchain::DEFAULT_LIMIT).unwrap();
-    assert_eq!(cold.python, python);
+    assert_eq!(cold.python, Interpreter::Here(python));
     let mlc_llm = &cold.identity.mlc_llm;
     assert_eq!(mlc_llm.distribution.as_deref(), Some("mlc-llm-nightly-cpu"));
     assert_eq!(cold.identity.tvm.distribution.as_deref(), Some("mlc-ai-nightly-cpu"));
@@ -251,13 +261,14 @@ fn a_python_that_is_not_there_is_told_by_who_asked_for_it() {
     let scene = Scene::new();
     let find = |python: Option<&str>, variables: &[(&str, &str)]| {
         identify(&ToolchainRequest {
-            python,
+            compiler: &choice(python),
             environment: &scene.environment(variables),
             cache_dir: &scene.cache(),
             target: &Device::Android.into(),
             host: None,
             metal: Default::default(),
             limit: Duration::from_secs(9),
+            ui: &quiet(),
             cancel: &Cancel::default(),
         })
     };
@@ -307,13 +318,14 @@ fn asking_can_be_cancelled() {
     let cancel = Cancel::default();
     cancel.cancel();
     let result = identify(&ToolchainRequest {
-        python: Some("./python"),
+        compiler: &choice(Some("./python")),
         environment: &scene.environment(&[]),
         cache_dir: &scene.cache(),
         target: &Device::Android.into(),
         host: None,
         metal: Default::default(),
         limit: Duration::from_secs(600),
+        ui: &quiet(),
         cancel: &cancel,
     });
     assert!(result.unwrap_err().is_interrupted());
