@@ -1,4 +1,4 @@
-.PHONY: check demo test test-container bench fuzz
+.PHONY: check demo test test-container bench fuzz book
 
 # Formatting, clippy and the unit tests: what to run while working.
 check:
@@ -24,3 +24,7 @@ bench:
 # Fuzz targets of the parsers of foreign bytes, a minute each.
 fuzz:
 	@scripts/fuzz.sh
+
+# The documentation as a book, target/book/index.html, with its links checked.
+book:
+	@scripts/book.sh

@@ -14,6 +14,8 @@ scripts/setup-jvm.sh
 
 step "action, workflows, scripts and Dockerfile: lints"
 scripts/lint-action.sh
+step "the book, and every link of the documents"
+scripts/book.sh
 step "format"
 cargo fmt --check
 step "clippy"

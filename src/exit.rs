@@ -4,31 +4,35 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything asked for was done.
+    /// Success.
     Ok = 0,
-    /// A fault of ours or of the machine: a bug, an unreadable directory, a cache directory that
-    /// cannot be used or whose disk is full.
+    /// An internal error, or a fault of the machine: a directory that cannot be read, or a cache
+    /// directory that cannot be used or whose disk is full.
     Internal = 1,
     /// The command line is wrong.
     Usage = 2,
-    /// The package config, or a model's own config, is wrong.
+    /// The package config, `mlc-package.yml` or a model's own config is wrong.
     Config = 10,
-    /// A model's files could not be had.
+    /// A model's files, or a release's assets, are missing, damaged or cannot be downloaded; a
+    /// checkpoint cannot be converted; or `mlc-package.lock` is wrong or incomplete.
     Fetch = 11,
-    /// A model library could not be compiled.
+    /// There is no compiler, a model library could not be compiled, or MLC LLM could not convert a
+    /// checkpoint.
     Compile = 12,
-    /// A model library is not what the package needs, or `cache verify` found a file that is not
-    /// what was put there.
+    /// A model library is not the one that the package needs, weights do not fit their library, a
+    /// release's asset or a cached file is damaged, or a manifest cannot be read.
     Validation = 13,
-    /// The platform binding or `dist/` could not be made.
+    /// The platform binding, `dist/` or a converted model could not be made; or this machine lacks
+    /// what that needs (`doctor`).
     Assembly = 14,
-    /// A release, or what goes with it, was not published whole.
+    /// A release could not be published completely: what was uploaded stays in a draft.
     Publish = 15,
-    /// A size is over a budget of `mlc-package.yml`.
+    /// A size exceeds a budget of `mlc-package.yml`.
     OverBudget = 20,
-    /// A model that was tried does not answer as it must.
+    /// A model that was tried does not answer as required.
     NoAnswer = 21,
-    /// The run was ended by Ctrl-C or SIGTERM (128 + SIGINT, as shells report it).
+    /// Ctrl-C or SIGTERM ended the run (128 + SIGINT, as shells report it). The third signal ends it
+    /// at once.
     Interrupted = 130,
 }
 
