@@ -22,7 +22,7 @@ pub const FILE_NAME: &str = "mlc-package-manifest.json";
 /// One package.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The version of this format: [`Manifest::SCHEMA`].
+    /// The version of this format, 1.
     pub schema: u32,
     /// The version of this tool.
     pub tool: String,

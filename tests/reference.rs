@@ -35,14 +35,17 @@ fn the_command_line_is_that_of_help() {
 
 #[test]
 fn the_variables_are_those_of_help() {
+    let wrapped = regex::Regex::new(r"\[env:\s+").unwrap();
     let mut found: BTreeMap<String, (BTreeSet<String>, Vec<String>)> = BTreeMap::new();
     for Help { words, shown } in every_help() {
         let mut argument = "";
+        // A name that did not fit into its line is on the next.
+        let shown = wrapped.replace_all(&shown, "[env: ");
         for line in shown.lines() {
             let trimmed = line.trim_start();
-            if trimmed.starts_with('-') {
-                argument = trimmed.split("--").nth(1).unwrap_or_default();
-                argument = argument.split([' ', '.', '<', '=']).next().unwrap();
+            if trimmed.starts_with("--") || trimmed.get(2..6) == Some(", --") {
+                argument = trimmed.split("--").nth(1).unwrap();
+                argument = argument.split([' ', '.', '<', '=', '[']).next().unwrap();
             }
             let Some((_, rest)) = line.split_once("[env: ") else { continue };
             let variable = rest.split([']', '=']).next().unwrap();
@@ -150,12 +153,13 @@ fn the_manifest_is_that_of_its_types() {
                         panic!("the reference does not say what a `{kind}` is in JSON")
                     };
                     if found.choices.is_empty() {
-                        let several = if list.is_empty() { "" } else { "[]" };
+                        let each = if list.is_empty() { "" } else { "[]" };
                         let section = seen.entry(*name).or_insert_with(|| {
-                            left.push_back((name, format!("{at}{several}")));
+                            left.push_back((name, format!("{at}{each}")));
                             at.clone()
                         });
-                        format!("{list}[object](#{})", anchor(section))
+                        let object = format!("[object](#{})", anchor(section));
+                        if list.is_empty() { object } else { list.to_owned() + &several(&object) }
                     } else {
                         let choices = found.choices.iter().map(|choice| format!("`{choice}`"));
                         choices.collect::<Vec<_>>().join(", ")
@@ -191,7 +195,8 @@ fn record<'a>(source: &'a str, text: &'a str) -> Option<(&'a str, Record<'a>)> {
     let (name, rest) = rest.split_once(" {\n")?;
     let start = text.as_ptr() as usize - source.as_ptr() as usize;
     let above: Vec<_> = source[..start - "\npub ".len()].lines().rev().collect();
-    let above = above.into_iter().take_while(|line| line.starts_with("///") || line.starts_with('#'));
+    let above =
+        above.into_iter().take_while(|line| line.starts_with("///") || line.starts_with('#'));
     let attributes: Vec<_> = above.collect();
     let says = attributes.iter().rev().filter_map(|line| line.strip_prefix("/// "));
     let says = prose(&says.collect::<Vec<_>>());
@@ -252,7 +257,8 @@ fn every_help() -> Vec<Help> {
         if let Some((_, list)) = shown.split_once("\nCommands:\n") {
             for line in list.lines().take_while(|line| !line.is_empty()) {
                 // A description that goes on is indented further.
-                let Some(name) = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) else {
+                let Some(name) = line.strip_prefix("  ").filter(|rest| !rest.starts_with(' '))
+                else {
                     continue;
                 };
                 let name = name.split(' ').next().unwrap();
@@ -286,7 +292,8 @@ impl<'a> Fields<'a> {
         while let Some((path, object)) = fields.left.pop_front() {
             if !path.is_empty() {
                 write!(text, "## `{path}`\n\n").unwrap();
-                let description = object["description"].as_str().expect("an object says what it is");
+                let description =
+                    object["description"].as_str().expect("an object says what it is");
                 write!(text, "{}\n\n", cell(description)).unwrap();
             }
             text += &fields.table(&path, object);
@@ -317,8 +324,8 @@ impl<'a> Fields<'a> {
 
     /// What a property holds; objects that are met for the first time get a section.
     fn value(&mut self, at: &str, property: &'a Value) -> String {
-        for several in ["allOf", "anyOf"] {
-            let all = property[several].as_array().into_iter().flatten();
+        for joined in ["allOf", "anyOf"] {
+            let all = property[joined].as_array().into_iter().flatten();
             let known: Vec<_> = all.filter(|of| of.get("$ref").is_some()).collect();
             if let [one] = known[..] {
                 return self.value(at, one);
@@ -353,21 +360,32 @@ impl<'a> Fields<'a> {
         };
         let types = types.into_iter().filter(|kind| *kind != "null").map(|kind| match kind {
             "boolean" => "`true` or `false`".to_owned(),
-            "array" => format!("list of {}", self.value(&format!("{at}[]"), &property["items"])),
+            "array" => {
+                format!("list of {}", several(&self.value(&format!("{at}[]"), &property["items"])))
+            }
             "object" => {
                 let each = self.value(&format!("{at}.*"), &property["additionalProperties"]);
-                format!("object of {each}")
+                format!("object of {}", several(&each))
             }
             kind => kind.to_owned(),
         });
         let types: Vec<_> = types.collect();
         if types.is_empty() {
-            let several = property["anyOf"].as_array().into_iter().flatten();
-            let several: BTreeSet<_> = several.map(|of| self.value(at, of)).collect();
-            assert!(!several.is_empty(), "{at} has no type: {property}");
-            return several.into_iter().collect::<Vec<_>>().join(" or ");
+            let any = property["anyOf"].as_array().into_iter().flatten();
+            let any: BTreeSet<_> = any.map(|of| self.value(at, of)).collect();
+            assert!(!any.is_empty(), "{at} has no type: {property}");
+            return any.into_iter().collect::<Vec<_>>().join(" or ");
         }
         types.join(" or ")
+    }
+}
+
+/// Several of a value.
+fn several(value: &str) -> String {
+    match value.strip_prefix("[object]") {
+        Some(link) => format!("[objects]{link}"),
+        None if value.ends_with(|last: char| last.is_alphabetic()) => format!("{value}s"),
+        None => value.to_owned(),
     }
 }
 
@@ -409,6 +427,12 @@ fn hold(page: &str, name: &str, text: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         fs_err::write(&path, &expected).unwrap();
     } else {
-        assert_eq!(whole, expected, "docs/reference/{page} is stale: UPDATE_DOCS=1 writes it again");
+        let mut both = whole.lines().zip(expected.lines());
+        let first = both.find(|(is, should)| is != should);
+        assert!(
+            whole == expected,
+            "docs/reference/{page} is stale, `UPDATE_DOCS=1 cargo test --test reference` writes it again; \
+             the first difference: {first:#?}"
+        );
     }
 }
