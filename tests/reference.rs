@@ -74,7 +74,7 @@ fn every_variable_of_ours_is_in_the_reference() {
     for entry in walkdir::WalkDir::new(root().join("src")) {
         let entry = entry.unwrap();
         let path = entry.path();
-        let test = path.to_string_lossy().contains("test");
+        let test = path.strip_prefix(root()).unwrap().to_string_lossy().contains("test");
         if test || path.extension().is_none_or(|extension| extension != "rs") {
             continue;
         }
@@ -173,6 +173,61 @@ fn the_manifest_is_that_of_its_types() {
     hold("manifest.md", "fields", &text);
 }
 
+#[test]
+fn documented_configs_are_valid() {
+    let mut found = 0;
+    for page in [root().join("README.md"), docs().join("config.md")] {
+        for block in read(&page).split("```json\n").skip(1) {
+            let config = block.split("```").next().unwrap();
+            check(config, |text, ok| assert!(ok, "{}: {text}", page.display()));
+            found += 1;
+        }
+    }
+    assert_eq!(found, 2);
+}
+
+#[test]
+fn the_mistakes_are_what_check_prints() {
+    let config = r#"{
+  "device": "ios",
+  "model_list": [
+    {
+      "model": "HF://mlc-ai/Qwen3-0.6B-q0f16-MLC",
+      "model_id": "Qwen3",
+      "estimated_vram_bytes": 3e9,
+      "overrides": { "context_windw_size": 2048 }
+    }
+  ]
+}
+"#;
+    check(config, |text, ok| {
+        assert!(!ok);
+        let shown = format!("```console\n$ mlc-package check bad.json\n{}\n```", text.trim());
+        hold("../guide/verbs.md", "mistakes", &shown);
+    });
+}
+
+fn program() -> Command {
+    #[expect(clippy::disallowed_methods, reason = "the program is run as a user runs it")]
+    Command::new(env!("CARGO_BIN_EXE_mlc-package"))
+}
+
+/// What `check` prints of a config, and whether it is valid.
+fn check(config: &str, judge: impl FnOnce(&str, bool)) {
+    let name = format!("reference-{}", config.len());
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs_err::create_dir_all(&dir).unwrap();
+    fs_err::write(dir.join("bad.json"), config).unwrap();
+    let run = program()
+        .args(["check", "bad.json", "--color", "never"])
+        .current_dir(&dir)
+        .env_remove("GITHUB_ACTIONS")
+        .output()
+        .unwrap();
+    let text = [run.stdout, run.stderr].concat();
+    judge(std::str::from_utf8(&text).unwrap(), run.status.success());
+}
+
 /// A type of `src/manifest.rs`, with its doc comments.
 struct Record<'a> {
     says: String,
@@ -246,12 +301,7 @@ fn every_help() -> Vec<Help> {
     let mut found = Vec::new();
     let mut left = VecDeque::from([Vec::<String>::new()]);
     while let Some(words) = left.pop_front() {
-        let run = Command::new(env!("CARGO_BIN_EXE_mlc-package"))
-            .args(&words)
-            .arg("--help")
-            .env_remove("COLUMNS")
-            .output()
-            .unwrap();
+        let run = program().args(&words).arg("--help").env_remove("COLUMNS").output().unwrap();
         assert!(run.status.success(), "{words:?}");
         let shown = String::from_utf8(run.stdout).unwrap();
         if let Some((_, list)) = shown.split_once("\nCommands:\n") {
