@@ -93,12 +93,17 @@ hub_variables() {
   if [[ -z ${HF_HOME:-} ]]; then export HF_HOME=$HF_HOME_DEFAULT; fi
 }
 
-# Runs mlc-package where the compiler is: in the image as the runner's own user, so that what it
-# writes belongs to that user; or on this machine. Paths are the same in both.
+# Runs mlc-package, which starts the compiler's image itself for what is not cached. Only a platform
+# binding is made in the image as a whole, as the runner's own user, so that what it writes belongs
+# to that user: the image has the sources and the tools. Paths are the same in both.
 with_toolchain() {
   hub_variables
   export MLC_PACKAGE_LOG_DIR=$logs
-  if [[ -z ${IMAGE:-} ]]; then
+  if [[ -z ${IMAGE:-} || $BINDING == false || $MODE != package ]]; then
+    if [[ -n ${IMAGE:-} ]]; then
+      # shellcheck disable=SC2154 # of those who source this
+      export MLC_PACKAGE_COMPILER_IMAGE=$IMAGE MLC_PACKAGE_COMPILER_IDENTITIES=$here/compilers.json
+    fi
     run_program "$MLC_PACKAGE" "$@"
     return
   fi

@@ -2,17 +2,18 @@
 # Writes a release into the action's files: its version, the digests of its archives and its
 # image, so that a commit of the action installs what was released with it and nothing else. The
 # workflows that others call name the action by this release: who pins them pins all that they run.
-#   scripts/record-release.sh VERSION DIRECTORY [IMAGE@sha256:DIGEST]
-# DIRECTORY has the archives mlc-package-VERSION-*.tar.gz. ACTION_DIR: another action/, with
+#   scripts/record-release.sh VERSION DIRECTORY [IMAGE@sha256:DIGEST [COMPILER]]
+# DIRECTORY has the archives mlc-package-VERSION-*.tar.gz; COMPILER is the file with what
+# `mlc-package doctor --compiler-image IMAGE --format json` says of its `compiler`. ACTION_DIR: another action/, with
 # .github/workflows beside it, if there are any.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
-if (($# < 2 || $# > 3)); then
-  echo "usage: scripts/record-release.sh VERSION DIRECTORY [IMAGE@sha256:DIGEST]" >&2
+if (($# < 2 || $# > 4)); then
+  echo "usage: scripts/record-release.sh VERSION DIRECTORY [IMAGE@sha256:DIGEST [COMPILER]]" >&2
   exit 2
 fi
-version=$1 directory=$2 image=${3:-}
+version=$1 directory=$2 image=${3:-} compiler=${4:-}
 action=${ACTION_DIR:-$root/action}
 
 if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
@@ -47,6 +48,12 @@ images=$(
 printf '%s\n' "$checksums" >"$action/checksums.txt"
 printf '%s' "${images:+$images$'\n'}" >"$action/images.txt"
 printf '%s\n' "$version" >"$action/version.txt"
+if [[ -n $compiler ]]; then
+  # What plans are made with, where the image is not there.
+  compilers=$(jq --sort-keys --arg image "$image" --slurpfile compiler "$compiler" \
+    '.[$image] = ($compiler[0] | {python, mlc_llm, tvm, tvm_ffi, libraries})' "$action/compilers.json")
+  printf '%s\n' "$compilers" >"$action/compilers.json"
+fi
 
 shopt -s nullglob
 for workflow in "$action/../.github/workflows/"*.yml; do

@@ -3,7 +3,8 @@
 # release that broke anywhere is completed by running the workflow again, of the same commit.
 #   scripts/release.sh begin VERSION DIRECTORY         a draft of the release; what it has goes into DIRECTORY
 #   scripts/release.sh keep VERSION DIRECTORY          the archives in DIRECTORY go into the draft
-#   scripts/release.sh tag VERSION DIRECTORY IMAGE     the commit that records them, and its tag
+#   scripts/release.sh tag VERSION DIRECTORY IMAGE COMPILER
+#                                                      the commit that records them, and its tag
 #   scripts/release.sh publish VERSION DIRECTORY       the release, with all its files
 #   scripts/release.sh move VERSION                    the tag of the major version, `v1`
 # It takes gh with GH_TOKEN, jq, and in GITHUB_REPOSITORY the repository that `origin` is.
@@ -38,9 +39,9 @@ usage() {
   exit 2
 }
 
-step=${1:-} version=${2:-} directory=${3:-} image=${4:-}
+step=${1:-} version=${2:-} directory=${3:-} image=${4:-} compiler=${5:-}
 case $step/$# in
-begin/3 | keep/3 | publish/3 | tag/4 | move/2) ;;
+begin/3 | keep/3 | publish/3 | tag/5 | move/2) ;;
 *) usage ;;
 esac
 if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
@@ -163,7 +164,8 @@ tag() {
   # shellcheck disable=SC2064 # now
   trap "git worktree remove --force '$work/tree'; rm -rf '$work'" EXIT
   git worktree add --quiet --detach "$work/tree" HEAD
-  "$work/tree/scripts/record-release.sh" "$version" "$(realpath "$directory")" "$image"
+  "$work/tree/scripts/record-release.sh" "$version" "$(realpath "$directory")" "$image" \
+    "$(realpath "$compiler")"
   git -C "$work/tree" add action .github/workflows
   tagged=$(remote "$tag")
   if [[ -n $tagged ]]; then

@@ -15,7 +15,9 @@ class Measure(Scene):
         github = GitHub()
         self.addCleanup(github.close)
         self.variables["GITHUB_API_URL"] = github.url
-        self.good(self.new_job("push"))
+        self.good(self.new_job("push"), container="never")
+        # From here on the compiler is in an image, and whoever starts its engine fails.
+        self.release_image()
         steps = {}
         for _ in range(RUNS):
             run = self.good(self.new_job("pull_request"), comment="always")
@@ -23,6 +25,7 @@ class Measure(Scene):
             for name, record in run.steps.items():
                 if "seconds" in record:
                     steps.setdefault(name, []).append(record["seconds"])
+        self.assertEqual(self.docker_calls(), [])
         self.assertEqual(len(github.comments), 1)
         medians = {name: statistics.median(seconds) for name, seconds in steps.items()}
         print(f"\n{'step':16}seconds, median of {RUNS}")

@@ -92,6 +92,34 @@ class Scene(unittest.TestCase):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(self.config, indent=2) + "\n")
 
+    def release_image(self):
+        """The release has an image, whose compiler is recorded. The `docker` that is on PATH from
+        here on notes that it was called, and fails; no Python has the compiler."""
+        image = f"example.invalid/image@sha256:{'0' * 64}"
+        (self.action / "action/images.txt").write_text(f"{VERSION} {image}\n")
+        packages = {
+            "mlc_llm": ("mlc-llm-nightly-cpu", "0.20.0"),
+            "tvm": ("mlc-ai-nightly-cpu", "0.26.0"),
+            "tvm_ffi": ("apache-tvm-ffi", "0.1.13"),
+        }
+        compiler = {
+            name: {"distribution": distribution, "version": version}
+            for name, (distribution, version) in packages.items()
+        }
+        compiler["python"] = "/opt/venv/bin/python3"
+        (self.action / "action/compilers.json").write_text(json.dumps({image: compiler}))
+        tools = self.root / "engine"
+        tools.mkdir()
+        (tools / "docker").write_text(f"#!/bin/sh\necho called >>{self.root}/docker-calls\nexit 1\n")
+        (tools / "docker").chmod(0o755)
+        self.variables["PATH"] = f"{tools}:{os.environ['PATH']}"
+        self.variables["MLC_PACKAGE_PYTHON"] = str(self.root / "no-python")
+        self.variables["PYTHONPATH"] = ""
+
+    def docker_calls(self):
+        calls = self.root / "docker-calls"
+        return calls.read_text().splitlines() if calls.exists() else []
+
     def change_model(self, name):
         """The model's own config changes, so that its library must be compiled anew."""
         path = self.app / "models" / name / "mlc-chat-config.json"

@@ -185,8 +185,11 @@ class Install(Scene):
         images = self.action / "action/images.txt"
         images.write_text(f"{VERSION} example.invalid/image@sha256:{'0' * 64}\n")
         self.variables["PATH"] = f"{tools}:{os.environ['PATH']}"
-        run = self.refused("`container: never`")
+        run = self.refused("`container: never`", binding="true")
         self.assertEqual(run.steps["plan"]["exit"], 125)
+        self.job.begin()
+        run = self.refused("the container engine `docker` does not answer")
+        self.assertEqual(run.steps["plan"]["exit"], 12)
         # Built from source, so that there is a program for the machine that is pretended.
         self.variables["PRETEND"] = "yes"
         images.write_text(images.read_text().replace(VERSION, "source"))

@@ -235,5 +235,23 @@ class Terminal(Scene):
                 self.assertNotRegex(shown, rb"\x1b\[[0-9]*[A-K]|\r(?!\n)")
 
 
+class Image(Scene):
+    def test_a_run_that_compiles_nothing_starts_no_image_and_no_python(self):
+        self.assertEqual(self.good(container="never").outputs["libs-compiled"], "2")
+        self.release_image()
+        run = self.good(self.new_job())
+        self.assertEqual((run.outputs["cache-hit"], run.outputs["libs-compiled"]), ("true", "0"))
+        run = self.good(self.new_job(), mode="plan")
+        self.assertEqual(run.outputs["libs-to-compile"], "0")
+        self.assertEqual(self.docker_calls(), [])
+        # What is missing is known without it too, and compiled by it alone.
+        self.change_model("one")
+        run = self.good(self.new_job(), mode="plan")
+        self.assertEqual(run.outputs["libs-to-compile"], "1")
+        self.assertEqual(self.docker_calls(), [])
+        self.refused("the container engine `docker` does not answer", self.new_job())
+        self.assertNotEqual(self.docker_calls(), [])
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -102,6 +102,16 @@ class Repository(unittest.TestCase):
             self.runs += 1
             (directory / f"mlc-package-{version}-{target}.tar.gz").write_text(f"{target} {self.runs}")
 
+    def compiler(self):
+        """What `doctor` says of the image's compiler."""
+        path = self.root / "compiler.json"
+        package = {"distribution": "x", "version": "1"}
+        path.write_text(json.dumps({
+            "python": "/opt/venv/bin/python3", "mlc_llm": package, "tvm": package,
+            "tvm_ffi": package, "libraries": {"transformers": "5.24.0"},
+        }))
+        return path
+
     def release(self, version="1.0.0", until=None, image=IMAGE, **variables):
         """One run of the workflow on a fresh runner, as far as to a step."""
         directory = pathlib.Path(tempfile.mkdtemp(dir=self.root))
@@ -110,7 +120,11 @@ class Repository(unittest.TestCase):
         if until == "begin":
             return said
         self.built(directory, version, missing)
-        for step, *more in (("keep", directory), ("tag", directory, image), ("publish", directory), ("move",)):
+        steps = (
+            ("keep", directory), ("tag", directory, image, self.compiler()),
+            ("publish", directory), ("move",),
+        )
+        for step, *more in steps:
             said += self.step(step, version, *more)
             if step == until:
                 break
@@ -130,6 +144,8 @@ class Repository(unittest.TestCase):
         self.git("fetch", "--quiet", "--force", "--tags", "origin")
         self.assertEqual(self.show(version, "action/version.txt"), version)
         self.assertEqual(self.show(version, "action/images.txt"), f"{version} {IMAGE}")
+        compilers = json.loads(self.show(version, "action/compilers.json"))
+        self.assertEqual(compilers, {IMAGE: json.loads(self.compiler().read_text())})
         recorded = dict(
             reversed(line.split()) for line in self.show(version, "action/checksums.txt").splitlines()
         )
@@ -211,7 +227,7 @@ class Release(Repository):
         self.step("begin", "1.0.0", directory)
         self.built(directory, "1.0.0", TARGETS[:3])
         self.step("keep", "1.0.0", directory)
-        said = self.step("tag", "1.0.0", directory, IMAGE, good=False)
+        said = self.step("tag", "1.0.0", directory, IMAGE, self.compiler(), good=False)
         self.assertIn(f"there is no mlc-package-1.0.0-{TARGETS[3]}.tar.gz", said)
         self.release(until="begin")
         self.assertEqual([row["target"] for row in json.loads(self.outputs["missing"])], TARGETS[3:])
@@ -281,7 +297,7 @@ class Release(Repository):
         directory = self.root / "programs"
         self.step("begin", "1.0.0", directory)
         other = IMAGE.replace("c" * 64, "d" * 64)
-        said = self.step("tag", "1.0.0", directory, other, good=False)
+        said = self.step("tag", "1.0.0", directory, other, self.compiler(), good=False)
         self.assertIn("records other programs or another image", said)
 
     def test_the_moving_tag_follows_the_newest_version(self):
