@@ -109,7 +109,9 @@ class Reference(unittest.TestCase):
             for name, spec in action[kind].items():
                 self.assertRegex(name, r"^[a-z]+(-[a-z]+)*$")
                 self.assertRegex(spec["description"], r"^\S[^\n]*[.]$", name)
-                self.assertIn(f"| `{name}` |", reference)
+                default = r"[^|]*\| " if kind == "inputs" else ""
+                row = rf"^\| `{name}` \| {default}{re.escape(spec['description'])} \|$"
+                self.assertRegex(reference, re.compile(row, re.MULTILINE))
             section = reference.split(f"## {kind.capitalize()}")[1].split("\n## ")[0]
             self.assertEqual(re.findall(r"^\| `([a-z-]+)` \|", section, re.M), names)
 
