@@ -94,6 +94,9 @@ pub enum Error {
     /// This machine lacks what the build needs. Exit 14.
     #[error(transparent)]
     Doctor(#[from] DoctorError),
+    /// Kernels have to be checked, and nothing on this machine can. Exit 14.
+    #[error("the kernels cannot be checked: {0}")]
+    NoClang(NoClang),
     /// What was linked cannot work in an app. Exit 14.
     #[error(transparent)]
     Linked(#[from] LinkedError),
@@ -173,7 +176,7 @@ impl From<LibrariesError> for Error {
         match error {
             LibrariesError::Library(error) => Self::Library(error),
             LibrariesError::Problems(problems) => Self::Validation(problems),
-            LibrariesError::NoClang(_) => Self::usage(error.to_string(), NoClang::HELP),
+            LibrariesError::NoClang(why) => Self::NoClang(why),
             LibrariesError::Io(error) => Self::Io(error),
             LibrariesError::Interrupted => Self::Interrupted,
         }
@@ -284,7 +287,11 @@ impl Error {
             Self::Assemble(AssembleError::Interrupted) => Exit::Interrupted,
             Self::Assemble(AssembleError::Refused { .. }) => Exit::Usage,
             Self::Doctor(DoctorError::Interrupted) => Exit::Interrupted,
-            Self::Abi(_) | Self::Doctor(_) | Self::Linked(_) | Self::Assemble(_) => Exit::Assembly,
+            Self::Abi(_)
+            | Self::Doctor(_)
+            | Self::NoClang(_)
+            | Self::Linked(_)
+            | Self::Assemble(_) => Exit::Assembly,
             Self::Pack(PackError::Interrupted) | Self::Unpack(UnpackError::Interrupted) => {
                 Exit::Interrupted
             }
@@ -319,6 +326,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Usage { help, .. } => help.clone(),
+            Self::NoClang(_) => Some(NoClang::HELP.to_owned()),
             Self::Manifest(error) => Some(error.help()),
             Self::Plan(error) => Some(error.help().to_owned()),
             Self::Models(error) => error.help(),

@@ -42,6 +42,12 @@ pub(super) fn judge(
         verdict.warn(Check::Tokens, message);
     }
     turns(conversation, tokens, verdict);
+    if conversation.stop_token_ids.is_empty() && conversation.stop_str.iter().all(String::is_empty)
+    {
+        let message = "the template has neither `stop_token_ids` nor `stop_str`: no answer of the \
+                       app would end by itself";
+        verdict.fail(Check::Template, message);
+    }
     for token in &conversation.stop_token_ids {
         match tokens.text_of(*token) {
             None => {
@@ -68,13 +74,15 @@ fn turns(conversation: &Conversation, tokens: &Tokens, verdict: &mut Verdict) {
     let marks: BTreeSet<_> = conversation.texts().flat_map(marks).collect();
     let (known, unknown): (Vec<_>, Vec<_>) =
         marks.iter().copied().partition(|mark| tokens.has_added(mark));
-    let Some(first) = unknown.first() else { return };
+    // The mark of a turn tells most of whose template it is.
+    let turn = unknown.iter().find(|mark| TURNS.contains(*mark));
+    let Some(first) = turn.or(unknown.first()) else { return };
     let mark = visible(first, LONGEST);
     let name = conversation.name.as_deref().unwrap_or("of this model");
     let name = visible(name, LONGEST);
     let other = TURNS.iter().find(|turn| tokens.has_added(turn) && !marks.contains(*turn));
     match other {
-        Some(other) if known.iter().all(|mark| !TURNS.contains(mark)) => {
+        Some(other) if turn.is_some() || known.iter().all(|mark| !TURNS.contains(mark)) => {
             let message = format!(
                 "the template `{name}` has `{mark}` in it, which is no token of tokenizer.json, and \
                  that has `{other}`: the template is that of another model"

@@ -98,6 +98,13 @@ pub fn prepare<'a>(
     };
     let text = tokens.encode(TEXT.trim_end())?;
     let prompt = conversation.prompt(&question.prompt, &tokens)?;
+    // What follows a token is measured, so one alone is nothing to measure.
+    if text.len() < 2 || prompt.is_empty() {
+        return Err(tokens.unusable(match (text.len(), prompt.len()) {
+            (0 | 1, _) => format!("it makes {} tokens of a whole text", text.len()),
+            _ => "it makes no tokens of the prompt".to_owned(),
+        }));
+    }
     let vocabulary = files.chat_config.number("vocab_size");
     let vocabulary = vocabulary.and_then(|size| u64::try_from(size).ok());
     if let Some(vocabulary) = vocabulary {
@@ -438,6 +445,10 @@ impl Session<'_, '_> {
                  tokens is wrong"
             );
             verdict.fail(Check::Consistency, message);
+        }
+        if record.scored == 0 {
+            let message = "the model sees too few tokens at once to measure the perplexity of any";
+            verdict.fail(Check::Perplexity, message);
         }
         if record.perplexity > record.max_perplexity {
             let (found, limit) = (record.perplexity, record.max_perplexity);

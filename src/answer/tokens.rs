@@ -51,6 +51,11 @@ impl Tokens {
         Ok(Self { path, tokenizer, added })
     }
 
+    /// That it cannot be used, and why.
+    pub(super) fn unusable(&self, why: String) -> AnswerError {
+        AnswerError::Tokenizer { path: self.path.clone(), why }
+    }
+
     /// How many tokens there are.
     pub(super) fn count(&self) -> usize {
         self.tokenizer.get_vocab_size(true)

@@ -11,9 +11,7 @@ use crate::io::environment::Environment;
 use crate::io::files;
 use crate::library::kernels::{self, Finder};
 use crate::library::weights::{self, Weights};
-use crate::library::{
-    self, Inspection, LibrariesError, LibraryFile, LoadedBlob, ModelLibrary, Problem,
-};
+use crate::library::{self, Inspection, LibraryFile, LoadedBlob, ModelLibrary, Problem};
 use crate::manifest::{self, Manifest};
 use crate::model::{ChatConfig, Device};
 use crate::ui::Ui;
@@ -38,6 +36,13 @@ pub(super) struct InspectArgs {
     /// How to print it
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
+}
+
+impl InspectArgs {
+    /// Whether programs are started, which have to be ended with this one.
+    pub(super) fn starts_programs(&self) -> bool {
+        self.kernels
+    }
 }
 
 pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
@@ -120,7 +125,7 @@ fn compile_kernels(
     };
     let finder = Finder::new(&environment, &context.cancel);
     let clang = finder.find(first.on)?;
-    let bad = kernels::check(clang, &sources, &context.cancel).map_err(LibrariesError::from)?;
+    let bad = kernels::check(clang, &sources, &context.cancel)?;
     for library in &mut inspection.libraries {
         library.note_kernels(&bad);
     }

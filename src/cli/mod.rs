@@ -143,7 +143,10 @@ impl Verb {
     /// Whether it looks for the wish to stop. Those that do not, and make nothing that would be
     /// left behind, are ended by the signal itself.
     fn stops_when_asked(&self) -> bool {
-        !matches!(self, Self::Check(_) | Self::Inspect(_) | Self::Schema(_) | Self::Completions(_))
+        match self {
+            Self::Inspect(args) => args.starts_programs(),
+            verb => !matches!(verb, Self::Check(_) | Self::Schema(_) | Self::Completions(_)),
+        }
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn compile(
     let target = target(plan);
     let told_once = Once::new();
     let no_clang = |why: &NoClang| {
-        told_once.call_once(|| ui.detail("Kernels", &format!("not checked: {why}")));
+        told_once.call_once(|| tell_unchecked(ui, why));
     };
     let check = |job: &CompileJob, path: &Utf8Path| {
         check_compiled(target, &job.inputs, path, request.kernels, &no_clang)
@@ -114,6 +114,14 @@ pub(crate) fn compile(
             (job.fingerprint, ObtainedLibrary { stored: library.stored, origin })
         })
         .collect())
+}
+
+/// Says that kernels are not checked. Where there is no clang nobody need mind; one that breaks is odd.
+pub(crate) fn tell_unchecked(ui: &Ui, why: &NoClang) {
+    match why {
+        NoClang::Broke { .. } => ui.warn(&format!("the kernels are not checked: {why}")),
+        _ => ui.detail("Kernels", &format!("not checked: {why}")),
+    }
 }
 
 /// Whether a library that was just compiled can be linked, and its kernels compile: what cannot

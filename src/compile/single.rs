@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
-use super::package::{check_compiled, check_stored};
+use super::package::{check_compiled, check_stored, tell_unchecked};
 use crate::compile::{
     CompileEvent, CompileJob, CompileOneError, CompileRequest, FailedLibraries, Failure,
     LibraryStore, MlcCompiler, StoredLibrary, compile_all,
@@ -258,7 +258,7 @@ fn run(
         environment: request.environment.clone(),
         limit: request.compile_limit,
     };
-    let no_clang = |why: &NoClang| ui.detail("Kernels", &format!("not checked: {why}"));
+    let no_clang = |why: &NoClang| tell_unchecked(ui, why);
     let check =
         |job: &CompileJob, path: &Utf8Path| check(job, path, request.macabi_arch, gate, &no_clang);
     let title = title(request, &job);

@@ -75,7 +75,7 @@ impl LibraryError {
     }
 }
 
-/// Why the libraries of a package cannot be used. Exit 13, but for what nothing can check: 2, for
+/// Why the libraries of a package cannot be used. Exit 13, but for what nothing can check: 14, for
 /// what cannot be read: 1, and for [`Interrupted`](Self::Interrupted): 130.
 #[derive(Debug, thiserror::Error)]
 pub enum LibrariesError {

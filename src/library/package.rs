@@ -79,9 +79,9 @@ fn wrong_weights(models: &BTreeMap<ModelId, ModelFiles>, linked: &[Linked<'_>]) 
         for expected in linked.expects.iter().filter(|expected| expected.is_met_by(blob)) {
             let Some(model_id) = &expected.model_id else { continue };
             // A checkpoint that is not converted yet has no files, and a model of the Hub that the app
-            // downloads may have no tensor cache: nothing says what its weights are.
-            let files = models.get(model_id).filter(|files| !files.files.is_empty());
-            let files = files.filter(|files| !files.tensor_cache.shards.is_empty());
+            // downloads may have no tensor cache: nothing says what its weights are. A tensor cache
+            // that lists nothing says that there are none.
+            let files = models.get(model_id).filter(|files| files.has_tensor_cache());
             let Some(files) = files else { continue };
             let weights =
                 Weights { chat_config: &files.chat_config, tensor_cache: &files.tensor_cache };

@@ -136,7 +136,8 @@ const MESSAGES: Kind = (|value| all(value, is_message), "a list of pairs of role
 
 /// What the runtime reads of the config itself; it does not start without the first two.
 const NEEDED: [(&str, Kind); 2] = [("vocab_size", INTEGER), ("prefill_chunk_size", INTEGER)];
-const OPTIONAL: [(&str, Kind); 7] = [
+const OPTIONAL: [(&str, Kind); 8] = [
+    ("tokenizer_files", TEXTS),
     ("context_window_size", INTEGER),
     ("sliding_window_size", INTEGER),
     ("attention_sink_size", INTEGER),
@@ -271,6 +272,8 @@ mod tests {
             ("vocab_size", json!("8")),
             ("prefill_chunk_size", Value::Null),
             ("sliding_window_size", json!(1.5)),
+            ("tokenizer_files", json!("tokenizer.json")),
+            ("tokenizer_files", json!([7])),
             ("temperature", json!("hot")),
             ("conv_template", json!([])),
         ] {

@@ -64,6 +64,12 @@ impl ModelFiles {
         self.dir.join(if self.older_tensor_cache().is_some() { older } else { newer })
     }
 
+    /// Whether there is a tensor cache, by either name.
+    pub fn has_tensor_cache(&self) -> bool {
+        let is_cache = |file: &ModelFile| TensorCache::FILE_NAMES.contains(&file.path.as_str());
+        self.files.iter().any(is_cache)
+    }
+
     /// The tensor cache, where it is there by its older name only.
     pub fn older_tensor_cache(&self) -> Option<&ModelFile> {
         let [newer, older] = TensorCache::FILE_NAMES;

@@ -59,22 +59,86 @@ pub enum TensorCacheError {
         /// The shard's path.
         shard: ShardPath,
     },
+    /// Two tensors have bytes in common.
+    #[error("tensors `{first}` and `{second}` overlap in `{shard}`")]
+    Overlap {
+        /// The one that begins first.
+        first: String,
+        /// The other.
+        second: String,
+        /// The shard's path.
+        shard: ShardPath,
+    },
+    /// A shard of a format that the runtime does not read.
+    #[error("shard `{shard}` has the format {format:?}, and the runtime reads `raw-shard` alone")]
+    ShardFormat {
+        /// The shard's path.
+        shard: ShardPath,
+        /// Its format.
+        format: String,
+    },
+    /// An element type that the runtime does not know.
+    #[error("tensor `{tensor}` has the type {dtype:?}, which TVM does not know")]
+    Dtype {
+        /// The tensor's name.
+        tensor: String,
+        /// Its type.
+        dtype: String,
+    },
 }
+
+/// What of a shard is looked at once and not kept.
+#[derive(Deserialize)]
+struct Formats {
+    records: Vec<ShardFormat>,
+}
+
+#[derive(Deserialize)]
+struct ShardFormat {
+    #[serde(rename = "dataPath")]
+    path: ShardPath,
+    format: Option<String>,
+}
+
+/// The only format of shards that the runtime reads (TVM, `tensor_cache_support.cc`).
+const RAW_SHARD: &str = "raw-shard";
 
 impl TensorCache {
     /// The names a tensor cache is found under, the newer first.
     pub const FILE_NAMES: [&'static str; 2] = ["tensor-cache.json", "ndarray-cache.json"];
 
     /// Reads the text of a tensor cache. Shard names that would leave the model directory are
-    /// errors, and so are tensors that reach over their shard.
+    /// errors, and so are tensors that reach over their shard or into each other, and what the runtime
+    /// cannot read.
     pub fn parse(text: &[u8]) -> Result<Self, TensorCacheError> {
         let cache: Self = serde_json::from_slice(text)?;
+        let formats: Formats = serde_json::from_slice(text)?;
+        for ShardFormat { path, format } in formats.records {
+            if let Some(format) = format.filter(|format| format != RAW_SHARD) {
+                return Err(TensorCacheError::ShardFormat { shard: path, format });
+            }
+        }
         for shard in &cache.shards {
             for tensor in &shard.records {
                 let end = tensor.byte_offset.checked_add(tensor.nbytes);
                 if end.is_none_or(|end| end > shard.nbytes) {
                     return Err(TensorCacheError::OutOfShard {
                         tensor: tensor.name.clone(),
+                        shard: shard.path.clone(),
+                    });
+                }
+                if !is_dtype(&tensor.dtype) {
+                    let (tensor, dtype) = (tensor.name.clone(), tensor.dtype.clone());
+                    return Err(TensorCacheError::Dtype { tensor, dtype });
+                }
+            }
+            let mut sorted: Vec<_> = shard.records.iter().filter(|it| it.nbytes > 0).collect();
+            sorted.sort_by_key(|tensor| tensor.byte_offset);
+            for (first, second) in sorted.iter().zip(sorted.iter().skip(1)) {
+                if first.byte_offset + first.nbytes > second.byte_offset {
+                    return Err(TensorCacheError::Overlap {
+                        first: first.name.clone(),
+                        second: second.name.clone(),
                         shard: shard.path.clone(),
                     });
                 }
@@ -95,9 +159,52 @@ impl TensorCache {
     }
 }
 
+/// Whether TVM's runtime knows a type of this name (`ffi::StringToDLDataType`): a kind and its bits.
+fn is_dtype(text: &str) -> bool {
+    const KINDS: [&str; 4] = ["int", "uint", "float", "bfloat"];
+    const SMALL: [&str; 3] = ["float8_", "float6_", "float4_"];
+    let has_bits = |rest: &str| matches!(rest, "1" | "4" | "8" | "16" | "32" | "64");
+    text == "bool"
+        || SMALL.iter().any(|kind| text.starts_with(kind))
+        || KINDS.iter().any(|kind| text.strip_prefix(kind).is_some_and(has_bits))
+}
+
 #[cfg(test)]
 mod tests {
     use super::TensorCache;
+
+    #[test]
+    fn what_the_runtime_would_misread_is_refused() {
+        let tensor = |name: &str, dtype: &str, offset: u64| {
+            format!(
+                r#"{{"name": "{name}", "shape": [2], "dtype": "{dtype}", "nbytes": 4,
+                "byteOffset": {offset}}}"#
+            )
+        };
+        let why = |format: &str, dtype: &str, offset: u64| {
+            let (a, b) = (tensor("a", dtype, 0), tensor("b", "float16", offset));
+            let text = format!(
+                r#"{{"records": [{{"dataPath": "s.bin", "format": "{format}", "nbytes": 8,
+                "records": [{b}, {a}]}}]}}"#
+            );
+            TensorCache::parse(text.as_bytes()).err().map(|error| error.to_string())
+        };
+        assert_eq!(why("raw-shard", "float16", 4), None);
+        for offset in [0, 3] {
+            let said = why("raw-shard", "float16", offset).unwrap();
+            assert!(said.ends_with("overlap in `s.bin`"), "{said}");
+            assert!(said.contains("`a`") && said.contains("`b`"), "{said}");
+        }
+        let said = why("safetensors", "float16", 4).unwrap();
+        assert!(said.starts_with("shard `s.bin` has the format \"safetensors\""), "{said}");
+        for bad in ["foat16", "float", "float17", "", "half"] {
+            let said = why("raw-shard", bad, 4).unwrap();
+            assert!(said.starts_with("tensor `a` has the type"), "{said}");
+        }
+        for good in ["uint32", "int8", "bfloat16", "float8_e4m3fn", "bool"] {
+            assert_eq!(why("raw-shard", good, 4), None, "{good}");
+        }
+    }
 
     fn cache(path: &str, offset: u64) -> String {
         format!(

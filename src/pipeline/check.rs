@@ -85,6 +85,11 @@ fn model_faults(dir: &Utf8Path, chat_config: &ChatConfig) -> Vec<ModelFault> {
         if !missing.is_empty() {
             faults.push(ModelFault::MissingShards(missing));
         }
+        if cache.shards.iter().all(|shard| shard.records.is_empty()) {
+            let why = "its tensor cache lists no tensors".to_owned();
+            let help = "convert the model again, or get it again".to_owned();
+            faults.push(ModelFault::Refused { why, help: Some(help) });
+        }
         faults.extend(cache.nested().cloned().map(ModelFault::NestedShard));
     }
     let is_told = |fault: &ModelFault| !matches!(fault, ModelFault::NestedShard(_));

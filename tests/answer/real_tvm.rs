@@ -139,6 +139,7 @@ fn the_paged_path_answers_and_ends() {
     model.template(|template| template["stop_str"] = json!([]));
     let told = model.bad(21, &["--must-stop", "--tokens", "5"]);
     assert!(told.contains("the answer did not end within 5 tokens"), "{told}");
+    assert!(told.contains("the template has neither `stop_token_ids` nor `stop_str`"), "{told}");
 }
 
 #[test]
@@ -223,8 +224,8 @@ fn a_template_of_another_model_is_found() {
         template["stop_token_ids"] = json!([1, 107_000]);
     });
     let told = model.bad(21, &[]);
-    let says = "the template `gemma_instruction` has `<end_of_turn>` in it, which is no token of \
-                tokenizer.json, and that has `<|im_start|>`: the template is that of another model";
+    let says = "the template `gemma_instruction` has `<start_of_turn>` in it, which is no token \
+                of tokenizer.json, and that has `<|im_start|>`: the template is that of another model";
     assert!(told.contains(says), "{told}");
     assert!(told.contains("an answer ends at the token 107000 (`stop_token_ids`)"), "{told}");
 

@@ -89,6 +89,22 @@ fn a_python_that_crashes_hangs_or_lacks_a_module_is_told_with_what_it_was_at() {
 }
 
 #[test]
+fn a_tokenizer_that_makes_no_tokens_is_refused_before_anything_is_compiled() {
+    let scene = Scene::with_models("android", &[]);
+    crate::tree::copy(MODEL, scene.root.join("mute"));
+    let tokenizer = json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": null,
+        "model": {"type": "BPE", "vocab": {}, "merges": []},
+    });
+    scene.write("mute/tokenizer.json", tokenizer.to_string());
+    let model = scene.root.join("mute");
+    let run = scene.call(&["try", model.as_str()]).fails(21);
+    run.says("tokenizer.json` cannot be used: it makes 0 tokens of a whole text");
+    assert!(!scene.root.join("calls").exists());
+}
+
+#[test]
 fn what_cannot_be_tried_is_said_before_anything_is_compiled() {
     let scene = Scene::with_models("android", &["one"]);
     scene

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::call::{Call, wait_for};
-use crate::scene::Scene;
+use crate::scene::{Scene, is_alive};
 
 /// A clang that notes each time that it compiles: the scene's own, around the machine's.
 fn counting(scene: &Scene, more: &str) -> Utf8PathBuf {
@@ -156,13 +156,13 @@ fn what_was_checked_is_remembered_and_always_checks_the_rest() {
     let scene = Scene::with_models("android", &["one"]);
     let clang = counting(&scene, "");
     checking(&scene, &clang, "auto").ok();
-    // One to see whether it can, and each kernel.
-    assert_eq!(compiled(&scene), 3);
+    // Two to see whether it can, a good one and a bad one, and each kernel.
+    assert_eq!(compiled(&scene), 4);
     assert_eq!(remembered(&scene)["count"], 2);
     assert!(remembered(&scene)["clang"].as_str().unwrap().contains("clang version"));
     checking(&scene, &clang, "auto").ok().says("1 cached");
     checking(&scene, &clang, "always").ok().says("1 cached");
-    assert_eq!(compiled(&scene), 1, "always asks whether there is a clang that can");
+    assert_eq!(compiled(&scene), 2, "always asks whether there is a clang that can");
 
     let scene = Scene::with_models("android", &["one"]);
     let clang = counting(&scene, "");
@@ -170,9 +170,9 @@ fn what_was_checked_is_remembered_and_always_checks_the_rest() {
     checking(&scene, &clang, "auto").ok();
     assert_eq!((compiled(&scene), remembered(&scene)), (0, Value::Null));
     checking(&scene, &clang, "always").ok();
-    assert_eq!((compiled(&scene), &remembered(&scene)["count"]), (3, &json!(2)));
+    assert_eq!((compiled(&scene), &remembered(&scene)["count"]), (4, &json!(2)));
     checking(&scene, &clang, "always").ok();
-    assert_eq!(compiled(&scene), 1);
+    assert_eq!(compiled(&scene), 2);
 }
 
 #[test]
@@ -182,11 +182,11 @@ fn without_a_clang_that_can_auto_goes_on_and_always_refuses_before_anything_is_c
         scene.write("bin/cannot", "#!/bin/sh\necho 'clang: error: no OpenCL here'; exit 1\n");
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs_err::set_permissions(&cannot, mode).unwrap();
-    let run = checking(&scene, &cannot, "always").fails(2);
+    let run = checking(&scene, &cannot, "always").fails(14);
     run.says("does not compile OpenCL C: clang: error: no OpenCL here").says("MLC_PACKAGE_CLANG");
     assert_eq!(scene.compiled().len(), 0);
     let absent = "/nowhere/clang".into();
-    checking(&scene, &absent, "always").fails(2).says("`/nowhere/clang`, which is not there");
+    checking(&scene, &absent, "always").fails(14).says("`/nowhere/clang`, which is not there");
     checking(&scene, &absent, "auto").ok().never_says("clang");
     assert_eq!(remembered(&scene), Value::Null);
     fs_err::remove_dir_all(scene.cache()).unwrap();
@@ -197,25 +197,81 @@ fn without_a_clang_that_can_auto_goes_on_and_always_refuses_before_anything_is_c
     let inspect = scene.call(&["inspect", library.as_str(), "--kernels"]);
     inspect
         .env("MLC_PACKAGE_CLANG", absent.as_str())
-        .fails(2)
+        .fails(14)
         .says("the kernels cannot be checked");
 }
 
 #[test]
 fn ctrl_c_ends_clang_and_nothing_is_kept() {
     let scene = Scene::with_models("android", &["one"]);
-    // The second time it compiles, it does not end.
+    // The third time it compiles, it does not end.
     let log = scene.root.join("clang-calls");
     let hang =
-        format!("if [ \"$(wc -l < {log} 2> /dev/null || echo 0)\" -gt 1 ]; then sleep 600; fi");
+        format!("if [ \"$(wc -l < {log} 2> /dev/null || echo 0)\" -gt 2 ]; then sleep 600; fi");
     let clang = counting(&scene, &hang);
     let run = checking(&scene, &clang, "auto").spawn();
     let calls = || fs_err::read_to_string(&log).unwrap_or_default().lines().count();
-    wait_for("clang", || (calls() > 1).then_some(()));
+    wait_for("clang", || (calls() > 2).then_some(()));
     run.signal(Signal::INT);
     let run = run.wait().code(130);
     assert_eq!(run.stderr, "   Compiling 1 library\nerror: interrupted\n");
     assert_eq!((scene.entries().len(), scene.leftovers().len()), (0, 0), "{:?}", scene.leftovers());
+}
+
+#[test]
+fn a_program_that_finds_no_mistake_is_no_clang() {
+    let scene = Scene::with_models("android", &["one"]);
+    let content = "/bin/true".into();
+    let said = "it finds no mistake in a kernel that has one";
+    checking(&scene, &content, "always").fails(14).says("`/bin/true`").says(said);
+    // The good sample compiles, and of the bad one it says nothing.
+    let log = scene.root.join("clang-calls");
+    let silent =
+        format!("if [ \"$(wc -l < {log} 2> /dev/null || echo 0)\" -gt 1 ]; then exit 1; fi");
+    let clang = counting(&scene, &silent);
+    let said = "it does not say in which line a mistake is";
+    checking(&scene, &clang, "always").fails(14).says(said);
+    assert_eq!(scene.compiled().len(), 0);
+}
+
+#[test]
+fn a_clang_that_crashes_at_a_kernel_is_at_fault_and_not_the_kernel() {
+    let scene = Scene::with_models("android", &["one"]);
+    let library = scene.library("android", "app/one.tar");
+    let log = scene.root.join("clang-calls");
+    let crash = format!("if [ \"$(wc -l < {log})\" -gt 2 ]; then kill -SEGV $$; fi");
+    let clang = counting(&scene, &crash);
+    let inspect = scene.call(&["inspect", library.as_str(), "--kernels"]);
+    let run = inspect.env("MLC_PACKAGE_CLANG", clang.as_str()).fails(14);
+    run.says("was ended by SIGSEGV").says("at the kernel `one_layer_").never_says("bad-kernel");
+    compiled(&scene);
+    // A build that does not have to check goes on, and says so.
+    checking(&scene, &clang, "auto").ok().says("the kernels are not checked: ");
+    assert_eq!(remembered(&scene), Value::Null);
+}
+
+#[test]
+fn a_signal_ends_the_clangs_of_inspect_too() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let scene = Scene::with_models("android", &["one"]);
+        let library = scene.library("android", "app/one.tar");
+        let (log, pids) = (scene.root.join("clang-calls"), scene.root.join("pids"));
+        let hang = format!(
+            "if [ \"$(wc -l < {log} 2> /dev/null || echo 0)\" -gt 2 ]; then \
+             echo $$ >> {pids}; exec sleep 600; fi"
+        );
+        let clang = counting(&scene, &hang);
+        let inspect = scene.call(&["inspect", library.as_str(), "--kernels"]);
+        let run = inspect.env("MLC_PACKAGE_CLANG", clang.as_str()).spawn();
+        let waiting = || fs_err::read_to_string(&pids).ok().filter(|text| text.ends_with('\n'));
+        let hanging = wait_for("clang", waiting);
+        run.signal(signal);
+        run.wait().code(130);
+        for pid in hanging.lines() {
+            assert!(!is_alive(pid.parse().unwrap()), "{pid}");
+        }
+        assert_eq!(scene.leftovers(), [""; 0]);
+    }
 }
 
 #[test]
@@ -226,7 +282,7 @@ fn a_project_and_the_environment_say_what_is_checked() {
     scene.write("app/mlc-package.yml", format!("{project}    check-kernels: always\n"));
     let build = || scene.build(&[]).env("MLC_PACKAGE_CLANG", clang.as_str());
     build().without("MLC_PACKAGE_CHECK_KERNELS").ok();
-    assert_eq!(compiled(&scene), 3);
+    assert_eq!(compiled(&scene), 4);
     fs_err::remove_dir_all(scene.cache()).unwrap();
     build().ok();
     assert_eq!(compiled(&scene), 0, "the environment says never");

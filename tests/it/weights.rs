@@ -67,6 +67,7 @@ const WAYS: [Way; 6] = [
             tensors[0]["name"] = "layers.0.weight".into();
             let mut second = tensors[0].clone();
             second["name"] = "layers.1.weight".into();
+            second["nbytes"] = 0.into();
             tensors.push(second);
         },
         "the library has 0 layers, the weights 2: `layer.weight` is float16 [16, 16]",
@@ -88,6 +89,7 @@ const WAYS: [Way; 6] = [
         |tensors| {
             let mut more = tensors[0].clone();
             more["name"] = "layer.bias".into();
+            more["nbytes"] = 0.into();
             tensors.push(more);
         },
         "`layer.bias` is float16 [16, 16] in the weights and unknown to the library",
@@ -100,6 +102,22 @@ fn changed(change: fn(&mut Vec<Value>)) -> String {
     let mut cache: Value = serde_json::from_str(&text).unwrap();
     change(cache["records"][0]["records"].as_array_mut().unwrap());
     cache.to_string()
+}
+
+#[test]
+fn a_tensor_cache_that_lists_nothing_is_found_everywhere() {
+    let scene = Scene::with_models("android", &["one"]);
+    scene.write(CACHE, r#"{"records": []}"#);
+    let says = "`layer.weight` is float16 [16, 16] in the library and missing";
+    scene.call(&["check"]).run().code(10).says("its tensor cache lists no tensors");
+    scene.build(&[]).fails(13).says("[wrong-weights]").says(says);
+    let library = scene.library("android", "app/one.tar");
+    scene.configure(|config| {
+        config["model_lib_path_for_prepare_libs"] = json!({"one_layer": "one.tar"});
+    });
+    scene.build(&[]).fails(13).says("[wrong-weights]").says(says);
+    let beside = ["inspect", library.as_str(), "--chat-config", "models/one/mlc-chat-config.json"];
+    scene.call(&beside).fails(13).says("[wrong-weights]").says(says);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::metal::STANDARD_LIBRARY;
 use crate::io::answer::{self, Question};
 use crate::io::dir;
+use crate::io::ended::signal_name;
 use crate::io::environment::Environment;
 use crate::io::marked::MarkedDir;
 use crate::io::process::{self, Cancel, End, LogLimit, Program};
@@ -23,7 +24,9 @@ const CHOSEN: &str = "MLC_PACKAGE_CLANG";
 /// knows C++ for OpenCL.
 const VERSIONS: std::ops::RangeInclusive<u32> = 11..=30;
 /// Real kernels take some milliseconds; one that takes as long hangs.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The same for the samples by which a clang is tried out.
+const PROBE_PATIENCE: Duration = Duration::from_secs(10);
 /// How much of what clang says is read, in bytes.
 const SAID: usize = 64 << 10;
 
@@ -46,6 +49,14 @@ pub enum NoClang {
     /// The one that `MLC_PACKAGE_CLANG` names is not there.
     #[error("MLC_PACKAGE_CLANG names `{0}`, which is not there")]
     NotThere(String),
+    /// It compiles samples, and broke at the kernels of a library.
+    #[error("`{path}` {why}")]
+    Broke {
+        /// It.
+        path: Utf8PathBuf,
+        /// What it did, and at which kernel.
+        why: String,
+    },
     /// There are some, and none can.
     #[error("`{path}` does not compile {language}: {why}")]
     Cannot {
@@ -62,6 +73,17 @@ impl NoClang {
     /// What to do about it.
     pub const HELP: &str = "install clang 14 or newer (Debian: `apt-get install clang`), or name \
                             one in MLC_PACKAGE_CLANG";
+}
+
+/// What clang makes of a source.
+#[derive(Debug)]
+pub(super) enum Compiled {
+    /// It compiles.
+    Good,
+    /// It does not.
+    Bad(Complaint),
+    /// Clang hangs or crashes: why, told of clang.
+    Broke(String),
 }
 
 /// What clang says is wrong.
@@ -160,7 +182,11 @@ fn candidates(environment: &Environment) -> Vec<Utf8PathBuf> {
     found
 }
 
-/// A kernel with the half precision and the built-in functions that every real one has.
+/// What stands for the value that a sample computes, and is declared nowhere.
+const UNDECLARED: &str = "nowhere_declared";
+
+/// A kernel with the half precision and the built-in functions that every real one has. Its last
+/// line but one computes `exp`.
 const fn sample(kind: DeviceKind) -> (&'static str, &'static str) {
     match kind {
         DeviceKind::OpenCl => (
@@ -196,7 +222,7 @@ fn probe(
         variables: &environment.variables,
         directory: &environment.directory,
         limit: SAID as u64,
-        patience: PATIENCE,
+        patience: PROBE_PATIENCE,
     };
     let version = match answer::ask(&question, cancel) {
         Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error.into()),
@@ -207,9 +233,21 @@ fn probe(
     let version = version.lines().next().unwrap_or_default().trim().to_owned();
     let clang = Clang { path: path.to_owned(), version, environment: environment.clone() };
     let space = clang.workspace()?;
-    match clang.compile(&space, 0, kind, source, cancel)? {
-        None => Ok(clang),
-        Some(complaint) => cannot(complaint.why),
+    let compile =
+        |index, source: &str| clang.compile(&space, index, kind, source, PROBE_PATIENCE, cancel);
+    match compile(0, source)? {
+        Compiled::Good => {}
+        Compiled::Bad(complaint) => return cannot(complaint.why),
+        Compiled::Broke(why) => return cannot(format!("it {why}")),
+    }
+    // A program that is content with anything would find every library good.
+    let bad = source.replace("exp((half)1.0f)", UNDECLARED);
+    let line = bad.lines().position(|line| line.contains(UNDECLARED)).map(|index| index + 1);
+    match compile(1, &bad)? {
+        Compiled::Bad(complaint) if complaint.line == line => Ok(clang),
+        Compiled::Bad(_) => cannot("it does not say in which line a mistake is".to_owned()),
+        Compiled::Good => cannot("it finds no mistake in a kernel that has one".to_owned()),
+        Compiled::Broke(why) => cannot(format!("it {why}")),
     }
 }
 
@@ -221,15 +259,16 @@ impl Clang {
         Ok(Workspace { dir })
     }
 
-    /// Compiles one source as far as its meaning is known; gives what is wrong with it.
-    pub(super) fn compile(
+    /// Compiles one source as far as its meaning is known.
+    fn compile(
         &self,
         space: &Workspace,
         index: usize,
         kind: DeviceKind,
         source: &str,
+        patience: Duration,
         cancel: &Cancel,
-    ) -> io::Result<Option<Complaint>> {
+    ) -> io::Result<Compiled> {
         let home = space.dir.path();
         let (file, log) = (home.join(format!("{index}.cl")), home.join(format!("{index}.log")));
         atomic::write_unsynced(&file, source.as_bytes())?;
@@ -259,19 +298,41 @@ impl Clang {
             directory: home,
             log: &log,
             log_limit: LogLimit { head: SAID, tail: 0 },
-            limit: Some(PATIENCE),
+            limit: Some(patience),
         };
-        let why = match process::run(&program, cancel)?.how {
-            End::Exit(0) => return Ok(None),
+        Ok(match process::run(&program, cancel)?.how {
+            End::Exit(0) => Compiled::Good,
             End::Cancelled => return Err(io::ErrorKind::Interrupted.into()),
-            End::TimedOut => "clang does not come to an end with it".to_owned(),
-            End::Signal(signal) => format!("clang was ended by signal {signal}"),
+            End::TimedOut => {
+                Compiled::Broke(format!("does not come to an end within {} s", patience.as_secs()))
+            }
+            End::Signal(signal) => Compiled::Broke(format!("was ended by {}", signal_name(signal))),
             End::Exit(code) => {
                 let said = files::read_at_most(&log, 4 * SAID as u64)?.unwrap_or_default();
-                return Ok(Some(complaint(&String::from_utf8_lossy(&said), &file, code)));
+                let said = String::from_utf8_lossy(&said);
+                match said.contains("PLEASE submit a bug report") {
+                    true => Compiled::Broke("crashes".to_owned()),
+                    false => Compiled::Bad(complaint(&said, &file, code)),
+                }
             }
-        };
-        Ok(Some(Complaint { line: None, why }))
+        })
+    }
+
+    /// That it broke, told of it.
+    pub(super) fn broke(&self, why: String) -> NoClang {
+        NoClang::Broke { path: self.path.clone(), why }
+    }
+
+    /// Compiles a kernel of a library.
+    pub(super) fn compile_kernel(
+        &self,
+        space: &Workspace,
+        index: usize,
+        kind: DeviceKind,
+        source: &str,
+        cancel: &Cancel,
+    ) -> io::Result<Compiled> {
+        self.compile(space, index, kind, source, PATIENCE, cancel)
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Gate<'a> {
 pub enum Verdict {
     /// Nothing was asked, or the phone compiles none.
     Unchecked,
-    /// There is no clang that can.
+    /// There is no clang that can, or it broke.
     NoClang(NoClang),
     /// They all compile.
     Good(KernelsChecked),
@@ -68,7 +68,10 @@ impl<'a> Gate<'a> {
             Err(LibrariesError::NoClang(why)) => return Ok(Verdict::NoClang(why)),
             Err(error) => return Err(error),
         };
-        let bad = check(clang, &sources, self.cancel)?;
+        let bad = match check(clang, &sources, self.cancel) {
+            Err(LibrariesError::NoClang(why)) => return Ok(Verdict::NoClang(why)),
+            bad => bad?,
+        };
         Ok(match problem(path, sources.len(), &bad) {
             Some(problem) => Verdict::Bad(problem),
             None => Verdict::Good(note(clang, &sources)),

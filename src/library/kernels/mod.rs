@@ -8,16 +8,18 @@ mod metal;
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 
 use camino::Utf8Path;
 
+use clang::Compiled;
 pub use clang::{Clang, Finder, NoClang};
 pub use gate::{Gate, Verdict};
 
 use super::blob::{DeviceKind, DeviceModule};
 use super::printable::printable;
 use super::validate::{Code, Problem};
-use super::{ModelLibrary, parallel};
+use super::{LibrariesError, ModelLibrary, parallel};
 use crate::io::process::Cancel;
 use crate::model::KernelsChecked;
 
@@ -76,26 +78,32 @@ fn of_module<'a>(device: &DeviceModule<'a>) -> Vec<KernelSource<'a>> {
 /// Has clang compile kernels, on all processors; gives those that do not compile.
 ///
 /// # Errors
-/// Clang cannot be started, or there is no place for what it reads; or somebody asked to stop, with
-/// the kind [`Interrupted`](io::ErrorKind::Interrupted).
+/// Clang cannot be started, there is no place for what it reads, or it is clang that breaks: the first
+/// kernel at which it hangs or crashes ends the check. Or somebody asked to stop.
 pub fn check(
     clang: &Clang,
     sources: &[KernelSource<'_>],
     cancel: &Cancel,
-) -> io::Result<Vec<BadKernel>> {
+) -> Result<Vec<BadKernel>, LibrariesError> {
     let space = clang.workspace()?;
     let indexed: Vec<_> = sources.iter().enumerate().collect();
     // A process each: more than one is always worth a thread.
+    let broke = OnceLock::new();
     let checked = parallel::map(
         &indexed,
         |_| parallel::WORTH_A_THREAD,
         |(index, source)| match cancel.is_cancelled() {
             true => Err(io::ErrorKind::Interrupted.into()),
-            false => check_one(clang, &space, *index, source, cancel),
+            false if broke.get().is_some() => Ok(None),
+            false => check_one(clang, &space, *index, source, &broke, cancel),
         },
     );
     let bad: io::Result<Vec<_>> = checked.into_iter().collect();
-    Ok(bad?.into_iter().flatten().collect())
+    let bad: Vec<_> = bad?.into_iter().flatten().collect();
+    match broke.into_inner() {
+        Some(why) => Err(LibrariesError::NoClang(clang.broke(why))),
+        None => Ok(bad),
+    }
 }
 
 fn check_one(
@@ -103,6 +111,7 @@ fn check_one(
     space: &clang::Workspace,
     index: usize,
     source: &KernelSource<'_>,
+    broke: &OnceLock<String>,
     cancel: &Cancel,
 ) -> io::Result<Option<BadKernel>> {
     let bad = |line, why: String| BadKernel { name: source.name.to_owned(), line, why };
@@ -119,11 +128,17 @@ fn check_one(
         DeviceKind::OpenCl => Cow::Borrowed(text),
         DeviceKind::Metal => Cow::Owned(metal::translate(text)),
     };
-    let complaint = clang.compile(space, index, source.on, &read, cancel)?;
-    if let Some(clang::Complaint { line, why }) = complaint {
-        let of_line = |number: usize| Some((number, text.lines().nth(number.checked_sub(1)?)?));
-        let line = line.and_then(of_line).map(|(number, line)| (number, shortened(line)));
-        return Ok(Some(bad(line, why)));
+    match clang.compile_kernel(space, index, source.on, &read, cancel)? {
+        Compiled::Good => {}
+        Compiled::Bad(clang::Complaint { line, why }) => {
+            let of_line = |number: usize| Some((number, text.lines().nth(number.checked_sub(1)?)?));
+            let line = line.and_then(of_line).map(|(number, line)| (number, shortened(line)));
+            return Ok(Some(bad(line, why)));
+        }
+        Compiled::Broke(why) => {
+            broke.get_or_init(|| format!("{why}, at the kernel `{}`", printable(source.name)));
+            return Ok(None);
+        }
     }
     let why = "its source compiles, and defines no kernel of that name";
     Ok((!defines(text, source.name)).then(|| bad(None, why.to_owned())))
