@@ -3,6 +3,9 @@
 
 # They run in bash 3.2 too, which macOS has: an empty array is unset there.
 
+# shellcheck source=action/failures.sh disable=SC2154 # `here` is of those who source this
+source "$here/failures.sh"
+
 # Where everything of a job lies: the program, the caches that actions/cache fills, results.
 state=$RUNNER_TEMP/mlc-package
 # Copies of the logs of what failed; an output names it.
@@ -13,25 +16,8 @@ logs=$state/logs
 # the variable, to nothing if it likes, means what it says.
 export MLC_PACKAGE_CONFINE_TO=${MLC_PACKAGE_CONFINE_TO-${GITHUB_WORKSPACE:-}}
 
-# The text of a workflow command: no line of it is a command of its own.
-escape() {
-  local text=$1
-  text=${text//\%/%25}
-  text=${text//$'\r'/%0D}
-  printf '%s' "${text//$'\n'/%0A}"
-}
-
 notice() { printf '::notice title=mlc-package::%s\n' "$(escape "$1")"; }
 warning() { printf '::warning title=mlc-package::%s\n' "$(escape "$1")"; }
-# On standard error: standard output may be what a step captures.
-annotate_error() { printf '::error title=mlc-package::%s\n' "$(escape "$1")" >&2; }
-
-# Ends the step with what is wrong and what to do.
-fail() {
-  annotate_error "$1"
-  exit "${2:-2}"
-}
-
 # Sets an output of the step. Values have one line: inputs.sh refuses others.
 output() { printf '%s=%s\n' "$1" "$2" >>"$GITHUB_OUTPUT"; }
 
@@ -66,9 +52,6 @@ read_list() {
   done <<<"$1"
 }
 
-# What the step fails at, for its annotation; each step says it.
-failing='the step failed'
-
 # Runs mlc-package. What it refuses or fails at it puts on the job's page itself; that it was killed
 # or crashed, it cannot.
 run_program() {
@@ -76,7 +59,8 @@ run_program() {
   "$@" || code=$?
   # 20: over budget; 130 and 143: the job was cancelled.
   case $code in
-  0 | 1 | 2 | 1[0-5] | 20 | 125 | 130 | 143) ;;
+  1 | 2 | 1[0-5]) was_said ;;
+  0 | 20 | 125 | 130 | 143) ;;
   137)
     annotate_error "$failing: mlc-package was killed (exit code 137): most likely the machine ran out \
 of memory; \`MLC_PACKAGE_JOBS: 1\` in the job's \`env\` compiles one library at a time"

@@ -7,6 +7,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=action/common.sh
 source "$here/common.sh"
 
+failing='sizes are not compared: the manifests were not found' severity=warning
+
 entries=$CACHE_DIR/manifests
 found=
 if [[ -d $entries/${KEY//\//_} ]]; then

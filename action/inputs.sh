@@ -7,6 +7,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=action/common.sh
 source "$here/common.sh"
 
+failing='the check of the inputs failed'
+
 if [[ $RUNNER_OS == Windows ]]; then
   fail "mlc-package runs on Linux and macOS runners, and this one has Windows: use \
 runs-on: ubuntu-latest, or macos-latest for iphone and macabi"

@@ -7,6 +7,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=action/common.sh
 source "$here/common.sh"
 
+failing='mlc-package was not installed'
+
 target() {
   case "$(uname -s)-$(uname -m)" in
   Linux-x86_64) echo x86_64-unknown-linux-musl ;;
@@ -22,10 +24,10 @@ build() {
     fail "mlc-package is built from source here, and there is no cargo: install Rust in a step \
 before, or name a release with the input \`version\`"
   fi
-  echo "::group::build mlc-package"
+  begin_group "build mlc-package"
   cargo build --release --locked --bin mlc-package \
     --manifest-path "$here/../Cargo.toml" --target-dir "$state/target"
-  echo "::endgroup::"
+  end_group
   cp "$state/target/release/mlc-package" "$state/bin/mlc-package"
 }
 

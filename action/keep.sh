@@ -8,6 +8,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=action/common.sh
 source "$here/common.sh"
 
+failing='compiled libraries are not saved' severity=warning
+
 keep=()
 while IFS= read -r fingerprint; do
   if [[ -n $fingerprint ]]; then keep+=("--keep=$fingerprint"); fi
@@ -15,7 +17,7 @@ done <<<"$FINGERPRINTS"
 if ((${#keep[@]} == 0)); then exit; fi
 # What a compiler that was ended has left.
 rm -rf "$MLC_PACKAGE_CACHE_DIR"/libs/.tmp-*
-"$MLC_PACKAGE" cache prune --only libraries "${keep[@]}"
+run_program "$MLC_PACKAGE" cache prune --only libraries "${keep[@]}"
 
 cached_libraries >"$state/kept"
 present=$(awk 'END { print NR }' "$state/kept")

@@ -9,6 +9,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=action/common.sh
 source "$here/common.sh"
 
+failing='the manifests were not kept'
+
 name=mlc-package-manifest.json
 before=$state/manifests-before
 baselines=$state/baselines
