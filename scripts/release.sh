@@ -8,9 +8,14 @@
 #   scripts/release.sh publish VERSION DIRECTORY       the release, with all its files
 #   scripts/release.sh move VERSION                    the tag of the major version, `v1`
 # It takes gh with GH_TOKEN, jq, and in GITHUB_REPOSITORY the repository that `origin` is.
-# RESTART=true: `begin` drops what another commit has begun, unless it is out.
+# RESTART=true: `begin` first drops what was begun, by this commit or another, unless it is out. Then
+# `origin` must allow tags to be deleted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=action/failures.sh
+source action/failures.sh
+# shellcheck disable=SC2034 # read there
+title=Release annotating=${GITHUB_ACTIONS:-false} usual_code=1
 
 # The runner that each program is built on.
 targets='[
@@ -20,23 +25,23 @@ targets='[
   {"target": "x86_64-apple-darwin", "os": "macos-15"}
 ]'
 
-fail() {
-  if [[ ${GITHUB_ACTIONS:-} == true ]]; then
-    printf '::error title=Release::%s\n' "$1"
-  else
-    printf 'release: %s\n' "$1" >&2
-  fi
-  exit 1
-}
-
 output() {
   printf '%s: %s\n' "$1" "$2"
   if [[ -n ${GITHUB_OUTPUT:-} ]]; then printf '%s=%s\n' "$1" "$2" >>"$GITHUB_OUTPUT"; fi
 }
 
 usage() {
+  was_said
   sed -n 's/^#   \(scripts\)/\1/p' scripts/release.sh >&2
   exit 2
+}
+
+temporary=$(mktemp -d)
+errors=$temporary/errors
+# shellcheck disable=SC2329 # called at the exit
+cleanup() {
+  if [[ -e $temporary/tree ]]; then git worktree remove --force "$temporary/tree"; fi
+  rm -rf "$temporary"
 }
 
 step=${1:-} version=${2:-} directory=${3:-} image=${4:-} compiler=${5:-}
@@ -47,12 +52,24 @@ esac
 if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
   fail "not a version: $version"
 fi
+# shellcheck disable=SC2034 # read by failures.sh
+failing="the step \`$step\` of the release $version failed"
 tag=v$version
 releases=repos/$GITHUB_REPOSITORY/releases
 
+# Asks GitHub. If it refuses, its own words are the error.
+api() {
+  local code=0
+  gh api "$@" 2>"$errors" || code=$?
+  if ((code != 0)); then
+    cat "$errors" >&2
+    fail "$failing: GitHub refused it: $(tail -n 1 "$errors")"
+  fi
+}
+
 # The release of this tag, a draft too: the address of a tag does not answer for drafts.
 release() {
-  gh api --paginate "$releases?per_page=100" |
+  api --paginate "$releases?per_page=100" |
     jq --slurp --compact-output --arg tag "$tag" 'add | map(select(.tag_name == $tag))[0]'
 }
 
@@ -86,23 +103,22 @@ begin() {
 version in Cargo.toml and CHANGELOG.md"
     fi
     echo "$version is out"
-  elif [[ -n $other && $other != "$commit" ]]; then
-    if [[ ${RESTART:-false} != true ]]; then
-      fail "$version was begun from ${other:0:12}, and this is ${commit:0:12}: run the workflow of \
-that commit, or check \`restart\` to drop what was begun"
-    fi
+  elif [[ -n $other && ${RESTART:-false} == true ]]; then
+    # The tag first: if this fails halfway, the draft still says what was begun. By git, with the key
+    # that pushed it: rules for tags may allow nobody else.
+    if [[ -n $tagged ]]; then git push --quiet origin ":refs/tags/$tag"; fi
     if [[ $found != null ]]; then
-      gh api --method DELETE "$releases/$(jq .id <<<"$found")" >/dev/null
-    fi
-    if [[ -n $tagged ]]; then
-      gh api --method DELETE "repos/$GITHUB_REPOSITORY/git/refs/tags/$tag" >/dev/null
+      api --method DELETE "$releases/$(jq .id <<<"$found")" >/dev/null
     fi
     found=null
     echo "dropped what ${other:0:12} has begun"
+  elif [[ -n $other && $other != "$commit" ]]; then
+    fail "$version was begun from ${other:0:12}, and this is ${commit:0:12}: run the workflow of \
+that commit, or check \`restart\` to drop what was begun"
   fi
   if [[ $found == null ]]; then
     # The notes are a proposal: they can be edited for as long as it is a draft, and afterwards.
-    gh api --method POST "$releases" --raw-field "tag_name=$tag" --raw-field "name=$version" \
+    api --method POST "$releases" --raw-field "tag_name=$tag" --raw-field "name=$version" \
       --raw-field "target_commitish=$commit" --field draft=true --field generate_release_notes=true \
       --field "prerelease=$(if [[ $version == *-* ]]; then echo true; else echo false; fi)" >/dev/null
     echo "made a draft of $version"
@@ -115,9 +131,9 @@ that commit, or check \`restart\` to drop what was begun"
   while IFS= read -r asset; do
     name=$(jq --raw-output .name <<<"$asset")
     if [[ $(jq --raw-output .state <<<"$asset") != uploaded ]]; then
-      gh api --method DELETE "$releases/assets/$(jq .id <<<"$asset")" >/dev/null
+      api --method DELETE "$releases/assets/$(jq .id <<<"$asset")" >/dev/null
     elif [[ $name == "mlc-package-$version-"*.tar.gz ]]; then
-      gh api --header "Accept: application/octet-stream" \
+      api --header "Accept: application/octet-stream" \
         "$releases/assets/$(jq .id <<<"$asset")" >"$directory/$name"
       if [[ sha256:$(sha256sum "$directory/$name" | cut -d ' ' -f 1) != "$(jq --raw-output .digest <<<"$asset")" ]]; then
         fail "$name came from the release with another digest than GitHub has for it: run this again"
@@ -139,7 +155,7 @@ keep() {
   while IFS= read -r archive; do
     name=${archive##*/}
     if [[ $(jq --arg name "$name" '.assets | any(.name == $name)' <<<"$found") == true ]]; then continue; fi
-    gh api --method POST --header "Content-Type: application/gzip" --input "$archive" \
+    api --method POST --header "Content-Type: application/gzip" --input "$archive" \
       "$upload?name=$name" >/dev/null
     echo "$name is kept in the draft"
   done < <(archives)
@@ -160,9 +176,7 @@ complete() {
 tag() {
   local work commit tagged
   complete
-  work=$(mktemp -d)
-  # shellcheck disable=SC2064 # now
-  trap "git worktree remove --force '$work/tree'; rm -rf '$work'" EXIT
+  work=$temporary
   git worktree add --quiet --detach "$work/tree" HEAD
   "$work/tree/scripts/record-release.sh" "$version" "$(realpath "$directory")" "$image" \
     "$(realpath "$compiler")"
@@ -173,7 +187,7 @@ tag() {
     if [[ $(git rev-parse FETCH_HEAD^) != "$(git rev-parse HEAD)" ||
       $(git rev-parse 'FETCH_HEAD^{tree}') != "$(git -C "$work/tree" write-tree)" ]]; then
       fail "the tag $tag is there, and its commit records other programs or another image than \
-these: check \`restart\` to drop what was begun"
+these: run the workflow anew with \`restart\` checked, to drop what was begun"
     fi
     echo "the tag $tag is there"
     return
@@ -223,7 +237,7 @@ move() {
   done < <(git show "FETCH_HEAD:action/checksums.txt")
   # A later release of an older version moves nothing back.
   newest=$(
-    gh api --paginate "$releases?per_page=100" |
+    api --paginate "$releases?per_page=100" |
       jq --slurp --raw-output 'add | .[] | select(.draft | not) | .tag_name' |
       grep --extended-regexp "^${major}\.[0-9]+\.[0-9]+\$" | sort --version-sort | tail -n 1
   )

@@ -51,7 +51,7 @@ except urllib.error.HTTPError as error:
 
 
 class ReleaseGitHub:
-    """`bare`: the repository whose tags it may delete."""
+    """`bare`: the repository whose releases they are."""
 
     def __init__(self, bare):
         self.bare = bare
@@ -62,6 +62,10 @@ class ReleaseGitHub:
         self.changes = []
         # The names of uploads that break: the name stays behind, without its bytes.
         self.broken = set()
+        # What every request is answered, while it is ill.
+        self.ill = None
+        # Tags that were still there when their draft was deleted.
+        self.tags_of_dropped = set()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -81,7 +85,9 @@ class ReleaseGitHub:
                 return re.fullmatch(pattern, urllib.parse.urlsplit(self.path).path)
 
             def do_GET(self):
-                if self.found("/repos/o/r/releases"):
+                if outer.ill:
+                    self.answer(outer.ill, {"message": "no server is available"})
+                elif self.found("/repos/o/r/releases"):
                     page = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get("page")
                     self.answer(200, [] if page and page != ["1"] else outer.releases)
                 elif match := self.found("/repos/o/r/releases/tags/(.+)"):
@@ -139,10 +145,13 @@ class ReleaseGitHub:
                         kept = [a for a in release["assets"] if a["id"] != int(match[1])]
                         release["assets"][:] = kept
                 elif match := self.found(r"/repos/o/r/releases/(\d+)"):
-                    outer.releases.remove(outer.numbered(match[1]))
+                    release = outer.numbered(match[1])
+                    outer.tags_of_dropped |= outer.tags() & {release["tag_name"]}
+                    outer.releases.remove(release)
                 else:
-                    ref = self.found("/repos/o/r/git/(refs/tags/.+)")[1]
-                    subprocess.run(["git", "-C", outer.bare, "update-ref", "-d", ref], check=True)
+                    # Rules leave the tags of releases to the deploy key.
+                    self.answer(422, {"message": "Repository rule violations found"})
+                    return
                 outer.changes.append(("DELETE", self.path))
                 self.answer(204)
 
@@ -152,6 +161,10 @@ class ReleaseGitHub:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def tags(self):
+        command = ["git", "-C", self.bare, "tag", "--list"]
+        return set(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout.split())
 
     def numbered(self, number):
         return next(release for release in self.releases if release["id"] == int(number))

@@ -291,6 +291,55 @@ class Release(Repository):
                 self.release(RESTART="true")
                 self.assert_released()
                 self.assertEqual(self.git("rev-parse", "v1.0.0^"), self.git("rev-parse", "origin/main"))
+                self.assertEqual(self.github.tags_of_dropped, set(), "the draft went first")
+
+    def test_what_this_commit_began_is_dropped_when_asked(self):
+        """Say that it records an image that is gone."""
+        for step in ("begin", "keep", "tag"):
+            with self.subTest(step):
+                self.doCleanups()
+                self.setUp()
+                self.release(until=step, image=IMAGE.replace("c" * 64, "d" * 64))
+                kept = self.runs
+                said = self.release(RESTART="true")
+                self.assertIn("dropped what", said)
+                self.assertEqual(self.runs, kept + len(TARGETS), "programs of before were kept")
+                self.assert_released()
+        # What is out stays.
+        tags = self.tags()
+        self.assertIn("1.0.0 is out", self.release(RESTART="true"))
+        self.assertEqual(self.tags(), tags)
+
+    def one_error(self, said):
+        [error] = [line for line in said.splitlines() if line.startswith("::error title=Release::")]
+        return error
+
+    def test_a_github_that_is_ill_is_one_error(self):
+        directory = self.root / "programs"
+        self.github.ill = 503
+        said = self.step("begin", "1.0.0", directory, good=False)
+        error = self.one_error(said)
+        self.assertIn("the step `begin` of the release 1.0.0 failed", error)
+        self.assertIn("no server is available", error)
+        self.github.ill = None
+        self.release(until="keep")
+        self.github.ill = 500
+        for step, *more in (("keep", directory), ("move",)):
+            self.assertIn(f"the step `{step}`", self.one_error(self.step(step, "1.0.0", *more, good=False)))
+
+    def test_a_push_that_is_refused_is_one_error(self):
+        self.release(until="keep")
+        directory = self.root / "programs"
+        self.step("begin", "1.0.0", directory)
+        hook = self.bare / "hooks/pre-receive"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\necho 'protected by a rule' >&2\nexit 1\n")
+        hook.chmod(0o755)
+        said = self.step("tag", "1.0.0", directory, IMAGE, self.compiler(), good=False)
+        self.assertIn("git push --quiet origin", self.one_error(said))
+        self.assertIn("protected by a rule", said)
+        # Nothing is left of its work.
+        self.assertEqual(self.git("worktree", "list").count("\n"), 0)
 
     def test_another_image_than_the_tag_records_is_refused(self):
         self.release(until="tag")
@@ -347,7 +396,17 @@ class Workflow(unittest.TestCase):
         runs = [step["run"] for step in jobs["publish"]["steps"] if "run" in step]
         steps = [run.split()[1] for run in runs if run.startswith("scripts/release.sh ")]
         self.assertEqual(steps, ["tag", "publish", "move"])
-        self.assertEqual(len(runs), 3)
+        # The other one only reads what compiler the image has.
+        self.assertEqual(len(runs), 4)
+        # The tags are the deploy key's, and so is deleting one.
+        for name in ("begin", "publish"):
+            [checkout] = [s for s in jobs[name]["steps"] if s.get("uses", "").startswith("actions/checkout@")]
+            self.assertEqual(checkout["with"], {"ssh-key": "${{ secrets.RELEASE_DEPLOY_KEY }}"}, name)
+        # An image is taken again only with the programs that are released.
+        labels = [s["with"]["labels"] for s in jobs["image"]["steps"] if "labels" in s.get("with", {})]
+        self.assertEqual(len(labels), 2)
+        for text in labels:
+            self.assertIn("io.github.mlc-package.programs=${{ steps.programs.outputs.digest }}", text)
         # Who builds may not write, and who writes builds nothing.
         for name, job in jobs.items():
             text = json.dumps(job["steps"])
@@ -356,9 +415,10 @@ class Workflow(unittest.TestCase):
 
 
 class Registry:
-    """A registry that gives anybody a token, and with it what is public."""
+    """A registry that gives anybody a token, and with it what is public. `token`: the status of
+    what it answers who asks for one; none: it hangs up."""
 
-    def __init__(self, public, anonymous=True):
+    def __init__(self, public, anonymous=True, token=200):
         self.tokens = []
         outer = self
 
@@ -366,6 +426,12 @@ class Registry:
             def do_GET(self):
                 if self.path.startswith("/token?"):
                     outer.tokens.append(self.path)
+                    if token is None:
+                        return
+                    if token != 200:
+                        self.send_response(token)
+                        self.end_headers()
+                        return
                     body = json.dumps({"token": "anybody"} if anonymous else {"errors": []}).encode()
                     self.send_response(200 if anonymous else 403)
                     self.end_headers()
@@ -376,6 +442,8 @@ class Registry:
                     self.send_response(401)
                     realm = f'realm="{outer.url}/token",service="ghcr.io",scope="repository:o/r:pull"'
                     self.send_header("WWW-Authenticate", f"Bearer {realm}")
+                elif public is None:
+                    return
                 else:
                     self.send_response(public)
                 self.end_headers()
@@ -410,13 +478,31 @@ class PublicImage(unittest.TestCase):
         for registry in (Registry(200, anonymous=False), Registry(403), Registry(404)):
             done = self.check(registry)
             self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertEqual(done.stdout.count("::error title=Release::"), 1, done.stdout)
             self.assertIn("::error title=Release::the image", done.stdout)
             self.assertIn("is private", done.stdout)
 
     def test_a_registry_that_is_ill_is_not_called_private(self):
-        done = self.check(Registry(418))
-        self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertIn("answered 418", done.stdout)
+        for registry, said in (
+            (Registry(418), "answered 418"),
+            (Registry(200, token=418), "answered 418"),
+            (Registry(None), "Empty reply from server: run this again"),
+            (Registry(200, token=None), "Empty reply from server: run this again"),
+        ):
+            with self.subTest(said):
+                done = self.check(registry)
+                self.assertEqual(done.returncode, 1, done.stdout)
+                [error] = [line for line in done.stdout.splitlines() if line.startswith("::error title=Release::")]
+                self.assertIn(said, error)
+                self.assertNotIn("private", done.stdout)
+
+    def test_what_is_no_image_is_one_error_too(self):
+        done = subprocess.run(
+            [ROOT / "scripts/check-public-image.sh", "ghcr.io/o/r@"], text=True, check=False,
+            env={**os.environ, "GITHUB_ACTIONS": "true"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )
+        self.assertEqual(done.returncode, 2, done.stdout)
+        self.assertEqual(done.stdout.count("::error title=Release::"), 1, done.stdout)
 
     def test_the_remedy_names_the_page_to_click_on(self):
         text = (ROOT / "scripts/check-public-image.sh").read_text()
@@ -440,20 +526,22 @@ class PushedImage(unittest.TestCase):
         (root / "docker").chmod(0o755)
         environment = {
             **os.environ, "PATH": f"{root}:{os.environ['PATH']}", "IMAGE": "ghcr.io/o/r:1.0.0",
-            "GITHUB_OUTPUT": str(root / "output"), "SAID": said and json.dumps(said), "ERROR": error,
+            "GITHUB_ACTIONS": "true", "GITHUB_OUTPUT": str(root / "output"), "SAID": said and json.dumps(said), "ERROR": error,
         }
         done = subprocess.run(
-            [ROOT / "scripts/pushed-image.sh", "android", "ghcr.io/o/r:1.0.0", "a" * 40],
+            [ROOT / "scripts/pushed-image.sh", "android", "ghcr.io/o/r:1.0.0", "a" * 40, "p" * 64],
             env=environment, text=True, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         output = root / "output"
         return done, output.read_text() if output.exists() else ""
 
-    def image(self, *commits):
+    def image(self, *commits, programs="p" * 64):
         """As BuildKit describes an image, or an index of several platforms."""
         def config(commit):
             labels = {"org.opencontainers.image.revision": commit}
+            if programs:
+                labels["io.github.mlc-package.programs"] = programs
             return {"architecture": "amd64", "config": {"Labels": labels}, "created": None}
 
         images = [config(commit) for commit in commits]
@@ -470,16 +558,41 @@ class PushedImage(unittest.TestCase):
         for commits in (["b" * 40], ["a" * 40, "b" * 40]):
             done, output = self.ask(self.image(*commits))
             self.assertEqual((done.returncode, output), (0, ""), done.stdout)
+        # After a restart the same commit has other programs.
+        for programs in ("q" * 64, None):
+            done, output = self.ask(self.image("a" * 40, programs=programs))
+            self.assertEqual((done.returncode, output), (0, ""), done.stdout)
+            self.assertIn("has other programs", done.stdout)
         bare = self.image("a")
         bare["image"]["config"]["Labels"] = None
         self.assertEqual(self.ask(bare)[1], "")
 
     def test_none_is_no_error_and_a_registry_that_is_ill_is_one(self):
-        done, output = self.ask(error="ghcr.io/o/r:1.0.0: not found")
-        self.assertEqual((done.returncode, output), (0, ""), done.stdout)
-        done, _ = self.ask(error="unexpected status: 503 Service Unavailable")
-        self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertIn("503", done.stdout)
+        # As registries answer for a package that was never pushed.
+        for error in (
+            "ghcr.io/o/r:1.0.0: not found",
+            "failed to authorize: failed to fetch oauth token: denied: requested access to the resource is denied",
+            "failed to fetch anonymous token: unexpected status from GET request to https://ghcr.io/token: 403 Forbidden",
+            "unexpected status: 401 Unauthorized",
+            "NAME_UNKNOWN: repository name unknown to registry, name unknown",
+        ):
+            done, output = self.ask(error=error)
+            self.assertEqual((done.returncode, output), (0, ""), done.stdout)
+            self.assertNotIn("::error", done.stdout)
+        for error in ("unexpected status: 503 Service Unavailable", "dial tcp: i/o timeout"):
+            done, _ = self.ask(error=error)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            [said] = [line for line in done.stdout.splitlines() if line.startswith("::error title=Release::")]
+            self.assertIn(error, said)
+
+    def test_an_answer_that_is_no_image_is_one_error(self):
+        done, output = self.ask({"image": [], "manifest": {"digest": None}})
+        self.assertEqual(output, "")
+        bad = self.image("a" * 40)
+        del bad["manifest"]
+        done, output = self.ask(bad)
+        self.assertEqual((done.returncode, output), (1, ""), done.stdout)
+        self.assertEqual(done.stdout.count("::error"), 1, done.stdout)
 
 
 if __name__ == "__main__":
