@@ -74,6 +74,7 @@ fn input() -> Option<PackageInput> {
     let any_model = Budget { download, ..Budget::default() };
     Some(PackageInput {
         name: "android".to_owned(),
+        called: None,
         manifest: read(packages::changed(&before).to_string())?,
         baseline: read(before.to_string()),
         budgets: PackageBudgets { any_model, ..PackageBudgets::default() },

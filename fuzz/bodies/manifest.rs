@@ -59,6 +59,7 @@ fn tight() -> PackageBudgets {
 fn shown(now: &Manifest, before: Option<&Manifest>, budgets: &PackageBudgets) -> SizeReport {
     let input = PackageInput {
         name: now.device.to_string(),
+        called: None,
         manifest: now.clone(),
         baseline: None,
         budgets: budgets.clone(),

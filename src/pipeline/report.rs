@@ -70,7 +70,10 @@ pub fn report(
     for named in &manifests {
         let file = named.file();
         let manifest = read_manifest(&file)?;
-        let package = package_of(&project, named, &manifest)?;
+        let package = package_of(&project, named, &manifest);
+        if let (None, Some(name)) = (package, &named.name) {
+            warn_unlisted(&project, name, ui);
+        }
         let name = match (package, &named.name) {
             (Some(package), _) => package.name.to_string(),
             (None, Some(name)) => name.clone(),
@@ -87,7 +90,8 @@ pub fn report(
         }
         let config = package.map(|package| package.config.clone());
         let config = config.or_else(|| request.package_config.clone());
-        packages.push(PackageInput { name, manifest, baseline: None, budgets, config });
+        let called = named.name.clone();
+        packages.push(PackageInput { name, called, manifest, baseline: None, budgets, config });
     }
     if request.package_config.is_some() && packages.len() > 1 {
         return Err(Error::usage(
@@ -137,33 +141,40 @@ pub(super) fn read_manifest(file: &Utf8Path) -> Result<Manifest, Error> {
 }
 
 /// The project's package that a manifest is of: by the name that was given, by the directory it
-/// lies in, or by the config that it was made from.
+/// lies in, or by the config that it was made from. A name that the project lacks is no mistake: a
+/// config that it does not list is known by its device, and a pull request may add a package.
 fn package_of<'p>(
     project: &'p Project,
     named: &NamedPath,
     manifest: &Manifest,
-) -> Result<Option<&'p ProjectPackage>, Error> {
+) -> Option<&'p ProjectPackage> {
     let packages = || project.packages.iter();
-    if let Some(name) = &named.name {
-        let found = packages().find(|package| package.name.as_str() == name);
-        if found.is_none() && !project.packages.is_empty() {
-            let names: Vec<_> = packages().map(|package| package.name.as_str()).collect();
-            return Err(Error::usage(
-                format!("--manifest {name}={}: the project has no such package", named.path),
-                format!("its packages are: {}", names.join(", ")),
-            ));
-        }
-        return Ok(found);
-    }
+    let by_name = || {
+        let name = named.name.as_deref()?;
+        packages().find(|package| package.name.as_str() == name)
+    };
     let file = named.file();
-    let by_place = super::package_at(project, files::parent(&file));
+    let by_place = || super::package_at(project, files::parent(&file));
     let by_config = || {
         packages().find(|package| {
             let checked = config::check_file(&package.config);
             Digest::of(checked.text().as_bytes()) == manifest.config.digest
         })
     };
-    Ok(by_place.or_else(by_config))
+    by_name().or_else(by_place).or_else(by_config)
+}
+
+/// A name that was mistyped loses the package's budgets.
+fn warn_unlisted(project: &Project, name: &str, ui: &Ui) {
+    let names: Vec<_> = project.packages.iter().map(|package| package.name.as_str()).collect();
+    if !names.is_empty() {
+        ui.warn(&format!(
+            "{} lists no package `{name}`: it is held against the budgets of all packages alone \
+             (listed: {})",
+            project::FILE_NAME,
+            names.join(", ")
+        ));
+    }
 }
 
 /// Packages of one name get the place of their manifest added.

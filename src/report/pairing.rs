@@ -25,7 +25,7 @@ pub fn pair(packages: &mut [PackageInput], baselines: Vec<Baseline>) -> Vec<usiz
     for (index, baseline) in named.into_iter().chain(others) {
         let free = packages.iter_mut().filter(|package| package.baseline.is_none());
         let wanted = free.filter(|package| match &baseline.name {
-            Some(name) => package.name == *name,
+            Some(name) => package.name == *name || package.called.as_ref() == Some(name),
             None => is_alike(&package.manifest, &baseline.manifest),
         });
         // Of equals the first, as they were given.

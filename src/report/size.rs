@@ -17,6 +17,8 @@ use crate::model::{Device, LibraryName, Measure, Metal, ModelId, PackageBudgets}
 pub struct PackageInput {
     /// Its name in the report.
     pub name: String,
+    /// The name that its manifest was given with.
+    pub called: Option<String>,
     /// What it is now.
     pub manifest: Manifest,
     /// What it was.

@@ -102,13 +102,30 @@ fn a_package_of_the_project_is_known_by_its_place_its_name_or_its_config() {
             "packages:\n  - {name: other, config: lib/c.json}\n  - name: mine\n    config: \
              app/mlc-package-config.json\n    budgets: {download: {fail: {max: 1B}}}\n",
         );
-    for manifest in ["app/dist", "app/../app/dist/", "mine=elsewhere/m.json", "elsewhere/m.json"] {
+    // A name that the file does not list is the device's, where `config` names what it does.
+    for manifest in [
+        "app/dist",
+        "app/../app/dist/",
+        "mine=elsewhere/m.json",
+        "elsewhere/m.json",
+        "android=elsewhere/m.json",
+        "android=app/dist",
+    ] {
         let found = scene.json(20, &format!("--manifest {manifest}"));
         assert_eq!(found["packages"][0]["name"], "mine", "{manifest}");
         assert_eq!(found["packages"][0]["config"], "app/mlc-package-config.json");
     }
-    let unknown = scene.report(2, "--manifest yours=app/dist");
-    assert!(unknown.stderr.contains("its packages are: other, mine"), "{}", unknown.stderr);
+    // Its baseline has the same name.
+    let paired = scene.json(20, "--manifest android=elsewhere/m.json --baseline android=app/dist");
+    assert_eq!(paired["packages"][0]["models"][0]["status"], "unchanged");
+    // What is nowhere in the file keeps its name, which is said: its budgets would be missed.
+    manifest["config"]["digest"] = format!("blake3:{}", "0".repeat(64)).into();
+    scene.manifest("elsewhere/m.json", &manifest);
+    let unlisted = scene.report(0, "--manifest main=elsewhere/m.json --format json");
+    let report: serde_json::Value = serde_json::from_str(&unlisted.stdout).unwrap();
+    assert_eq!(report["packages"][0]["name"], "main");
+    let said = "lists no package `main`: it is held against the budgets of all packages alone (listed: other, mine)";
+    assert!(unlisted.stderr.contains(said), "{}", unlisted.stderr);
     // Without a manifest it is every package, and one of them is not built.
     let missing = scene.report(2, "");
     assert!(missing.stderr.contains("there is no manifest `lib/dist`"), "{}", missing.stderr);

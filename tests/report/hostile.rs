@@ -16,6 +16,7 @@ fn input(now: &Value, before: Option<&Value>) -> PackageInput {
         |value: &Value| Manifest::read("m.json".into(), value.to_string().as_bytes()).unwrap();
     PackageInput {
         name: now["device"].as_str().unwrap().to_owned(),
+        called: None,
         manifest: manifest(now),
         baseline: before.map(manifest),
         budgets: PackageBudgets::default(),
