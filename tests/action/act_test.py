@@ -174,6 +174,29 @@ class OnePackage(Act):
         self.assertTrue([name for name in before if before[name] == after[name]])
         self.assertEqual(len(self.github.releases), 1)
 
+    def test_what_compiled_is_passed_on_where_another_library_failed(self):
+        """One job for both, and the last one compiles only what failed."""
+        call = CALL.replace("      fan-out: true\n", "      fan-out: true\n      matrix-jobs: 1\n")
+        self.workflow(f"on: push\n{call}")
+        self.bad("push", self.push(self.commit()), STAND_IN="exit-1", STAND_IN_ONLY="other_layer")
+        self.assertEqual(self.compilations(), ["one_layer", "other_layer", "other_layer"])
+
+    def test_over_budget_publishes_what_the_workflows_made_and_then_fails(self):
+        (self.app / "mlc-package.yml").write_text(
+            "packages:\n  - name: chat\n    config: android/mlc-package-config.json\n"
+            "budgets:\n  model:\n    shipped: { fail: { max: 10KiB } }\n"
+        )
+        text = documented("docs/action/releases.md", "package.yml@v1", "publish.yml@v1")
+        text = text.replace("      iphone: ios/mlc-package-config.json\n", "      binding: false\n")
+        self.workflow(f"on:\n  push:\n    tags: [\"v*\"]\n{text}", name="release")
+        head = self.commit()
+        self.git("tag", "v1.0.0")
+        done = self.bad("push", self.push(head, ref="refs/tags/v1.0.0"), workflow="release")
+        [release] = self.github.releases
+        self.assertEqual((release["tag_name"], release["draft"]), ("v1.0.0", False))
+        self.assertEqual([name for name, result in done.jobs().items() if result != "success"], ["publish"])
+        self.assertTrue([e for e in done.commands("error") if "The release was made all the same" in e])
+
     def assert_each_artifact_has_its_own_library(self):
         found = []
         for path in sorted((self.root / "artifacts").rglob("mlc-libs-*.zip")):

@@ -82,6 +82,28 @@ class Package(Scene):
         self.assertEqual(len(os.listdir(made.outputs["libs-path"])), 1)
         self.assertGreater(len(os.listdir(self.job.temp / "mlc-package/cache/libs")), 1)
 
+    def test_a_job_of_several_libraries_passes_on_those_that_compiled(self):
+        self.variables.update(STAND_IN="exit-1", STAND_IN_ONLY="other_layer")
+        run = self.use(mode="libraries")
+        self.assertTrue(run.failed)
+        [compiled] = os.listdir(run.outputs["libs-path"])
+        libraries = self.job.temp / "mlc-package/cache/libs"
+        self.assertTrue((libraries / compiled / "lib.tar").is_file())
+
+    def test_a_job_that_compiled_nothing_passes_on_nothing(self):
+        """And not what the cache had, if the build ends before it says what it compiled."""
+        self.good()
+        self.change_model("one")
+        self.job.begin()
+        tools = self.root / "tools"
+        tools.mkdir()
+        (tools / "cp").write_text("#!/bin/sh\necho 'No space left on device' >&2\nexit 1\n")
+        (tools / "cp").chmod(0o755)
+        self.variables["PATH"] = f"{tools}:{os.environ['PATH']}"
+        run = self.refused("the build failed", mode="libraries")
+        self.assertTrue(os.listdir(self.job.temp / "mlc-package/cache/libs"))
+        self.assertEqual(run.outputs["libs-path"], "")
+
     def test_what_compiled_is_saved_where_another_library_fails(self):
         self.variables.update(STAND_IN="exit-1", STAND_IN_ONLY="other_layer")
         run = self.use()

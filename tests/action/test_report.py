@@ -98,6 +98,31 @@ class Report(Scene):
         lenient = self.good(self.new_job("push"), fail_over_budget="false", token="the-token")
         self.assertEqual(lenient.outputs["over-budget"], "true")
 
+    def test_packages_that_another_job_made_are_published(self):
+        """As publish.yml calls it: no repository, only what artifacts hold."""
+        self.good()
+        for entry in list(self.app.iterdir()):
+            if entry.name != "dist":
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        (self.app / "packages").mkdir()
+        shutil.move(self.app / "dist", self.app / "packages/mlc-dist-android")
+        github = self.github()
+        given = {
+            "mode": "report", "manifest": "packages/mlc-dist-android/mlc-package-manifest.json\n",
+            "tag_name": "v1.0.0", "draft": "false", "prerelease": "false", "token": "the-token",
+        }
+        run = self.good(self.new_job("push"), **given)
+        [release] = github.releases
+        self.assertFalse(release["draft"])
+        self.assertIn("app-android-assets.json", github.assets)
+        self.assertTrue(run.outputs["release-url"].endswith("/v1.0.0"))
+        # A manifest alone is no package.
+        shutil.copy(self.app / "packages/mlc-dist-android/mlc-package-manifest.json", self.app / "one.json")
+        self.refused(
+            "`one.json` is no mlc-package-manifest.json", self.new_job("push"),
+            **{**given, "manifest": "one.json"},
+        )
+
     def test_sizes_for_another_workflow_have_the_baseline_and_its_commit(self):
         self.good(self.new_job("push"))
         run = self.good(self.new_job("fork"))

@@ -134,6 +134,22 @@ class Several(Scene):
         self.assertNotIn("no baseline", body)
         self.assertNotIn("untrusted", body)
 
+        # However the file is written, and with the names of a config that it does not list.
+        for text in (
+            '{"packages": [{"name": "chat", "config": "chat/config.json"}, {"name": "notes", "config": "notes/config.json"}]}\n',
+            "packages:\r\n- name : chat\r\n  config: chat/config.json\r\n"
+            "- config: notes/config.json\r\n  'name':\r\n    notes\r\n",
+            "packages:\n- { name: renamed, config: chat/config.json }\n",
+        ):
+            with self.subTest(text):
+                (self.app / "mlc-package.yml").write_bytes(text.encode())
+                self.assertEqual(self.found(), found)
+                run = self.good(self.new_job("workflow_run"), comment="always", **found)
+                body = github.comments[0]["body"]
+                self.assertIn("`renamed`" if "renamed" in text else "`chat`", body)
+                self.assertIn("`notes`", body)
+                self.assertNotIn("no baseline", body)
+
         # The repository's own budgets hold.
         self.project("chat", "notes", more="budgets:\n  package:\n    shipped: { fail: { max: 1KiB } }\n")
         run = self.good(self.new_job("workflow_run"), comment="always", fail_over_budget="false", **found)

@@ -95,6 +95,38 @@ class Workflows(unittest.TestCase):
                 if step in ours:
                     self.assertIn(output, outputs, f"{name}: steps.{step}")
 
+    def test_what_compiled_is_uploaded_where_another_library_failed(self):
+        uploads = 0
+        for name, text in {**own(), **documented()}.items():
+            for job in (YAML(typ="safe").load(text).get("jobs") or {}).values():
+                for step in job.get("steps", []):
+                    path = str(step.get("with", {}).get("path", ""))
+                    kept = re.search(r"steps\.([\w-]+)\.outputs\.(libs-path|sizes)", path)
+                    if "upload-artifact" not in step.get("uses", "") or not kept:
+                        continue
+                    uploads += 1
+                    self.assertIn("!cancelled()", step.get("if", ""), f"{name}: {path}")
+                    self.assertIn(f"{kept[0]} != ''", step["if"], f"{name}: {path}")
+        self.assertGreaterEqual(uploads, 5)
+
+    def test_workflows_for_others_say_what_github_enterprise_server_lacks(self):
+        """In each first job: what comes after it is then skipped."""
+        first = 0
+        for path in workflow_files():
+            workflow = YAML(typ="safe").load(path.read_text())
+            if "workflow_call" not in (workflow.get("on") or workflow.get(True)):
+                continue
+            for name, job in workflow["jobs"].items():
+                needs = job.get("needs", [])
+                # A job that also runs where those before it are skipped is a first one.
+                if needs and "!cancelled()" not in job.get("if", "") or name == "report":
+                    continue
+                first += 1
+                step = job["steps"][0]
+                self.assertIn("github.server_url != 'https://github.com'", step.get("if", ""), f"{path}: {name}")
+                self.assertIn("::error title=mlc-package::", step["run"])
+        self.assertEqual(first, 5)
+
     def test_the_action_refers_to_what_it_has(self):
         """The parser does not look at names of inputs and steps in an action."""
         action = YAML(typ="safe").load(own()["action.yml"])
