@@ -308,6 +308,7 @@ impl Error {
             Self::Answer { source, .. } => match &**source {
                 AnswerError::Interrupted => Exit::Interrupted,
                 AnswerError::Unsupported(_) | AnswerError::TooLong { .. } => Exit::Usage,
+                error if error.is_of_python() => Exit::Compile,
                 AnswerError::NoLinker | AnswerError::Link { .. } | AnswerError::Container(_) => {
                     Exit::Compile
                 }

@@ -197,6 +197,8 @@ def floats(tensor):
 
 def main():
     model = Model()
+    answers.write("mlc-package: ready\n")
+    answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
         try:

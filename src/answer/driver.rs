@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::io::process::Dialogue;
+use crate::model::visible;
 
 /// The program.
 pub(super) const PROGRAM: &str = include_str!("driver.py");
@@ -21,6 +22,8 @@ pub(super) struct Driver<'d> {
 pub(super) enum Trouble {
     /// It ended.
     Gone,
+    /// It says what is no answer: the line.
+    Rubbish(String),
     /// It says why not.
     Refused(String),
     /// The pipes.
@@ -96,7 +99,26 @@ enum Answer<T> {
     Good(T),
 }
 
+/// What the program says when it has imported all that it needs.
+const READY: &str = "mlc-package: ready";
+/// What a person is told that a Python is at until then.
+pub(super) const STARTING: &str = "starting";
+/// How much of a line that is no answer is kept, in characters.
+const LINE: usize = 200;
+
 impl Driver<'_> {
+    /// Waits until it has started. Whatever Python's own start-up prints is passed over.
+    pub(super) fn start(&mut self) -> Result<(), Trouble> {
+        self.step = STARTING;
+        while let Some(line) = self.dialogue.hear().map_err(Trouble::Io)? {
+            // What was printed before may have had no end of a line.
+            if line.trim_end().ends_with(READY) {
+                return Ok(());
+            }
+        }
+        Err(Trouble::Gone)
+    }
+
     /// Asks. `step` is what a person is told that it was at.
     pub(super) fn ask<T: DeserializeOwned>(
         &mut self,
@@ -109,7 +131,7 @@ impl Driver<'_> {
         match serde_json::from_str(&answer) {
             Ok(Answer::Good(good)) => Ok(good),
             Ok(Answer::Error { error }) => Err(Trouble::Refused(error)),
-            Err(error) => Err(Trouble::Io(error.into())),
+            Err(_) => Err(Trouble::Rubbish(visible(answer.trim_end(), LINE).into_owned())),
         }
     }
 }

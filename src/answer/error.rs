@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::driver::STARTING;
 use crate::io::ended::{Limit, signal_name};
 use crate::library::metadata::MetadataError;
 use crate::library::{LibraryError, weights};
@@ -86,7 +87,17 @@ pub enum AnswerError {
         /// The log of all.
         log: Option<Utf8PathBuf>,
     },
-    /// Python ended, where an answer was waited for. Exit 21.
+    /// Something in the compiler's Python prints where answers are expected. Exit 12.
+    #[error("{step}: Python printed what is no answer: `{line}`")]
+    NoAnswer {
+        /// What was to be done.
+        step: &'static str,
+        /// What it printed.
+        line: String,
+        /// The log of all.
+        log: Option<Utf8PathBuf>,
+    },
+    /// Python ended, where an answer was waited for. Exit 12 where it had not started yet, else 21.
     #[error("Python {how} while {step}")]
     Ended {
         /// How.
@@ -162,8 +173,19 @@ impl AnswerError {
     /// The log of a program that failed.
     pub fn log(&self) -> Option<&Utf8Path> {
         match self {
-            Self::Refused { log, .. } | Self::Ended { log, .. } => log.as_deref(),
+            Self::Refused { log, .. } | Self::NoAnswer { log, .. } | Self::Ended { log, .. } => {
+                log.as_deref()
+            }
             _ => None,
+        }
+    }
+
+    /// Whether Python did not get as far as to run anything.
+    pub fn is_of_python(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } => true,
+            Self::Ended { step, .. } => *step == STARTING,
+            _ => false,
         }
     }
 
@@ -191,11 +213,22 @@ impl AnswerError {
             Self::NotNumbers { .. } => {
                 "look whether the checkpoint has them too, and have it converted again"
             }
+            Self::Ended { how: Ending::TimedOut(_), .. } if self.is_of_python() => {
+                "give it more time (--seconds); `mlc-package doctor` says whether the compiler's \
+                 Python is whole"
+            }
             Self::Ended { how: Ending::TimedOut(_), .. } => {
                 "give it more time (--seconds), ask for fewer --tokens, or use a GPU (--device)"
             }
             Self::Ended { how: Ending::Signal(9), .. } => {
                 "this machine may have too little memory for the model"
+            }
+            Self::NoAnswer { .. } => {
+                "a module that Python loads, such as sitecustomize, prints to its standard output: \
+                 have it print to standard error"
+            }
+            Self::Ended { .. } if self.is_of_python() => {
+                "`mlc-package doctor` says whether the compiler's Python is whole"
             }
             _ => return None,
         };

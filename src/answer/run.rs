@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::conversation::Conversation;
 use super::driver::{
-    Compared, Done, Driver, Loaded, Next, Opened, PROGRAM, Request, Scored, Trouble,
+    Compared, Done, Driver, Loaded, Next, Opened, PROGRAM, Request, STARTING, Scored, Trouble,
 };
 use super::error::Ending;
 use super::link::{Loadable, loadable};
@@ -84,12 +84,6 @@ pub fn prepare<'a>(
     {
         return Err(AnswerError::Unsupported(format!("its task is `{task}`, and it says nothing")));
     }
-    if files.older_tensor_cache().is_some() {
-        let [newer, older] = TensorCache::FILE_NAMES;
-        return Err(AnswerError::Unsupported(format!(
-            "it has `{older}` only, and today's runtime opens `{newer}`"
-        )));
-    }
     let tokens = Tokens::load(&files.dir)?;
     let conversation = Conversation::of(&files.chat_config)?;
     let beginning = match &conversation.system_prefix_token_ids {
@@ -145,9 +139,13 @@ impl Prepared<'_> {
 
     /// How many tokens go through the model if the answer is as long as it may be.
     fn work(&self) -> u64 {
+        let context = self.files.chat_config.number("context_window_size");
+        let context = context.and_then(|size| u64::try_from(size).ok()).unwrap_or(u64::MAX);
         let compared = 2 * COMPARED.0;
-        let scored = self.beginning.len() + self.scored(u64::MAX);
-        (compared + scored + self.prompt.len()) as u64 + u64::from(self.question.tokens)
+        let scored = self.beginning.len() + self.scored(context);
+        let prompt = self.prompt.len() as u64;
+        let answer = u64::from(self.question.tokens).min(context.saturating_sub(prompt));
+        (compared + scored) as u64 + prompt + answer
     }
 
     /// What running it will take: the parameters, the tokens, and on a processor the seconds.
@@ -164,7 +162,8 @@ impl Prepared<'_> {
             _ if device != "cpu" => String::new(),
             ..2.0 => ", some seconds".to_owned(),
             2.0..120.0 => format!(", about {seconds:.0} s"),
-            _ => format!(", about {:.0} min", seconds / 60.0),
+            120.0..7200.0 => format!(", about {:.0} min", seconds / 60.0),
+            _ => format!(", about {:.0} h", seconds / 3600.0),
         };
         format!("{size}, up to {tokens} tokens on {device}{time}")
     }
@@ -201,6 +200,7 @@ pub fn run(
     let log = space.path().join("log");
     let model = files::canonical(&prepared.files.dir)?;
     let mounts = Mounts::default().writable(space.path()).readable(&model).linked_from(&model)?;
+    let weights = weights_of(prepared.files, &model, space.path())?;
     let call = Call {
         args: &["-c", PROGRAM].map(OsString::from),
         variables: &variables,
@@ -215,8 +215,9 @@ pub fn run(
     };
     let mut step = "";
     let talk = |dialogue: &mut Dialogue| {
-        let driver = Driver { dialogue, step: "starting" };
-        let mut session = Session { prepared, model, run, driver, show, began: Instant::now() };
+        let driver = Driver { dialogue, step: STARTING };
+        let mut session =
+            Session { prepared, model: weights, run, driver, show, began: Instant::now() };
         let done = session.whole(&library);
         step = session.driver.step;
         done
@@ -231,8 +232,31 @@ pub fn run(
             let message = message.lines().next().unwrap_or_default().to_owned();
             AnswerError::Refused { step, message, log: keep() }
         }
+        Stop::Trouble(Trouble::Rubbish(line)) => AnswerError::NoAnswer { step, line, log: keep() },
         Stop::Trouble(Trouble::Gone) => gone(&ended, run, step, &log),
     })
+}
+
+/// The directory that the runtime reads weights from. It knows a tensor cache by its newer name alone,
+/// which a build gives to a bundled one: a model with the older one is read through links.
+fn weights_of(
+    files: &ModelFiles,
+    model: &Utf8Path,
+    space: &Utf8Path,
+) -> std::io::Result<Utf8PathBuf> {
+    if files.older_tensor_cache().is_none() {
+        return Ok(model.to_owned());
+    }
+    let [newer, older] = TensorCache::FILE_NAMES;
+    let linked = space.join("weights");
+    dir::create(&linked)?;
+    files::symlink(&model.join(older), &linked.join(newer))?;
+    for shard in &files.tensor_cache.shards {
+        let link = linked.join(shard.path.as_path());
+        files::create_dir_all(files::parent(&link))?;
+        files::symlink(&model.join(shard.path.as_path()), &link)?;
+    }
+    Ok(linked)
 }
 
 fn gone(ended: &Ended, run: &Run<'_>, step: &'static str, log: &Utf8Path) -> AnswerError {
@@ -278,6 +302,7 @@ struct Session<'s, 'd> {
 
 impl Session<'_, '_> {
     fn whole(&mut self, library: &Loadable) -> Result<(AnswerRecord, Verdict), Stop> {
+        self.driver.start()?;
         let opened: Opened = self.driver.ask(
             "opening the library",
             &Request::Open {

@@ -59,10 +59,11 @@ pub(super) struct TryArgs {
 #[derive(Debug, Args)]
 struct QuestionArgs {
     /// What is asked
-    #[arg(long, value_name = "TEXT", default_value = answer::PROMPT)]
+    #[arg(long, value_name = "TEXT", default_value = answer::PROMPT, value_parser = no_blank)]
     prompt: String,
     /// The most tokens of the answer
-    #[arg(long, value_name = "N", default_value_t = answer::TOKENS, value_parser = at_least_one_token)]
+    #[arg(long, value_name = "N", default_value_t = answer::TOKENS, value_parser = at_least_one_token,
+        allow_negative_numbers = true)]
     tokens: u32,
     /// A text that must be in the answer, or /a regular expression/; may be given more than once
     #[arg(long, value_name = "TEXT")]
@@ -72,12 +73,22 @@ struct QuestionArgs {
     must_stop: bool,
     /// The limit of the perplexity of a text of ours [default: 1000, or the size of the vocabulary
     /// if that is less]
-    #[arg(long, value_name = "N", value_parser = perplexity)]
+    #[arg(long, value_name = "N", value_parser = perplexity, allow_negative_numbers = true)]
     max_perplexity: Option<f64>,
 }
 
 fn at_least_one_token(text: &str) -> Result<u32, &'static str> {
-    at_least_one::<NonZeroU32>(text).map(NonZeroU32::get)
+    match text.parse::<NonZeroU64>() {
+        Ok(number) => {
+            u32::try_from(number.get()).map_err(|_| "expected a number, at most 4294967295")
+        }
+        Err(_) => at_least_one::<NonZeroU32>(text).map(NonZeroU32::get),
+    }
+}
+
+fn no_blank(text: &str) -> Result<String, &'static str> {
+    let is_blank = text.trim().is_empty();
+    if is_blank { Err("expected a text that is not blank") } else { Ok(text.to_owned()) }
 }
 
 fn perplexity(text: &str) -> Result<f64, &'static str> {

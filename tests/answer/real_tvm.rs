@@ -133,6 +133,11 @@ fn the_paged_path_answers_and_ends() {
     assert_eq!(tried["answer"]["text"], "The capital of France ");
     assert_eq!(tried["answer"]["end"], "stop-text");
 
+    // The older name of the tensor cache, which a build mends.
+    let cache = model.dir.join("tensor-cache.json");
+    fs_err::rename(&cache, model.dir.join("ndarray-cache.json")).unwrap();
+    assert_eq!(model.good(&[])["answer"]["text"], tried["answer"]["text"]);
+
     // What a person wants and does not get.
     let told = model.bad(21, &["--expect", "London"]);
     assert!(told.contains("the answer does not have `London` in it"), "{told}");

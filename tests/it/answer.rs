@@ -74,18 +74,42 @@ fn a_python_that_crashes_hangs_or_lacks_a_module_is_told_with_what_it_was_at() {
     let module = "compiler/tvm_ffi/__init__.py";
     scene.write(module, "import os\nos._exit(3)\n");
     on_vulkan(&scene, &[])
-        .fails(21)
-        .says("model `model`: Python exited with code 3 while opening the library");
+        .fails(12)
+        .says("model `model`: Python exited with code 3 while starting")
+        .says("mlc-package doctor");
     scene.write(module, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n");
-    on_vulkan(&scene, &[]).fails(21).says("this machine may have too little memory for the model");
+    on_vulkan(&scene, &[]).fails(12).says("this machine may have too little memory for the model");
     scene.write(module, "raise ImportError('libtvm_ffi.so: cannot open')\n");
-    on_vulkan(&scene, &[]).fails(21).says("ImportError: libtvm_ffi.so: cannot open");
+    on_vulkan(&scene, &[]).fails(12).says("ImportError: libtvm_ffi.so: cannot open");
     scene.write(module, "import time\ntime.sleep(1000)\n");
     on_vulkan(&scene, &["--seconds", "1"])
-        .fails(21)
-        .says("Python was not done within 1 s while opening the library")
+        .fails(12)
+        .says("Python was not done within 1 s while starting")
         .says("give it more time (--seconds)");
     assert_eq!(scene.leftovers(), Vec::<String>::new());
+}
+
+#[test]
+fn what_pythons_start_prints_is_passed_over() {
+    let scene = Scene::with_models("android", &[]);
+    scene.own_compiler();
+    let all = ["embed", "prefill", "decode", "create_tir_paged_kv_cache"];
+    runtime(&scene, &all, &json!({"model_type": "a", "quantization": "q4f16_1"}));
+    let printing = "import sys\nsys.stdout.write('hello\\n{}\\nhalf a line')\n";
+    scene.write("compiler/sitecustomize.py", printing);
+    // It comes as far as without it.
+    on_vulkan(&scene, &[]).fails(13).says("the library names no parameters at all");
+    // One that prints beside the answers.
+    let late = "import os\nkept = os.dup(1)\nreal = os.fdopen\n\
+                def fdopen(*all, **more):\n    file = real(*all, **more)\n    write = file.write\n\
+                \x20   class Noisy:\n        flush = file.flush\n        def write(self, text):\n\
+                \x20           write(text if 'ready' in text else 'noise\\n' + text)\n\
+                \x20   return Noisy()\nos.fdopen = fdopen\n";
+    scene.write("compiler/sitecustomize.py", late);
+    on_vulkan(&scene, &[])
+        .fails(12)
+        .says("opening the library: Python printed what is no answer: `noise`")
+        .says("sitecustomize");
 }
 
 #[test]
@@ -113,6 +137,11 @@ fn what_cannot_be_tried_is_said_before_anything_is_compiled() {
         .says("is neither a model directory nor a package");
     scene.call(&["try", MODEL, "--expect", "/(/"]).fails(2).says("it is no regular expression");
     scene.call(&["try", MODEL, "--tokens", "0"]).fails(2).says("at least 1");
+    let at_most = "expected a number, at most 4294967295";
+    scene.call(&["try", MODEL, "--tokens", "5000000000"]).fails(2).says(at_most);
+    scene.call(&["try", MODEL, "--tokens", "-1"]).fails(2).says("at least 1");
+    scene.call(&["try", MODEL, "--max-perplexity", "-1"]).fails(2).says("at least 1");
+    scene.call(&["try", MODEL, "--prompt", " "]).fails(2).says("a text that is not blank");
     scene.call(&["try", MODEL, "--device", "npu"]).fails(2).says("cpu, metal, vulkan, cuda");
     assert!(!scene.root.join("calls").exists());
 }

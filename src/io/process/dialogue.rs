@@ -20,6 +20,14 @@ pub struct Dialogue {
 }
 
 impl Dialogue {
+    /// Waits for the next line; none if the program has ended.
+    pub fn hear(&mut self) -> io::Result<Option<String>> {
+        let mut line = Vec::new();
+        self.answers.by_ref().take(ANSWER).read_until(b'\n', &mut line)?;
+        let whole = line.ends_with(b"\n");
+        Ok(whole.then(|| String::from_utf8_lossy(&line).into_owned()))
+    }
+
     /// Asks, and waits for the answer; none if the program has ended.
     pub fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
         let asked = self.questions.write_all(format!("{question}\n").as_bytes());
@@ -27,9 +35,7 @@ impl Dialogue {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(None),
             asked => asked?,
         }
-        let mut answer = String::new();
-        self.answers.by_ref().take(ANSWER).read_line(&mut answer)?;
-        Ok(answer.ends_with('\n').then_some(answer))
+        self.hear()
     }
 }
 
