@@ -173,14 +173,14 @@ impl BuildArgs {
         let manifest = pipeline::build(&request, &context.ui, &context.cancel)?;
         let output = &request.package.output;
         made.package(task.name, &manifest, output);
-        let summary = |out: &mut dyn Write| {
+        let summary = |out: &mut dyn Write, width| {
             project::print_heading(name, out)?;
-            report::write_summary(out, &manifest, output)
+            report::write_summary(out, &manifest, output, width)
         };
         match self.format {
-            BuildFormat::Human => summary(&mut context.out)?,
+            BuildFormat::Human => summary(&mut context.out, context.width)?,
             BuildFormat::Json => project::print_json(&manifest, "manifest", name, context.out)?,
-            BuildFormat::Github => outputs::show(context, summary)?,
+            BuildFormat::Github => outputs::show(context, |out| summary(out, None))?,
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::fetch::hub::HubOptions;
 use crate::io::environment::Environment;
 use crate::model::{Age, ByteSize};
-use crate::report::{count, write_table};
+use crate::report::{Heading, count, write_table};
 
 /// `mlc-package cache`.
 #[derive(Debug, Args)]
@@ -94,12 +94,12 @@ pub(super) fn run(args: &CacheArgs, context: &mut Context<'_>) -> Result<Exit, E
         }
         CacheVerb::List(args) => {
             let list = cache::list(&args.request()?)?;
-            print(&list, args.format, context, |out| write_list(out, &list))?;
+            print(&list, args.format, context, |out, width| write_list(out, &list, width))?;
             Ok(Exit::Ok)
         }
         CacheVerb::Verify(args) => {
             let verdict = cache::verify(&args.request()?, &context.ui, &context.cancel)?;
-            print(&verdict, args.format, context, |out| write_verdict(out, &verdict))?;
+            print(&verdict, args.format, context, |out, _| write_verdict(out, &verdict))?;
             Ok(if verdict.problems.is_empty() { Exit::Ok } else { Exit::Validation })
         }
         CacheVerb::Prune(args) => {
@@ -110,7 +110,9 @@ pub(super) fn run(args: &CacheArgs, context: &mut Context<'_>) -> Result<Exit, E
                 dry_run: args.dry_run,
             };
             let result = cache::prune(&args.list.request()?, &what, &context.ui, &context.cancel)?;
-            print(&result, args.list.format, context, |out| write_pruned(out, &result))?;
+            print(&result, args.list.format, context, |out, width| {
+                write_pruned(out, &result, width)
+            })?;
             Ok(Exit::Ok)
         }
     }
@@ -153,16 +155,16 @@ fn print(
     value: &impl serde::Serialize,
     format: Format,
     context: &mut Context<'_>,
-    human: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    human: impl FnOnce(&mut dyn Write, Option<usize>) -> io::Result<()>,
 ) -> Result<(), Error> {
     match format {
-        Format::Human => human(&mut context.out)?,
+        Format::Human => human(&mut context.out, context.width)?,
         Format::Json => writeln!(context.out, "{}", serde_json::to_string_pretty(value)?)?,
     }
     Ok(())
 }
 
-fn write_list(out: &mut dyn Write, list: &CacheList) -> io::Result<()> {
+fn write_list(out: &mut dyn Write, list: &CacheList, width: Option<usize>) -> io::Result<()> {
     let ago = |then: u64| Age(list.now.saturating_sub(then)).to_string();
     if let Some(libraries) = &list.libraries {
         let bytes: ByteSize = libraries.iter().map(|library| library.bytes).sum();
@@ -170,11 +172,23 @@ fn write_list(out: &mut dyn Write, list: &CacheList) -> io::Result<()> {
         writeln!(out, "{}: {libraries_are}, {bytes}", list.cache_dir)?;
         if !libraries.is_empty() {
             writeln!(out)?;
-            let header = ["library", "device", ">size", "made", "last used", "compiler"];
-            write_table(out, &header, libraries.iter().map(|library| library_row(library, &ago)))?;
+            let header = [
+                Heading::text("library"),
+                Heading::text("device"),
+                Heading::number("size"),
+                Heading::text("made").optional(1),
+                Heading::text("last used"),
+                Heading::text("compiler").optional(2),
+            ];
+            write_table(
+                out,
+                width,
+                &header,
+                libraries.iter().map(|library| library_row(library, &ago)),
+            )?;
         }
-        write_kits(out, list, &ago)?;
-        write_converted(out, list, &ago)?;
+        write_kits(out, list, &ago, width)?;
+        write_converted(out, list, &ago, width)?;
         for (bytes, what) in [
             (list.build_dirs, "of directories that bindings are built in"),
             (list.logs, "logs of failed compilations"),
@@ -193,8 +207,15 @@ fn write_list(out: &mut dyn Write, list: &CacheList) -> io::Result<()> {
     writeln!(out, "{hub_cache}: {models_are}, {}", list.weights_bytes)?;
     if !models.is_empty() {
         writeln!(out)?;
-        let header = ["model", "commit", ">size", ">files", "last used", "downloaded by"];
-        write_table(out, &header, models.iter().map(|model| weights_row(model, &ago)))?;
+        let header = [
+            Heading::text("model"),
+            Heading::text("commit"),
+            Heading::number("size"),
+            Heading::number("files").optional(3),
+            Heading::text("last used"),
+            Heading::text("downloaded by").optional(2),
+        ];
+        write_table(out, width, &header, models.iter().map(|model| weights_row(model, &ago)))?;
     }
     write_unreadable(out, &list.unreadable)
 }
@@ -203,14 +224,23 @@ fn write_kits(
     out: &mut dyn Write,
     list: &CacheList,
     ago: &dyn Fn(u64) -> String,
+    width: Option<usize>,
 ) -> io::Result<()> {
     if list.kits.is_empty() {
         return Ok(());
     }
     writeln!(out)?;
-    let header = ["binding kit", "device", ">size", "made", "last used", "built from"];
+    let header = [
+        Heading::text("binding kit"),
+        Heading::text("device"),
+        Heading::number("size"),
+        Heading::text("made").optional(1),
+        Heading::text("last used"),
+        Heading::text("built from").optional(2),
+    ];
     write_table(
         out,
+        width,
         &header,
         list.kits.iter().map(|kit| {
             let from = match (&kit.damage, &kit.about.inputs) {
@@ -238,12 +268,20 @@ fn write_converted(
     out: &mut dyn Write,
     list: &CacheList,
     ago: &dyn Fn(u64) -> String,
+    width: Option<usize>,
 ) -> io::Result<()> {
     if list.converted.is_empty() {
         return Ok(());
     }
     writeln!(out)?;
-    let header = ["converted model", "in", ">size", "made", "last used", "template"];
+    let header = [
+        Heading::text("converted model"),
+        Heading::text("in").optional(3),
+        Heading::number("size"),
+        Heading::text("made").optional(1),
+        Heading::text("last used"),
+        Heading::text("template").optional(2),
+    ];
     let row = |model: &CachedConverted| {
         let damage = model
             .damage
@@ -262,7 +300,7 @@ fn write_converted(
             }),
         ]
     };
-    write_table(out, &header, list.converted.iter().map(row))
+    write_table(out, width, &header, list.converted.iter().map(row))
 }
 
 fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<String> {
@@ -350,7 +388,7 @@ fn write_unreadable(out: &mut dyn Write, unreadable: &[String]) -> io::Result<()
     unreadable.iter().try_for_each(|why| writeln!(out, "cannot be looked at: {why}"))
 }
 
-fn write_pruned(out: &mut dyn Write, result: &PruneResult) -> io::Result<()> {
+fn write_pruned(out: &mut dyn Write, result: &PruneResult, width: Option<usize>) -> io::Result<()> {
     let row = |item: &RemovedItem| {
         let kind = match item.kind {
             RemovedKind::Leftover => "left by a killed build",
@@ -368,14 +406,19 @@ fn write_pruned(out: &mut dyn Write, result: &PruneResult) -> io::Result<()> {
         let used = used.unwrap_or_default();
         vec![item.name.clone(), kind.to_owned(), item.bytes.to_string(), used]
     };
-    let header = ["", "what", ">size", "last used"];
+    let header = [
+        Heading::text(""),
+        Heading::text("what"),
+        Heading::number("size"),
+        Heading::text("last used"),
+    ];
     if !result.removed.is_empty() {
-        write_table(out, &header, result.removed.iter().map(row))?;
+        write_table(out, width, &header, result.removed.iter().map(row))?;
         writeln!(out)?;
     }
     if !result.in_use.is_empty() {
         writeln!(out, "in use by a running build, and kept:")?;
-        write_table(out, &header, result.in_use.iter().map(row))?;
+        write_table(out, width, &header, result.in_use.iter().map(row))?;
         writeln!(out)?;
     }
     let verb = if result.dry_run { "would free" } else { "freed" };

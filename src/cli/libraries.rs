@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::manifest::{self, LibraryOrigin, Manifest};
 use crate::model::{Fingerprint, PackageName};
 use crate::pipeline::Libraries;
-use crate::report;
+use crate::report::{self, Heading};
 
 /// Prints what `build --libs-only` made.
 pub(super) fn print(
@@ -24,12 +24,12 @@ pub(super) fn print(
     match format {
         BuildFormat::Human => {
             project::print_heading(package, context.out)?;
-            write_libraries(&mut context.out, libraries)?;
+            write_libraries(&mut context.out, libraries, context.width)?;
         }
         BuildFormat::Json => project::print_json(libraries, "libraries", package, context.out)?,
         BuildFormat::Github => outputs::show(context, |out| {
             project::print_heading(package, out)?;
-            write_libraries(out, libraries)
+            write_libraries(out, libraries, None)
         })?,
     }
     Ok(())
@@ -92,7 +92,11 @@ impl Made {
     }
 }
 
-fn write_libraries(out: &mut dyn Write, libraries: &Libraries) -> io::Result<()> {
+fn write_libraries(
+    out: &mut dyn Write,
+    libraries: &Libraries,
+    width: Option<usize>,
+) -> io::Result<()> {
     let all = libraries.libraries.len();
     let (compiled, device) = (libraries.compiled(), libraries.device);
     let are = report::count(all, "library", "libraries");
@@ -100,7 +104,13 @@ fn write_libraries(out: &mut dyn Write, libraries: &Libraries) -> io::Result<()>
     writeln!(out, "{device}: {are} in the cache ({compiled} compiled now, {cached} before)\n")?;
     report::write_table(
         out,
-        &["library", "models", ">size", "origin"],
+        width,
+        &[
+            Heading::text("library"),
+            Heading::text("models").optional(1),
+            Heading::number("size"),
+            Heading::text("origin"),
+        ],
         libraries.libraries.iter().map(|library| {
             let models: Vec<_> = library.models.iter().map(|id| id.as_str()).collect();
             let origin = match library.origin {

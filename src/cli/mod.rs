@@ -156,6 +156,8 @@ pub struct Context<'a> {
     pub ui: Ui,
     /// Standard output, for data.
     pub out: &'a mut dyn Write,
+    /// The columns of the terminal that standard output is; none where it is none.
+    pub width: Option<usize>,
     /// Set by Ctrl-C and SIGTERM.
     pub cancel: Cancel,
 }
@@ -194,7 +196,7 @@ pub fn main() -> Exit {
         let ui = ui.clone();
         crate::io::trace::listen(move |verb, what| ui.detail(verb, what));
     }
-    let mut context = Context { ui, out: &mut out, cancel };
+    let mut context = Context { ui, out: &mut out, width: width(), cancel };
     let result = run(cli.verb, &mut context);
     let result = result.and_then(|exit| context.out.flush().map(|()| exit).map_err(Error::Io));
     if let Some(path) = crate::io::lock::unlockable() {
@@ -212,6 +214,15 @@ pub fn main() -> Exit {
             error.exit()
         }
     }
+}
+
+/// No table can be read below this.
+const LEAST_WIDTH: u16 = 40;
+
+fn width() -> Option<usize> {
+    let (terminal_size::Width(columns), _) = terminal_size::terminal_size_of(std::io::stdout())?;
+    // Some pseudo terminals have none, and say nothing about who reads.
+    (columns > 0).then_some(usize::from(columns.max(LEAST_WIDTH)))
 }
 
 /// Whether this is a job of GitHub Actions.

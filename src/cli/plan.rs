@@ -60,7 +60,7 @@ pub(super) fn run(args: PlanArgs, context: &mut Context<'_>) -> Result<Exit, Err
             PlanFormat::Github => {
                 outputs::show(context, |out| {
                     project::print_heading(name, out)?;
-                    report::write_plan(out, &plan)
+                    report::write_plan(out, &plan, None)
                 })?;
                 planned.push((task, plan));
             }
@@ -83,7 +83,7 @@ pub(super) fn print(
     match format {
         Format::Human => {
             project::print_heading(package, context.out)?;
-            report::write_plan(&mut context.out, plan)?;
+            report::write_plan(&mut context.out, plan, context.width)?;
         }
         Format::Json => project::print_json(plan, "plan", package, context.out)?,
     }

@@ -1,3 +1,5 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
@@ -86,7 +88,8 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
         ReportFormat::Github => args.feedback.say(&report, over.notes(), context)?,
         _ => false,
     };
-    let text = render(&report, format, &over, is_shown)?;
+    let width = context.width.filter(|_| args.output.is_none());
+    let text = render(&report, format, &over, is_shown, width)?;
     match &args.output {
         Some(path) => {
             atomic::write_named(path, &text)?;
@@ -147,10 +150,11 @@ fn render(
     format: ReportFormat,
     over: &Over<'_>,
     is_shown: bool,
+    width: Option<usize>,
 ) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     match format {
-        ReportFormat::Human => report::write_report(&mut out, report)?,
+        ReportFormat::Human => report::write_report(&mut out, report, width)?,
         ReportFormat::Markdown => {
             out.extend(report::markdown(report, report::COMMENT_CHARS).into_bytes());
         }
@@ -158,10 +162,19 @@ fn render(
             serde_json::to_writer_pretty(&mut out, report)?;
             out.push(b'\n');
         }
-        ReportFormat::Html => out.extend(report::html(report)?.into_bytes()),
+        ReportFormat::Html => out.extend(report::html(report, date())?.into_bytes()),
         ReportFormat::Github => annotate(over, is_shown, &mut out)?,
     }
     Ok(out)
+}
+
+/// Now, or the time that a reproducible build is given (<https://reproducible-builds.org/specs/source-date-epoch/>).
+fn date() -> SystemTime {
+    let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|text| text.parse().ok());
+    let given = given.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    // What a header of HTTP can say ends with the year 9999.
+    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    given.unwrap_or_else(SystemTime::now).min(last)
 }
 
 fn annotate(over: &Over<'_>, is_shown: bool, out: &mut Vec<u8>) -> Result<(), Error> {

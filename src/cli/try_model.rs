@@ -107,7 +107,7 @@ struct Report<'a> {
 pub(super) fn run(args: TryArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     let (model, format) = (args.model.clone(), args.format);
     let request = args.request()?;
-    let Context { ui, out, cancel } = context;
+    let Context { ui, out, cancel, .. } = context;
     let mut show = |shown: &Shown<'_>| match (format, shown) {
         (Format::Human, Shown::Text(text)) => {
             // A line at a time is judged for what steers a terminal or a runner.

@@ -31,9 +31,13 @@ impl Measure {
     }
 }
 
+/// As people read it.
 impl fmt::Display for Measure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        f.pad(match self {
+            Self::Shipped | Self::Download => self.as_str(),
+            Self::Ram => "RAM",
+        })
     }
 }
 

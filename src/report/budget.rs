@@ -194,11 +194,11 @@ fn ratios(limits: &Limits, size: Measured) -> Vec<(LimitKind, f64, f64)> {
     found
 }
 
-/// The limit to show: the worst that is broken, else the fullest, one that fails before a warning.
+/// The limit to show: the worst that is broken, else the fullest, whatever it means to break it.
 fn nearest(uses: impl Iterator<Item = Use>) -> Option<Use> {
     uses.max_by(|a, b| {
-        let order = |used: &Use| (used.rank(), used.level == Level::Fail);
-        order(a).cmp(&order(b)).then(a.ratio.total_cmp(&b.ratio))
+        let then = |used: &Use| used.level == Level::Fail;
+        a.rank().cmp(&b.rank()).then(a.ratio.total_cmp(&b.ratio)).then(then(a).cmp(&then(b)))
     })
 }
 

@@ -6,7 +6,7 @@ use super::foreign::visible;
 use super::measured::{Measured, Percent, Signed};
 use super::size::{LinkedBy, PackageReport, SizeReport};
 use super::table::{self, Column, Mark, ModelTable};
-use super::{count, write_table};
+use super::{Heading, count, write_table};
 use crate::manifest::{DuplicateKind, DuplicateRecord};
 use crate::model;
 use crate::model::{ByteSize, without_command};
@@ -16,12 +16,16 @@ const MOST_ROWS: usize = 20;
 /// More of an answer than this, in characters, is not for a report.
 pub(super) const ANSWER: usize = 300;
 
-/// Writes the report for people at a terminal.
-pub fn write_report(out: &mut dyn Write, report: &SizeReport) -> io::Result<()> {
+/// Writes the report for people at a terminal of some width.
+pub fn write_report(
+    out: &mut dyn Write,
+    report: &SizeReport,
+    width: Option<usize>,
+) -> io::Result<()> {
     writeln!(out, "{}", report.title())?;
     for package in &report.packages {
         writeln!(out)?;
-        write_package(out, report, package)?;
+        write_package(out, report, package, width)?;
     }
     if !report.over_budget.is_empty() {
         writeln!(out)?;
@@ -42,6 +46,7 @@ fn write_package(
     out: &mut dyn Write,
     report: &SizeReport,
     package: &PackageReport,
+    width: Option<usize>,
 ) -> io::Result<()> {
     let sizes = &package.sizes;
     write!(out, "{}", visible(&package.name))?;
@@ -88,7 +93,7 @@ fn write_package(
     let unchanged = package.models.len() - news.rows.len() - news.others;
     if !news.rows.is_empty() {
         writeln!(out)?;
-        write_models(out, &news)?;
+        write_models(out, &news, width)?;
     }
     if unchanged > 0 {
         writeln!(out, "\n  {} about as before", count(unchanged, "model", "models"))?;
@@ -98,36 +103,47 @@ fn write_package(
     write_duplicates(out, &package.duplicates)
 }
 
-fn write_models(out: &mut dyn Write, table: &ModelTable<'_>) -> io::Result<()> {
+/// A column of values, and one of remarks where there is any.
+fn write_models(
+    out: &mut dyn Write,
+    table: &ModelTable<'_>,
+    width: Option<usize>,
+) -> io::Result<()> {
     let marked = table.rows.iter().any(|row| row.mark != Mark::None);
-    let titles: Vec<_> = table
-        .columns
-        .iter()
-        .map(|column| {
-            let title = match column {
-                Column::Ram | Column::Declared => format!("RAM {}", word(*column)),
-                other => other.title().to_lowercase().replace('δ', "Δ"),
-            };
-            if column.is_number() { format!(">{title}") } else { title }
-        })
-        .collect();
-    let mut header: Vec<&str> = Vec::new();
-    header.extend(marked.then_some(""));
-    header.push("model");
-    header.extend(titles.iter().map(String::as_str));
+    let remarked = |at: usize| table.rows.iter().any(|row| !row.cells[at].remark.is_empty());
+    let titles: Vec<_> = table.columns.iter().map(|column| column.title()).collect();
+    let titles: Vec<_> = titles.iter().map(|title| lower(title)).collect();
+    let mut headings = Vec::new();
+    headings.extend(marked.then_some(Heading::text("")));
+    headings.push(Heading::text("model"));
+    for (at, column) in table.columns.iter().enumerate() {
+        let (rank, remark, remark_rank) = match column {
+            Column::Budget => (0, Heading::text("of the limit on"), 0),
+            Column::Download | Column::Bundled => (0, Heading::number("change"), 3),
+            Column::Ram => (1, Heading::number("change"), 4),
+            Column::Linked => (2, Heading::number("change"), 5),
+            Column::Declared => (6, Heading::text(""), 6),
+        };
+        headings.push(Heading::number(&titles[at]).optional(rank));
+        headings.extend(remarked(at).then(|| remark.optional(remark_rank)));
+    }
     let rows = table.rows.iter().map(|row| {
         let mut cells = Vec::new();
         cells.extend(marked.then(|| row.mark.word().to_owned()));
         cells.push(visible(row.model.as_str()));
-        cells.extend(row.cells.iter().cloned());
+        for (at, cell) in row.cells.iter().enumerate() {
+            cells.push(cell.value.clone());
+            cells.extend(remarked(at).then(|| cell.remark.clone()));
+        }
         cells
     });
-    write_table(out, &header, rows)?;
+    write_table(out, width, &headings, rows)?;
     others(out, table.others, "  ")
 }
 
-fn word(column: Column) -> &'static str {
-    if column == Column::Ram { "needed" } else { "declared" }
+/// A title in the middle of a line; `RAM` stays as it is.
+fn lower(title: &str) -> String {
+    title.to_lowercase().replace("ram ", "RAM ")
 }
 
 /// What models answered that were tried.

@@ -8,7 +8,7 @@ use super::foreign::{code, code_up_to};
 use super::human::{ANSWER, describe, in_brackets, short};
 use super::measured::Measured;
 use super::size::{LinkedBy, ModelReport, PackageReport, SizeReport};
-use super::table::{self, Mark, ModelTable};
+use super::table::{self, Column, Mark, ModelTable};
 use crate::manifest::PartRecord;
 use crate::model::ByteSize;
 
@@ -93,6 +93,7 @@ fn write_over(out: &mut String, report: &SizeReport, room: Room) -> fmt::Result 
     write_others(out, report.over_budget.len().saturating_sub(most), "- ")
 }
 
+/// Two paragraphs: GitHub breaks a line within one in comments, but not in the summary of a job.
 fn write_sizes(out: &mut String, report: &SizeReport, package: &PackageReport) -> fmt::Result {
     let sizes = &package.sizes;
     let size = |name: &str, size: Measured| {
@@ -121,7 +122,7 @@ fn write_sizes(out: &mut String, report: &SizeReport, package: &PackageReport) -
         format!("artifact {} {size}{}", code(&artifact.name), in_brackets(artifact.size))
     }));
     about.extend(package.metal_note().map(str::to_owned));
-    writeln!(out, "{}", about.join(" · "))?;
+    writeln!(out, "\n{}", about.join(" · "))?;
     match &package.budget {
         Some(used) => writeln!(out, "\nBudget of the package: {}", table::bar(used)),
         None => Ok(()),
@@ -140,19 +141,32 @@ fn write_main(out: &mut String, package: &PackageReport, room: Room) -> fmt::Res
     write_table(out, &news)
 }
 
+/// The table has few columns, so that it fits a comment and, for the most part, a phone: a change
+/// stands below its size, and the declared memory is there only where it is too little.
 fn write_table(out: &mut String, table: &ModelTable<'_>) -> fmt::Result {
-    let titles: Vec<_> = table.columns.iter().map(|column| column.title()).collect();
-    let rules: Vec<_> =
-        table.columns.iter().map(|column| if column.is_number() { "--:" } else { ":--" }).collect();
-    writeln!(out, "|   | Model | {} |", titles.join(" | "))?;
-    writeln!(out, "|---|:--|{}|", rules.join("|"))?;
+    let columns = || table.columns.iter().enumerate().filter(|(_, it)| **it != Column::Declared);
+    let titles: Vec<_> = columns().map(|(_, column)| column.title()).collect();
+    writeln!(out, "| Model | {} |", titles.join(" | "))?;
+    writeln!(out, "|:--|{}", "--:|".repeat(titles.len()))?;
+    let declared = table.columns.iter().position(|column| *column == Column::Declared);
     for row in &table.rows {
-        let model = code(row.model.as_str());
-        writeln!(out, "| {} | {model} | {} |", row.mark.emoji(), row.cells.join(" | "))?;
+        let cell = |at: usize, column: Column| {
+            let mut lines = vec![row.cells[at].value.clone(), row.cells[at].remark.clone()];
+            let declared = declared.map(|at| &row.cells[at]).filter(|it| !it.remark.is_empty());
+            if let Some(declared) = declared.filter(|_| column == Column::Ram) {
+                lines.push(format!("declared {}: {}", declared.value, declared.remark));
+            }
+            lines.retain(|line| !line.is_empty());
+            lines.join("<br>")
+        };
+        let cells: Vec<_> = columns().map(|(at, column)| cell(at, *column)).collect();
+        let mark = if row.mark == Mark::None { "" } else { row.mark.emoji() };
+        let model = format!("{mark} {}", code(row.model.as_str()));
+        writeln!(out, "| {} | {} |", model.trim_start(), cells.join(" | "))?;
     }
     if table.others > 0 {
-        let empty = " |".repeat(table.columns.len());
-        writeln!(out, "|   | \\[{}\\] |{empty}", count(table.others, "other", "others"))?;
+        let empty = " |".repeat(titles.len());
+        writeln!(out, "| \\[{}\\] |{empty}", count(table.others, "other", "others"))?;
     }
     Ok(())
 }
@@ -189,16 +203,7 @@ fn write_parts(out: &mut String, package: &PackageReport, room: Room) -> fmt::Re
     if package.libraries.iter().any(|library| library.models.len() > 1) {
         writeln!(out, "\nA library that several models load is divided among them.")?;
     }
-    let kernels = package
-        .libraries
-        .iter()
-        .map(|library| (library.model_lib.as_str(), library.largest_kernels.as_slice()));
-    write_largest(out, "kernels", kernels, room)?;
-    let tensors = package
-        .models
-        .iter()
-        .map(|model| (model.model_id.as_str(), model.largest_tensors.as_slice()));
-    write_largest(out, "tensors", tensors, room)?;
+    write_largest(out, package, room)?;
     if !package.duplicates.is_empty() {
         writeln!(out, "\nIn the package more than once:\n")?;
         for duplicate in package.duplicates.iter().take(room.details.min(10)) {
@@ -209,25 +214,43 @@ fn write_parts(out: &mut String, package: &PackageReport, room: Room) -> fmt::Re
     close(out)
 }
 
-/// The largest parts of all libraries or models together.
-fn write_largest<'r>(
-    out: &mut String,
-    what: &str,
-    of: impl Iterator<Item = (&'r str, &'r [PartRecord])>,
-    room: Room,
-) -> fmt::Result {
-    let mut all: Vec<_> =
-        of.flat_map(|(owner, parts)| parts.iter().map(move |part| (owner, part))).collect();
-    if all.is_empty() {
+/// The largest kernels and tensors of the package, and the models that have them: the name of a
+/// library says nothing to a reader.
+fn write_largest(out: &mut String, package: &PackageReport, room: Room) -> fmt::Result {
+    let most = room.details.min(5);
+    let kernels = package.libraries.iter().flat_map(|library| {
+        let owner = match library.models.as_slice() {
+            [] => format!("{}, which no model loads", code(library.model_lib.as_str())),
+            [model] => code(model.as_str()),
+            [model, others @ ..] => format!("{} and {} more", code(model.as_str()), others.len()),
+        };
+        library.largest_kernels.iter().map(move |part| ("kernel", part, owner.clone()))
+    });
+    let tensors = package.models.iter().flat_map(|model| {
+        let owner = code(model.model_id.as_str());
+        model.largest_tensors.iter().map(move |part| ("tensor", part, owner.clone()))
+    });
+    let mut rows = largest(kernels.collect(), most);
+    rows.extend(largest(tensors.collect(), most));
+    if rows.is_empty() {
         return Ok(());
     }
-    all.sort_by_key(|(owner, part)| (std::cmp::Reverse(part.bytes), *owner, &part.name));
-    writeln!(out, "\nLargest {what}:\n")?;
-    for (owner, part) in all.iter().take(room.details.min(5)) {
-        let (name, owner) = (code(&part.name), code(owner));
-        writeln!(out, "- {} {name} of {owner}", ByteSize(part.bytes))?;
+    writeln!(out, "\n| Largest parts | Size | In |\n|:--|--:|:--|")?;
+    for (kind, part, owner) in rows {
+        writeln!(out, "| {kind} {} | {} | {owner} |", code(&part.name), ByteSize(part.bytes))?;
     }
     Ok(())
+}
+
+/// A part, what it is, and who has it.
+type Part<'r> = (&'static str, &'r PartRecord, String);
+
+fn largest(mut parts: Vec<Part<'_>>, most: usize) -> Vec<Part<'_>> {
+    parts.sort_by(|(_, a, of_a), (_, b, of_b)| {
+        (b.bytes, of_a, &a.name).cmp(&(a.bytes, of_b, &b.name))
+    });
+    parts.truncate(most);
+    parts
 }
 
 fn write_answers(out: &mut String, package: &PackageReport, room: Room) -> fmt::Result {

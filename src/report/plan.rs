@@ -1,6 +1,6 @@
 use std::io::{self, Write};
 
-use super::{count, write_table};
+use super::{Heading, count, write_table};
 use crate::model::{Metal, ModelSource};
 use crate::plan::{
     BindingState, Cached, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle,
@@ -8,7 +8,7 @@ use crate::plan::{
 };
 
 /// What `build` would do, for people.
-pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
+pub fn write_plan(out: &mut dyn Write, plan: &Plan, width: Option<usize>) -> io::Result<()> {
     let compile = match plan.refused.len() {
         0 => format!("{} to compile", plan.misses()),
         refused => format!("{refused} refused by MLC_JIT_POLICY={}", plan.jit_policy),
@@ -38,7 +38,12 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         writeln!(out)?;
         write_table(
             out,
-            &["library", "fingerprint", "status"],
+            width,
+            &[
+                Heading::text("library"),
+                Heading::text("fingerprint").optional(1),
+                Heading::text("status"),
+            ],
             plan.libraries.iter().map(|library| {
                 let (fingerprint, status) = origin(library, plan);
                 vec![library.model_lib.to_string(), fingerprint, status]
@@ -49,7 +54,12 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         writeln!(out)?;
         write_table(
             out,
-            &["model", "library", "bundled"],
+            width,
+            &[
+                Heading::text("model"),
+                Heading::text("library").optional(1),
+                Heading::text("bundled"),
+            ],
             plan.models.iter().map(|model| {
                 let bundled = match (&model.bundle, &model.conversion) {
                     (Some(bundle), Some(conversion)) => converted(bundle, conversion),
@@ -75,7 +85,8 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan) -> io::Result<()> {
         writeln!(out, "\nnot to be had here, so nothing is known of their libraries:")?;
         write_table(
             out,
-            &["model", "from", "why"],
+            width,
+            &[Heading::text("model"), Heading::text("from").optional(1), Heading::text("why")],
             plan.unfetched.iter().map(|model| {
                 let from = match &model.source {
                     ModelSource::Hub(repo) => match repo.revision() {

@@ -10,7 +10,9 @@ use crate::manifest::{
     AnswerRecord, DuplicateRecord, LibraryRecord, Manifest, ModelRecord, PartRecord,
     shown_perplexity,
 };
-use crate::model::{Device, LibraryName, Measure, Metal, ModelId, PackageBudgets};
+use crate::model::{
+    CompilerIdentity, Device, LibraryName, Measure, Metal, ModelId, PackageBudgets,
+};
 
 /// One package to report on.
 #[derive(Clone, Debug)]
@@ -68,6 +70,9 @@ pub struct PackageReport {
     pub device: Device,
     /// Whether there is a baseline.
     pub has_baseline: bool,
+    /// The compiler; none where every library was prepared beforehand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compiler: Option<CompilerIdentity>,
     /// What the linked code is measured by.
     pub linked_by: LinkedBy,
     /// How kernels for Apple's GPUs are stored; none for other devices.
@@ -302,7 +307,7 @@ impl SizeReport {
             remarks.push(format!("{accepted} accepted"));
         }
         if remarks.is_empty() {
-            remarks.push(self.in_short().to_owned());
+            remarks.push(self.in_short());
         }
         format!("Model package size: {}", remarks.join(", "))
     }
@@ -313,12 +318,22 @@ impl SizeReport {
         self.packages.iter().any(|package| package.budget.is_some() || of_models(package))
     }
 
-    fn in_short(&self) -> &'static str {
+    fn in_short(&self) -> String {
         match self.packages.iter().any(|package| package.has_baseline) {
-            false => "no baseline",
-            true if self.has_news() && self.has_budget() => "changed, within budget",
-            true if self.has_news() => "changed",
-            true => "unchanged",
+            false => self.what_it_is_of(),
+            true if self.has_news() && self.has_budget() => "changed, within budget".to_owned(),
+            true if self.has_news() => "changed".to_owned(),
+            true => "unchanged".to_owned(),
+        }
+    }
+
+    /// `2 packages, 5 models`.
+    fn what_it_is_of(&self) -> String {
+        let models = self.packages.iter().map(|package| package.models.len()).sum();
+        let models = super::count(models, "model", "models");
+        match self.packages.len() {
+            1 => models,
+            n => format!("{}, {models}", super::count(n, "package", "packages")),
         }
     }
 }
@@ -364,6 +379,7 @@ impl PackageReport {
             name: input.name.clone(),
             device: now.device,
             has_baseline: before.is_some(),
+            compiler: now.compiler.clone(),
             linked_by,
             metal: now.libraries.iter().filter_map(|library| library.metal).max(),
             artifact: ArtifactSize::of(now, before),

@@ -2,14 +2,19 @@ use std::io::{self, Write};
 
 use camino::Utf8Path;
 
-use super::{count, write_table};
+use super::{Heading, count, write_table};
 use crate::manifest::{
     BindingOrigin, BindingRecord, LibraryOrigin, LibraryRecord, Manifest, ModelRecord,
 };
 use crate::model::{ByteSize, total};
 
 /// What a build made, for people: the package's sizes, a row a model.
-pub fn write_summary(out: &mut dyn Write, manifest: &Manifest, dist: &Utf8Path) -> io::Result<()> {
+pub fn write_summary(
+    out: &mut dyn Write,
+    manifest: &Manifest,
+    dist: &Utf8Path,
+    width: Option<usize>,
+) -> io::Result<()> {
     let (compiled, cached) = (manifest.compiled(), manifest.cache_hits());
     let prepared = manifest.libraries.len() - compiled - cached;
     let mut how = vec![format!("{compiled} compiled"), format!("{cached} cached")];
@@ -26,7 +31,7 @@ pub fn write_summary(out: &mut dyn Write, manifest: &Manifest, dist: &Utf8Path) 
     )?;
     writeln!(out)?;
     if !manifest.models.is_empty() {
-        write_models(out, manifest)?;
+        write_models(out, manifest, width)?;
         writeln!(out)?;
     }
     let archive = Utf8Path::new("lib").join(manifest.device.archive_name());
@@ -57,22 +62,21 @@ pub fn write_summary(out: &mut dyn Write, manifest: &Manifest, dist: &Utf8Path) 
     }
 }
 
-fn write_models(out: &mut dyn Write, manifest: &Manifest) -> io::Result<()> {
-    write_table(
-        out,
-        &[
-            "model",
-            ">download",
-            ">weights",
-            ">bundled",
-            ">archive",
-            ">kernels",
-            ">host code",
-            ">RAM needed",
-            ">RAM declared",
-        ],
-        manifest.models.iter().map(|model| row(manifest, model)),
-    )
+fn write_models(out: &mut dyn Write, manifest: &Manifest, width: Option<usize>) -> io::Result<()> {
+    let bundles = manifest.models.iter().any(|model| model.bundled);
+    let downloads = manifest.models.iter().any(|model| !model.bundled);
+    let mut headings = vec![Heading::text("model")];
+    headings.extend(downloads.then_some(Heading::number("download")));
+    headings.extend(bundles.then_some(Heading::number("bundled")));
+    headings.extend([
+        Heading::number("linked").optional(2),
+        Heading::number("kernels").optional(3),
+        Heading::number("host code").optional(4),
+        Heading::number("RAM needed"),
+        Heading::number("RAM declared").optional(1),
+    ]);
+    let rows = manifest.models.iter().map(|model| row(manifest, model, downloads, bundles));
+    write_table(out, width, &headings, rows)
 }
 
 fn write_binding(out: &mut dyn Write, binding: &BindingRecord, dist: &Utf8Path) -> io::Result<()> {
@@ -90,28 +94,30 @@ fn write_binding(out: &mut dyn Write, binding: &BindingRecord, dist: &Utf8Path) 
     Ok(())
 }
 
-fn row(manifest: &Manifest, model: &ModelRecord) -> Vec<String> {
+fn row(manifest: &Manifest, model: &ModelRecord, downloads: bool, bundles: bool) -> Vec<String> {
     let library = manifest.libraries.iter().find(|library| library.model_lib == model.model_lib);
     let of_library = |bytes: fn(&LibraryRecord) -> u64| {
         library.map_or("?".into(), |library| ByteSize(bytes(library)).to_string())
     };
-    let sizes = model.sizes;
-    let (download, bundled) = if model.bundled { (0, sizes.total()) } else { (sizes.total(), 0) };
+    let size = |is_here: bool| match is_here {
+        true => ByteSize(model.sizes.total()).to_string(),
+        false => "–".to_owned(),
+    };
     let needed = match model.memory {
         Some(memory) => ByteSize(memory.needed()).to_string(),
         None => "unknown".into(),
     };
-    vec![
-        model.model_id.to_string(),
-        ByteSize(download).to_string(),
-        ByteSize(sizes.weights).to_string(),
-        ByteSize(bundled).to_string(),
+    let mut cells = vec![model.model_id.to_string()];
+    cells.extend(downloads.then(|| size(!model.bundled)));
+    cells.extend(bundles.then(|| size(model.bundled)));
+    cells.extend([
         of_library(|library| library.sizes.archive),
         of_library(|library| library.sizes.kernels),
         of_library(|library| library.sizes.host_code),
         needed,
         ByteSize(model.estimated_vram_bytes).to_string(),
-    ]
+    ]);
+    cells
 }
 
 impl std::fmt::Display for LibraryOrigin {

@@ -1,7 +1,7 @@
 //! The table of a package's models: what its columns are and what is in a row, whatever it is
 //! rendered to.
 
-use super::budget::Use;
+use super::budget::{LimitKind, Use};
 use super::measured::{Measured, Signed};
 use super::size::{ModelReport, PackageReport, Status};
 use crate::model::{ByteSize, Level, ModelId};
@@ -18,11 +18,8 @@ pub(super) struct ModelTable<'r> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
     Download,
-    DownloadDelta,
     Bundled,
-    BundledDelta,
     Linked,
-    LinkedDelta,
     Ram,
     Declared,
     Budget,
@@ -32,7 +29,14 @@ pub(super) enum Column {
 pub(super) struct Row<'r> {
     pub(super) mark: Mark,
     pub(super) model: &'r ModelId,
-    pub(super) cells: Vec<String>,
+    pub(super) cells: Vec<Cell>,
+}
+
+/// A value, and what is to be said of it: how it changed, or of what it is.
+#[derive(Debug, Default)]
+pub(super) struct Cell {
+    pub(super) value: String,
+    pub(super) remark: String,
 }
 
 /// What stands before a row.
@@ -81,30 +85,21 @@ impl Column {
             Self::Download => "Download",
             Self::Bundled => "Bundled",
             Self::Linked => "Linked",
-            Self::DownloadDelta | Self::BundledDelta | Self::LinkedDelta => "Δ",
-            Self::Ram => "RAM est.",
-            Self::Declared => "Declared",
+            Self::Ram => "RAM needed",
+            Self::Declared => "RAM declared",
             Self::Budget => "Budget",
         }
     }
 
-    /// Whether numbers line up at its right.
-    pub(super) fn is_number(self) -> bool {
-        self != Self::Budget
-    }
-
-    fn cell(self, model: &ModelReport) -> String {
+    fn cell(self, model: &ModelReport) -> Cell {
         let sizes = &model.sizes;
         match self {
-            Self::Download => now(sizes.download),
-            Self::DownloadDelta => delta(model.status, sizes.download),
-            Self::Bundled => now(sizes.bundled),
-            Self::BundledDelta => delta(model.status, sizes.bundled),
-            Self::Linked => now(sizes.linked),
-            Self::LinkedDelta => delta(model.status, sizes.linked),
+            Self::Download => size(model.status, sizes.download),
+            Self::Bundled => size(model.status, sizes.bundled),
+            Self::Linked => size(model.status, sizes.linked),
             Self::Ram => ram(model),
             Self::Declared => declared(model),
-            Self::Budget => model.budget.as_ref().map(bar).unwrap_or_default(),
+            Self::Budget => model.budget.as_ref().map(budget).unwrap_or_default(),
         }
     }
 }
@@ -143,69 +138,81 @@ fn columns(package: &PackageReport) -> Vec<Column> {
     let bundles = any(|model| model.sizes.bundled);
     let downloads = any(|model| model.sizes.download) || !bundles;
     let mut columns = Vec::new();
-    for (is_used, size, delta) in [
-        (downloads, Column::Download, Column::DownloadDelta),
-        (bundles, Column::Bundled, Column::BundledDelta),
-        (true, Column::Linked, Column::LinkedDelta),
-    ] {
-        if is_used {
-            columns.push(size);
-            columns.extend(package.has_baseline.then_some(delta));
-        }
-    }
-    columns.extend([Column::Ram, Column::Declared]);
+    columns.extend(downloads.then_some(Column::Download));
+    columns.extend(bundles.then_some(Column::Bundled));
+    columns.extend([Column::Linked, Column::Ram, Column::Declared]);
     let has_budget = package.models.iter().any(|model| model.budget.is_some());
     columns.extend(has_budget.then_some(Column::Budget));
     columns
 }
 
-fn now(size: Measured) -> String {
-    size.now.map_or("–".to_owned(), |bytes| ByteSize(bytes).to_string())
-}
-
-fn delta(status: Status, size: Measured) -> String {
-    match status {
+fn size(status: Status, size: Measured) -> Cell {
+    let value = size.now.map_or("–".to_owned(), |bytes| ByteSize(bytes).to_string());
+    let remark = match status {
         Status::New => "new".to_owned(),
         Status::Removed => "removed".to_owned(),
         _ => size.delta().map_or_else(String::new, |delta| Signed(delta).to_string()),
-    }
+    };
+    // What is not there, and was not, is neither new nor removed.
+    let is_nothing = size.bytes() == 0 && size.before.unwrap_or_default() == 0;
+    Cell { value, remark: if is_nothing { String::new() } else { remark } }
 }
 
-fn ram(model: &ModelReport) -> String {
+/// The memory that a model needs, and by how much that changed.
+pub(super) fn ram(model: &ModelReport) -> Cell {
     if model.status == Status::Removed {
-        return "–".to_owned();
+        return Cell { value: "–".to_owned(), remark: String::new() };
     }
     if !model.ram_computed {
-        return "unknown".to_owned();
+        return Cell { value: "unknown".to_owned(), remark: String::new() };
     }
-    match model.sizes.ram.delta().filter(|_| model.sizes.ram.is_notable()) {
-        Some(delta) => format!("{} ({})", now(model.sizes.ram), Signed(delta)),
-        None => now(model.sizes.ram),
+    let delta = model.sizes.ram.delta().filter(|_| model.sizes.ram.is_notable());
+    Cell {
+        value: ByteSize(model.sizes.ram.bytes()).to_string(),
+        remark: delta.map_or_else(String::new, |delta| Signed(delta).to_string()),
     }
 }
 
-fn declared(model: &ModelReport) -> String {
+/// The memory that the config declares, and whether it is too little.
+pub(super) fn declared(model: &ModelReport) -> Cell {
     if model.status == Status::Removed {
-        return "–".to_owned();
+        return Cell { value: "–".to_owned(), remark: String::new() };
     }
-    let declared = ByteSize(model.ram_declared);
     let too_little = model.ram_computed && model.ram_declared < model.sizes.ram.bytes();
-    if too_little { format!("{declared} (too little)") } else { declared.to_string() }
+    Cell {
+        value: ByteSize(model.ram_declared).to_string(),
+        remark: if too_little { "too little" } else { "" }.to_owned(),
+    }
 }
 
-/// `▓▓▓▓░░░░░░ 42 % download`: how much of the tightest limit is used.
+fn budget(used: &Use) -> Cell {
+    Cell { value: percent(used), remark: of_what(used) }
+}
+
+/// `131 %`. What is over never looks as if it were not.
+pub(super) fn percent(used: &Use) -> String {
+    let percent = (used.ratio * 100.0).round();
+    format!("{} %", if used.is_over() { percent.max(101.0) } else { percent })
+}
+
+/// `download`, or `download growth`: what a limit limits; and whether a label lifts it.
+pub(super) fn of_what(used: &Use) -> String {
+    let growth = if used.limit == LimitKind::Max { "" } else { " growth" };
+    let accepted = if used.accepted { ", accepted" } else { "" };
+    format!("{}{growth}{accepted}", used.measure)
+}
+
+/// `▓▓▓▓░░░░░░ 42 % of the download limit`: how much of the tightest limit is used.
 pub(super) fn bar(used: &Use) -> String {
     const TENTHS: usize = 10;
     // A ratio is at most 999, so that nothing is cut off.
     let filled = ((used.ratio * TENTHS as f64).floor() as usize).min(TENTHS);
-    let percent = (used.ratio * 100.0).round();
-    // 100.4 % is over, and must not look as if it were not.
-    let percent = if used.is_over() { percent.max(101.0) } else { percent };
+    format!("{}{} {}", "▓".repeat(filled), "░".repeat(TENTHS - filled), of_limit(used))
+}
+
+/// `42 % of the download growth limit`.
+pub(super) fn of_limit(used: &Use) -> String {
+    let growth = if used.limit == LimitKind::Max { "" } else { "growth " };
     let accepted = if used.accepted { ", accepted" } else { "" };
-    format!(
-        "{}{} {percent} % {}{accepted}",
-        "▓".repeat(filled),
-        "░".repeat(TENTHS - filled),
-        used.measure
-    )
+    format!("{} of the {} {growth}limit{accepted}", percent(used), used.measure)
 }

@@ -148,3 +148,35 @@ fn a_shared_library_is_divided_and_nothing_is_lost() {
     let text = scene.report(0, "--manifest m.json --format markdown").stdout;
     assert!(text.contains("A library that several models load is divided among them."));
 }
+
+/// On a terminal of 60 columns the table has those that matter most, and no line is broken by the
+/// terminal itself.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_narrow_terminal_gets_a_narrow_table() {
+    let scene = Scene::new();
+    let before = package("android", 6);
+    scene.manifest("now.json", &changed(&before)).manifest("before.json", &before);
+    let report = |columns: u32| {
+        let program = env!("CARGO_BIN_EXE_mlc-package");
+        let command = format!(
+            "stty rows 24 cols {columns}; {program} report --manifest now.json --baseline before.json"
+        );
+        let output = assert_cmd::Command::new("script")
+            .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+            .current_dir(scene.path(""))
+            .env_remove("GITHUB_ACTIONS")
+            .write_stdin("")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+        let table: Vec<_> =
+            text.lines().skip_while(|line| !line.trim_start().starts_with("model ")).collect();
+        table.into_iter().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    };
+    let widest = |text: &str| text.lines().map(|line| line.chars().count()).max().unwrap();
+    let (narrow, wide) = (report(60), report(200));
+    assert!(widest(&narrow) <= 60, "{narrow}");
+    assert!(narrow.contains("download") && !narrow.contains("RAM declared"), "{narrow}");
+    assert!(wide.contains("RAM declared") && widest(&wide) > 60, "{wide}");
+}

@@ -77,7 +77,7 @@ fn a_name_is_neither_markup_nor_code_nor_a_command() {
     for name in NAMES {
         let (now, before) = named(name);
         let report = report(&[input(&now, Some(&before))]);
-        let page = html(&report).unwrap();
+        let page = html(&report, std::time::UNIX_EPOCH).unwrap();
         assert_eq!(page.matches("<script").count(), 2, "{name}");
         assert_eq!(page.matches("</script>").count(), 2, "{name}");
         for markup in ["<img", "<b>", "<!--", "\u{202e}", "\u{1b}"] {
@@ -92,7 +92,7 @@ fn a_name_is_neither_markup_nor_code_nor_a_command() {
         }
         is_well_formed(&outside);
         let mut human = Vec::new();
-        write_report(&mut human, &report).unwrap();
+        write_report(&mut human, &report, None).unwrap();
         let human = String::from_utf8(human).unwrap();
         for shown in [&text, &human] {
             assert!(!shown.contains(['\u{1b}', '\u{7}', '\r', '\u{202e}', '\u{200b}']), "{shown}");
@@ -164,7 +164,10 @@ fn plain(markup: &str) -> usize {
     for manifest in [&mut now, &mut before] {
         manifest["models"][0]["model_id"] = "plain".into();
     }
-    html(&report(&[input(&now, Some(&before))])).unwrap().matches(markup).count()
+    html(&report(&[input(&now, Some(&before))]), std::time::UNIX_EPOCH)
+        .unwrap()
+        .matches(markup)
+        .count()
 }
 
 /// A comment is cut by rows, and never within a table or a block.
@@ -219,7 +222,7 @@ fn a_long_comment_is_cut_by_rows() {
 fn fifty_models_make_a_small_page() {
     let before = package("android", 50);
     let report = report(&[input(&changed(&before), Some(&before))]);
-    let page = html(&report).unwrap();
+    let page = html(&report, std::time::UNIX_EPOCH).unwrap();
     assert!(page.len() < 500_000, "{}", page.len());
 }
 
@@ -265,8 +268,8 @@ proptest! {
         let text = markdown(&report, limit);
         prop_assert!(text.chars().count() <= limit);
         is_well_formed(&text);
-        html(&report).unwrap();
-        write_report(&mut Vec::new(), &report).unwrap();
+        html(&report, std::time::UNIX_EPOCH).unwrap();
+        write_report(&mut Vec::new(), &report, None).unwrap();
         serde_json::to_string(&report).unwrap();
     }
 }

@@ -5,6 +5,8 @@ mod page;
 mod rows;
 mod tree;
 
+use std::time::SystemTime;
+
 use base64::Engine as _;
 use minijinja::Environment;
 use sha2::{Digest as _, Sha256};
@@ -28,10 +30,10 @@ pub enum HtmlError {
     Json(#[from] serde_json::Error),
 }
 
-/// The report as one HTML page.
-pub fn html(report: &SizeReport) -> Result<String, HtmlError> {
+/// The report as one HTML page that says when it was made.
+pub fn html(report: &SizeReport, made: SystemTime) -> Result<String, HtmlError> {
     let trees: Vec<_> = report.packages.iter().map(PackageTrees::of).collect();
-    let page = Page::of(report, in_script(&serde_json::to_string(&trees)?));
+    let page = Page::of(report, made, in_script(&serde_json::to_string(&trees)?));
     let mut environment = Environment::new();
     // Its name says that values are escaped for HTML.
     environment.add_template("page.html", TEMPLATE)?;

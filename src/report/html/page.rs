@@ -1,15 +1,17 @@
 //! What the template is given.
 
+use std::time::SystemTime;
+
 use serde::Serialize;
 
 use super::super::budget::Use;
 use super::super::count;
 use super::super::foreign::visible;
-use super::super::human::{describe_kind, short};
+use super::super::human::{ANSWER, describe_kind, short};
 use super::super::measured::{Measured, Percent, Signed};
-use super::super::size::{LinkedBy, ModelReport, PackageReport, SizeReport};
-use super::super::table::Mark;
-use crate::model::{ByteSize, Measure};
+use super::super::size::{ArtifactSize, LinkedBy, ModelReport, PackageReport, SizeReport};
+use super::super::table::{self, Mark};
+use crate::model::{self, ByteSize, CompilerIdentity, Measure};
 
 /// More bars than this say less.
 const MOST_BARS: usize = 12;
@@ -23,6 +25,8 @@ pub(super) struct Page {
     pub(super) version: &'static str,
     pub(super) base: Option<String>,
     pub(super) head: Option<String>,
+    made: String,
+    has_failures: bool,
     over: Vec<Alert>,
     packages: Vec<Section>,
     columns: Vec<super::rows::Column>,
@@ -46,11 +50,21 @@ struct Alert {
 struct Section {
     name: String,
     about: String,
+    compiler: Option<String>,
     tiles: Vec<Tile>,
+    answers: Vec<Answer>,
     differences: Vec<Bar>,
     other_differences: Option<String>,
     inputs: Vec<Input>,
     duplicates: Vec<Duplicate>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    model: String,
+    asked: String,
+    answered: String,
+    perplexity: String,
 }
 
 #[derive(Serialize)]
@@ -98,7 +112,7 @@ struct Duplicate {
 }
 
 impl Page {
-    pub(super) fn of(report: &SizeReport, data: String) -> Self {
+    pub(super) fn of(report: &SizeReport, made: SystemTime, data: String) -> Self {
         let commit = |commit: &Option<String>| commit.as_deref().map(short);
         let over = report.over_budget.iter().take(MOST_ALERTS).map(|over| {
             let mark = Mark::of(Some(&over.used));
@@ -119,6 +133,8 @@ impl Page {
             version: env!("CARGO_PKG_VERSION"),
             base: commit(&report.base),
             head: commit(&report.head),
+            made: httpdate::fmt_http_date(made),
+            has_failures: report.fails(),
             over: over.collect(),
             packages: report.packages.iter().map(Section::of).collect(),
             columns,
@@ -146,7 +162,12 @@ impl Section {
                 let parts = [device, Some(&models), package.metal_note()];
                 parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
             },
-            tiles: Measure::ALL.into_iter().map(|measure| Tile::of(package, measure)).collect(),
+            compiler: package.compiler.as_ref().map(compiler),
+            tiles: {
+                let sizes = Measure::ALL.into_iter().map(|measure| Tile::of(package, measure));
+                sizes.chain(package.artifact.as_ref().map(Tile::of_artifact)).collect()
+            },
+            answers: package.models.iter().filter_map(Answer::of).collect(),
             differences,
             other_differences: (others > 0).then(|| {
                 format!("and {}", count(others, "smaller difference", "smaller differences"))
@@ -182,7 +203,36 @@ impl Section {
     }
 }
 
+impl Answer {
+    fn of(model: &ModelReport) -> Option<Self> {
+        let answer = model.answer.as_ref()?;
+        let text = |text: &str| model::visible(text, ANSWER).into_owned();
+        Some(Self {
+            model: visible(model.model_id.as_str()),
+            asked: text(&answer.now.prompt),
+            answered: text(&answer.now.text),
+            perplexity: answer.perplexity(),
+        })
+    }
+}
+
+fn compiler(compiler: &CompilerIdentity) -> String {
+    let CompilerIdentity { mlc_llm, tvm, tvm_ffi, .. } = compiler;
+    visible(&format!("mlc_llm {mlc_llm}, tvm {tvm}, tvm_ffi {tvm_ffi}"))
+}
+
 impl Tile {
+    fn of_artifact(artifact: &ArtifactSize) -> Self {
+        Self {
+            title: "Artifact",
+            size: ByteSize(artifact.size.bytes()).to_string(),
+            change: change(artifact.size),
+            class: direction(artifact.size.delta().unwrap_or_default()),
+            remark: visible(&artifact.name),
+            budget: None,
+        }
+    }
+
     fn of(package: &PackageReport, measure: Measure) -> Self {
         let size = package.sizes.of(measure);
         let (title, remark) = match measure {
@@ -212,19 +262,12 @@ impl Tile {
 
 impl Meter {
     fn of(used: &Use) -> Self {
-        let accepted = if used.accepted { ", accepted" } else { "" };
         Self {
             class: class(Mark::of(Some(used))),
             width: (used.ratio * 100.0).clamp(0.0, 100.0),
-            text: format!("{} of its limit{accepted}", percent(used)),
+            text: table::of_limit(used),
         }
     }
-}
-
-/// `131 %`. What is over never looks as if it were not.
-pub(super) fn percent(used: &Use) -> String {
-    let percent = (used.ratio * 100.0).round();
-    format!("{} %", if used.is_over() { percent.max(101.0) } else { percent })
 }
 
 pub(super) fn class(mark: Mark) -> &'static str {

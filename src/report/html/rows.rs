@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::super::foreign::visible;
 use super::super::measured::{Measured, Signed};
 use super::super::size::{ModelReport, PackageReport, SizeReport, Status};
-use super::super::table::Mark;
-use super::page::{class, direction, percent};
+use super::super::table::{self, Mark};
+use super::page::{class, direction};
 use crate::model::ByteSize;
 
 #[derive(Serialize)]
@@ -28,6 +28,9 @@ struct Cell {
     class: &'static str,
     /// What it is sorted by, where that is not its text.
     value: Option<f64>,
+    /// What stands below: how the value changed, or of what it is.
+    remark: String,
+    remark_class: &'static str,
 }
 
 /// The columns, and a row for each model of each package.
@@ -39,11 +42,9 @@ pub(super) fn of(report: &SizeReport) -> (Vec<Column>, Vec<Row>) {
     columns.extend(compared.then_some(Column { title: "Status", number: false }));
     for (title, _) in sizes(report) {
         columns.push(Column { title, number: true });
-        columns.extend(compared.then_some(Column { title: "Δ", number: true }));
     }
-    for title in ["RAM needed", "RAM declared", "Budget"] {
-        columns.push(Column { title, number: true });
-    }
+    columns.extend(["RAM needed", "RAM declared"].map(|title| Column { title, number: true }));
+    columns.extend(has_budget(report).then_some(Column { title: "Budget", number: true }));
     let rows = report
         .packages
         .iter()
@@ -68,6 +69,11 @@ fn sizes(report: &SizeReport) -> Vec<(&'static str, SizeOf)> {
     all.into_iter().filter(|(_, of)| is_used(*of)).collect()
 }
 
+fn has_budget(report: &SizeReport) -> bool {
+    let mut models = report.packages.iter().flat_map(|package| &package.models);
+    models.any(|model| model.budget.is_some())
+}
+
 fn is_compared(report: &SizeReport) -> bool {
     report.packages.iter().any(|package| package.has_baseline)
 }
@@ -79,28 +85,43 @@ fn row(report: &SizeReport, package: &PackageReport, model: &ModelReport) -> Row
     cells.extend(compared.then(|| text(status(model.status).to_owned())));
     for (_, of) in sizes(report) {
         let size = of(model);
-        cells.push(bytes(size.now));
-        cells.extend(compared.then(|| delta(model.status, size)));
+        let (remark, remark_class) =
+            if compared { delta(model.status, size) } else { Default::default() };
+        cells.push(Cell { remark, remark_class, ..bytes(size.now) });
     }
     let needed = model.sizes.ram.now.filter(|_| model.ram_computed);
-    cells.push(match (needed, model.sizes.ram.now) {
+    let ram = match (needed, model.sizes.ram.now) {
         (None, Some(_)) => number("unknown".to_owned(), -1.0),
         (needed, _) => bytes(needed),
-    });
-    cells.push(bytes(model.sizes.ram.now.map(|_| model.ram_declared)));
-    cells.push(match &model.budget {
-        Some(used) => number(format!("{} {}", percent(used), used.measure), used.ratio),
-        None => number(String::new(), -1.0),
-    });
+    };
+    let grown = table::ram(model).remark;
+    let remark_class = direction(model.sizes.ram.delta().unwrap_or_default());
+    cells.push(Cell { remark: grown, remark_class, ..ram });
+    let declared = bytes(model.sizes.ram.now.map(|_| model.ram_declared));
+    cells.push(Cell { remark: table::declared(model).remark, remark_class: "warned", ..declared });
+    if has_budget(report) {
+        cells.push(match &model.budget {
+            Some(used) => {
+                Cell { remark: table::of_what(used), ..number(table::percent(used), used.ratio) }
+            }
+            None => number(String::new(), -1.0),
+        });
+    }
     Row { class: class(Mark::of(model.budget.as_ref())), cells }
 }
 
+impl Cell {
+    fn new(text: String, class: &'static str, value: Option<f64>) -> Self {
+        Self { text, class, value, remark: String::new(), remark_class: "" }
+    }
+}
+
 fn text(text: String) -> Cell {
-    Cell { text, class: "", value: None }
+    Cell::new(text, "", None)
 }
 
 fn number(text: String, value: f64) -> Cell {
-    Cell { text, class: "number", value: Some(value) }
+    Cell::new(text, "number", Some(value))
 }
 
 fn bytes(bytes: Option<u64>) -> Cell {
@@ -110,19 +131,15 @@ fn bytes(bytes: Option<u64>) -> Cell {
     }
 }
 
-fn delta(state: Status, size: Measured) -> Cell {
+/// A difference and its colour.
+fn delta(state: Status, size: Measured) -> (String, &'static str) {
     let full = Measured::new(size.bytes(), size.before.unwrap_or_default());
     let delta = match state {
         Status::New | Status::Removed => full.delta(),
         _ => size.delta(),
     };
     let delta = delta.unwrap_or_default();
-    let class = match direction(delta) {
-        "grow" => "number grow",
-        "shrink" => "number shrink",
-        _ => "number",
-    };
-    Cell { text: Signed(delta).to_string(), class, value: Some(delta as f64) }
+    (Signed(delta).to_string(), direction(delta))
 }
 
 fn status(status: Status) -> &'static str {

@@ -228,9 +228,10 @@
   const parts = document.querySelector('#table-parts tbody');
   parts.append(...rows.map(([part, where, model, what, count]) => {
     const row = element('tr', {}, element('th', { scope: 'row' }, part));
-    if (packages.length > 1) row.append(element('td', {}, where));
-    row.append(element('td', {}, model), element('td', {}, what));
-    row.append(element('td', { class: 'number', 'data-value': count }, size(count)));
+    if (packages.length > 1) row.append(element('td', { 'data-label': 'Package' }, where));
+    row.append(element('td', { 'data-label': 'Model' }, model));
+    row.append(element('td', { 'data-label': 'Kind' }, what));
+    row.append(element('td', { class: 'number', 'data-value': count, 'data-label': 'Size' }, size(count)));
     return row;
   }));
 

@@ -1,0 +1,143 @@
+//! Columns without borders: a header, then rows. Where a terminal is too narrow for all columns,
+//! those that matter least are left out, and then texts are wrapped.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+
+use crate::model::{visible, without_command};
+
+/// Spaces before each line, and between two columns.
+const INDENT: usize = 2;
+const GAP: u16 = 2;
+
+/// What stands over a column, and how the column is set.
+#[derive(Clone, Copy, Debug)]
+pub struct Heading<'a> {
+    title: &'a str,
+    is_number: bool,
+    /// Columns of the highest rank are left out first; 0 is always shown.
+    rank: u8,
+}
+
+impl<'a> Heading<'a> {
+    /// A column of text, aligned to the left.
+    pub fn text(title: &'a str) -> Self {
+        Self { title, is_number: false, rank: 0 }
+    }
+
+    /// A column of numbers, aligned to the right. Its cells are never wrapped.
+    pub fn number(title: &'a str) -> Self {
+        Self { title, is_number: true, rank: 0 }
+    }
+
+    /// The column is left out before those of a lower rank, where not all fit.
+    pub fn optional(self, rank: u8) -> Self {
+        Self { rank, ..self }
+    }
+}
+
+/// Writes a table. `width` is that of the terminal; none where nobody knows it, and then every
+/// column is written.
+pub fn write_table(
+    out: &mut dyn Write,
+    width: Option<usize>,
+    headings: &[Heading<'_>],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(headings.iter().map(|heading| heading.title));
+    // What steers a terminal has no width, so it is made visible before anything is measured.
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(shown)));
+    for (column, heading) in table.column_iter_mut().zip(headings) {
+        column.set_padding((0, GAP));
+        if heading.is_number {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    if let Some(width) = width {
+        fit(&mut table, width.saturating_sub(INDENT), headings);
+    }
+    for line in table.lines() {
+        writeln!(out, "{:INDENT$}{}", "", without_command(line.trim_end()))?;
+    }
+    Ok(())
+}
+
+fn shown(cell: String) -> String {
+    visible(&cell, usize::MAX).into_owned()
+}
+
+fn fit(table: &mut Table, room: usize, headings: &[Heading<'_>]) {
+    let widths: Vec<usize> =
+        table.column_max_content_widths().into_iter().map(usize::from).collect();
+    let mut is_shown = vec![true; headings.len()];
+    let needed = |is_shown: &[bool]| {
+        let columns = widths.iter().zip(is_shown).filter(|(_, is_shown)| **is_shown);
+        columns.map(|(width, _)| width + usize::from(GAP)).sum::<usize>()
+    };
+    // The gap after the last column is never written.
+    let room = room + usize::from(GAP);
+    while needed(&is_shown) > room {
+        let left =
+            headings.iter().enumerate().filter(|(at, heading)| is_shown[*at] && heading.rank > 0);
+        let Some((least, _)) = left.max_by_key(|(_, heading)| heading.rank) else { break };
+        is_shown[least] = false;
+    }
+    let fits = needed(&is_shown) <= room;
+    for ((column, heading), is_shown) in table.column_iter_mut().zip(headings).zip(&is_shown) {
+        if !is_shown {
+            column.set_constraint(ColumnConstraint::Hidden);
+        } else if heading.is_number {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    if !fits {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(room).unwrap_or(u16::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Heading, write_table};
+
+    fn table(width: Option<usize>) -> String {
+        let headings = [
+            Heading::text("model"),
+            Heading::number("download").optional(1),
+            Heading::number("kernels").optional(2),
+            Heading::text("status"),
+        ];
+        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        let rows = [
+            row(["Llama-3.2-1B", "680.1 MiB", "1.2 MiB", "cached"]),
+            row(["Qwen3", "1.3 GiB", "900.0 KiB", "to compile: hidden_size changed: 256 -> 512"]),
+        ];
+        let mut out = Vec::new();
+        write_table(&mut out, width, &headings, rows).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn widest(text: &str) -> usize {
+        text.lines().map(|line| line.chars().count()).max().unwrap()
+    }
+
+    #[test]
+    fn columns_are_left_out_by_their_rank_and_texts_are_wrapped_last() {
+        let whole = table(None);
+        assert_eq!(widest(&whole), 81, "{whole}");
+        assert_eq!(table(Some(81)), whole);
+        let narrow = table(Some(80));
+        assert!(narrow.contains("download") && !narrow.contains("kernels"), "{narrow}");
+        let narrower = table(Some(60));
+        assert!(!narrower.contains("download") && narrower.contains("256 -> 512"), "{narrower}");
+        assert_eq!(narrower.lines().count(), 3, "{narrower}");
+        let least = table(Some(40));
+        assert!(least.lines().count() > 3 && least.contains("Llama-3.2-1B  cached"), "{least}");
+        for width in 40..120 {
+            assert!(widest(&table(Some(width))) <= width, "{width}: {}", table(Some(width)));
+        }
+    }
+}
