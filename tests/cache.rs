@@ -325,6 +325,71 @@ fn what_is_of_no_use_goes_without_being_asked_for() {
     assert!(!libs.join(".tmp-0123-x").exists());
 }
 
+/// Sets the time of a file's last use to so many days ago.
+fn age(path: &Utf8Path, days: u64) {
+    let file = fs_err::OpenOptions::new().write(true).open(path).expect("a file");
+    let then = UNIX_EPOCH + Duration::from_secs(now() - days * DAY);
+    file.file().set_modified(then).expect("set");
+}
+
+#[test]
+fn notes_are_counted_and_go_with_their_files_or_when_they_are_old() {
+    let scene = Scene::new();
+    scene.model(5);
+    let cache = scene.cache_dir();
+    let listings = cache.join("hub-listings/0123456789abcdef");
+    let gone = "b".repeat(40);
+    let listing = listings.join("mlc-ai--tiny-MLC").join(format!("{COMMIT}.json"));
+    let of_nothing = listings.join("mlc-ai--tiny-MLC").join(format!("{gone}.json"));
+    let [old, new] = ["old", "new"].map(|name| cache.join(format!("weights/.known/{name}.json")));
+    for path in [&listing, &of_nothing, &old, &new] {
+        scene.write(path, b"{}");
+    }
+    age(&old, 91);
+    age(&listing, 89);
+    let list = scene.json(&["list"], 0);
+    assert_eq!(list["listings"], serde_json::json!({ "files": 2, "bytes": 4 }));
+    assert_eq!(list["notes"], serde_json::json!({ "files": 2, "bytes": 4 }));
+    let shown = scene.human(&["list"], 0);
+    for line in ["  and 2 lists of repositories, 4 B", "  and 2 notes on verified files, 4 B"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    // They are of the Hub's models.
+    scene.json(&["prune", "--only", "libraries", "--older-than", "0s"], 0);
+    let planned = scene.json(&["prune", "--dry-run"], 0);
+    let expected = ["old.json", "mlc-ai/tiny-MLC at bbbbbbbbbbbb"];
+    assert_eq!(names(&planned, "removed"), expected);
+    assert!(old.exists() && of_nothing.exists());
+    let done = scene.json(&["prune"], 0);
+    assert_eq!(
+        (names(&done, "removed"), &done["freed"]),
+        (expected.map(Into::into).to_vec(), &4.into())
+    );
+    assert!(!old.exists() && !of_nothing.exists() && listing.exists() && new.exists());
+    let done = scene.json(&["prune", "--older-than", "30d"], 0);
+    assert_eq!(names(&done, "removed"), ["mlc-ai/tiny-MLC at aaaaaaaaaaaa"]);
+    assert!(!listing.exists() && new.exists());
+}
+
+#[test]
+fn notes_behind_a_link_are_somebody_elses() {
+    let scene = Scene::new();
+    let elsewhere = scene.root.join("elsewhere");
+    let note = elsewhere.join("note.json");
+    scene.write(&note, b"{}");
+    age(&note, 400);
+    let cache = scene.cache_dir();
+    fs_err::create_dir_all(cache.join("weights")).expect("made");
+    fs_err::create_dir_all(cache.join("hub-listings/0123456789abcdef")).expect("made");
+    for link in ["weights/.known", "hub-listings/0123456789abcdef/mlc-ai--tiny-MLC"] {
+        fs_err::os::unix::fs::symlink(&elsewhere, cache.join(link)).expect("a link");
+    }
+    let run = scene.run(&["prune", "--older-than", "0s"]).success();
+    let warned = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    assert!(warned.contains("weights/.known` is a symbolic link"), "{warned}");
+    assert!(note.exists());
+}
+
 #[test]
 fn nothing_is_removed_through_a_link_that_leads_out_of_the_cache() {
     let scene = Scene::new();

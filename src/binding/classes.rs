@@ -11,8 +11,9 @@ use super::kit::keep;
 use super::script::Step;
 use super::{Binding, BindingError, Kit, KitFile, KitStore, Phase, Surroundings};
 use crate::io::cancel::Cancel;
-use crate::io::dir::{self, TemporaryDir};
+use crate::io::dir;
 use crate::io::files::{self, TreeKind};
+use crate::io::marked::MarkedDir;
 use crate::io::zip::{self, Method, ZipWriter};
 use crate::io::{atomic, digest, link};
 use crate::model::{LinkMode, ShardPath};
@@ -119,7 +120,7 @@ pub fn obtain(request: &ClassesRequest<'_>, tvm4j: &Utf8Path) -> Result<Classes,
         Lookup::Miss(_) => None,
     };
     let tools = Tools::find(request)?;
-    let space = TemporaryDir::new_in(&temporary_home(request), "mlc-package-classes-")?;
+    let space = MarkedDir::new_in(&temporary_home(request), "mlc-package-")?;
     let files = tools.compile(request, tvm4j, space.path())?;
     let classes = Classes { files, dependencies: tools.dependencies };
     // A cache that cannot be written to serves kits all the same: the next build compiles them again.
@@ -160,7 +161,7 @@ fn kept(kit: &Kit) -> Result<Option<Classes>, BindingError> {
 impl Classes {
     /// Puts them into the kit: a kit in the store is never changed, so that another takes its place.
     fn keep(&self, request: &ClassesRequest<'_>, kit: &Kit) -> Result<(), BindingError> {
-        let space = TemporaryDir::new_in(&temporary_home(request), "mlc-package-classes-")?;
+        let space = MarkedDir::new_in(&temporary_home(request), "mlc-package-")?;
         let new = request.store.begin(kit.record.fingerprint, request.cancel, |_| ())?;
         let new = new.ok_or(BindingError::Interrupted)?;
         let mut record = kit.record.clone();

@@ -3,8 +3,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{BindingError, Surroundings};
-use crate::io::dir::{self, TemporaryDir};
+use crate::io::dir;
 use crate::io::files::{self, TreeKind};
+use crate::io::marked::MarkedDir;
 use crate::model::Device;
 
 /// The submodules, by their last name, that a binding is built from. Others (tests, kernels of
@@ -59,7 +60,7 @@ impl SourceTree {
     /// Whether upstream's script for Apple can leave its link.
     pub(super) fn check_writable(&self) -> Result<(), BindingError> {
         let dir = files::parent(&self.tvm_home()).to_owned();
-        match TemporaryDir::new_in(&dir, ".mlc-package-") {
+        match MarkedDir::new_in(&dir, ".mlc-package-") {
             Ok(probe) => Ok(probe.remove()?),
             Err(source) => Err(BindingError::ReadOnlySource { dir, source }),
         }

@@ -7,6 +7,7 @@ use super::kind::{AboutConverted, AboutKit, AboutLibrary, BuildTime, Kind};
 use super::{CacheError, CacheRequest};
 use crate::binding::{self, KitRecord};
 use crate::convert::ConvertedRecord;
+use crate::fetch::notes::{self, CachedNote};
 use crate::fetch::weights::{self, CachedModel, Content};
 use crate::fetch::{Record, Register, SnapshotKey};
 use crate::io::stamp;
@@ -43,9 +44,28 @@ pub struct CacheList {
     pub weights: Option<Vec<CachedWeights>>,
     /// The bytes of all of them: less than their sum, where commits share files.
     pub weights_bytes: ByteSize,
+    /// The Hub's lists of models' files, in our cache.
+    pub listings: CachedNotes,
+    /// The notes in our cache on which files of models were found right.
+    pub notes: CachedNotes,
     /// Why parts of the Hugging Face cache could not be looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<String>,
+}
+
+/// How many notes there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CachedNotes {
+    /// Files.
+    pub files: usize,
+    /// Their bytes.
+    pub bytes: ByteSize,
+}
+
+impl CachedNotes {
+    fn of(notes: &[CachedNote]) -> Self {
+        Self { files: notes.len(), bytes: notes.iter().map(|note| ByteSize(note.bytes)).sum() }
+    }
 }
 
 /// An entry of one of our stores.
@@ -116,6 +136,8 @@ pub fn list(request: &CacheRequest) -> Result<CacheList, CacheError> {
         hub_cache: None,
         weights: None,
         weights_bytes: ByteSize::default(),
+        listings: CachedNotes::default(),
+        notes: CachedNotes::default(),
         unreadable: Vec::new(),
     };
     if request.libraries {
@@ -147,6 +169,8 @@ pub fn list(request: &CacheRequest) -> Result<CacheList, CacheError> {
             .collect();
         models.sort_by_key(|model| std::cmp::Reverse(model.last_used));
         list.weights = Some(models);
+        list.listings = CachedNotes::of(&notes::listings(&request.cache_dir, &[])?);
+        list.notes = CachedNotes::of(&notes::verified(&request.cache_dir)?);
         list.hub_cache = Some(hub_cache.clone());
         list.unreadable = scan.unreadable;
     }

@@ -11,7 +11,9 @@ use std::io;
 use camino::Utf8PathBuf;
 
 pub use kind::{AboutConverted, AboutKit, AboutLibrary, BuildTime};
-pub use list::{CacheList, Cached, CachedConverted, CachedKit, CachedLibrary, CachedWeights, list};
+pub use list::{
+    CacheList, Cached, CachedConverted, CachedKit, CachedLibrary, CachedNotes, CachedWeights, list,
+};
 pub use prune::{PruneRequest, PruneResult, RemovedItem, RemovedKind, prune};
 pub use verify::{CacheProblem, CacheVerdict, verify};
 

@@ -7,6 +7,7 @@ use super::kind::Kind;
 use super::{CacheError, CacheRequest, short};
 use crate::binding::{self, BuildDir, KitRecord};
 use crate::convert::ConvertedRecord;
+use crate::fetch::notes::{self, CachedNote, NoteKind};
 use crate::fetch::{Pruned, Pruner, Record};
 use crate::io::cancel::Cancel;
 use crate::io::outside::{holds_mount, leads_out};
@@ -17,6 +18,8 @@ use crate::ui::Ui;
 
 /// Logs of failed compilations are looked at soon or never, in seconds.
 const LOG_AGE: Age = Age(30 * 24 * 3600);
+/// What is noted of models that nobody has used for so long, in seconds.
+const NOTE_AGE: Age = Age(90 * 24 * 3600);
 
 /// What may go.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +88,10 @@ pub enum RemovedKind {
     BuildDir,
     /// What we downloaded of a model.
     Weights,
+    /// The Hub's list of a model's files.
+    Listing,
+    /// Which files of a model were found right.
+    Note,
 }
 
 /// Removes what is of no use, and what the request lets go: the longest unused first. What leads out
@@ -126,7 +133,18 @@ pub fn prune(
         }
     }
     if let Some(hub_cache) = request.hub_cache.as_ref().filter(|_| is_ours(&Bucket::WEIGHTS)) {
-        let records = register.records().into_iter().filter(|it| it.hub_cache == *hub_cache);
+        let records = register.records();
+        let others = records.iter().map(|record| &*record.hub_cache);
+        let hub_caches: Vec<_> = std::iter::once(&**hub_cache).chain(others).collect();
+        let mut notes = Vec::new();
+        if is_ours(&Bucket::VERIFIED) {
+            notes.extend(notes::verified(&request.cache_dir)?);
+        }
+        if is_ours(&Bucket::LISTINGS) {
+            notes.extend(notes::listings(&request.cache_dir, &hub_caches)?);
+        }
+        remove_notes(notes, what, &mut result)?;
+        let records = records.into_iter().filter(|it| it.hub_cache == *hub_cache);
         candidates.extend(records.map(download));
     }
     // What is useless goes first: nobody can use it.
@@ -242,7 +260,7 @@ fn in_store<R: Kind + 'static>(
         if !what.dry_run {
             leftover.remove()?;
         }
-        result.useless(RemovedKind::Leftover, &leftover.path, leftover.bytes);
+        result.useless(RemovedKind::Leftover, name_of(&leftover.path), leftover.bytes);
     }
     let candidate = |entry: Entry<R>| {
         let (kind, name) = match &entry.record {
@@ -298,6 +316,10 @@ fn download(record: Record) -> Candidate {
     }
 }
 
+fn name_of(path: &Utf8Path) -> &str {
+    path.file_name().unwrap_or(path.as_str())
+}
+
 fn remove_logs(
     cache_dir: &Utf8Path,
     what: &PruneRequest,
@@ -311,18 +333,41 @@ fn remove_logs(
         if !what.dry_run {
             files::remove_file(&log.path)?;
         }
-        result.useless(RemovedKind::Log, &log.path, log.bytes);
+        result.useless(RemovedKind::Log, name_of(&log.path), log.bytes);
+    }
+    Ok(())
+}
+
+/// Removes what is noted of models that are not there any more, or that nobody used for long.
+fn remove_notes(
+    notes: Vec<CachedNote>,
+    what: &PruneRequest,
+    result: &mut PruneResult,
+) -> Result<(), CacheError> {
+    let limit = what.older_than.unwrap_or(NOTE_AGE);
+    for note in notes {
+        if !note.is_of_nothing && Age(result.now.saturating_sub(note.last_used)) < limit {
+            continue;
+        }
+        if !what.dry_run {
+            files::remove_file(&note.path)?;
+        }
+        let kind = match note.kind {
+            NoteKind::Verified => RemovedKind::Note,
+            NoteKind::Listing => RemovedKind::Listing,
+        };
+        result.useless(kind, &note.name, note.bytes);
     }
     Ok(())
 }
 
 impl PruneResult {
     /// Counts something that is of no use to anybody.
-    fn useless(&mut self, kind: RemovedKind, path: &Utf8Path, bytes: u64) {
+    fn useless(&mut self, kind: RemovedKind, name: &str, bytes: u64) {
         self.freed.0 += bytes;
         self.removed.push(RemovedItem {
             kind,
-            name: path.file_name().unwrap_or(path.as_str()).to_owned(),
+            name: name.to_owned(),
             bytes: ByteSize(bytes),
             last_used: None,
         });

@@ -217,6 +217,13 @@ fn write_list(out: &mut dyn Write, list: &CacheList, width: Option<usize>) -> io
         ];
         write_table(out, width, &header, models.iter().map(|model| weights_row(model, &ago)))?;
     }
+    let lists = count(list.listings.files, "list of a repository", "lists of repositories");
+    let notes = count(list.notes.files, "note on verified files", "notes on verified files");
+    for (found, what) in [(list.listings, lists), (list.notes, notes)] {
+        if found.files > 0 {
+            writeln!(out, "\n  and {what}, {}", found.bytes)?;
+        }
+    }
     write_unreadable(out, &list.unreadable)
 }
 
@@ -401,6 +408,8 @@ fn write_pruned(out: &mut dyn Write, result: &PruneResult, width: Option<usize>)
             RemovedKind::Model => "converted model",
             RemovedKind::BuildDir => "build directory",
             RemovedKind::Weights => "weights",
+            RemovedKind::Listing => "list of the Hub",
+            RemovedKind::Note => "note on files",
         };
         let used = item.last_used.map(|then| Age(result.now.saturating_sub(then)).to_string());
         let used = used.unwrap_or_default();

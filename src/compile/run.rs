@@ -148,7 +148,6 @@ pub fn compile_all(
     let mut seen = std::collections::BTreeSet::new();
     missing.retain(|job| seen.insert(job.fingerprint));
     if !missing.is_empty() {
-        store.sweep();
         had.extend(compile_missing(compiler, store, request, &missing)?);
     }
     let libraries = request.jobs.iter().filter_map(|job| had.get(&job.fingerprint).cloned());

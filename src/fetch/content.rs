@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use super::hub::RemoteDigest;
 use crate::io::cancel::Cancel;
 use crate::io::positioned::PositionedFile;
-use crate::io::{atomic, files};
 use crate::model::{Digest, ModelFiles, ShardPath};
+use crate::store::{self, Bucket};
 
 /// Bytes in memory at once.
 const BLOCK: usize = 1 << 20;
@@ -30,9 +30,6 @@ const SMALL: u64 = 64 << 10;
 
 /// The most a note may hold in bytes: 100,000 files fit.
 const NOTE_LIMIT: u64 = 64 << 20;
-
-/// Of the form of the notes; another version is made anew.
-const FORMAT: u32 = 1;
 
 /// What is said of one file's content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -122,7 +119,7 @@ pub(super) struct Contents {
     said: BTreeMap<ShardPath, Said>,
     /// Who says it, where it is not the tensor cache.
     by: &'static str,
-    note: Utf8PathBuf,
+    note: store::Note,
     known: Mutex<Known>,
 }
 
@@ -160,13 +157,15 @@ impl Contents {
         keys.sort();
         let mut name = Digest::of(keys.join("\n").as_bytes()).to_hex();
         name.truncate(32);
-        let note = cache_dir.join("weights").join(".known").join(format!("{name}.json"));
+        let path = Bucket::VERIFIED.path(cache_dir).join(format!("{name}.json"));
+        let note = store::Note::new(path, NOTE_LIMIT);
         let text = match keys.is_empty() {
             true => None,
-            false => files::read_at_most(&note, NOTE_LIMIT).ok().flatten(),
+            false => note.read(),
         };
         let read = text.and_then(|text| serde_json::from_slice::<Note>(&text).ok());
-        let noted = read.filter(|note| note.format == FORMAT).map(|note| note.files);
+        let noted =
+            read.filter(|note| note.format == Bucket::VERIFIED.format).map(|note| note.files);
         let known = Known { noted: noted.unwrap_or_default(), ..Known::default() };
         Self { said, by, note, known: Mutex::new(known) }
     }
@@ -280,10 +279,8 @@ impl Contents {
         if files.is_empty() {
             return;
         }
-        if let Ok(text) = serde_json::to_vec(&Note { format: FORMAT, files })
-            && files::create_dir_all(files::parent(&self.note)).is_ok()
-        {
-            let _ = atomic::write_unsynced(&self.note, &text);
+        if let Ok(text) = serde_json::to_vec(&Note { format: Bucket::VERIFIED.format, files }) {
+            let _ = self.note.write(&text);
         }
     }
 }

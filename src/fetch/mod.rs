@@ -8,6 +8,7 @@ mod hub_models;
 mod local;
 mod lock;
 mod mlc_cache;
+pub mod notes;
 pub mod package;
 mod prune;
 mod register;

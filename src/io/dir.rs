@@ -1,43 +1,12 @@
-//! Directories: what is in them, temporary ones, moving them.
+//! Directories: what is in them, making and moving them.
 
 use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// A directory that is removed with all in it when this is dropped.
-#[derive(Debug)]
-pub struct TemporaryDir {
-    dir: tempfile::TempDir,
-    path: Utf8PathBuf,
-}
-
-impl TemporaryDir {
-    /// Makes a directory of a new name that begins with `prefix`. The umask decides who may
-    /// read it.
-    pub fn new_in(home: &Utf8Path, prefix: &str) -> io::Result<Self> {
-        let (dir, path) = temporary_in(home, prefix)?;
-        Ok(Self { dir, path })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Utf8Path {
-        &self.path
-    }
-
-    /// Removes it now, and tells if that fails.
-    pub fn remove(self) -> io::Result<()> {
-        self.dir.close()
-    }
-}
-
-/// Makes a directory of a new name that begins with `prefix`, and stays.
+/// Makes a directory of a new name that begins with `prefix`, and stays. The umask decides who may
+/// read it.
 pub(super) fn new_in(home: &Utf8Path, prefix: &str) -> io::Result<Utf8PathBuf> {
-    let (dir, path) = temporary_in(home, prefix)?;
-    let _ = dir.keep();
-    Ok(path)
-}
-
-fn temporary_in(home: &Utf8Path, prefix: &str) -> io::Result<(tempfile::TempDir, Utf8PathBuf)> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix);
     #[cfg(unix)]
@@ -50,11 +19,10 @@ fn temporary_in(home: &Utf8Path, prefix: &str) -> io::Result<(tempfile::TempDir,
         let message = format!("failed to make a directory in `{home}`: {reason}");
         io::Error::new(error.kind(), message)
     })?;
-    let path = Utf8PathBuf::from_path_buf(dir.path().to_owned()).map_err(|path| {
+    Utf8PathBuf::from_path_buf(dir.keep()).map_err(|path| {
         let message = format!("the path `{}` is not UTF-8", path.display());
         io::Error::new(io::ErrorKind::InvalidData, message)
-    })?;
-    Ok((dir, path))
+    })
 }
 
 /// The names in a directory, sorted. Names that are not UTF-8 are left out; a directory that
@@ -159,7 +127,7 @@ pub fn new_file(home: &Utf8Path, begin: &str, end: &str) -> io::Result<Utf8PathB
 mod tests {
     use camino::Utf8Path;
 
-    use super::{TemporaryDir, names, remove_empty};
+    use super::{names, remove_empty};
 
     #[test]
     fn only_empty_directories_are_removed() {
@@ -176,17 +144,6 @@ mod tests {
         remove_empty(&root).unwrap();
         assert!(!root.exists());
         remove_empty(&root).unwrap();
-    }
-
-    #[test]
-    fn a_temporary_directory_goes_with_its_owner() {
-        let home = tempfile::tempdir().unwrap();
-        let home = Utf8Path::from_path(home.path()).unwrap();
-        let dir = TemporaryDir::new_in(home, ".tmp-").unwrap();
-        fs_err::write(dir.path().join("file"), "text").unwrap();
-        assert_eq!(names(home).unwrap(), [dir.path().file_name().unwrap()]);
-        drop(dir);
-        assert_eq!(names(home).unwrap(), [""; 0]);
-        assert_eq!(names(&home.join("absent")).unwrap(), [""; 0]);
+        assert_eq!(names(&root).unwrap(), [""; 0]);
     }
 }

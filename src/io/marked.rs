@@ -24,13 +24,12 @@ impl MarkedDir {
     /// Makes a directory of a new name that begins with `prefix`, and removes those that killed
     /// processes left. The umask decides who may read it.
     pub fn new_in(home: &Utf8Path, prefix: &str) -> io::Result<Self> {
-        // A leftover that cannot be removed harms nobody but the disk.
-        let _ = sweep(home, prefix, |_| Ok(()));
+        sweep_dead(home, prefix);
         Self::make(home, prefix)
     }
 
     /// The same without sweeping.
-    pub(super) fn make(home: &Utf8Path, prefix: &str) -> io::Result<Self> {
+    pub fn make(home: &Utf8Path, prefix: &str) -> io::Result<Self> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -56,6 +55,11 @@ impl MarkedDir {
     pub fn path(&self) -> &Utf8Path {
         &self.path
     }
+
+    /// Removes it now, and tells if that fails.
+    pub fn remove(self) -> io::Result<()> {
+        remove(&self.path)
+    }
 }
 
 impl Drop for MarkedDir {
@@ -63,6 +67,12 @@ impl Drop for MarkedDir {
         // What cannot be removed is swept by the next run.
         let _ = remove(&self.path);
     }
+}
+
+/// Removes directories of ours whose names begin with `prefix` and whose process is dead, as far as
+/// that can be: what stays harms nobody but the disk.
+pub fn sweep_dead(home: &Utf8Path, prefix: &str) {
+    let _ = sweep(home, prefix, |_| Ok(()));
 }
 
 /// Removes directories of ours whose process is dead: they have the mark, and nobody holds their

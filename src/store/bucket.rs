@@ -1,9 +1,14 @@
 //! Everything that lies in a cache directory, in one table.
 
+use std::time::Duration;
+
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::StoreError;
 use crate::io::{atomic, files};
+
+/// How often the time of a note's last use is written.
+const USED_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// A directory of the cache in which things of one kind lie.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,8 +46,10 @@ impl Bucket {
     pub const LOGS: Self = Self { dir: "logs", format: 1, prune: Prune::Items };
     /// What was downloaded into the Hugging Face cache.
     pub const WEIGHTS: Self = Self { dir: "weights", format: 1, prune: Prune::Items };
+    /// Which files of models were found right.
+    pub const VERIFIED: Self = Self { dir: "weights/.known", format: 1, prune: Prune::Items };
     /// Lists of the files of repositories, as the Hub sent them.
-    pub const LISTINGS: Self = Self { dir: "hub-listings", format: 1, prune: Prune::Nothing };
+    pub const LISTINGS: Self = Self { dir: "hub-listings", format: 1, prune: Prune::Items };
     /// What Pythons said about the compiler that they have.
     pub const TOOLCHAINS: Self = Self { dir: "toolchain", format: 2, prune: Prune::Nothing };
     /// Versions of programs, and digests of trees, that kits depend on.
@@ -54,13 +61,14 @@ impl Bucket {
         Self { dir: "converted/.templates", format: 1, prune: Prune::Nothing };
 
     /// All of them.
-    pub const ALL: [&Self; 11] = [
+    pub const ALL: [&Self; 12] = [
         &Self::LIBRARIES,
         &Self::KITS,
         &Self::CONVERTED,
         &Self::BUILD_DIRS,
         &Self::LOGS,
         &Self::WEIGHTS,
+        &Self::VERIFIED,
         &Self::LISTINGS,
         &Self::TOOLCHAINS,
         &Self::TOOLS,
@@ -93,9 +101,12 @@ impl Note {
         &self.path
     }
 
-    /// What it says; none where it cannot be read, or is too long.
+    /// What it says; none where it cannot be read, or is too long. This counts as a use.
     pub fn read(&self) -> Option<Vec<u8>> {
-        files::read_at_most(&self.path, self.limit).ok()?
+        let text = files::read_at_most(&self.path, self.limit).ok()??;
+        // In a cache that cannot be written to, nothing is pruned either.
+        let _ = files::touch(&self.path, USED_EVERY);
+        Some(text)
     }
 
     /// Writes it anew. Nobody waits for the disk: it is found out again if it is lost or torn.

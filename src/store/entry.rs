@@ -8,9 +8,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::record::{self, Record};
 use super::{StoreError, TEMPORARY};
 use crate::io::cancel::Cancel;
-use crate::io::dir::{self, TemporaryDir};
+use crate::io::dir;
 use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
+use crate::io::marked::{self, MarkedDir};
 use crate::io::{digest, files, kept_log, sync};
 use crate::model::{Digest, Fingerprint};
 
@@ -80,12 +81,13 @@ impl<R: Record> Store<R> {
     }
 
     /// The same for somebody who will use the entry: it stays until the result and its clones are
-    /// dropped, and this counts as a use.
+    /// dropped, and this counts as a use. What killed processes left in the store goes.
     pub fn hold(&self, fingerprint: Fingerprint) -> Lookup<R> {
         // Looking into a store that is not there leaves no trace.
         if !files::exists(&self.home) {
             return Lookup::Miss(Miss::Absent);
         }
+        self.sweep();
         // The lock first: what is found afterwards is there to stay. Whoever has it alone is about
         // to remove the entry.
         let Some(in_use) = InUse::hold(&self.use_lock(&fingerprint.dir_name())) else {
@@ -152,7 +154,7 @@ impl<R: Record> Store<R> {
                     let _ = files::remove_dir_all(&left);
                 }
             }
-            let space = TemporaryDir::new_in(&self.home, &format!("{TEMPORARY}{name}-"))?;
+            let space = MarkedDir::make(&self.home, &format!("{TEMPORARY}{name}-"))?;
             for dir in ["entry", "work"] {
                 dir::create(&space.path().join(dir))?;
             }
@@ -181,6 +183,12 @@ impl<R: Record> Store<R> {
     /// What an error means that happened in the store.
     pub fn error(&self, source: io::Error) -> StoreError {
         StoreError::new(&self.cache_dir, source)
+    }
+
+    /// Removes what killed processes left, which is known by our mark. It harms nobody but the disk, so
+    /// that a failure is none.
+    pub fn sweep(&self) {
+        marked::sweep_dead(&self.home, TEMPORARY);
     }
 
     /// The lock of those who make or remove an entry.
@@ -213,7 +221,7 @@ pub struct NewEntry<R> {
     store: Store<R>,
     fingerprint: Fingerprint,
     // Before the lock: whoever gets the lock next must not find the directory.
-    space: TemporaryDir,
+    space: MarkedDir,
     _lock: Lock,
 }
 

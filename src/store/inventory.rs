@@ -7,9 +7,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::record::{self, Record};
 use super::{Bucket, Store, StoreError, TEMPORARY};
-use crate::io::dir::{self, TemporaryDir};
+use crate::io::dir;
 use crate::io::files::{self, TreeKind};
 use crate::io::lock::Lock;
+use crate::io::marked::MarkedDir;
 
 /// An entry of a store, usable or not.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,7 +114,7 @@ impl<R: Record> Store<R> {
             }
             if !dry_run {
                 let prefix = format!("{TEMPORARY}{}-", entry.name);
-                let space = TemporaryDir::new_in(&self.home, &prefix)?;
+                let space = MarkedDir::make(&self.home, &prefix)?;
                 dir::rename(&entry.path, &space.path().join("removed"))?;
                 space.remove()?;
             }
@@ -136,13 +137,6 @@ impl<R: Record> Store<R> {
             Some(Leftover { bytes: bytes_in(&path), path, _lock: lock.clone()? })
         });
         temporary.collect()
-    }
-
-    /// Removes what killed processes left behind.
-    pub fn sweep(&self) {
-        for leftover in self.leftovers() {
-            let _ = leftover.remove();
-        }
     }
 }
 

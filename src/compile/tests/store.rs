@@ -105,11 +105,17 @@ fn what_a_dead_process_left_is_swept_and_what_is_being_made_is_not() {
     let scene = Scene::new();
     let (store, live, dead) = (scene.store(), job("live"), job("dead"));
     let entry = store.begin(live.fingerprint, &Cancel::default(), |_| ()).unwrap().unwrap();
-    let left = format!("cache/libs/.tmp-{}-x1/entry/lib.tar", dead.fingerprint.dir_name());
-    scene.write(&left, "half");
-    store.sweep();
+    let name = dead.fingerprint.dir_name();
+    let [left, foreign] = ["x1", "x2"].map(|end| format!("cache/libs/.tmp-{name}-{end}"));
+    for dir in [&left, &foreign] {
+        scene.write(&format!("{dir}/entry/lib.tar"), "half");
+    }
+    scene.write(&format!("{left}/.mlc-package"), "");
+    // Whoever looks for any entry sweeps.
+    assert!(matches!(store.hold(job("other").fingerprint), Lookup::Miss(Miss::Absent)));
     assert!(entry.library().parent().unwrap().exists());
     assert!(!scene.root.join(left).exists());
+    assert!(scene.root.join(foreign).exists());
 }
 
 #[test]
