@@ -75,7 +75,7 @@ impl Work<'_> {
                     break Err(WeightsError::Interrupted);
                 }
                 let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) else {
-                    break self.output.hash_rest();
+                    break self.output.hash();
                 };
                 let last = |param: usize| {
                     left.get(param).is_none_or(|left| left.fetch_sub(1, Ordering::AcqRel) == 1)

@@ -3,6 +3,7 @@
 
 mod float;
 mod group;
+pub(super) mod md5;
 mod plain;
 mod scan;
 
