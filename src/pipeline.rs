@@ -2,6 +2,7 @@
 
 mod answer;
 mod check;
+mod kit;
 mod libraries;
 mod lock;
 mod project;
@@ -18,6 +19,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use self::answer::{Shown, Trial, Tried, TryRequest, answer};
 pub use self::check::check;
+pub use self::kit::{KitFileRequest, Travelled, export_kit, import_kit};
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 pub use self::lock::lock;
 pub use self::project::{package_at, project};
@@ -220,6 +222,7 @@ impl PackageRequest {
             cache_dir: &self.cache_dir,
             python: self.compiler.python.as_deref(),
             macabi_arch: self.macabi_arch,
+            offline: self.offline,
             options: self.binding.as_ref(),
         }
     }

@@ -6,7 +6,7 @@ use crate::assemble::{AssembleError, Assembly};
 use crate::binding::linked::{check_android, check_apple};
 use crate::binding::obtain::Binder;
 use crate::binding::planned::{APP_CONFIG, MLC4J, PackageBinding, Prepared};
-use crate::binding::{BindingError, Built, Kit, LinkRequest, Linker, SourceTree, link};
+use crate::binding::{BindingError, Builder, Built, Kit, LinkRequest, Linker, SourceTree, link};
 use crate::io::cancel::Cancel;
 use crate::io::dir;
 use crate::io::files::{self, TreeKind};
@@ -72,7 +72,10 @@ impl Binder<'_> {
         let binding = &self.prepared.binding;
         check_apple(&shipped, binding.device, self.request.macabi_arch, self.linked)?;
         let source = &self.prepared.binding.source;
-        if let Err(error) = source.link_tvm_home() {
+        // A kit that came as a file has no sources that anybody opens in Xcode.
+        if binding.builder != Builder::Kit
+            && let Err(error) = source.link_tvm_home()
+        {
             self.ui.warn(&format!(
                 "the link to TVM's headers that upstream leaves in its sources could not be made: \
                  {error}"

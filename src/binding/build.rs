@@ -103,6 +103,11 @@ pub struct BuildLock {
 /// Upstream's script failed, made nothing, or must not run in this directory.
 pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
     let binding = request.binding;
+    if binding.builder == Builder::Kit {
+        let kit = request.store.path(binding.fingerprint).into_string();
+        let why = "it is not whole any more".to_owned();
+        return Err(BindingError::BadKit { kit, why });
+    }
     let waiting = || (request.events)(&BuildEvent::Waiting);
     let new = request.store.begin(binding.fingerprint, request.cancel, |_| waiting())?;
     let new = new.ok_or(BindingError::Interrupted)?;
@@ -135,6 +140,7 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
             Ok(Ok(parts)) => require_libraries(request, parts).map(Ok),
             other => other,
         },
+        Builder::Kit => Ok(Err("it came as a kit".to_owned())),
     };
     let parts = parts.map_err(|error| of_store(error, request.store))?;
     match parts {
@@ -209,6 +215,7 @@ fn prepare_dir(
             // What an earlier version of the sources installed must not be taken for this one's.
             files::remove_dir_all(&build.join("lib"))?;
         }
+        Builder::Kit => {}
     }
     // As CMake names it: it follows links.
     Ok(files::canonical(&build)?)

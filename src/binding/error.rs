@@ -99,6 +99,14 @@ pub enum BindingError {
         /// What is not there.
         tool: &'static str,
     },
+    /// A file that is no kit, or not the one that is wanted.
+    #[error("the kit {kit}: {why}")]
+    BadKit {
+        /// Where it is.
+        kit: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Nothing that links a kit.
     #[error("the platform binding is linked with {}, and there is none here", linker(*.0))]
     NoLinker(LinkerChoice),
@@ -317,6 +325,11 @@ impl BindingError {
             }
             Self::NoTool(tool) => {
                 format!("install {tool}, or leave the binding out with --no-binding")
+            }
+            Self::BadKit { .. } => {
+                "get it again and see that its digest is right, or build the binding from sources \
+                 with `--kit source`"
+                    .to_owned()
             }
             Self::NoLinker(LinkerChoice::Wild) => {
                 "install it on PATH, or leave --linker out".to_owned()

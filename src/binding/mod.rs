@@ -21,6 +21,8 @@ mod error;
 mod git_settings;
 mod identity;
 mod kit;
+pub(crate) mod kit_file;
+mod kit_source;
 mod link;
 mod link_command;
 pub(crate) mod linked;

@@ -3,13 +3,14 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::binding::kit_source::{self, KitRequest};
 use crate::binding::{
-    Binding, BindingError, BindingRequest, KitStore, Surroundings, check_before_build,
+    Binding, BindingError, BindingRequest, KitStore, Linker, Surroundings, check_before_build,
     prepare as prepare_binding,
 };
 use crate::io::environment::Environment;
 use crate::io::process::{Cancel, Variables};
-use crate::model::{Device, KitInputs, LinkerChoice, MacabiArch, PackageConfig};
+use crate::model::{Device, KitChoice, KitInputs, LinkerChoice, MacabiArch, PackageConfig};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
 use crate::store::{Lookup, Miss};
 use crate::toolchain::find_python;
@@ -26,6 +27,8 @@ pub struct BindingOptions {
     pub build_dir: Option<Utf8PathBuf>,
     /// Whether kits that are there must not be used.
     pub rebuild: bool,
+    /// Where its kit comes from.
+    pub kit: KitChoice,
     /// What links the library of an Android package.
     pub linker: LinkerChoice,
     /// Whether what is linked keeps its debug information.
@@ -41,6 +44,8 @@ pub(crate) struct PackageBinding<'a> {
     /// The Python that runs upstream's script, as the user names it.
     pub(crate) python: Option<&'a str>,
     pub(crate) macabi_arch: MacabiArch,
+    /// Whether no server is asked.
+    pub(crate) offline: bool,
     /// How it is made; none to leave it out.
     pub(crate) options: Option<&'a BindingOptions>,
 }
@@ -90,8 +95,30 @@ fn look(
     cancel: &Cancel,
 ) -> Result<(PlannedBinding, Prepared), BindingError> {
     let variables = request.environment.for_python();
-    let binding = prepare_binding(&binding_request(request, options, device, &variables, cancel))?;
     let store = KitStore::new(request.cache_dir);
+    let given = Surroundings { variables: &variables, directory: &request.environment.directory };
+    let wanted = KitRequest {
+        choice: &options.kit,
+        device,
+        macabi_arch: request.macabi_arch,
+        given,
+        offline: request.offline,
+        cancel,
+    };
+    if let Some(kit) = kit_source::find(&wanted, &store)? {
+        if !device.is_apple() {
+            Linker::find(options.linker, given, cancel)?;
+        }
+        let planned = PlannedBinding {
+            inputs: kit.record.inputs.clone(),
+            fingerprint: Some(kit.record.fingerprint),
+            build_dir: None,
+            state: BindingState::Hit,
+        };
+        let options = BindingOptions { rebuild: false, ..options.clone() };
+        return Ok((planned, Prepared { binding: Binding::of(&kit), store, variables, options }));
+    }
+    let binding = prepare_binding(&binding_request(request, options, device, &variables, cancel))?;
     let state = match store.lookup(binding.fingerprint) {
         _ if options.rebuild => BindingState::Miss { reason: BindingMiss::Rebuild },
         Lookup::Hit(_) => BindingState::Hit,

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::answers::Answers;
 use super::identity::Identifier;
 use super::tools::{self, Ndk, Versions};
-use super::{BindingError, SourceTree, Surroundings};
+use super::{BindingError, Kit, SourceTree, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::model::{Device, Fingerprint, KitInputs, MacabiArch};
 use crate::store::Bucket;
@@ -86,6 +86,21 @@ pub struct Binding {
     pub keep_symbols: bool,
 }
 
+impl Binding {
+    /// That of a kit which came as a file: it is had as it is.
+    pub(super) fn of(kit: &Kit) -> Self {
+        Self {
+            device: kit.record.device,
+            source: kit.sources(),
+            builder: Builder::Kit,
+            inputs: kit.record.inputs.clone(),
+            fingerprint: kit.record.fingerprint,
+            build_dir: kit.dir.clone(),
+            keep_symbols: false,
+        }
+    }
+}
+
 /// What builds a binding, by its system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Builder {
@@ -101,6 +116,8 @@ pub enum Builder {
         /// The processor and the oldest system of Mac Catalyst; none for iPhone.
         catalyst: Option<(MacabiArch, String)>,
     },
+    /// Nothing: it came as a kit.
+    Kit,
 }
 
 /// Looks for all that the binding needs, and says what it will be.
@@ -185,6 +202,10 @@ fn inputs(
     match builder {
         Builder::Android { ndk } => {
             note("ndk", ndk.revision.clone());
+            // Who builds an NDK, or puts another compiler into one, keeps its revision.
+            if let Some(clang) = ndk.clang() {
+                note("ndk clang", versions.ask(&clang, &["--version"])?);
+            }
             note("jdk", tools::jdk(&mut versions)?);
         }
         Builder::Apple { catalyst, .. } => {
@@ -198,6 +219,7 @@ fn inputs(
                 note("MLC_MACABI_DEPLOYMENT_TARGET", target.clone());
             }
         }
+        Builder::Kit => {}
     }
     for (name, value) in given.variables {
         let (Some(name), value) = (name.to_str(), value.to_string_lossy()) else { continue };

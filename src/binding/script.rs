@@ -60,7 +60,7 @@ pub(super) fn variables(
             set("MLC_MACABI_ARCH", arch.as_str());
             set("MLC_MACABI_DEPLOYMENT_TARGET", target);
         }
-        Builder::Apple { catalyst: None, .. } => {}
+        Builder::Apple { catalyst: None, .. } | Builder::Kit => {}
     }
     if given.text("CMAKE_GENERATOR").is_none() && given.program("ninja").is_some() {
         set("CMAKE_GENERATOR", "Ninja");
@@ -92,6 +92,7 @@ pub(super) fn command(
             }
             bash.clone()
         }
+        Builder::Kit => return Err(BindingError::NoSource),
     };
     Ok((program, args))
 }

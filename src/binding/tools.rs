@@ -55,11 +55,19 @@ impl Ndk {
     /// The compiler that TVM links with unless the user names one: upstream's documented value of
     /// `TVM_NDK_CC`.
     pub(super) fn compiler(&self) -> Option<Utf8PathBuf> {
+        self.program("aarch64-linux-android24-clang")
+    }
+
+    /// What compiles everything.
+    pub(super) fn clang(&self) -> Option<Utf8PathBuf> {
+        self.program("clang")
+    }
+
+    fn program(&self, name: &str) -> Option<Utf8PathBuf> {
         let prebuilt = self.dir.join("toolchains/llvm/prebuilt");
         let hosts = dir::names(&prebuilt).unwrap_or_default();
-        let places =
-            hosts.iter().map(|host| prebuilt.join(host).join("bin/aarch64-linux-android24-clang"));
-        places.into_iter().find(|place| files::is_file(place))
+        let mut places = hosts.iter().map(|host| prebuilt.join(host).join("bin").join(name));
+        places.find(|place| files::is_file(place))
     }
 }
 

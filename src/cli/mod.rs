@@ -13,6 +13,7 @@ mod failure;
 mod feedback;
 mod inspect;
 mod kernels;
+mod kit;
 mod libraries;
 mod lock;
 mod metal;
@@ -133,6 +134,8 @@ enum Verb {
     Unpack(unpack::UnpackArgs),
     /// Look through, verify and clear the caches of libraries and weights
     Cache(cache::CacheArgs),
+    /// Take the kits of the platform binding, which link it again, to other machines and back
+    Kit(kit::KitArgs),
     /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
     Schema(schema::SchemaArgs),
     /// Print a shell's completions
@@ -260,6 +263,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Publish(args) => publish::run(args, context),
         Verb::Unpack(args) => unpack::run(&args, context),
         Verb::Cache(args) => cache::run(&args, context),
+        Verb::Kit(args) => kit::run(args, context),
         Verb::Schema(args) => schema::run(&args, context),
         Verb::Completions(args) => completions::run(&args, context),
     }

@@ -14,8 +14,8 @@ use crate::fetch;
 use crate::io::environment::Environment;
 use crate::io::files;
 use crate::model::{
-    CompilerChoice, DownloadPolicy, JitPolicy, LinkerChoice, MacabiArch, MetalChoice, ModelChoice,
-    ModelId, PackageName,
+    CompilerChoice, DownloadPolicy, JitPolicy, KitChoice, LinkerChoice, MacabiArch, MetalChoice,
+    ModelChoice, ModelId, PackageName,
 };
 use crate::pipeline::{BindingOptions, PackageRequest};
 use crate::ui::Ui;
@@ -81,6 +81,11 @@ struct BindingArgs {
     /// Build the platform binding again, from scratch
     #[arg(long, conflicts_with = "no_binding")]
     rebuild_binding: bool,
+    /// Where the kit of the platform binding comes from: `source` builds it, a file or
+    /// URL#sha256=DIGEST is taken as it is, `auto` builds it where sources are named and uses a kit
+    /// that was imported otherwise [default: the kit of mlc-package.yml, else auto]
+    #[arg(long, value_name = "KIT", env = "MLC_PACKAGE_KIT", hide_env_values = true)]
+    kit: Option<KitChoice>,
     /// The linker of Android's library: auto, lld, rust-lld or wild; `auto` means lld, or else
     /// rust-lld [default: auto]
     #[arg(long, value_name = "LINKER", env = "MLC_PACKAGE_LINKER", hide_env_values = true)]
@@ -91,10 +96,15 @@ struct BindingArgs {
 }
 
 impl BindingArgs {
-    fn options(self) -> Option<BindingOptions> {
-        let Self { no_binding, build_dir, rebuild_binding: rebuild, linker, keep_symbols } = self;
-        let linker = linker.unwrap_or_default();
-        (!no_binding).then_some(BindingOptions { build_dir, rebuild, linker, keep_symbols })
+    fn options(self, of_file: Option<&KitChoice>) -> Option<BindingOptions> {
+        let Self { no_binding, build_dir, rebuild_binding, linker, keep_symbols, kit } = self;
+        (!no_binding).then(|| BindingOptions {
+            build_dir,
+            rebuild: rebuild_binding,
+            kit: kit.or_else(|| of_file.cloned()).unwrap_or_default(),
+            linker: linker.unwrap_or_default(),
+            keep_symbols,
+        })
     }
 }
 
@@ -132,6 +142,7 @@ impl PackageArgs {
                 let dir = environment.directory.join(dir);
                 environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), dir.as_str().into());
             }
+            let chosen_kit = chosen.kit.clone();
             let metal = self.metal.metal.or(chosen.metal).unwrap_or_default();
             let output = self.output.clone().or_else(|| chosen.output.clone());
             let output = output.unwrap_or_else(|| OUTPUT.into());
@@ -140,7 +151,7 @@ impl PackageArgs {
             let artifact = self.artifact.of(&chosen, &environment)?;
             let compiler = self.compiler.clone().choice(chosen.compiler_image.clone());
             let task = self.models.clone().task(chosen, only, environment, output, compiler)?;
-            let binding = self.binding.clone().options();
+            let binding = self.binding.clone().options(chosen_kit.as_ref());
             Ok(Task {
                 request: PackageRequest { binding, metal, artifact, ..task.request },
                 ..task

@@ -13,8 +13,8 @@ use crate::config::project::FILE_NAME;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::model::{
-    ArtifactSettings, CheckKernels, ImageName, MetalChoice, PackageName, Project, ProjectPackage,
-    TrySettings,
+    ArtifactSettings, CheckKernels, ImageName, KitChoice, MetalChoice, PackageName, Project,
+    ProjectPackage, TrySettings,
 };
 use crate::pipeline::{self, PackageRequest};
 use crate::ui::Ui;
@@ -41,6 +41,7 @@ pub(super) struct Chosen {
     pub(super) source_dir: Option<Utf8PathBuf>,
     pub(super) compiler_image: Option<ImageName>,
     pub(super) metal: Option<MetalChoice>,
+    pub(super) kit: Option<KitChoice>,
     pub(super) check_kernels: Option<CheckKernels>,
     pub(super) artifact: ArtifactSettings,
     /// The packages of its artifact's other slices, and where they are built.
@@ -98,6 +99,7 @@ impl Chosen {
             source_dir: None,
             compiler_image: None,
             metal: None,
+            kit: None,
             check_kernels: None,
             artifact: ArtifactSettings::default(),
             slices: Vec::new(),
@@ -119,6 +121,7 @@ impl Chosen {
             source_dir: package.source_dir.clone(),
             compiler_image: package.compiler_image.clone(),
             metal: package.metal,
+            kit: package.kit.clone(),
             check_kernels: package.check_kernels,
             artifact: package.artifact.clone(),
             slices,

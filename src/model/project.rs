@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::policy::{UnknownChoice, choose};
 use super::{
-    ArtifactSettings, Budget, Budgets, CheckKernels, ImageName, MetalChoice, ModelId,
+    ArtifactSettings, Budget, Budgets, CheckKernels, ImageName, KitChoice, MetalChoice, ModelId,
     PackageBudgets, Revision, TrySettings,
 };
 
@@ -39,6 +39,8 @@ pub struct ProjectPackage {
     pub compiler_image: Option<ImageName>,
     /// How kernels for Apple's GPUs are to be stored.
     pub metal: Option<MetalChoice>,
+    /// Where the kit of its platform binding comes from.
+    pub kit: Option<KitChoice>,
     /// Which libraries' kernels are checked.
     pub check_kernels: Option<CheckKernels>,
     /// What is made for apps to depend on.

@@ -24,6 +24,7 @@ mod refusals;
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/it")]
 mod scene;
 mod site;
+mod travel;
 #[path = "../it/tree.rs"]
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/it")]
 mod tree;

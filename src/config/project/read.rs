@@ -7,15 +7,16 @@ use super::super::{Code, Diagnostic, FILE_NAME, Span};
 use super::fields::Fields;
 use super::tree::Node;
 use super::{ProjectTree, artifact, budgets, trial};
-use crate::model::{PackageName, Project, ProjectPackage, PublishSettings};
+use crate::model::{KitChoice, PackageName, Project, ProjectPackage, PublishSettings};
 
-const PACKAGE: [&str; 12] = [
+const PACKAGE: [&str; 13] = [
     "name",
     "config",
     "output",
     "source-dir",
     "compiler-image",
     "metal",
+    "kit",
     "check-kernels",
     "artifact",
     "maven",
@@ -129,6 +130,12 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
     let compiler_image = fields.parsed(sink, "compiler-image", Code::InvalidImage, help);
     let metal =
         fields.parsed(sink, "metal", Code::InvalidChoice, "write `auto`, `metallib` or `source`");
+    let kit: Option<At<KitChoice>> = fields.parsed(
+        sink,
+        "kit",
+        Code::InvalidChoice,
+        "write `auto`, `source`, a file, or an address with its digest: URL#sha256=…",
+    );
     let check_kernels = fields.parsed(
         sink,
         "check-kernels",
@@ -173,6 +180,10 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
             source_dir: source_dir.map(|dir| root.join(dir.value)),
             compiler_image: compiler_image.map(|at| at.value),
             metal: metal.map(|at| at.value),
+            kit: kit.map(|at| match at.value {
+                KitChoice::File(path, sha256) => KitChoice::File(root.join(path), sha256),
+                other => other,
+            }),
             check_kernels: check_kernels.map(|at| at.value),
             artifact: artifact.value,
             trial,

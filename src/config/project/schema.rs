@@ -100,6 +100,11 @@ struct Package {
     /// the phone compiles; `auto` compiles them where `xcrun metal` runs.
     #[serde(default)]
     metal: MetalChoice,
+    /// Where the kit of the platform binding comes from: `auto`, `source`, a file from the directory of
+    /// this file, or an address with its digest, `URL#sha256=…`. `source` builds it; `auto` does where
+    /// sources are named, and uses a kit that was imported otherwise.
+    #[schemars(length(min = 1))]
+    kit: Option<String>,
     /// Whose kernels clang compiles, as the phone will, before they ship: those of libraries that were
     /// just compiled where there is a clang that can (`auto`), all, or none.
     #[serde(rename = "check-kernels", default)]

@@ -1,0 +1,89 @@
+use std::str::FromStr;
+
+use camino::Utf8PathBuf;
+
+/// `--kit`: where the kit of a platform binding comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum KitChoice {
+    /// It is built where sources are named; else one that was imported is used.
+    #[default]
+    Auto,
+    /// It is built from sources.
+    Source,
+    /// A file, which must have this SHA-256 where one is given, in hex.
+    File(Utf8PathBuf, Option<String>),
+    /// A file on a server, which must have this SHA-256, in hex.
+    Url(String, String),
+}
+
+/// A text that names no kit.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KitChoiceError {
+    /// Whoever has the server would say what an app runs.
+    #[error("a kit from a server is taken by its digest only: {0}#sha256=…")]
+    NoDigest(String),
+    /// Something else behind the `#`.
+    #[error("{0:?} is not `sha256=` and 64 hex digits")]
+    Digest(String),
+    /// Nothing at all.
+    #[error("one of auto, source, a file, or URL#sha256=…")]
+    Empty,
+}
+
+impl FromStr for KitChoice {
+    type Err = KitChoiceError;
+
+    fn from_str(text: &str) -> Result<Self, KitChoiceError> {
+        let (place, digest) = match text.rsplit_once('#') {
+            Some((place, digest)) => (place, Some(digest)),
+            None => (text, None),
+        };
+        let sha256 = digest.map(|digest| {
+            let hex = digest.strip_prefix("sha256=").unwrap_or_default().to_ascii_lowercase();
+            let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if is_hex { Ok(hex) } else { Err(KitChoiceError::Digest(digest.to_owned())) }
+        });
+        match place {
+            "" => Err(KitChoiceError::Empty),
+            "auto" => Ok(Self::Auto),
+            "source" => Ok(Self::Source),
+            _ if place.starts_with("https://") || place.starts_with("http://") => {
+                let sha256 = sha256.ok_or_else(|| KitChoiceError::NoDigest(place.to_owned()))??;
+                Ok(Self::Url(place.to_owned(), sha256))
+            }
+            // A `#` in the name of a file is a part of it.
+            _ if digest.is_some_and(|digest| !digest.starts_with("sha256=")) => {
+                Ok(Self::File(text.into(), None))
+            }
+            _ => Ok(Self::File(place.into(), sha256.transpose()?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KitChoice, KitChoiceError};
+
+    #[test]
+    fn a_server_is_believed_by_a_digest_alone() {
+        let hex = "ab".repeat(32);
+        let parse = |text: &str| text.parse::<KitChoice>();
+        assert_eq!(parse("auto"), Ok(KitChoice::Auto));
+        assert_eq!(parse("source"), Ok(KitChoice::Source));
+        assert_eq!(parse("kits/a#1.tar.zst"), Ok(KitChoice::File("kits/a#1.tar.zst".into(), None)));
+        assert_eq!(
+            parse(&format!("a.tar.zst#sha256={hex}")),
+            Ok(KitChoice::File("a.tar.zst".into(), Some(hex.clone())))
+        );
+        assert_eq!(
+            parse(&format!("https://example.com/a.tar.zst#sha256={}", hex.to_uppercase())),
+            Ok(KitChoice::Url("https://example.com/a.tar.zst".into(), hex))
+        );
+        let url = "https://example.com/a.tar.zst";
+        assert_eq!(parse(url), Err(KitChoiceError::NoDigest(url.to_owned())));
+        assert!(matches!(parse(&format!("{url}#sha256=12")), Err(KitChoiceError::Digest(_))));
+        assert!(matches!(parse(&format!("{url}#md5=12")), Err(KitChoiceError::Digest(_))));
+        assert!(matches!(parse("a#sha256=12"), Err(KitChoiceError::Digest(_))));
+        assert_eq!(parse(""), Err(KitChoiceError::Empty));
+    }
+}
