@@ -32,6 +32,16 @@ if ((${#missing[@]})); then
   fi
 fi
 
+# Completions are tested in the shells that people have.
+shells=()
+for shell in zsh fish; do
+  command -v "$shell" >/dev/null || shells+=("$shell")
+done
+if [ "$(uname)" = Linux ] && ((${#shells[@]})); then
+  echo "setup: installing ${shells[*]}"
+  scripts/apt-install.sh "${shells[@]}"
+fi
+
 # Tests make system calls fail with it.
 if [ "$(uname)" = Linux ] && ! command -v strace >/dev/null; then
   echo "setup: installing strace"

@@ -9,9 +9,9 @@ use super::kit_file::{self, ORIGIN, Wanted};
 use super::{BindingError, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::io::clock::Clock;
-use crate::io::dir::TemporaryDir;
 use crate::io::http::session::{Ask, Failure, Session, SessionError};
 use crate::io::http::{Client, ClientOptions, Url};
+use crate::io::marked::MarkedDir;
 use crate::io::retry::RetryPolicy;
 use crate::io::{atomic, files};
 use crate::model::{Device, KitChoice, MacabiArch};
@@ -77,7 +77,7 @@ pub(super) fn find(
         error => bad(error.to_string()),
     })?;
     files::create_dir_all(store.cache_dir()).map_err(|error| store.error(error))?;
-    let space = TemporaryDir::new_in(store.cache_dir(), ".mlc-package-kit-")?;
+    let space = MarkedDir::new_in(store.cache_dir(), ".mlc-package-kit-")?;
     let file = space.path().join("kit.tar.zst");
     atomic::write_unsynced(&file, &packed).map_err(|error| store.error(error))?;
     match kit_file::read(&file, wanted, store, request.cancel) {

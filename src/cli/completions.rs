@@ -1,6 +1,6 @@
 use clap::{Args, CommandFactory as _};
 
-use super::{Cli, Context};
+use super::{Cli, Context, candidates};
 use crate::error::Error;
 use crate::exit::Exit;
 
@@ -25,21 +25,17 @@ enum Shell {
 }
 
 pub(super) fn run(args: &CompletionsArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let mut command = Cli::command();
     let shell = match args.shell {
-        Shell::Bash => clap_complete::Shell::Bash,
-        Shell::Zsh => clap_complete::Shell::Zsh,
-        Shell::Fish => clap_complete::Shell::Fish,
-        Shell::Elvish => clap_complete::Shell::Elvish,
-        Shell::Pwsh => clap_complete::Shell::PowerShell,
+        Shell::Bash => "bash",
+        Shell::Zsh => "zsh",
+        Shell::Fish => "fish",
+        Shell::Elvish => "elvish",
+        Shell::Pwsh => "powershell",
         Shell::Man => {
-            clap_mangen::Man::new(command).render(&mut context.out)?;
+            clap_mangen::Man::new(Cli::command()).render(&mut context.out)?;
             return Ok(Exit::Ok);
         }
     };
-    // It panics where it cannot write.
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, "mlc-package", &mut script);
-    context.out.write_all(&script)?;
+    context.out.write_all(&candidates::script(shell)?)?;
     Ok(Exit::Ok)
 }

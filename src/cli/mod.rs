@@ -3,6 +3,7 @@
 mod artifact;
 mod build;
 mod cache;
+mod candidates;
 mod check;
 mod compile;
 mod compiler;
@@ -167,6 +168,15 @@ pub struct Context<'a> {
 
 /// Runs the command line of this process and gives its exit code.
 pub fn main() -> Exit {
+    match candidates::answer() {
+        Ok(false) => {}
+        Ok(true) => return Exit::Ok,
+        Err(error) => {
+            // A shell shows nothing of it.
+            let _ = error.print();
+            return Exit::Usage;
+        }
+    }
     let parsed = variables::without_empty(Cli::command()).try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,

@@ -42,6 +42,9 @@ pub enum TryDevice {
 }
 
 impl TryDevice {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Cpu, Self::Metal, Self::Vulkan, Self::Cuda];
+
     /// The name that compiler and runtime both know.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -57,8 +60,7 @@ impl FromStr for TryDevice {
     type Err = UnknownChoice;
 
     fn from_str(text: &str) -> Result<Self, UnknownChoice> {
-        let all = [Self::Cpu, Self::Metal, Self::Vulkan, Self::Cuda];
-        choose(text, "cpu, metal, vulkan, cuda", all)
+        choose(text, "cpu, metal, vulkan, cuda", Self::ALL)
     }
 }
 

@@ -56,6 +56,9 @@ mod scene;
 #[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/hub")]
 mod server;
 mod several;
+// zsh and fish are installed there.
+#[cfg(target_os = "linux")]
+mod shells;
 mod sizes;
 mod store;
 mod streams;

@@ -2,7 +2,7 @@
 //! its beginning as far as it is whole.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -15,17 +15,18 @@ use crate::io::positioned::PositionedFile;
 
 /// What is left to be hashed of all shards before somebody begins. Of some shards at once that is
 /// several times as fast as of one; so much is still in the system's cache.
-const WAITING: u64 = 128 << 20;
+const WAITING: i64 = 128 << 20;
 /// Bytes of a shard that are read back and hashed at a time.
 const PIECE: usize = 32 << 10;
 
 /// All shards.
 pub(super) struct Output {
     shards: Vec<OutputShard>,
-    /// Bytes that are there, and that nobody hashes.
-    waiting: AtomicU64,
+    /// Bytes that are there and not hashed. It is below
+    /// zero for a moment, where a thread hashes what another has written and not counted yet.
+    waiting: AtomicI64,
     /// What is hashed at a time where somebody begins.
-    step: u64,
+    step: i64,
 }
 
 struct OutputShard {
@@ -75,7 +76,7 @@ impl Output {
             }
         };
         let shards = plans.iter().map(shard).collect();
-        Self { shards, waiting: AtomicU64::new(0), step: WAITING }
+        Self { shards, waiting: AtomicI64::new(0), step: WAITING }
     }
 
     /// Writes bytes of a tensor; [`done`](Self::done) says later that they are there.
@@ -89,7 +90,7 @@ impl Output {
     pub(super) fn done(&self, place: Place, at: u64, len: u64) -> Result<(), WeightsError> {
         let Some(shard) = self.shards.get(place.shard) else { return Ok(()) };
         let start = place.offset + at;
-        let more = lock(&shard.written).add(start, start + len);
+        let more = lock(&shard.written).add(start, start + len).cast_signed();
         match self.waiting.fetch_add(more, Ordering::Relaxed) + more {
             waiting if waiting >= self.step => self.hash(),
             _ => Ok(()),
@@ -176,7 +177,7 @@ impl OutputShard {
 
     /// The shard, to be hashed as far as it is there; none where another thread is at it, or
     /// where there is nothing to do.
-    fn lane(&self, waiting: &AtomicU64) -> Result<Option<Lane<'_>>, WeightsError> {
+    fn lane(&self, waiting: &AtomicI64) -> Result<Option<Lane<'_>>, WeightsError> {
         let Ok(hash) = self.hash.try_lock() else { return Ok(None) };
         let end = lock(&self.written).whole;
         let is_some = end - hash.hashed >= md5::BLOCK as u64 || end == self.nbytes;
@@ -184,7 +185,7 @@ impl OutputShard {
             return Ok(None);
         }
         let file = self.open()?;
-        waiting.fetch_sub(end - hash.hashed, Ordering::Relaxed);
+        waiting.fetch_sub((end - hash.hashed).cast_signed(), Ordering::Relaxed);
         Ok(Some(Lane { shard: self, hash, file, end }))
     }
 }
@@ -195,9 +196,9 @@ impl Lane<'_> {
     }
 
     /// What is left is less than a block: of a whole shard, its end.
-    fn end(mut self, waiting: &AtomicU64) -> Result<(), WeightsError> {
+    fn end(mut self, waiting: &AtomicI64) -> Result<(), WeightsError> {
         if self.end != self.shard.nbytes {
-            waiting.fetch_add(self.left(), Ordering::Relaxed);
+            waiting.fetch_add(self.left().cast_signed(), Ordering::Relaxed);
             return Ok(());
         }
         let mut rest = vec![0; usize::try_from(self.left()).unwrap_or_default()];
@@ -260,7 +261,7 @@ mod tests {
             ShardPlan { number, nbytes, records: Vec::new() }
         };
         let plans: Vec<_> = lengths.iter().enumerate().map(plan).collect();
-        for step in [1, 70_000, 1 << 20, u64::MAX] {
+        for step in [1, 70_000, 1 << 20, i64::MAX] {
             let output = Output { step, ..Output::new(dir, &plans) };
             let mut pieces = Vec::new();
             for plan in &plans {
