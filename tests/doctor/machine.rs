@@ -3,6 +3,20 @@
 use crate::call::Call;
 use crate::scene::Scene;
 
+/// As much of a clang as `doctor` asks for: it finds the one mistake of the sample.
+const CLANG: &str = r#"
+case $1 in --version) echo 'clang version 19.1.7';; esac
+for file; do
+  case $file in *.cl)
+    n=0
+    while IFS= read -r line; do
+      n=$((n + 1))
+      case $line in *nowhere_declared*) echo "$file:$n:1: error: undeclared" >&2; exit 1;; esac
+    done <"$file";;
+  esac
+done
+"#;
+
 pub(crate) struct Machine {
     pub(crate) scene: Scene,
 }
@@ -21,7 +35,7 @@ impl Machine {
         machine.tool("cmake", "echo cmake version 3.28.1; echo; echo CMake suite");
         machine.tool("ninja", "echo 1.11.1");
         machine.tool("git", "echo git version 2.47.3");
-        machine.tool("clang", "case $1 in --version) echo 'clang version 19.1.7';; esac");
+        machine.tool("clang", CLANG);
         machine.tool(
             "rustup",
             "case $1 in --version) echo 'rustup 1.29.0 (2026-03-05)';; target) echo \

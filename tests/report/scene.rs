@@ -45,7 +45,9 @@ impl Scene {
     /// Runs `mlc-package`, with nothing of the machine's GitHub or MLC settings.
     pub(crate) fn run(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlc-package"));
-        command.env_clear().envs(variables.iter().copied());
+        // The date that a page names.
+        command.env_clear().env("SOURCE_DATE_EPOCH", "1767225600");
+        command.envs(variables.iter().copied());
         let output: Output = command.current_dir(self.dir.path()).args(arguments).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let run = Run {
