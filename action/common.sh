@@ -107,6 +107,9 @@ with_toolchain() {
     /*) if [[ $mounted == *":$directory:"* ]]; then continue; fi ;;
     *) continue ;;
     esac
+    if [[ $directory == *:* ]]; then
+      fail "the container cannot have a directory with a colon: \`$directory\` (HF_HOME or HF_HUB_CACHE)"
+    fi
     mkdir -p "$directory"
     mounted+=$directory:
     arguments+=(--volume "$directory:$directory")
