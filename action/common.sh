@@ -83,11 +83,10 @@ hub_variables() {
 with_toolchain() {
   hub_variables
   export MLC_PACKAGE_LOG_DIR=$logs
-  if [[ -z ${IMAGE:-} || $BINDING == false || $MODE != package ]]; then
-    if [[ -n ${IMAGE:-} ]]; then
-      # shellcheck disable=SC2154 # of those who source this
-      export MLC_PACKAGE_COMPILER_IMAGE=$IMAGE MLC_PACKAGE_COMPILER_IDENTITIES=$here/compilers.json
-    fi
+  if [[ -n ${IMAGE:-} ]]; then export MLC_PACKAGE_COMPILER_IMAGE=$IMAGE; fi
+  if [[ -z ${IMAGE:-} || $IMAGE == none || $BINDING == false || $MODE != package ]]; then
+    # shellcheck disable=SC2154 # of those who source this
+    export MLC_PACKAGE_COMPILER_IDENTITIES=$here/compilers.json
     run_program "$MLC_PACKAGE" "$@"
     return
   fi
@@ -148,7 +147,7 @@ package_arguments() {
   done <<<"$PACKAGE"
   if [[ $LOCKED == true ]]; then package_arguments+=(--locked); fi
   if [[ $STRICT == true ]]; then package_arguments+=(--strict); fi
-  if [[ -n ${PYTHON:-} && -z ${IMAGE:-} ]]; then package_arguments+=("--python=$PYTHON"); fi
+  if [[ -n ${PYTHON:-} && ${IMAGE:-none} == none ]]; then package_arguments+=("--python=$PYTHON"); fi
   if [[ -n ${SOURCE_DIR:-} ]]; then package_arguments+=("--mlc-llm-source-dir=$SOURCE_DIR"); fi
   if [[ $BINDING == false || $MODE != package ]]; then package_arguments+=(--no-binding); fi
   local model_id

@@ -66,6 +66,8 @@ chmod +x "$state/bin/mlc-package"
 
 # iphone and macabi need Xcode; a job that itself runs in a container has no engine.
 image=
+# It stands against an image that mlc-package.yml names.
+if [[ $CONTAINER == never ]]; then image=none; fi
 if [[ $CONTAINER == auto && $RUNNER_OS == Linux && $MODE != report ]]; then
   image=$IMAGE_INPUT
   if [[ -z $image ]]; then

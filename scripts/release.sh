@@ -8,7 +8,7 @@
 #   scripts/release.sh publish VERSION DIRECTORY       the release, with all its files
 #   scripts/release.sh move VERSION                    the tag of the major version, `v1`
 # It takes gh with GH_TOKEN, jq, and in GITHUB_REPOSITORY the repository that `origin` is.
-# RESTART=true: `begin` first drops what was begun, by this commit or another, unless it is out. Then
+# RESTART=true: `begin` first discards an unfinished release of this version, of this commit or another. Then
 # `origin` must allow tags to be deleted.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -104,17 +104,17 @@ version in Cargo.toml and CHANGELOG.md"
     fi
     echo "$version is out"
   elif [[ -n $other && ${RESTART:-false} == true ]]; then
-    # The tag first: if this fails halfway, the draft still says what was begun. By git, with the key
+    # The tag first: if this fails halfway, the draft still shows which commit it is of. By git, with the key
     # that pushed it: rules for tags may allow nobody else.
     if [[ -n $tagged ]]; then git push --quiet origin ":refs/tags/$tag"; fi
     if [[ $found != null ]]; then
       api --method DELETE "$releases/$(jq .id <<<"$found")" >/dev/null
     fi
     found=null
-    echo "dropped what ${other:0:12} has begun"
+    echo "discarded the unfinished release of ${other:0:12}"
   elif [[ -n $other && $other != "$commit" ]]; then
     fail "$version was begun from ${other:0:12}, and this is ${commit:0:12}: run the workflow of \
-that commit, or check \`restart\` to drop what was begun"
+that commit, or check \`restart\` to discard the unfinished release"
   fi
   if [[ $found == null ]]; then
     # The notes are a proposal: they can be edited for as long as it is a draft, and afterwards.
@@ -187,7 +187,7 @@ tag() {
     if [[ $(git rev-parse FETCH_HEAD^) != "$(git rev-parse HEAD)" ||
       $(git rev-parse 'FETCH_HEAD^{tree}') != "$(git -C "$work/tree" write-tree)" ]]; then
       fail "the tag $tag is there, and its commit records other programs or another image than \
-these: run the workflow anew with \`restart\` checked, to drop what was begun"
+these: run the workflow again with \`restart\` checked, which discards the unfinished release"
     fi
     echo "the tag $tag is there"
     return

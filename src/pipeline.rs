@@ -299,8 +299,9 @@ fn make_plan(
 ) -> Result<Planned, Error> {
     let (config, checked) = read_config(request, ui)?;
     clock.lap("config");
-    let (planned_binding, binding) = binding::prepare(&request.binding(), &config, must, cancel)?
-        .map_or((None, None), |(a, b)| (Some(a), b));
+    let (planned_binding, binding) =
+        binding::prepare(&request.binding(), &config, must, ui, cancel)?
+            .map_or((None, None), |(a, b)| (Some(a), b));
     if planned_binding.is_some() {
         clock.lap("sources");
     }

@@ -136,13 +136,10 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
             require_output(request, &build)?;
             collect::android(binding, ndk, &build, &variables, &new.dir(), request.cancel)
         }
-        Builder::Apple { .. } => match collect::apple(&binding.source, &build, &new.dir()) {
-            Ok(Ok(parts)) => require_libraries(request, parts).map(Ok),
-            other => other,
-        },
-        Builder::Kit => Ok(Err("it came as a kit".to_owned())),
+        Builder::Apple { .. } => collect::apple(&binding.source, &build, &new.dir())
+            .and_then(|parts| Ok(require_libraries(request, parts)?)),
+        Builder::Kit => Err("it came as a kit".to_owned().into()),
     };
-    let parts = parts.map_err(|error| of_store(error, request.store))?;
     match parts {
         Ok(Parts { files, link }) => {
             let record = KitRecord {
@@ -156,7 +153,10 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
             };
             Ok(Built::Kit { kit: new.commit(record)?, new: true })
         }
-        Err(why) => no_kit(why, &build, seconds, lock),
+        Err(NoKit::Unkeepable(why)) => {
+            Ok(Built::NoKit { why, output: build.join("output"), seconds, lock })
+        }
+        Err(NoKit::Failed(error)) => Err(of_store(error, request.store)),
     }
 }
 
@@ -170,15 +170,6 @@ fn of_store(error: BindingError, store: &KitStore) -> BindingError {
         }
         error => error,
     }
-}
-
-fn no_kit(
-    why: NoKit,
-    build: &Utf8Path,
-    seconds: f64,
-    lock: BuildLock,
-) -> Result<Built, BindingError> {
-    Ok(Built::NoKit { why, output: build.join("output"), seconds, lock })
 }
 
 /// Makes the directory ready that CMake will build in; gives it. What an interrupted build left

@@ -43,8 +43,32 @@ pub(super) struct Parts {
     pub(super) link: Option<KitLink>,
 }
 
-/// Why there is no kit: the build went well, and cannot be had again from a kit.
-pub(super) type NoKit = String;
+/// Why there is no kit.
+#[derive(Debug)]
+pub(super) enum NoKit {
+    /// The build went well, and what it made cannot be kept: why.
+    Unkeepable(String),
+    /// Something failed.
+    Failed(BindingError),
+}
+
+impl From<String> for NoKit {
+    fn from(why: String) -> Self {
+        Self::Unkeepable(why)
+    }
+}
+
+impl From<BindingError> for NoKit {
+    fn from(error: BindingError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<std::io::Error> for NoKit {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.into())
+    }
+}
 
 /// The archive of the models that upstream links, in CMake's directory.
 pub(super) fn model_archive(build: &Utf8Path) -> Utf8PathBuf {
@@ -60,43 +84,36 @@ pub(super) fn android(
     variables: &Variables,
     kit: &Utf8Path,
     cancel: &Cancel,
-) -> Result<Result<Parts, NoKit>, BindingError> {
+) -> Result<Parts, NoKit> {
     let (library, others) = outputs(build)?;
-    let Some(output) = library else {
-        return Ok(Err(format!("`{}` has no {LIBRARY}", build.join("output"))));
-    };
-    let ReadCommand { command, files: inputs } =
-        match link_command(build, variables, cancel).and_then(|words| read(build, &words)) {
-            Ok(read) => read,
-            Err(why) => return Ok(Err(format!("of the link command: {why}"))),
-        };
+    let output = library.ok_or_else(|| format!("`{}` has no {LIBRARY}", build.join("output")))?;
+    let of_command = |why: String| format!("the link command cannot be kept: {why}");
+    let words = link_command(build, variables, cancel).map_err(of_command)?;
+    let ReadCommand { command, files: inputs } = read(build, &words).map_err(of_command)?;
     if let Some(why) = command.refusal() {
-        return Ok(Err(format!("of the link command: {why}")));
+        return Err(of_command(why).into());
     }
     let mut keeper = Keeper { kit, files: Vec::new() };
     for (from, path) in inputs {
         keeper.files.push(keep_linked(&from, kit, path, binding.keep_symbols)?);
     }
     let sources = &binding.source;
-    let kept = (|| -> Result<Result<(), NoKit>, BindingError> {
-        let mut wanted = Vec::new();
-        for path in &others {
-            wanted.push((build.join("output").join(path), format!("output/{path}")));
-        }
-        let module = sources.mlc_llm.join(MLC4J);
-        for path in below(&module.join("src"))? {
-            let to = format!("{SOURCES}/mlc-llm/{MLC4J}/src/{path}");
-            wanted.push((module.join("src").join(&path), to));
-        }
-        let gradle = format!("{SOURCES}/mlc-llm/{MLC4J}/build.gradle");
-        wanted.push((module.join("build.gradle"), gradle));
-        wanted.extend(of_tvm(sources));
-        wanted.extend(notices(sources));
-        wanted.extend(named(&ndk.dir, "ndk"));
-        keeper.keep_all(&wanted)
-    })()?;
-    let files = keeper.files;
-    Ok(kept.map(|()| Parts { files, link: Some(KitLink { output, command }) }))
+    let mut wanted = Vec::new();
+    for path in &others {
+        wanted.push((build.join("output").join(path), format!("output/{path}")));
+    }
+    let module = sources.mlc_llm.join(MLC4J);
+    for path in below(&module.join("src"))? {
+        let to = format!("{SOURCES}/mlc-llm/{MLC4J}/src/{path}");
+        wanted.push((module.join("src").join(&path), to));
+    }
+    let gradle = format!("{SOURCES}/mlc-llm/{MLC4J}/build.gradle");
+    wanted.push((module.join("build.gradle"), gradle));
+    wanted.extend(of_tvm(sources));
+    wanted.extend(notices(sources));
+    wanted.extend(named(&ndk.dir, "ndk"));
+    keeper.keep_all(&wanted)?;
+    Ok(Parts { files: keeper.files, link: Some(KitLink { output, command }) })
 }
 
 /// Files on their way into a kit.
@@ -106,17 +123,13 @@ struct Keeper<'a> {
 }
 
 impl Keeper<'_> {
-    fn keep_all(
-        &mut self,
-        wanted: &[(Utf8PathBuf, String)],
-    ) -> Result<Result<(), NoKit>, BindingError> {
+    fn keep_all(&mut self, wanted: &[(Utf8PathBuf, String)]) -> Result<(), NoKit> {
         for (from, to) in wanted {
-            let Ok(path) = to.parse::<ShardPath>() else {
-                return Ok(Err(format!("`{to}` is no name that can be kept")));
-            };
+            let path = to.parse::<ShardPath>();
+            let path = path.map_err(|_| format!("a kit cannot hold a file named `{to}`"))?;
             self.files.push(keep(from, self.kit, path)?);
         }
-        Ok(Ok(()))
+        Ok(())
     }
 }
 
@@ -168,7 +181,7 @@ pub(super) fn apple(
     sources: &SourceTree,
     build: &Utf8Path,
     kit: &Utf8Path,
-) -> Result<Result<Parts, NoKit>, BindingError> {
+) -> Result<Parts, NoKit> {
     let mut wanted = Vec::new();
     let lib = build.join("lib");
     for entry in files::tree(&lib, |_| false).unwrap_or_default() {
@@ -176,7 +189,7 @@ pub(super) fn apple(
         wanted.push((lib.join(&entry.path), format!("output/lib/{}", entry.path)));
     }
     if wanted.is_empty() {
-        return Ok(Ok(Parts { files: Vec::new(), link: None }));
+        return Ok(Parts { files: Vec::new(), link: None });
     }
     for dir in TVM_HEADERS {
         let home = sources.tvm().join(dir);
@@ -188,8 +201,8 @@ pub(super) fn apple(
     wanted.extend(of_tvm(sources).into_iter().filter(|(_, to)| !known.contains(to)));
     wanted.extend(notices(sources));
     let mut keeper = Keeper { kit, files: Vec::new() };
-    let kept = keeper.keep_all(&wanted)?;
-    Ok(kept.map(|()| Parts { files: keeper.files, link: None }))
+    keeper.keep_all(&wanted)?;
+    Ok(Parts { files: keeper.files, link: None })
 }
 
 /// What was installed: the library, and all else, by their paths in `output/`.
@@ -214,7 +227,7 @@ fn link_command(
     build: &Utf8Path,
     variables: &Variables,
     cancel: &Cancel,
-) -> Result<Vec<String>, NoKit> {
+) -> Result<Vec<String>, String> {
     let words = link_command::only_command(&recorded_command(build, variables, cancel)?)?;
     let (program, args) = words.split_first().ok_or("it runs nothing")?;
     if !program.starts_with('/') {
@@ -246,7 +259,7 @@ fn recorded_command(
     build: &Utf8Path,
     variables: &Variables,
     cancel: &Cancel,
-) -> Result<String, NoKit> {
+) -> Result<String, String> {
     let cache = files::read_at_most(&build.join("CMakeCache.txt"), LIMIT).ok().flatten();
     let cache = String::from_utf8_lossy(&cache.ok_or("there is no CMakeCache.txt")?).into_owned();
     let entry = |name: &str| cache_entry(&cache, name).unwrap_or_default();
@@ -282,7 +295,7 @@ fn cache_entry<'a>(cache: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-fn read(build: &Utf8Path, words: &[String]) -> Result<ReadCommand, NoKit> {
+fn read(build: &Utf8Path, words: &[String]) -> Result<ReadCommand, String> {
     let places = LinkPlaces {
         build,
         model: &model_archive(build),

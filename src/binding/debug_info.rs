@@ -4,16 +4,13 @@
 
 use std::collections::BTreeMap;
 
-const ELF_HEADER: usize = 64;
-const SECTION_HEADER: usize = 64;
-/// `ET_REL`: an object that is not linked.
-const RELOCATABLE: u16 = 1;
-/// `SHT_NOBITS`: a section that has a size, and no bytes.
-const NO_BITS: u32 = 8;
-/// `SHF_COMPRESSED`: a header says how large a section is, and an empty one has none.
-const COMPRESSED: u64 = 1 << 11;
-/// `SHN_XINDEX`: the number stands in the first section.
-const ELSEWHERE: u16 = 0xffff;
+use object::elf::{
+    ET_REL, FileHeader64, SHF_COMPRESSED, SHT_NOBITS, SectionFlags, SectionHeader64,
+};
+use object::endian::{LittleEndian as Little, U64};
+use object::read::elf::{FileHeader as _, SectionHeader as _};
+
+const ELF_HEADER: usize = size_of::<FileHeader64<Little>>();
 const ARCHIVE: &[u8] = b"!<arch>\n";
 const MEMBER_HEADER: usize = 60;
 
@@ -23,87 +20,41 @@ pub(super) fn without(bytes: &[u8]) -> Option<Vec<u8>> {
     if bytes.starts_with(ARCHIVE) { of_archive(bytes) } else { of_object(bytes) }
 }
 
-/// A section, by its header.
-struct Section {
-    header: Vec<u8>,
-    kind: u32,
-    flags: u64,
-    offset: u64,
-    size: u64,
-    align: u64,
-}
-
 fn of_object(bytes: &[u8]) -> Option<Vec<u8>> {
-    // 64 bits, little endian.
-    if !bytes.starts_with(&[0x7f, b'E', b'L', b'F', 2, 1]) || u16_at(bytes, 16)? != RELOCATABLE {
+    let header = FileHeader64::<Little>::parse(bytes).ok()?;
+    let endian = header.endian().ok()?;
+    if header.e_type(endian) != ET_REL {
         return None;
     }
-    let table = usize::try_from(u64_at(bytes, 40)?).ok()?;
-    let (count, names) = (u16_at(bytes, 60)?, u16_at(bytes, 62)?);
-    let first = |at: usize| table.checked_add(at);
-    let count = match count {
-        0 => usize::try_from(u64_at(bytes, first(32)?)?).ok()?,
-        count => usize::from(count),
-    };
-    let names = match names {
-        ELSEWHERE => usize::try_from(u32_at(bytes, first(40)?)?).ok()?,
-        names => usize::from(names),
-    };
-    let end = table.checked_add(count.checked_mul(SECTION_HEADER)?)?;
-    let headers = bytes.get(table..end)?;
-    let mut sections = Vec::with_capacity(count);
-    for header in headers.chunks_exact(SECTION_HEADER) {
-        sections.push(Section {
-            header: header.to_vec(),
-            kind: u32_at(header, 4)?,
-            flags: u64_at(header, 8)?,
-            offset: u64_at(header, 24)?,
-            size: u64_at(header, 32)?,
-            align: u64_at(header, 48)?.max(1),
-        });
-    }
-    let names = contents(bytes, sections.get(names)?)?;
+    let mut sections = header.section_headers(endian, bytes).ok()?.to_vec();
+    let names = header.section_strings(endian, bytes, &sections).ok()?;
     let mut found = false;
     for section in &mut sections {
-        let name = usize::try_from(u32_at(&section.header, 0)?).ok()?;
-        let name = names.get(name..)?.split(|byte| *byte == 0).next()?;
+        let name = section.name(endian, names).ok()?;
         let name = name.strip_prefix(b".rela").unwrap_or(name);
         if [&b".debug_"[..], b".zdebug_"].iter().any(|start| name.starts_with(start)) {
-            found |= section.size > 0;
-            (section.size, section.flags) = (0, section.flags & !COMPRESSED);
+            found |= section.sh_size(endian) > 0;
+            section.sh_size.set(endian, 0);
+            let flags = SectionFlags(section.sh_flags(endian).0 & !SHF_COMPRESSED.0);
+            section.sh_flags.set(endian, flags);
         }
     }
     if !found {
         return None;
     }
     let mut out = bytes.get(..ELF_HEADER)?.to_vec();
-    for section in sections.iter_mut().skip(1) {
-        if section.kind == NO_BITS {
-            continue;
-        }
-        let contents = contents(bytes, section)?.to_vec();
-        pad(&mut out, section.align)?;
-        section.offset = out.len() as u64;
-        out.extend(contents);
+    // The first is none; it holds numbers.
+    for section in sections.iter_mut().skip(1).filter(|it| it.sh_type(endian) != SHT_NOBITS) {
+        let contents = section.data(endian, bytes).ok()?;
+        pad(&mut out, section.sh_addralign(endian).max(1))?;
+        section.sh_offset.set(endian, out.len() as u64);
+        out.extend_from_slice(contents);
     }
     pad(&mut out, 8)?;
-    let table = (out.len() as u64).to_le_bytes();
-    put(&mut out, 40, &table)?;
-    for (n, section) in sections.iter_mut().enumerate() {
-        // The first is none; it holds numbers.
-        if n > 0 {
-            put(&mut section.header, 8, &section.flags.to_le_bytes())?;
-            put(&mut section.header, 24, &section.offset.to_le_bytes())?;
-            put(&mut section.header, 32, &section.size.to_le_bytes())?;
-        }
-        out.extend_from_slice(&section.header);
-    }
+    let table = U64::new(endian, out.len() as u64);
+    put(&mut out, std::mem::offset_of!(FileHeader64<Little>, e_shoff), object::bytes_of(&table))?;
+    out.extend_from_slice(object::bytes_of_slice::<SectionHeader64<Little>>(&sections));
     Some(out)
-}
-
-fn contents<'a>(bytes: &'a [u8], section: &Section) -> Option<&'a [u8]> {
-    let start = usize::try_from(section.offset).ok()?;
-    bytes.get(start..start.checked_add(usize::try_from(section.size).ok()?)?)
 }
 
 fn pad(out: &mut Vec<u8>, align: u64) -> Option<()> {
@@ -168,18 +119,6 @@ fn of_archive(bytes: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(out)
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
 }
 
 #[cfg(test)]

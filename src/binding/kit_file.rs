@@ -179,7 +179,7 @@ fn record(text: &[u8]) -> Result<KitRecord, String> {
         let is_text =
             |text: &str| text.len() <= LONGEST_INPUT && !text.chars().any(char::is_control);
         if !is_text(name) || !is_text(value) {
-            return Err(format!("`{MANIFEST}` has an input that is no line of text"));
+            return Err(format!("`{MANIFEST}` has an input that is not a single line of text"));
         }
     }
     if record.inputs.0.get("device").map(String::as_str) != Some(record.device.as_str()) {
@@ -297,7 +297,8 @@ impl<'a, R: Read> Entries<'a, R> {
                         return Err(format!("`{shown:.200}` in it is a program by its mode"));
                     }
                     let name = String::from_utf8(name);
-                    let name = name.map_err(|_| format!("`{shown:.200}` in it is no name"))?;
+                    let name =
+                        name.map_err(|_| format!("`{shown:.200}` in it is not a valid file name"))?;
                     if name != MANIFEST && name.parse::<crate::model::ShardPath>().is_err() {
                         return Err(format!("`{shown:.200}` in it leads out of a kit"));
                     }
@@ -309,7 +310,7 @@ impl<'a, R: Read> Entries<'a, R> {
                     name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
                     long = Some(name);
                 }
-                _ => return Err(format!("`{shown:.200}` in it is no plain file")),
+                _ => return Err(format!("`{shown:.200}` in it is not a regular file")),
             }
         }
     }

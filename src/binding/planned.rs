@@ -14,6 +14,7 @@ use crate::model::{Device, KitChoice, KitInputs, LinkerChoice, MacabiArch, Packa
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
 use crate::store::{Lookup, Miss};
 use crate::toolchain::find_python;
+use crate::ui::Ui;
 
 /// Where Android's part of a package lies.
 pub(crate) const MLC4J: &str = "lib/mlc4j";
@@ -50,7 +51,7 @@ pub(crate) struct PackageBinding<'a> {
     pub(crate) options: Option<&'a BindingOptions>,
 }
 
-/// A binding that can be had, and what it is had with.
+/// A binding that can be made here, and what it is made with.
 pub(crate) struct Prepared {
     pub(crate) binding: Binding,
     pub(crate) store: KitStore,
@@ -73,10 +74,11 @@ pub(crate) fn prepare(
     request: &PackageBinding<'_>,
     config: &PackageConfig,
     must: bool,
+    ui: &Ui,
     cancel: &Cancel,
 ) -> Result<Option<(PlannedBinding, Option<Prepared>)>, BindingError> {
     let Some(options) = request.options else { return Ok(None) };
-    match look(request, options, config.device, cancel) {
+    match look(request, options, config.device, ui, cancel) {
         Ok((planned, prepared)) => Ok(Some((planned, Some(prepared)))),
         Err(error) if must || error.is_interrupted() => Err(error),
         Err(error) => {
@@ -92,6 +94,7 @@ fn look(
     request: &PackageBinding<'_>,
     options: &BindingOptions,
     device: Device,
+    ui: &Ui,
     cancel: &Cancel,
 ) -> Result<(PlannedBinding, Prepared), BindingError> {
     let variables = request.environment.for_python();
@@ -103,6 +106,7 @@ fn look(
         macabi_arch: request.macabi_arch,
         given,
         offline: request.offline,
+        ui,
         cancel,
     };
     if let Some(kit) = kit_source::find(&wanted, &store)? {

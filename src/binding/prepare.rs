@@ -87,7 +87,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// That of a kit which came as a file: it is had as it is.
+    /// The binding of an imported kit: nothing is built, so it is taken as it is.
     pub(super) fn of(kit: &Kit) -> Self {
         Self {
             device: kit.record.device,

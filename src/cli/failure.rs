@@ -183,10 +183,15 @@ impl Telling<'_> {
             None => message.to_owned(),
         };
         self.ui.error(&because(exception), None);
+        // What the message quotes is not said again.
+        let is_new = |line: &&str| !message.contains(line.trim());
         // The lines themselves are in the job's log.
-        self.annotate(&because(exception.or(lines.last().map(String::as_str))));
-        for line in lines {
-            self.ui.note("|", line);
+        let last = lines.last().map(String::as_str).filter(is_new);
+        self.annotate(&because(exception.or(last)));
+        if lines.iter().any(|line| is_new(&line.as_str())) {
+            for line in lines {
+                self.ui.note("|", line);
+            }
         }
         if let Some(log) = log {
             self.ui.note("log", log.as_str());

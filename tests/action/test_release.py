@@ -287,7 +287,7 @@ class Release(Repository):
                 self.release(until=step)
                 self.version("1.0.0")
                 said = self.step("begin", "1.0.0", self.root / "again", good=False)
-                self.assertIn("check `restart` to drop what was begun", said)
+                self.assertIn("check `restart` to discard the unfinished release", said)
                 self.release(RESTART="true")
                 self.assert_released()
                 self.assertEqual(self.git("rev-parse", "v1.0.0^"), self.git("rev-parse", "origin/main"))
@@ -302,7 +302,7 @@ class Release(Repository):
                 self.release(until=step, image=IMAGE.replace("c" * 64, "d" * 64))
                 kept = self.runs
                 said = self.release(RESTART="true")
-                self.assertIn("dropped what", said)
+                self.assertIn("discarded the unfinished release", said)
                 self.assertEqual(self.runs, kept + len(TARGETS), "programs of before were kept")
                 self.assert_released()
         # What is out stays.

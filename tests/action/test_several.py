@@ -50,6 +50,14 @@ class Several(Scene):
         path = self.app / f"models/{name}/tokenizer.json"
         path.write_text(path.read_text() + " " * 300_000)
 
+    def test_container_never_stands_against_an_image_of_the_project(self):
+        (self.app / "mlc-package.yml").write_text(
+            "packages:\n- name: chat\n  config: chat/config.json\n"
+            "  compiler-image: example.invalid/compiler:1\n"
+        )
+        run = self.good(container="never")
+        self.assertEqual(run.outputs["libs-compiled"], "1")
+
     def test_all_packages_are_made_and_the_next_run_hits(self):
         first = self.good(self.new_job("push"))
         self.assertEqual(sorted(self.compilations()), ["one_layer", "other_layer"])

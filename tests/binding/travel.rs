@@ -1,5 +1,8 @@
 //! Kits as files: from where there is everything to where there is nothing.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+
 use camino::Utf8PathBuf;
 
 use crate::call::Call;
@@ -87,4 +90,51 @@ fn a_whole_iphone_package_comes_of_a_kit_on_linux() {
         .says("it is for iphone, not for android")
         .says("--kit source");
     assert_eq!(android.kits().len(), 0);
+}
+
+/// A server that is busy at first, and then sends a file to whoever asks. Gives its address.
+fn server(file: Vec<u8>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for (n, stream) in listener.incoming().enumerate() {
+            let Ok(mut stream) = stream else { return };
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let (status, body) = match n {
+                0 => ("503 Service Unavailable", &b"busy"[..]),
+                _ => ("200 OK", &file[..]),
+            };
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn a_kit_comes_from_a_server_by_its_digest() {
+    let site = Site::new("iphone");
+    site.xcode();
+    site.build(&[]).ok();
+    let (file, sha256) = exported(&site);
+    let url = format!("{}/kit.tar.zst?signature=secret", server(fs_err::read(file).unwrap()));
+    let other = elsewhere("iphone");
+    let kit = format!("{url}#sha256={sha256}");
+    let offline = call(&other, &["build", "--offline", "--kit", &kit]).fails(14);
+    offline.says("`--offline` does not let it be downloaded");
+    let wrong = format!("{url}#sha256={}", "0".repeat(64));
+    let refused = call(&other, &["build", "--kit", &wrong]).fails(14).says("retrying in");
+    assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
+    assert_eq!(other.kits().len(), 0);
+    call(&other, &["build", "--kit", &kit]).ok().says("Downloading the kit http://127.0.0.1");
+    assert_eq!(bindings(&other), bindings(&site));
+    // It is in the cache now, and no server is asked.
+    let again = call(&other, &["build", "--offline", "--kit", &kit]).ok();
+    assert!(!again.stderr.contains("Downloading"), "{}", again.stderr);
+    assert_eq!(other.leftovers(), [""; 0]);
 }

@@ -236,7 +236,7 @@ fn every_trouble_has_its_remedy() {
     settings(&scene, &json!({"down": denied}));
     remedy(build(IMAGE), ["permission denied", "usermod --append --groups docker"]);
     settings(&scene, &json!({}));
-    remedy(build("example.com/none:1"), ["could not be pulled", "look at its name and its tag"]);
+    remedy(build("example.com/none:1"), ["could not be pulled", "check its name and its tag"]);
     settings(&scene, &json!({"pull": "Error response from daemon: denied: requires login"}));
     remedy(build("ghcr.io/o/n:1"), ["denied", "docker login ghcr.io"]);
     settings(&scene, &json!({}));

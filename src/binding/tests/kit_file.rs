@@ -149,9 +149,12 @@ fn what_is_no_kit_is_refused_with_the_reason_and_leaves_nothing() {
         (alone(br#"{"format": 2}"#), "its format is 2, and this mlc-package reads 1"),
         (alone(br#"{"format": 1}"#), "its `kit.json` is unreadable"),
         (alone(&good), "it ends before `files/000-a.o`"),
-        (behind((jar, Symlink, 0o644, b"")), "`output/tvm4j_core.jar` in it is no plain file"),
-        (behind((jar, Link, 0o644, b"")), "`output/tvm4j_core.jar` in it is no plain file"),
-        (behind((jar, Directory, 0o755, b"")), "`output/tvm4j_core.jar` in it is no plain file"),
+        (behind((jar, Symlink, 0o644, b"")), "`output/tvm4j_core.jar` in it is not a regular file"),
+        (behind((jar, Link, 0o644, b"")), "`output/tvm4j_core.jar` in it is not a regular file"),
+        (
+            behind((jar, Directory, 0o755, b"")),
+            "`output/tvm4j_core.jar` in it is not a regular file",
+        ),
         (behind((jar, Regular, 0o755, zip)), "is a program by its mode"),
         (behind((jar, Regular, 0o4644, zip)), "is a program by its mode"),
         (behind(plain("/etc/cron.d/x", zip)), "`/etc/cron.d/x` in it leads out of a kit"),
@@ -191,7 +194,7 @@ fn what_is_no_kit_is_refused_with_the_reason_and_leaves_nothing() {
         ),
         (
             alone(&changed(&|record| record["inputs"]["x"] = json!("\u{1b}[2J"))),
-            "`kit.json` has an input that is no line of text",
+            "`kit.json` has an input that is not a single line of text",
         ),
         (
             alone(&changed(&|record| {

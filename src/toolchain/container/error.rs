@@ -104,14 +104,18 @@ impl ContainerError {
         }
     }
 
-    /// What to do about it.
+    /// What to do about it: what is wrong with the image or the engine, or how to go without.
     pub fn help(&self) -> Option<String> {
+        let mend = self.mend()?;
+        Some(format!(
+            "{mend}; or use the compiler of this machine: `--compiler-image none`, in the action \
+             `container: never`"
+        ))
+    }
+
+    fn mend(&self) -> Option<String> {
         Some(match self {
-            Self::NoEngine { .. } => {
-                "install docker, podman or nerdctl, or use a compiler of this machine: leave out \
-                 `--compiler-image`, or say `--compiler-image none`"
-                    .to_owned()
-            }
+            Self::NoEngine { .. } => "install docker, podman or nerdctl".to_owned(),
             Self::Unreachable { engine, last_lines } => unreachable(engine, &last_lines.join("\n")),
             Self::NotPulled { image, engine, last_lines } => {
                 not_pulled(image, engine, &last_lines.join("\n"))
@@ -141,7 +145,7 @@ fn unreachable(engine: &str, said: &str) -> String {
     let said = said.to_lowercase();
     if said.contains("permission denied") {
         return format!(
-            "this user must not use it: join the group of its socket (`usermod --append --groups \
+            "this user may not use the engine: join the group of its socket (`usermod --append --groups \
              docker NAME`, and a new login), or use a rootless {engine}"
         );
     }
@@ -162,9 +166,7 @@ fn not_pulled(image: &ImageName, engine: &str, said: &str) -> String {
         return format!("make room where {engine} keeps images: `{engine} system prune`");
     }
     if has(&["no matching manifest", "no image found in manifest list", "does not match"]) {
-        return "it was not made for this machine's processor: take another image, or the compiler \
-                of this machine"
-            .to_owned();
+        return "it was not made for this machine's processor: take another image".to_owned();
     }
     if has(&["unauthorized", "denied", "authentication required", "no basic auth"]) {
         let registry = match image.as_str().split_once('/') {
@@ -172,14 +174,14 @@ fn not_pulled(image: &ImageName, engine: &str, said: &str) -> String {
             _ => String::new(),
         };
         return format!(
-            "it is not there, or not for everybody: look at its name, and log in with \
+            "the image does not exist or is private: check its name, or log in with \
              `{engine} login{registry}`"
         );
     }
     if has(&["not found", "manifest unknown", "does not exist"]) {
-        return "look at its name and its tag".to_owned();
+        return "check its name and its tag".to_owned();
     }
-    format!("is the registry in reach? See what `{engine} pull {image}` says")
+    format!("see what `{engine} pull {image}` says")
 }
 
 /// What to do where the engine refuses a container.
@@ -190,8 +192,7 @@ fn not_started(engine: &str, said: &str) -> String {
     {
         return format!(
             "{engine} must see the files of this machine by the same paths: where mlc-package itself \
-             runs in a container, or the engine on another machine (DOCKER_HOST), use the compiler \
-             that is there"
+             runs in a container, or the engine on another machine (DOCKER_HOST), it cannot"
         );
     }
     if said.contains("mounts denied") || said.contains("not shared") {
@@ -219,11 +220,12 @@ mod tests {
     #[test]
     fn the_remedy_follows_from_what_the_engine_says() {
         for (said, help) in [
-            ("Error response from daemon: manifest unknown", "look at its name and its tag"),
+            ("Error response from daemon: manifest unknown", "check its name and its tag"),
             ("denied: denied", "docker login ghcr.io"),
             ("no matching manifest for linux/arm64/v8 in the manifest list", "processor"),
             ("write /var/lib/x: no space left on device", "docker system prune"),
             ("dial tcp: lookup ghcr.io: no such host", "docker pull ghcr.io/o/n:1"),
+            ("dial tcp: lookup ghcr.io: no such host", "`container: never`"),
         ] {
             assert!(pulled(said).contains(help), "{said}: {}", pulled(said));
         }
