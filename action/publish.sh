@@ -15,7 +15,7 @@ if [[ -n $MANIFEST ]]; then
     if [[ -z $manifest ]]; then continue; fi
     if [[ ! -e $manifest ]]; then manifest=${manifest#*=}; fi
     if [[ ${manifest##*/} != mlc-package-manifest.json ]]; then
-      fail "a package is published from its dist/: \`$manifest\` is no mlc-package-manifest.json in one"
+      fail "a package is published from its dist/: \`$manifest\` is not an mlc-package-manifest.json in one"
     fi
     case $manifest in */*) arguments+=("--output=${manifest%/*}") ;; *) arguments+=(--output=.) ;; esac
   done <<<"$MANIFEST"

@@ -88,7 +88,7 @@ pub enum AnswerError {
         log: Option<Utf8PathBuf>,
     },
     /// Something in the compiler's Python prints where answers are expected. Exit 12.
-    #[error("{step}: Python printed what is no answer: `{line}`")]
+    #[error("{step}: Python printed what is not an answer: `{line}`")]
     NoAnswer {
         /// What was to be done.
         step: &'static str,

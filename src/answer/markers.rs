@@ -84,14 +84,14 @@ fn turns(conversation: &Conversation, tokens: &Tokens, verdict: &mut Verdict) {
     match other {
         Some(other) if turn.is_some() || known.iter().all(|mark| !TURNS.contains(mark)) => {
             let message = format!(
-                "the template `{name}` has `{mark}` in it, which is no token of tokenizer.json, and \
+                "the template `{name}` has `{mark}` in it, which is not a token of tokenizer.json, and \
                  that has `{other}`: the template is that of another model"
             );
             verdict.fail(Check::Template, message);
         }
         _ => {
             let message = format!(
-                "the template `{name}` has `{mark}` in it, which is no token of its own in \
+                "the template `{name}` has `{mark}` in it, which is not a token of its own in \
                  tokenizer.json"
             );
             verdict.warn(Check::Template, message);

@@ -73,7 +73,7 @@ pub enum BindingError {
     #[error("the variable ANDROID_NDK names no NDK: it is not set")]
     NoNdk,
     /// `ANDROID_NDK` names something else.
-    #[error("ANDROID_NDK: `{dir}` is no NDK: it has no {lacks}")]
+    #[error("ANDROID_NDK: `{dir}` is not an NDK: it has no {lacks}")]
     NotNdk {
         /// The directory.
         dir: Utf8PathBuf,
@@ -350,7 +350,7 @@ impl BindingError {
                                    docs/artifacts.md names; --artifact aar-native leaves them out"
                     .to_owned()
             }
-            Self::SourcesChanged(_) => "run it again: only what changed is built anew".to_owned(),
+            Self::SourcesChanged(_) => "run it again: only what changed is built again".to_owned(),
             Self::ReadOnlySource { .. } => {
                 "use a checkout that can be written to; the link is what the app's project finds \
                  TVM's headers by"

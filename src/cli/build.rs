@@ -24,7 +24,7 @@ pub(super) const DEFAULT_TIMEOUT: NonZeroU64 =
 pub(super) struct BuildArgs {
     #[command(flatten)]
     package: PackageArgs,
-    /// Compile so many libraries at a time [default: the processors, at most 4]
+    /// Number of libraries to compile in parallel [default: the processors, at most 4]
     #[arg(
         short,
         long,

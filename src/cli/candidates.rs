@@ -13,7 +13,10 @@ use crate::config::project::{self, FILE_NAME};
 use crate::convert;
 use crate::error::Error;
 use crate::io::files;
-use crate::model::{Device, PackageName, Project, Scheme, Target, TryDevice};
+use crate::model::{
+    CheckKernels, Device, EngineChoice, LinkerChoice, MetalChoice, PackageName, Project, Scheme,
+    Target, TryDevice,
+};
 
 /// What a shell sets when it wants candidates.
 const VARIABLE: &str = "MLC_PACKAGE_COMPLETE";
@@ -46,6 +49,10 @@ fn offer(verb: &str, argument: Arg) -> Arg {
         let words = words.to_vec();
         ArgValueCandidates::new(move || words.iter().map(CompletionCandidate::new).collect())
     };
+    // As the types list them for their errors.
+    let listed = |words: &'static str| {
+        ArgValueCandidates::new(move || words.split(", ").map(CompletionCandidate::new).collect())
+    };
     let name = argument.get_long().unwrap_or(argument.get_id().as_str()).to_owned();
     match (verb, &*name) {
         ("try", "device") => argument.add(words(&TryDevice::ALL.map(TryDevice::as_str))),
@@ -55,10 +62,10 @@ fn offer(verb: &str, argument: Arg) -> Arg {
         ("convert", "conv-template") => argument.add(ArgValueCandidates::new(|| {
             std::iter::once("auto").chain(convert::template_names()).map(Into::into).collect()
         })),
-        ("build" | "plan" | "compile" | "doctor", "metal") => {
-            argument.add(words(&["auto", "metallib", "source"]))
-        }
-        (_, "check-kernels") => argument.add(words(&["auto", "never", "always"])),
+        (_, "metal") => argument.add(listed(MetalChoice::WORDS)),
+        (_, "check-kernels") => argument.add(listed(CheckKernels::WORDS)),
+        (_, "linker") => argument.add(listed(LinkerChoice::WORDS)),
+        (_, "container-engine") => argument.add(listed(EngineChoice::WORDS)),
         (_, "opt") => argument.add(words(&["O0", "O1", "O2", "O3"])),
         (_, "only") => argument.add(ArgValueCandidates::new(models)),
         (_, "package") => argument.add(ArgValueCandidates::new(packages)),

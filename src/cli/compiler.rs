@@ -8,8 +8,8 @@ pub(super) struct CompilerArgs {
     /// The Python that has MLC LLM [default: that of the virtual environment, else python3]
     #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
     python: Option<String>,
-    /// The container image that has MLC LLM, in the place of a Python of this machine; started for
-    /// what is missing. `none`: no image, whatever mlc-package.yml says
+    /// The container image with MLC LLM, used instead of a Python on this machine, and only for what
+    /// is not cached; `none` uses no image, even if mlc-package.yml names one
     #[arg(long, value_name = "IMAGE", env = "MLC_PACKAGE_COMPILER_IMAGE", hide_env_values = true)]
     compiler_image: Option<ImageChoice>,
     /// What runs the image: docker, podman, nerdctl, or auto for the first that answers

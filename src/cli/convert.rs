@@ -49,7 +49,7 @@ pub(super) struct ConvertArgs {
     /// Where what Python converts, lists of files and logs are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
-    /// Ask the Hugging Face Hub nothing: use what its cache holds
+    /// Do not contact the Hugging Face Hub; use cached files only
     #[arg(long)]
     offline: bool,
     /// How to print the result

@@ -148,7 +148,7 @@ fn archive_of(dist: &Utf8Path) -> Result<Utf8PathBuf, Error> {
         }
         Error::usage(
             format!(
-                "`{dist}` is no dist/: it has neither lib/libmodel_android.a nor \
+                "`{dist}` is not a dist/: it has neither lib/libmodel_android.a nor \
                  lib/libmodel_iphone.a"
             ),
             "name a library file, or the directory that `mlc-package build` wrote",

@@ -128,7 +128,7 @@ enum Verb {
     /// The release is a draft until everything is up. A run that fails leaves the draft, and the
     /// next one sends what is missing. Needs GITHUB_TOKEN or GH_TOKEN with `contents: write`.
     Publish(publish::PublishArgs),
-    /// Lay out the dist/ again that a release's assets hold
+    /// Unpack a release into dist/
     ///
     /// Every byte is verified before dist/ changes. A release of a private repository needs
     /// GH_TOKEN or GITHUB_TOKEN.

@@ -31,10 +31,10 @@ pub(super) struct ModelsArgs {
     /// Only this model; may be given more than once. Packages without one of them are left out
     #[arg(long, value_name = "[PACKAGE/]MODEL_ID")]
     only: Vec<ModelChoice>,
-    /// Take the config's warnings for errors
+    /// Treat warnings of the config as errors
     #[arg(long)]
     strict: bool,
-    /// Ask the Hugging Face Hub nothing: use what its cache holds
+    /// Do not contact the Hugging Face Hub; use cached files only
     #[arg(long)]
     offline: bool,
     /// Fail unless mlc-package.lock has every model of the Hub

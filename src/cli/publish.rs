@@ -246,7 +246,7 @@ fn refuse_bad_tag(tag: &str) -> Result<(), Error> {
     let parts = tag.split('/').any(|part| part.is_empty() || part.starts_with('.'));
     if tag.contains(wrong) || tag.contains("..") || tag.starts_with('-') || parts {
         return Err(Error::usage(
-            format!("--tag {}: this is no name of a tag", tag.escape_debug()),
+            format!("--tag {}: this is not a valid tag name", tag.escape_debug()),
             "name one as `v1.2.0`",
         ));
     }

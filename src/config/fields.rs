@@ -130,7 +130,7 @@ impl<'a> Fields<'a> {
             if sink.is_full() || known.contains(&name) {
                 continue;
             }
-            let message = format!("nothing reads {}", quote(&format!("{}{name}", self.prefix)));
+            let message = format!("unknown field {}", quote(&format!("{}{name}", self.prefix)));
             let meant = nearest(name, known.iter().copied());
             let help = match (elsewhere(name), meant) {
                 (Some(help), _) => help,

@@ -244,7 +244,7 @@ fn files(
     if !has_tensor_cache {
         sink.push(lacks(text.span, "tensor-cache.json or ndarray-cache.json"));
     }
-    let anew = "make it anew with `mlc_llm gen_config`";
+    let again = "make it again with `mlc-package convert`";
     let (fault, help) = match chat_config {
         FileText::Missing => {
             sink.push(lacks(text.span, ChatConfig::FILE_NAME));
@@ -253,7 +253,7 @@ fn files(
         FileText::Unreadable(why) => (why, "see that you may read it, and that it is that file"),
         FileText::Text(bytes) => match ChatConfig::parse(&bytes) {
             Ok(config) => return Some(config),
-            Err(why) => (why.to_string(), anew),
+            Err(why) => (why.to_string(), again),
         },
     };
     sink.push(Diagnostic::new(

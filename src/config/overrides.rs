@@ -111,7 +111,7 @@ fn opt(sink: &mut Sink, fields: &Fields, text: At<&str>) -> Option<OptFlags> {
             format!("{} has an unknown flag {}", fields.path("opt"), quote(&name))
         }
         OptFlagsError::Form(part) => {
-            format!("{}: {} is no optimization flag", fields.path("opt"), quote(&part))
+            format!("{}: {} is not an optimization flag", fields.path("opt"), quote(&part))
         }
         OptFlagsError::Value { flag, found, .. } => {
             format!("{}: `{flag}` cannot be {}", fields.path("opt"), quote(&found))

@@ -81,7 +81,7 @@ pub(super) fn invalid_name(path: &str, name: At<&str>, why: &LibraryNameError) -
         LibraryNameError::NotAnIdentifier => {
             let fit = identifier(name.value).unwrap_or_else(|| "llama_q4f16_1".to_owned());
             (
-                format!("{path}: {} is no C identifier", quote(name.value)),
+                format!("{path}: {} is not a C identifier", quote(name.value)),
                 format!("use letters, digits and `_`, no digit first: `{fit}`, for instance"),
             )
         }

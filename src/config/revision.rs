@@ -31,7 +31,7 @@ fn invalid(path: &str, text: At<&str>, why: &RevisionError) -> Diagnostic {
         RevisionError::Empty => format!("{path} is empty"),
         RevisionError::TooLong => format!("{path} is longer than {} bytes", Revision::MAX_BYTES),
         RevisionError::Character | RevisionError::Form => {
-            format!("{path}: {} is no branch, tag or commit", quote(text.value))
+            format!("{path}: {} is not a branch, tag or commit", quote(text.value))
         }
     };
     let help = match why {

@@ -163,7 +163,7 @@ fn word(found: &str, one: impl Fn(&str, &str) -> Diagnostic) -> Diagnostic {
         _ if found.contains(char::is_alphanumeric) => "a string is in double quotes",
         _ => "remove it",
     };
-    one(&format!("{} is no value of JSON", quote(found)), help)
+    one(&format!("{} is not a value of JSON", quote(found)), help)
 }
 
 fn string(kind: &ParseStringErrorKind, one: impl Fn(&str, &str) -> Diagnostic) -> Diagnostic {
@@ -173,7 +173,7 @@ fn string(kind: &ParseStringErrorKind, one: impl Fn(&str, &str) -> Diagnostic) -
             one("this string is never closed", "put a `\"` at its end")
         }
         Kind::InvalidUnicodeEscapeSequence(_) => one(
-            "half of a surrogate pair is no character",
+            "half of a surrogate pair is not a character",
             "write the character itself, or both halves: `\\ud83d\\ude00`",
         ),
         Kind::ExpectedFourHexDigits | Kind::ExpectedTwoHexDigits => {

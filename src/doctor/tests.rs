@@ -108,7 +108,7 @@ fn each_known_failure_of_the_compiler_and_the_sources_is_found() {
         (Problem, "sources", "is MLC LLM's cache", "git clone", |facts| {
             facts.sources = Sources::Cache("/x".into());
         }),
-        (Problem, "sources", "no source tree of MLC LLM", "git clone", |facts| {
+        (Problem, "sources", "not a source tree of MLC LLM", "git clone", |facts| {
             facts.sources = Sources::Foreign("/x".into());
         }),
         (Problem, "sources", "3rdparty/tvm, 3rdparty/stb", "git -C /x submodule update", |facts| {
@@ -159,13 +159,13 @@ fn each_known_failure_of_the_tools_is_found() {
             let (path, revision) = ("/ndk".into(), "26.3.11579264".to_owned());
             facts.ndk = Ndk::Found { path, revision, compiler: None };
         }),
-        (Problem, "ndk", "is no NDK", "ndk;27.2", |facts| {
+        (Problem, "ndk", "is not an NDK", "ndk;27.2", |facts| {
             facts.ndk = Ndk::Incomplete("/x".into(), "build/cmake/android.toolchain.cmake");
         }),
         (Warning, "ndk-compiler", "relative", "TVM_NDK_CC=/ndk/bin/aarch64", |facts| {
             facts.ndk_compiler = Some(compiler("bin/aarch64-linux-android24-clang"));
         }),
-        (Warning, "ndk-compiler", "no program", "export TVM_NDK_CC", |facts| {
+        (Warning, "ndk-compiler", "not a program", "export TVM_NDK_CC", |facts| {
             let path = "/x/aarch64-linux-android24-clang".into();
             facts.ndk_compiler = Some(NdkCompiler { path, is_executable: false });
         }),
@@ -185,7 +185,7 @@ fn each_known_failure_of_java_xcode_and_the_machine_is_found() {
         (Problem, "jdk", "JAVA_HOME is not set", "install JDK 17", |facts| {
             facts.jdk = Jdk::Missing;
         }),
-        (Problem, "jdk", "it is no JDK", "install JDK 17", |facts| {
+        (Problem, "jdk", "it is not a JDK", "install JDK 17", |facts| {
             facts.jdk = Jdk::NoCompiler("/jre".into());
         }),
         (Problem, "jdk", "1.8.0_392, older than 17", "install JDK 17", |facts| {

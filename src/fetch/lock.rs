@@ -40,7 +40,7 @@ pub enum LockError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// Not what this tool writes.
-    #[error("`{path}` is no lock file: {why}")]
+    #[error("`{path}` is not a lock file: {why}")]
     Format {
         /// The file.
         path: Utf8PathBuf,

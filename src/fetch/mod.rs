@@ -141,7 +141,7 @@ pub enum FetchError {
         file: String,
     },
     /// A repository that is no raw checkpoint.
-    #[error("`{repo}` has no {what}: it is no raw checkpoint")]
+    #[error("`{repo}` has no {what}: it is not a raw checkpoint")]
     NotACheckpoint {
         /// The repository.
         repo: Box<HubRepo>,

@@ -35,7 +35,7 @@ pub enum ModelsError {
         source: Box<FetchError>,
     },
     /// More to download than there is room for.
-    #[error("the bundled models need {needed} more, and {free} are free where they go")]
+    #[error("the bundled models need {needed} of disk space, but only {free} is available")]
     NoRoom {
         /// The bytes to download.
         needed: ByteSize,

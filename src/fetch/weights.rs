@@ -161,14 +161,14 @@ pub(super) fn list(repo_dir: &Utf8Path, snapshot: &Utf8Path) -> std::io::Result<
         let content = match entry.kind {
             TreeKind::Dir => continue,
             TreeKind::File(bytes) => Content::Inline { bytes },
-            TreeKind::Other => Content::Broken { why: "it is no file".to_owned() },
+            TreeKind::Other => Content::Broken { why: "it is not a regular file".to_owned() },
             TreeKind::Symlink => match files::canonical(&snapshot.join(&entry.path)) {
                 Ok(path) if blobs.as_ref().is_ok_and(|blobs| path.parent() == Some(blobs)) => {
                     Content::Blob { bytes: files::size(&path)?, path }
                 }
-                Ok(path) => {
-                    Content::Broken { why: format!("it is a link to `{path}`, which is no blob") }
-                }
+                Ok(path) => Content::Broken {
+                    why: format!("it is a link to `{path}`, which is not a blob"),
+                },
                 Err(_) => Content::Broken { why: "its blob is missing".to_owned() },
             },
         };

@@ -10,7 +10,7 @@ pub struct Repository {
 
 /// A text that is no repository.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no repository: expected owner/name", .0.escape_debug())]
+#[error("`{}` is not a repository: expected owner/name", .0.escape_debug())]
 pub struct NotARepository(String);
 
 impl Repository {

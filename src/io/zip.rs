@@ -217,7 +217,8 @@ fn too_large() -> io::Error {
 /// # Errors
 /// It is damaged, encrypted, or larger.
 pub fn read(archive: &[u8], most: u64) -> io::Result<Vec<(String, Vec<u8>)>> {
-    let damaged = || io::Error::new(io::ErrorKind::InvalidData, "it is no ZIP archive, or damaged");
+    let damaged =
+        || io::Error::new(io::ErrorKind::InvalidData, "it is not a ZIP archive, or it is damaged");
     let end = (0..=archive.len().saturating_sub(END_BYTES))
         .rev()
         .take(usize::from(u16::MAX) + 1)

@@ -14,7 +14,7 @@ use super::validate::Problem;
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
     /// It cannot be taken apart.
-    #[error("`{path}` is no model library: {why}")]
+    #[error("`{path}` is not a model library: {why}")]
     Container {
         /// The file.
         path: Utf8PathBuf,
@@ -63,7 +63,7 @@ impl LibraryError {
     /// What is wrong with it, where the file is named beside.
     pub(super) fn message(&self) -> String {
         match self {
-            Self::Container { why, .. } => format!("it is no model library: {why}"),
+            Self::Container { why, .. } => format!("it is not a model library: {why}"),
             Self::NoObjects { .. } => "it has no object files in it".to_owned(),
             Self::Object { member, why, .. } => {
                 format!("its member `{member}` cannot be linked: {why}")

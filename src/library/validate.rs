@@ -262,7 +262,7 @@ fn missing_blob(linked: &Linked<'_>, prefixes: &[&str]) -> Problem {
     } else {
         (
             Code::NoBlob,
-            format!("nothing in it defines `{symbol}`: it is no model library of MLC LLM"),
+            format!("nothing in it defines `{symbol}`: it is not a model library of MLC LLM"),
             "name the .tar that `mlc_llm compile` wrote".to_owned(),
         )
     };

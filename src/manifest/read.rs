@@ -36,7 +36,7 @@ pub enum ManifestError {
         tool: String,
     },
     /// It is something else, or damaged.
-    #[error("`{path}` is no manifest of a package: {why}")]
+    #[error("`{path}` is not a manifest of a package: {why}")]
     Garbage {
         /// The file.
         path: Utf8PathBuf,
@@ -171,7 +171,10 @@ mod tests {
         assert_eq!(newer.help(), "update mlc-package");
         for text in ["", "{", "[]", "null", r#"{"schema": 1}"#, r#"{"schema": "1"}"#, "\u{0}"] {
             let found = read(text).unwrap_err();
-            assert!(found.to_string().starts_with("`m.json` is no manifest"), "{text:?}: {found}");
+            assert!(
+                found.to_string().starts_with("`m.json` is not a manifest"),
+                "{text:?}: {found}"
+            );
         }
     }
 

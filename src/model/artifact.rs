@@ -185,7 +185,7 @@ text! {
 text! {
     /// `version`, as Maven and Gradle both take it for one version.
     MavenVersion, is_maven_version,
-    "a version has a-z A-Z 0-9 . _ - + and begins with a digit, `1.2.0` for instance; it is no \
+    "a version has a-z A-Z 0-9 . _ - + and begins with a digit, `1.2.0` for instance; it is not a \
      snapshot"
 }
 text! {

@@ -23,7 +23,7 @@ pub enum ExpectationError {
     #[error("it is empty, and every answer has that in it")]
     Empty,
     /// No regular expression.
-    #[error("it is no regular expression: {0}")]
+    #[error("it is not a regular expression: {0}")]
     Pattern(String),
 }
 
@@ -75,6 +75,6 @@ mod tests {
             assert!(bad.parse::<Expectation>().is_err(), "{bad}");
         }
         let why = "/(/".parse::<Expectation>().unwrap_err().to_string();
-        assert_eq!(why, "it is no regular expression: unclosed group");
+        assert_eq!(why, "it is not a regular expression: unclosed group");
     }
 }

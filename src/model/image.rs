@@ -123,12 +123,17 @@ pub enum EngineChoice {
     Nerdctl,
 }
 
+impl EngineChoice {
+    /// The words for it, in the order of the variants.
+    pub const WORDS: &str = "auto, docker, podman, nerdctl";
+}
+
 impl FromStr for EngineChoice {
     type Err = UnknownChoice;
 
     fn from_str(text: &str) -> Result<Self, UnknownChoice> {
         let all = [Self::Auto, Self::Docker, Self::Podman, Self::Nerdctl];
-        choose(text, "auto, docker, podman, nerdctl", all)
+        choose(text, Self::WORDS, all)
     }
 }
 

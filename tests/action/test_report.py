@@ -119,7 +119,7 @@ class Report(Scene):
         # A manifest alone is no package.
         shutil.copy(self.app / "packages/mlc-dist-android/mlc-package-manifest.json", self.app / "one.json")
         self.refused(
-            "`one.json` is no mlc-package-manifest.json", self.new_job("push"),
+            "`one.json` is not an mlc-package-manifest.json", self.new_job("push"),
             **{**given, "manifest": "one.json"},
         )
 

@@ -229,7 +229,7 @@ fn a_template_of_another_model_is_found() {
         template["stop_token_ids"] = json!([1, 107_000]);
     });
     let told = model.bad(21, &[]);
-    let says = "the template `gemma_instruction` has `<start_of_turn>` in it, which is no token \
+    let says = "the template `gemma_instruction` has `<start_of_turn>` in it, which is not a token \
                 of tokenizer.json, and that has `<|im_start|>`: the template is that of another model";
     assert!(told.contains(says), "{told}");
     assert!(told.contains("an answer ends at the token 107000 (`stop_token_ids`)"), "{told}");

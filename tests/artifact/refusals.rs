@@ -20,7 +20,7 @@ fn names_and_versions_that_are_none() {
     for (line, says) in [
         ("maven: { group: com/example, version: 1.2.0 }", "`packages[0].maven.group` cannot be"),
         ("maven: { group: com.example, version: '[1.0,2.0)' }", "`packages[0].maven.version`"),
-        ("maven: { group: com.example, version: 1.0-SNAPSHOT }", "it is no snapshot"),
+        ("maven: { group: com.example, version: 1.0-SNAPSHOT }", "it is not a snapshot"),
         ("maven: { group: com.example, version: 1.2 }", "put it in quotes"),
         ("maven: { group: com.example, artifact: a/b }", "`packages[0].maven.artifact`"),
         ("maven: { groupId: com.example }", "there is no field `packages[0].maven.groupId`"),

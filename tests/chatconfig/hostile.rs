@@ -69,7 +69,7 @@ fn fields_that_do_not_go_together_are_named() {
             "llama/llama-3.2",
             "num_key_value_heads",
             json!(3),
-            "`num_attention_heads` 8 is no multiple of `num_key_value_heads` 3",
+            "`num_attention_heads` 8 is not a multiple of `num_key_value_heads` 3",
         ),
         ("llama/llama-3.2", "num_attention_heads", json!(0), "`num_attention_heads` is 0"),
         (

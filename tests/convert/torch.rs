@@ -154,5 +154,5 @@ fn a_file_that_is_cut_off_is_said_to_be() {
     write(&scene, &whole[..whole.len() - 4]);
     assert!(scene.refuses("q4f16_1", 11).contains("cut off"));
     write(&scene, b"not a checkpoint at all, of more than twenty-two bytes");
-    assert!(scene.refuses("q4f16_1", 11).contains("no file of torch.save"));
+    assert!(scene.refuses("q4f16_1", 11).contains("not a file of torch.save"));
 }

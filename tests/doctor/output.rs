@@ -63,7 +63,7 @@ fn sources_are_told_from_what_is_called_so() {
     for (dir, message) in [
         ("cache", "`[ROOT]/cache` is MLC LLM's cache, not its sources"),
         ("file", "`[ROOT]/file` is a file, not a directory"),
-        ("other", "`[ROOT]/other` is no source tree of MLC LLM"),
+        ("other", "`[ROOT]/other` is not a source tree of MLC LLM"),
         ("absent", "there is no directory `[ROOT]/absent`"),
     ] {
         let call = machine.doctor(&["--device", "android"]);

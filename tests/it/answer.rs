@@ -108,7 +108,7 @@ fn what_pythons_start_prints_is_passed_over() {
     scene.write("compiler/sitecustomize.py", late);
     on_vulkan(&scene, &[])
         .fails(12)
-        .says("opening the library: Python printed what is no answer: `noise`")
+        .says("opening the library: Python printed what is not an answer: `noise`")
         .says("sitecustomize");
 }
 
@@ -135,7 +135,7 @@ fn what_cannot_be_tried_is_said_before_anything_is_compiled() {
         .call(&["try", "models/nothing"])
         .fails(2)
         .says("is neither a model directory nor a package");
-    scene.call(&["try", MODEL, "--expect", "/(/"]).fails(2).says("it is no regular expression");
+    scene.call(&["try", MODEL, "--expect", "/(/"]).fails(2).says("it is not a regular expression");
     scene.call(&["try", MODEL, "--tokens", "0"]).fails(2).says("at least 1");
     let at_most = "expected a number, at most 4294967295";
     scene.call(&["try", MODEL, "--tokens", "5000000000"]).fails(2).says(at_most);

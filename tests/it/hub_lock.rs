@@ -143,9 +143,9 @@ fn a_lock_that_cannot_be_used_is_an_error_with_a_way_out() {
     let twice = hub.scene.read(LOCK).replace("\"README.md\"", "\"Tokenizer.json\"");
     hub.asked();
     for (text, why) in [
-        ("<<<<<<< HEAD", "is no lock file"),
+        ("<<<<<<< HEAD", "is not a lock file"),
         (newer.as_str(), "has schema 2, and this version knows schema 1"),
-        (hostile.as_str(), "is no lock file"),
+        (hostile.as_str(), "is not a lock file"),
         (twice.as_str(), "`Tokenizer.json` and `tokenizer.json` are one name"),
     ] {
         hub.scene.write(LOCK, text);

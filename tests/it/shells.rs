@@ -79,6 +79,8 @@ fn each_shell_completes_verbs_options_values_and_the_names_of_a_project() {
             ("mlc-package cache li", "list"),
             ("mlc-package doctor --device an", "android"),
             ("mlc-package compile --device we", "webgpu"),
+            ("mlc-package build --linker rust", "rust-lld"),
+            ("mlc-package try --container-engine ne", "nerdctl"),
             ("mlc-package try --device vu", "vulkan"),
             ("mlc-package convert --quantization q4bf16_", "q4bf16_0"),
             ("mlc-package convert --conv-template llama-3", "llama-3"),

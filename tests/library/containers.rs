@@ -48,7 +48,7 @@ fn executables_are_not_linked() {
 
 #[test]
 fn a_file_without_objects_is_no_library() {
-    assert_eq!(why(b""), "`x.tar` is no model library: it is empty");
+    assert_eq!(why(b""), "`x.tar` is not a model library: it is empty");
     assert_eq!(why(&tar(&[])), "`x.tar` has no object files in it");
     assert_eq!(why(b"!<arch>\n"), "`x.tar` has no object files in it");
     let resource_fork = tar(&[("._lib0.o", b"\0\x05\x16\x07")]);
@@ -114,7 +114,7 @@ fn sizes_and_names_in_an_archive_are_not_believed() {
     ] {
         let message = why(&[header(name, size), b"data".to_vec()].concat());
         assert!(
-            message.starts_with("`x.tar` is no model library: its "),
+            message.starts_with("`x.tar` is not a model library: its "),
             "{name} {size}: {message}"
         );
     }
@@ -128,7 +128,7 @@ fn a_tar_that_lies_about_sizes_is_refused() {
         bytes[124..135].copy_from_slice(size.as_bytes());
         repair_checksum(&mut bytes);
         let message = why(&bytes);
-        assert!(message.starts_with("`x.tar` is no model library: its "), "{size}: {message}");
+        assert!(message.starts_with("`x.tar` is not a model library: its "), "{size}: {message}");
     }
     // Base 256: more than a u64.
     let mut bytes = good.clone();
@@ -139,7 +139,7 @@ fn a_tar_that_lies_about_sizes_is_refused() {
     let mut bytes = good;
     bytes[156] = b'S';
     repair_checksum(&mut bytes);
-    assert!(why(&bytes).starts_with("`x.tar` is no model library: its "), "{}", why(&bytes));
+    assert!(why(&bytes).starts_with("`x.tar` is not a model library: its "), "{}", why(&bytes));
 }
 
 fn repair_checksum(header: &mut [u8]) {

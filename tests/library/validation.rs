@@ -298,6 +298,6 @@ fn a_file_that_cannot_be_opened_is_a_problem_like_others() {
     assert_eq!((problem.code, problem.path.as_str()), (Code::Unreadable, "a.tar"));
     assert_eq!(
         problem.message,
-        "it is no model library: it is neither a .tar, nor a static archive, nor an object file"
+        "it is not a model library: it is neither a .tar, nor a static archive, nor an object file"
     );
 }

@@ -141,7 +141,7 @@ fn what_cannot_be_linked_is_said() {
     let magic = damaged.windows(4).position(|four| four == [0xcf, 0xfa, 0xed, 0xfe]).unwrap();
     damaged[magic] = 0;
     for (bytes, message) in [
-        (&b"text"[..], "it is no static library"),
+        (&b"text"[..], "it is not a static library"),
         (b"!<thin>\n", "it is a thin archive"),
         (b"!<arch>\n", "it has no objects in it"),
         (&damaged, "its member `runtime_runtime.o` cannot be linked: it is not a 64-bit Mach-O"),

@@ -83,9 +83,9 @@ fn the_same_without_harm_is_unpacked() {
 #[test]
 fn entries_that_lead_out_of_the_package_are_refused() {
     for (name, why) in [
-        ("../evil", "holds `../evil`, which is no name here: a `.` or `..`"),
+        ("../evil", "holds `../evil`, which is not a valid path: a `.` or `..`"),
         ("lib/../../evil", "a `.` or `..`"),
-        ("/evil", "holds `/evil`, which is no name here: an absolute path"),
+        ("/evil", "holds `/evil`, which is not a valid path: an absolute path"),
         ("C:\\evil", "an absolute path"),
         ("lib\\evil", "a backslash"),
         ("./a", "a `.` or `..`"),

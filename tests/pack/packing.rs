@@ -198,7 +198,7 @@ fn a_package_that_is_not_what_was_built_is_refused_by_file() {
         (
             "no manifest",
             |dist| fs_err::remove_file(dist.join(crate::scene::MANIFEST)).unwrap(),
-            "is no dist/: it has no mlc-package-manifest.json",
+            "is not a dist/: it has no mlc-package-manifest.json",
         ),
         (
             "a hostile manifest",

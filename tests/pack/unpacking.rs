@@ -104,8 +104,8 @@ fn what_is_no_package_is_said_to_be_none() {
     for (source, words) in [
         ("nothing", "there is no `nothing`"),
         ("built", "`built` holds no …-assets.json"),
-        ("packed/chat-android-lib.tar.zst", "is no list of assets"),
-        ("https://example.com/a.zip", "it is no address of a list of assets"),
+        ("packed/chat-android-lib.tar.zst", "is not a list of assets"),
+        ("https://example.com/a.zip", "it is not an address of a list of assets"),
         ("http://", "cannot be unpacked"),
     ] {
         let (code, _, stderr) = scene.run(&["unpack", source]);

@@ -78,7 +78,7 @@ fn a_directory_that_is_no_package_is_said_to_be_none() {
     let github = Github::sound();
     let scene = Scene::new(&github);
     let run = scene.run(&["publish", "--tag=v1"], 15);
-    assert!(run.stderr.contains("`dist` is no dist/"), "{}", run.stderr);
+    assert!(run.stderr.contains("`dist` is not a dist/"), "{}", run.stderr);
     assert!(github.store().seen.is_empty());
 }
 

@@ -15,7 +15,7 @@ fn a_baseline_that_was_named_and_cannot_be_read_is_an_error() {
         .write("newer.json", r#"{"schema": 2, "tool": "9.1.0", "models": "many"}"#)
         .write("large.json", vec![b' '; (16 << 20) + 1]);
     for (baseline, code, why) in [
-        ("garbage.json", 13, "`garbage.json` is no manifest of a package"),
+        ("garbage.json", 13, "`garbage.json` is not a manifest of a package"),
         ("newer.json", 13, "`newer.json` has schema 2, written by mlc-package 9.1.0"),
         ("large.json", 13, "it is larger than 16 MiB"),
         ("missing.json", 2, "there is no manifest `missing.json`"),
@@ -42,7 +42,12 @@ fn the_package_itself_must_be_one() {
         .write("newer.json", r#"{"schema": 2, "tool": "9.1.0"}"#)
         .write("empty/other.txt", "");
     for (manifest, code, why, help) in [
-        ("garbage.json", 13, "`garbage.json` is no manifest", "name a mlc-package-manifest.json"),
+        (
+            "garbage.json",
+            13,
+            "`garbage.json` is not a manifest",
+            "name a mlc-package-manifest.json",
+        ),
         ("newer.json", 13, "this version reads up to 1", "update mlc-package"),
         ("missing.json", 2, "there is no manifest `missing.json`", "build the package first"),
         ("empty", 2, "`empty/mlc-package-manifest.json`", "build the package first"),

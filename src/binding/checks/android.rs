@@ -47,7 +47,11 @@ pub fn check_shared_library(library: &SharedLibrary<'_>) -> Vec<LinkProblem> {
     let shared = match SharedObject::parse(library.bytes) {
         Ok(shared) => shared,
         Err(why) => {
-            found.add(LinkCode::Unreadable, why.to_string(), "build the binding anew");
+            found.add(
+                LinkCode::Unreadable,
+                why.to_string(),
+                "build the binding again with `--rebuild-binding`",
+            );
             return found.problems;
         }
     };
@@ -103,7 +107,11 @@ impl Found<'_> {
             .collect();
         if shared.loads.is_empty() {
             let message = "it has no segment that could be loaded".to_owned();
-            self.add(LinkCode::Unreadable, message, "build the binding anew");
+            self.add(
+                LinkCode::Unreadable,
+                message,
+                "build the binding again with `--rebuild-binding`",
+            );
         } else if !bad.is_empty() {
             let kinds: BTreeSet<_> = bad.iter().map(String::as_str).collect();
             let kinds: Vec<_> = kinds.into_iter().collect();
@@ -148,7 +156,7 @@ impl Found<'_> {
         if !missing.is_empty() {
             let message = format!("Java cannot call it: it does not export {}", some_of(&missing));
             let help = "its JNI part (TVM's jvm/native) was not linked, or is of another TVM than \
-                        tvm4j_core.jar: build the binding anew";
+                        tvm4j_core.jar: build the binding again with `--rebuild-binding`";
             self.add(LinkCode::MissingEntryPoint, message, help);
         }
     }

@@ -74,14 +74,14 @@ fn read<'a>(archive: &Archive<'a>) -> (Members<'a>, Vec<LinkProblem>) {
         path: archive.path.to_owned(),
         code: LinkCode::Unreadable,
         message,
-        help: "build the binding anew; a universal library has to be thinned to one processor \
-               with `lipo -thin`"
+        help: "build the binding again with `--rebuild-binding`; a universal library must be \
+               thinned to one processor with `lipo -thin`"
             .to_owned(),
     };
     let file = match ArchiveFile::parse(archive.bytes) {
         Ok(file) if !file.is_thin() => file,
         Ok(_) => return (objects, vec![problem("it is a thin archive".to_owned())]),
-        Err(why) => return (objects, vec![problem(format!("it is no static library: {why}"))]),
+        Err(why) => return (objects, vec![problem(format!("it is not a static library: {why}"))]),
     };
     for member in file.members() {
         let member = match member {

@@ -74,7 +74,7 @@ pub(in crate::binding) fn remedy(undefined: &[&str], caller: Caller) -> String {
         )
     } else {
         "the libraries are of different sources: run `git submodule update --init --recursive` \
-         in MLC_LLM_SOURCE_DIR, and build the binding anew"
+         in MLC_LLM_SOURCE_DIR, and build the binding again with `--rebuild-binding`"
             .to_owned()
     }
 }

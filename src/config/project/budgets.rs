@@ -48,7 +48,7 @@ pub(super) fn of_package(sink: &mut Sink, fields: &Fields) -> (Budget, BTreeMap<
             match key.text.parse::<ModelId>() {
                 Ok(id) => drop(models.insert(id, budget)),
                 Err(why) => {
-                    let message = format!("{} is no model: {why}", quote(&key.text));
+                    let message = format!("{} is not a model: {why}", quote(&key.text));
                     let help = "write the `model_id` of a model of the package";
                     sink.push(Diagnostic::new(Code::InvalidModelId, key.span, message, help));
                 }

@@ -280,7 +280,7 @@ mod schema {
             fs_err::write(COMMITTED, &schema).unwrap();
         }
         let committed = fs_err::read_to_string(COMMITTED).unwrap();
-        assert_eq!(committed, schema, "set UPDATE_SCHEMA=1 to write it anew");
+        assert_eq!(committed, schema, "set UPDATE_SCHEMA=1 to write it again");
     }
 
     /// Each single value that the checker refuses, and each that it accepts.

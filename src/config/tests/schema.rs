@@ -16,7 +16,7 @@ fn the_committed_schema_is_current() {
         fs_err::write(COMMITTED, schema()).unwrap();
     }
     let committed = fs_err::read_to_string(COMMITTED).unwrap();
-    assert_eq!(committed, schema(), "set UPDATE_SCHEMA=1 to write it anew");
+    assert_eq!(committed, schema(), "set UPDATE_SCHEMA=1 to write it again");
 }
 
 #[test]

@@ -25,8 +25,8 @@ pub(super) fn model(name: &str, text: &str) -> Result<Vec<u8>, String> {
 }
 
 fn of_json(text: &str) -> Result<Vec<(u32, Vec<u8>)>, String> {
-    let tokens: Map<String, Value> =
-        serde_json::from_str(text).map_err(|error| format!("it is no list of tokens: {error}"))?;
+    let tokens: Map<String, Value> = serde_json::from_str(text)
+        .map_err(|error| format!("it is not a list of tokens: {error}"))?;
     let token = |(token, number): (String, Value)| {
         let whole = number.as_u64().and_then(|number| u32::try_from(number).ok());
         let number = whole.ok_or_else(|| format!("the number of the token {token:?} is none"))?;
@@ -39,7 +39,8 @@ fn of_json(text: &str) -> Result<Vec<(u32, Vec<u8>)>, String> {
 fn of_lines(text: &str) -> Result<Vec<(u32, Vec<u8>)>, String> {
     let mut tokens = Vec::new();
     for (line, at) in text.lines().zip(1..) {
-        let wrong = || format!("line {at} is no token: a number, a literal of Python, its length");
+        let wrong =
+            || format!("line {at} is not a token: a number, a literal of Python, its length");
         let (number, rest) = line.split_once(' ').ok_or_else(wrong)?;
         let (literal, length) = rest.rsplit_once(' ').ok_or_else(wrong)?;
         let number = number.parse().map_err(|_| wrong())?;
@@ -186,7 +187,9 @@ mod tests {
         assert_eq!(packed, b"\x83\x01\xc4\x01a\xcc\xff\xc4\x01\xff\xcd\x01\x2c\xc4\x03 \xc3\xa9");
         assert_eq!(model("x.json", r#"{"a": 1}"#).unwrap(), b"\x81\x01\xc4\x01a");
         assert!(model("x.txt", "1 'ab' 1").unwrap_err().contains("2 bytes, not 1"));
-        assert!(model("x.txt", "1 os.system('x') 1").unwrap_err().contains("line 1 is no token"));
+        assert!(
+            model("x.txt", "1 os.system('x') 1").unwrap_err().contains("line 1 is not a token")
+        );
     }
 
     #[test]

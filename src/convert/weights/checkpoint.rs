@@ -179,8 +179,8 @@ fn read_index(path: &Utf8Path) -> Result<Vec<(String, String)>, WeightsError> {
     let wrong = |why: String| WeightsError::Index { path: path.to_owned(), why };
     let text = files::read_at_most(path, LIMIT).map_err(WeightsError::Read)?;
     let text = text.ok_or_else(|| wrong("it is too long for an index".to_owned()))?;
-    let mut index: Map<String, Value> =
-        serde_json::from_slice(&text).map_err(|error| wrong(format!("it is no index: {error}")))?;
+    let mut index: Map<String, Value> = serde_json::from_slice(&text)
+        .map_err(|error| wrong(format!("it is not an index: {error}")))?;
     let Some(Value::Object(weight_map)) = index.remove("weight_map") else {
         return Err(wrong("it has no `weight_map`".to_owned()));
     };

@@ -20,7 +20,7 @@ pub(super) fn ndk(ndk: &Ndk) -> Finding {
             about.problem("ANDROID_NDK is not set, and no NDK is where they are", install_ndk())
         }
         Ndk::Incomplete(path, lacks) => {
-            about.problem(format!("ANDROID_NDK: `{path}` is no NDK: no {lacks}"), install_ndk())
+            about.problem(format!("ANDROID_NDK: `{path}` is not an NDK: no {lacks}"), install_ndk())
         }
         Ndk::Found { path, revision, .. } => {
             match version::numbers(revision).and_then(|numbers| numbers.first().copied()) {
@@ -64,7 +64,7 @@ pub(super) fn ndk_compiler(facts: &Facts) -> Finding {
         );
     }
     if !compiler.is_executable {
-        return about.warning(format!("TVM_NDK_CC: `{path}` is no program"), remedy);
+        return about.warning(format!("TVM_NDK_CC: `{path}` is not a program"), remedy);
     }
     match api_level(path.file_name().unwrap_or_default()) {
         Some(ANDROID_API) => about.ok(format!("{path}, API level {ANDROID_API}")),
@@ -95,7 +95,7 @@ pub(super) fn jdk(jdk: &Jdk) -> Finding {
     match jdk {
         Jdk::Missing => about.problem("JAVA_HOME is not set, and no `javac` is on PATH", install),
         Jdk::NoCompiler(home) => {
-            about.problem(format!("JAVA_HOME: `{home}` has no bin/javac: it is no JDK"), install)
+            about.problem(format!("JAVA_HOME: `{home}` has no bin/javac: it is not a JDK"), install)
         }
         Jdk::Found { home, version, has_jni, is_named } => {
             let text = version.as_deref().unwrap_or("of unknown version");

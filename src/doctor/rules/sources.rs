@@ -34,13 +34,13 @@ pub(super) fn sources(facts: &Facts) -> Vec<Finding> {
         ),
         Sources::Foreign(path) => about.problem(
             format!(
-                "MLC_LLM_SOURCE_DIR: `{path}` is no source tree of MLC LLM (it lacks \
+                "MLC_LLM_SOURCE_DIR: `{path}` is not a source tree of MLC LLM (it lacks \
                  android/mlc4j, ios or python/mlc_llm)"
             ),
             pinned::clone_sources(),
         ),
         Sources::Tree { path, not_tvm: Some(tvm), .. } => about.problem(
-            format!("TVM_SOURCE_DIR: `{tvm}` is no source tree of TVM (no include/tvm)"),
+            format!("TVM_SOURCE_DIR: `{tvm}` is not a source tree of TVM (no include/tvm)"),
             format!("export TVM_SOURCE_DIR={path}/3rdparty/tvm"),
         ),
         Sources::Tree { path, empty, .. } if !empty.is_empty() => {

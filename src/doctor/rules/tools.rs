@@ -29,7 +29,7 @@ pub(super) fn cmake(tool: &Tool) -> Finding {
                 about.problem(format!("{path} is {says}, older than {major}.{minor}"), install)
             }
             Some(_) => about.ok(format!("{path}, {says}")),
-            None => about.warning(format!("{path} says `{says}`, which is no version"), install),
+            None => about.warning(format!("{path} says `{says}`, which is not a version"), install),
         },
     }
 }

@@ -61,7 +61,7 @@ fn every_byte_is_held_against_its_name() {
     let digest = "its content has the digest \
                   34d128f5b3dede622e107438fbefabdf0519ebab21ac7b6f2075f974d09ce524";
     let missing = snapshot.join("tokenizer.json");
-    let elsewhere = format!("it is a link to `{}/elsewhere`, which is no blob", scene.hub);
+    let elsewhere = format!("it is a link to `{}/elsewhere`, which is not a blob", scene.hub);
     assert_eq!(
         bad,
         [

@@ -120,7 +120,7 @@ pub enum ApiError {
     #[error("there is no token for GitHub")]
     NoToken,
     /// An address that is none.
-    #[error("{name}: `{url}` is no address of an API: {why}")]
+    #[error("{name}: `{url}` is not an address of an API: {why}")]
     Address {
         /// Where it comes from.
         name: String,

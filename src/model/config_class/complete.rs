@@ -66,7 +66,7 @@ pub(super) fn apply(rule: Rule, config: &mut Completed) -> Result<(), Refused> {
         Rule::Multiple(name, of) => {
             let (many, few) = (config.int(name)?, config.positive(of)?);
             if many % few != 0 {
-                return Err(Refused(format!("`{name}` {many} is no multiple of `{of}` {few}")));
+                return Err(Refused(format!("`{name}` {many} is not a multiple of `{of}` {few}")));
             }
         }
         Rule::Stages => {

@@ -203,7 +203,7 @@ fn rwkv(config: &mut Completed, version: &str) -> Done {
     }
     if config.int("num_heads")?.checked_mul(head) != Some(hidden) {
         return Err(Refused(format!(
-            "`hidden_size` {hidden} is no multiple of `head_size` {head}"
+            "`hidden_size` {hidden} is not a multiple of `head_size` {head}"
         )));
     }
     if config.int("tensor_parallel_shards")? != 1 {

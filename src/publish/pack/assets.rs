@@ -271,9 +271,9 @@ mod tests {
         for (pointer, value, why) in [
             ("/schema", json!(2), "it has schema 2"),
             ("/device", json!("toaster"), "toaster"),
-            ("/package", json!("\u{1b}[2J"), "is no name of an asset"),
-            ("/archives/0/name", json!("../a"), "is no name of an asset"),
-            ("/archives/0/parts/0/name", json!("/etc/passwd"), "is no name of an asset"),
+            ("/package", json!("\u{1b}[2J"), "is not a valid asset name"),
+            ("/archives/0/name", json!("../a"), "is not a valid asset name"),
+            ("/archives/0/parts/0/name", json!("/etc/passwd"), "is not a valid asset name"),
             ("/archives/0/parts/1/name", json!("A.part01"), "`A.part01` is listed twice"),
             ("/archives/0/parts/1/bytes", json!(huge), "do not have its size"),
             ("/archives/0/bytes", json!(8), "do not have its size"),

@@ -8,7 +8,7 @@ use super::AssetName;
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// There is no manifest.
-    #[error("`{0}` is no dist/: it has no mlc-package-manifest.json")]
+    #[error("`{0}` is not a dist/: it has no mlc-package-manifest.json")]
     NoManifest(Utf8PathBuf),
     /// The manifest cannot be used.
     #[error("`{path}` cannot be used: {why}")]

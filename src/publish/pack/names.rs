@@ -13,7 +13,7 @@ const LONGEST: usize = 100;
 /// Why a text is no name of an asset.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no name of an asset: letters, digits, `.`, `-` and `_`, not beginning with `.` or \
+    "{0:?} is not a valid asset name: letters, digits, `.`, `-` and `_`, not beginning with `.` or \
      `-`, at most {1} of them"
 )]
 pub struct NotAName(String, usize);

@@ -143,8 +143,8 @@ impl<'a> Extraction<'a> {
         let path = std::str::from_utf8(name).ok().map(str::parse::<ShardPath>);
         let path = match path {
             Some(Ok(path)) => path,
-            Some(Err(why)) => return Err(self.refused(name, format!("is no name here: {why}"))),
-            None => return Err(self.refused(name, "is no name here: it is not UTF-8")),
+            Some(Err(why)) => return Err(self.refused(name, format!("is not a valid path: {why}"))),
+            None => return Err(self.refused(name, "is not a valid path: it is not UTF-8")),
         };
         let Some((file, came)) = self.files.get_mut(path.as_str()) else {
             return Err(self.refused(name, "is not listed"));

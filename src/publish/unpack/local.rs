@@ -34,7 +34,7 @@ pub(super) fn find(path: &Utf8Path) -> Result<Utf8PathBuf, UnpackError> {
         return wrong(format!("there is no `{path}`"), HELP);
     }
     if !path.as_str().ends_with(".json") {
-        return wrong(format!("`{path}` is no list of assets"), HELP);
+        return wrong(format!("`{path}` is not a list of assets"), HELP);
     }
     Ok(path.to_owned())
 }

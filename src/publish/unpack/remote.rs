@@ -27,7 +27,7 @@ pub(super) fn list_url(text: &str) -> Result<Url, UnpackError> {
     };
     let url = Url::parse(text).map_err(|error| wrong(error.to_string()))?;
     if !url.path().ends_with(".json") {
-        return Err(wrong("it is no address of a list of assets, nor of a release".to_owned()));
+        return Err(wrong("it is not an address of a list of assets, nor of a release".to_owned()));
     }
     Ok(url)
 }

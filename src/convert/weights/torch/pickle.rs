@@ -155,7 +155,7 @@ impl<'a> Pickle<'a> {
                 Some(Value::None) => {}
                 _ => {
                     let name: String = name.chars().take(80).collect();
-                    return Err(Refused(format!("`{name}` in it is no tensor")));
+                    return Err(Refused(format!("`{name}` in it is not a tensor")));
                 }
             }
         }
@@ -520,13 +520,13 @@ mod tests {
         assert!(refused(b"(ios\nsystem\n.").contains("0x69"));
         assert!(refused(b"]}b.").contains("state of an object"));
         assert!(refused(b"}K\x01N\x86R.").contains("cannot be called"));
-        assert!(refused(b"}X\x01\x00\x00\x00aK\x01s.").contains("`a` in it is no tensor"));
+        assert!(refused(b"}X\x01\x00\x00\x00aK\x01s.").contains("`a` in it is not a tensor"));
         assert!(refused(b"K\x01.").contains("something else than names"));
     }
 
     #[test]
     fn what_contains_itself_ends() {
-        assert!(refused(b"}q\x00X\x01\x00\x00\x00ah\x00s.").contains("no tensor"));
+        assert!(refused(b"}q\x00X\x01\x00\x00\x00ah\x00s.").contains("not a tensor"));
         assert!(refused(b"]q\x00h\x00a.").contains("something else"));
     }
 

@@ -30,7 +30,8 @@ impl Archive {
     pub(super) fn open(file: &PositionedFile, size: u64, left: &mut u64) -> Result<Self, Refused> {
         let none = || {
             Refused(
-                "it is no file of torch.save, or is cut off: no ZIP archive ends here".to_owned(),
+                "it is not a file of torch.save, or is cut off: no ZIP archive ends here"
+                    .to_owned(),
             )
         };
         let end_at = size.checked_sub(END as u64).ok_or_else(none)?;
