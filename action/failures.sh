@@ -1,5 +1,5 @@
-# How a script says why it failed, on the page of the job's run: one `::error`, also where a command
-# of it failed that no line of it expected. Sourced, under `set -euo pipefail`, by the action's steps
+# How a script says why it failed, on the page of the job's run: one `::error`, even when a command
+# fails that the script did not expect to fail. Sourced, under `set -euo pipefail`, by the action's steps
 # and by those of a release.
 # shellcheck shell=bash
 
@@ -45,7 +45,7 @@ fail() {
   exit "${2:-$usual_code}"
 }
 
-# A part of the log that is folded up. One that were open at the end would hold the lines after it.
+# A part of the log that is folded up. If it stayed open, it would hold the lines of later steps too.
 group_is_open=false
 begin_group() {
   printf '::group::%s\n' "$(escape "$1")"

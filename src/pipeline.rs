@@ -19,7 +19,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use self::answer::{Shown, Trial, Tried, TryRequest, answer};
 pub use self::check::check;
-pub use self::kit::{KitFileRequest, Travelled, export_kit, import_kit};
+pub use self::kit::{KitFileRequest, KitSummary, export_kit, import_kit};
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 pub use self::lock::lock;
 pub use self::project::{package_at, project};

@@ -346,7 +346,7 @@ fn remove_notes(
 ) -> Result<(), CacheError> {
     let limit = what.older_than.unwrap_or(NOTE_AGE);
     for note in notes {
-        if !note.is_of_nothing && Age(result.now.saturating_sub(note.last_used)) < limit {
+        if !note.is_orphan && Age(result.now.saturating_sub(note.last_used)) < limit {
             continue;
         }
         if !what.dry_run {

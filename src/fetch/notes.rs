@@ -32,7 +32,7 @@ pub struct CachedNote {
     /// When it was used last, in seconds since 1970, to a day.
     pub last_used: u64,
     /// Whether it is about a commit that is in none of the Hub's caches any more.
-    pub is_of_nothing: bool,
+    pub is_orphan: bool,
 }
 
 /// The notes on files that were found right. They are about content, wherever that lies.
@@ -70,15 +70,10 @@ pub fn listings(cache_dir: &Utf8Path, hub_caches: &[&Utf8Path]) -> io::Result<Ve
     Ok(found)
 }
 
-fn note(
-    kind: NoteKind,
-    path: Utf8PathBuf,
-    name: String,
-    is_of_nothing: bool,
-) -> Option<CachedNote> {
+fn note(kind: NoteKind, path: Utf8PathBuf, name: String, is_orphan: bool) -> Option<CachedNote> {
     let bytes = files::size(&path).ok()?;
     let last_used = files::modified(&path).ok()??;
-    Some(CachedNote { kind, path, name, bytes, last_used, is_of_nothing })
+    Some(CachedNote { kind, path, name, bytes, last_used, is_orphan })
 }
 
 /// The directories in one. Links are somebody else's.

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod atomic;
+pub mod caller;
 pub mod cancel;
 pub mod clock;
 pub mod contents;
@@ -10,7 +11,6 @@ pub mod dir;
 pub mod ended;
 pub mod environment;
 pub mod files;
-pub mod given;
 pub mod http;
 pub mod in_use;
 pub mod kept_log;

@@ -20,9 +20,9 @@ pub struct KitFileRequest {
     pub cache_dir: Utf8PathBuf,
 }
 
-/// A kit that travelled.
+/// A kit that was exported or imported.
 #[derive(Debug, Serialize)]
-pub struct Travelled {
+pub struct KitSummary {
     /// The phone.
     pub device: Device,
     /// What it was made from.
@@ -34,7 +34,7 @@ pub struct Travelled {
 }
 
 /// Writes the newest kit of the cache, for a device, into a file.
-pub fn export_kit(request: &KitFileRequest, device: Option<Device>) -> Result<Travelled, Error> {
+pub fn export_kit(request: &KitFileRequest, device: Option<Device>) -> Result<KitSummary, Error> {
     let store = KitStore::new(&request.cache_dir);
     let mut records = store.records();
     records.retain(|record| device.is_none_or(|device| device == record.device));
@@ -66,14 +66,14 @@ pub fn export_kit(request: &KitFileRequest, device: Option<Device>) -> Result<Tr
     let (sha256, bytes) = kit_file::write(&kit, &request.file)?;
     let mut inputs = kit.record.inputs.clone();
     inputs.0.remove("kit");
-    Ok(Travelled { device: kit.record.device, inputs, bytes, sha256 })
+    Ok(KitSummary { device: kit.record.device, inputs, bytes, sha256 })
 }
 
 /// Puts the kit of a file into the cache.
-pub fn import_kit(request: &KitFileRequest, cancel: &Cancel) -> Result<Travelled, Error> {
+pub fn import_kit(request: &KitFileRequest, cancel: &Cancel) -> Result<KitSummary, Error> {
     let store = KitStore::new(&request.cache_dir);
     let kit = kit_file::read(&request.file, Wanted::default(), &store, cancel)?;
     let (sha256, bytes) = sha256::file(&request.file).map_err(BindingError::from)?;
     let inputs = kit.record.inputs.clone();
-    Ok(Travelled { device: kit.record.device, inputs, bytes, sha256 })
+    Ok(KitSummary { device: kit.record.device, inputs, bytes, sha256 })
 }

@@ -7,8 +7,8 @@ use camino::Utf8PathBuf;
 
 use super::error::ContainerError;
 use crate::io::answer::{self, Question};
+use crate::io::caller;
 use crate::io::environment::Environment;
-use crate::io::given;
 use crate::io::marked::MarkedDir;
 use crate::io::process::{self, Cancel, End, Ended, LogLimit, Program, last_lines};
 use crate::model::{EngineChoice, ImageName};
@@ -190,7 +190,7 @@ impl Engine {
     pub(super) fn confinement(&self) -> Vec<String> {
         let mut args: Vec<String> = Vec::new();
         let mut add = |name: &str, value: String| args.extend([name.to_owned(), value]);
-        let own = given::user().map(|(user, group)| format!("{user}:{group}"));
+        let own = caller::user().map(|(user, group)| format!("{user}:{group}"));
         match (self.users, self.kind, own) {
             (Users::Rootless, Kind::Podman, Some(own)) => {
                 add("--userns", "keep-id".to_owned());
@@ -210,10 +210,10 @@ impl Engine {
         if self.kind != Kind::Nerdctl {
             add("--security-opt", "label=disable".to_owned());
         }
-        for (name, soft, hard) in given::limits() {
+        for (name, soft, hard) in caller::limits() {
             add("--ulimit", format!("{name}={soft}:{hard}"));
         }
-        if let Some(bytes) = given::memory_limit() {
+        if let Some(bytes) = caller::memory_limit() {
             add("--memory", format!("{bytes}b"));
         }
         args

@@ -1,4 +1,4 @@
-//! What this process was given by the system: its user, and the limits of what it may take.
+//! The caller of this process: its user, and the limits of what it may take.
 
 /// The numbers of the user and the group that this process runs as; none where the system has none.
 pub fn user() -> Option<(u32, u32)> {
