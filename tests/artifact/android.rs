@@ -133,6 +133,9 @@ fn maven_resolves_it_and_androids_tools_read_it() {
     assert_eq!(manifest["artifact"]["file"], AAR);
     assert_eq!(manifest["artifact"]["bytes"], fs_err::metadata(&aar).unwrap().len());
     crate::published::comes_back(&site, AAR);
+    crate::published::from_a_release(&site, AAR, |server, _| {
+        format!("{server}/octo/app/releases/download/v1.2.0/models-1.2.0.aar")
+    });
     project(&site, &MAVEN.replace("1.2.0 ", "1.2.0, weights: false "));
     site.build(&[]).ok();
     assert!(!entries(aar.as_str()).iter().any(|(name, ..)| name.starts_with("assets/one")));

@@ -166,6 +166,11 @@ fn a_linker_keeps_the_models_and_what_registers_itself() {
     assert_eq!(manifest["artifact"]["name"], "Models 1.2.0");
     assert_eq!(manifest["artifact"]["file"], "swift/Models.xcframework.zip");
     crate::published::comes_back(&site, "swift/Models.xcframework.zip");
+    crate::published::from_a_release(&site, "swift/Models.xcframework.zip", |_, dist| {
+        let package = fs_err::read_to_string(dist.join("swift/release/Package.swift")).unwrap();
+        let (_, url) = package.split_once("url: \"").unwrap();
+        url.split_once('"').unwrap().0.to_owned()
+    });
     // Without a tag there is nothing to release.
     site.build(&[]).ok();
     assert!(!swift.join("release").exists());

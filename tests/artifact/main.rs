@@ -17,11 +17,23 @@ mod apple;
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/it")]
 mod call;
 mod classes;
+#[path = "../publish/github.rs"]
+#[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/publish")]
+mod github;
+#[path = "../publish/http.rs"]
+#[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/publish")]
+mod http;
 mod published;
 mod refusals;
+#[path = "../publish/routes.rs"]
+#[allow(unreachable_pub, clippy::allow_attributes, reason = "shared with tests/publish")]
+mod routes;
 #[path = "../it/scene.rs"]
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/it")]
 mod scene;
+#[path = "../publish/shapes.rs"]
+#[allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "shared with tests/publish")]
+mod shapes;
 #[path = "../binding/site.rs"]
 #[allow(dead_code, clippy::allow_attributes, reason = "shared with tests/binding")]
 mod site;

@@ -72,6 +72,8 @@ pub struct Store {
     pub read_only: bool,
     /// Whether digests are known.
     pub no_digests: bool,
+    /// Whether the repository is public: what it released needs no token.
+    pub everybody_downloads: bool,
     /// Whose token it is; none for a workflow's.
     pub me: Option<String>,
     last_id: u64,

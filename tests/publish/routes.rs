@@ -65,6 +65,11 @@ pub fn answer(seen: &Seen, state: &State) -> Answer {
         return Answer { status: 200, headers: Vec::new(), body: asset.bytes.clone() };
     }
     let mut store = state.store();
+    if store.everybody_downloads
+        && let Some(answer) = public_download(seen, &store)
+    {
+        return answer;
+    }
     if let Err(refusal) = rights(seen, &store) {
         return refusal;
     }
@@ -110,6 +115,15 @@ pub fn answer(seen: &Seen, state: &State) -> Answer {
         }
         _ => missing(),
     }
+}
+
+/// An asset of a published release, by the address that a page of GitHub shows.
+fn public_download(seen: &Seen, store: &Store) -> Option<Answer> {
+    let path = seen.path.strip_prefix(&format!("/{REPO}/releases/download/"))?;
+    let (tag, name) = path.split_once('/')?;
+    let release = store.releases.iter().find(|it| it.tag == decoded(tag) && !it.draft)?;
+    let asset = release.assets.iter().find(|asset| asset.name == decoded(name))?;
+    Some(Answer { status: 200, headers: Vec::new(), body: asset.bytes.clone() })
 }
 
 fn query(seen: &Seen, name: &str) -> String {

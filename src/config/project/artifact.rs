@@ -9,8 +9,16 @@ use crate::model::{
     ProjectPackage, SwiftName, SwiftSettings, SwiftVersion,
 };
 
-/// `artifact`, `maven` and `swift` of a package; where the first is written, or the package itself.
-pub(super) fn read(sink: &mut Sink, fields: &Fields) -> At<ArtifactSettings> {
+/// `artifact`, `maven` and `swift` of a package, and where they are written.
+pub(super) struct Written {
+    pub(super) settings: ArtifactSettings,
+    /// What names the artifact, or the package itself.
+    pub(super) span: Span,
+    /// `swift.slices`.
+    pub(super) slices: Vec<At<PackageName>>,
+}
+
+pub(super) fn read(sink: &mut Sink, fields: &Fields) -> Written {
     let help = "write `aar`, `aar-native` or `swift-package`";
     let kind: Option<At<ArtifactKind>> = fields.parsed(sink, "artifact", Code::InvalidChoice, help);
     let code = Code::InvalidArtifact;
@@ -29,8 +37,10 @@ pub(super) fn read(sink: &mut Sink, fields: &Fields) -> At<ArtifactSettings> {
             weights: fields.boolean(sink, "weights"),
         }
     });
+    let mut slices = Vec::new();
     let swift = fields.map(sink, "swift").map(|fields| {
         fields.only(sink, &["name", "version", "slices"]);
+        slices = self::slices(sink, &fields);
         let help = "write the name that Swift imports, `Models` for instance";
         let name = fields.parsed::<SwiftName>(sink, "name", code, help);
         let help = "write a version, \"1.2.0\" for instance, or leave it to the release's tag";
@@ -38,21 +48,25 @@ pub(super) fn read(sink: &mut Sink, fields: &Fields) -> At<ArtifactSettings> {
         SwiftSettings {
             name: name.map(|at| at.value),
             version: version.map(|at| at.value),
-            slices: slices(sink, &fields),
+            slices: slices.iter().map(|at| at.value.clone()).collect(),
         }
     });
-    let written = ["maven", "swift", "artifact"].into_iter().filter_map(|name| fields.get(name));
-    let span = written.map(|(key, _)| key.span).next().unwrap_or_default();
+    let kind = kind.map(|at| at.value);
+    let names = match kind {
+        Some(ArtifactKind::SwiftPackage) => ["swift", "artifact", "maven"],
+        _ => ["maven", "artifact", "swift"],
+    };
+    let written = names.into_iter().find_map(|name| fields.get(name));
     let settings = ArtifactSettings {
-        kind: kind.map(|at| at.value),
+        kind,
         maven: maven.unwrap_or_default(),
         swift: swift.unwrap_or_default(),
     };
-    At { value: settings, span: if span == Span::default() { fields.place() } else { span } }
+    Written { settings, span: written.map_or_else(|| fields.place(), |(key, _)| key.span), slices }
 }
 
 /// The names of other packages.
-fn slices(sink: &mut Sink, fields: &Fields) -> Vec<PackageName> {
+fn slices(sink: &mut Sink, fields: &Fields) -> Vec<At<PackageName>> {
     let mut names = Vec::new();
     for node in fields.list(sink, "slices").unwrap_or_default() {
         let text = match &node.value {
@@ -60,7 +74,7 @@ fn slices(sink: &mut Sink, fields: &Fields) -> Vec<PackageName> {
             other => other.type_name(),
         };
         match text.parse() {
-            Ok(name) => names.push(name),
+            Ok(name) => names.push(At { value: name, span: node.span }),
             Err(_) => {
                 let message = format!("`{}` cannot have {}", fields.path("slices"), quote(text));
                 let help = "list the names of other packages of this file";
@@ -72,11 +86,11 @@ fn slices(sink: &mut Sink, fields: &Fields) -> Vec<PackageName> {
 }
 
 /// Reports what is to be in a package's XCFramework and is no other package.
-pub(super) fn known_slices(sink: &mut Sink, packages: &[(&ProjectPackage, Span)]) {
-    for (package, span) in packages {
+pub(super) fn known_slices(sink: &mut Sink, packages: &[(&ProjectPackage, &[At<PackageName>])]) {
+    for (package, slices) in packages {
         let others = packages.iter().map(|(other, _)| &other.name);
         let others: Vec<_> = others.filter(|other| **other != package.name).collect();
-        for name in &package.artifact.swift.slices {
+        for At { value: name, span } in *slices {
             if !others.contains(&name) {
                 let message = format!(
                     "`swift.slices` of `{}`: there is no package {name} beside it",

@@ -41,6 +41,7 @@ struct Placed {
     name: Span,
     output: Span,
     artifact: Span,
+    slices: Vec<At<PackageName>>,
 }
 
 /// Reads the whole project. There is a result unless an error has been reported.
@@ -74,7 +75,7 @@ fn packages(checker: &mut Checker, fields: &Fields) -> Option<Vec<ProjectPackage
             None => good = false,
         }
     }
-    let slices: Vec<_> = placed.iter().map(|found| (&found.package, found.artifact)).collect();
+    let slices: Vec<_> = placed.iter().map(|found| (&found.package, &*found.slices)).collect();
     artifact::known_slices(&mut checker.sink, &slices);
     good.then(|| placed.into_iter().map(|placed| placed.package).collect())
 }
@@ -173,6 +174,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
         name: name.span,
         output: output.span,
         artifact: artifact.span,
+        slices: artifact.slices,
         package: ProjectPackage {
             name: name.value,
             config: root.join(config.value),
@@ -185,7 +187,7 @@ fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
                 other => other,
             }),
             check_kernels: check_kernels.map(|at| at.value),
-            artifact: artifact.value,
+            artifact: artifact.settings,
             trial,
             budget,
             model_budgets,
