@@ -4,7 +4,7 @@
 
 use std::num::NonZeroUsize;
 
-use mlc_package::convert::weights::{self, Request};
+use mlc_package::convert::weights::{self, Quantized, Request};
 use mlc_package::io::cancel::Cancel;
 use mlc_package::model::Quantization;
 
@@ -22,8 +22,9 @@ pub(crate) fn run(bytes: &[u8]) -> bool {
     place.write("checkpoint/pytorch_model.bin", bytes);
     let (checkpoint, output) = (place.path("checkpoint"), place.path("output"));
     let before = tree(&checkpoint);
-    let found = weights::is_quantized(&checkpoint);
-    assert_eq!(weights::is_quantized(&checkpoint), found, "the same twice");
+    let look = || Quantized::in_directory(&checkpoint).ok();
+    let found = look();
+    assert_eq!(look(), found, "the same twice");
     let request = Request {
         checkpoint: &checkpoint,
         model_type: None,

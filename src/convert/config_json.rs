@@ -206,6 +206,13 @@ pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<()
     Ok(())
 }
 
+/// The method of a config's `quantization_config`, if it has one.
+pub(super) fn quant_method(config: &Map<String, Value>) -> Option<String> {
+    let found = config.get("quantization_config").filter(|found| !found.is_null())?;
+    let method = found.get("quant_method").and_then(Value::as_str).unwrap_or("unknown");
+    Some(method.chars().take(40).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Map, Value, json};

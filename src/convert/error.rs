@@ -268,11 +268,6 @@ impl ConvertError {
             } => {
                 Some("leave it out, or use --engine mlc, with a Python that has MLC LLM".to_owned())
             }
-            Self::NotNative { why: Why::Quantized { .. } } => Some(
-                "convert the checkpoint that it was quantized from; one of AWQ can be converted by \
-                 --engine mlc, with a Python that has MLC LLM"
-                    .to_owned(),
-            ),
             Self::NotNative { .. } => {
                 let known = super::chat::architectures().collect::<Vec<_>>().join(", ");
                 Some(format!(

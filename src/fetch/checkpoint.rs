@@ -67,6 +67,22 @@ impl HubModels {
         self.fetch_of_checkpoint(repo, checkpoint, &small, events)
     }
 
+    /// Some bytes of a file of a checkpoint, without the file: see [`Hub::piece`](super::hub::Hub::piece).
+    /// Of a file that it does not have there are none.
+    pub fn checkpoint_piece(
+        &self,
+        repo: &HubRepo,
+        checkpoint: &HubCheckpoint,
+        path: &str,
+        range: (u64, u64),
+    ) -> Result<Vec<u8>, FetchError> {
+        let Some(file) = checkpoint.files.iter().find(|file| file.path.as_str() == path) else {
+            return Ok(Vec::new());
+        };
+        let piece = self.hub.piece(repo, &checkpoint.commit, file, range);
+        piece.map_err(|error| self.explained(repo, error.into()))
+    }
+
     /// How many files of a checkpoint are not here, and their bytes.
     pub fn checkpoint_missing(&self, repo: &HubRepo, checkpoint: &HubCheckpoint) -> (u64, u64) {
         let missing = || {

@@ -66,10 +66,6 @@ fn auto_says_what_it_takes_and_why() {
     assert_eq!(auto(), "native: nothing needs Python");
     scene.edit("config.json", |config| config["tensor_parallel_shards"] = 2.into());
     assert_eq!(auto(), "python -m mlc_llm: the weights are to be cut for 2 GPUs beforehand");
-    scene.edit("config.json", |config| {
-        config["quantization_config"] = json!({"quant_method": "awq"});
-    });
-    assert_eq!(auto(), "python -m mlc_llm: the checkpoint is quantized already (awq)");
     scene.edit("config.json", |config| config["model_type"] = "llava".into());
     assert_eq!(auto(), "python -m mlc_llm: the architecture `llava` is converted by MLC LLM alone");
     let refused = choice(&scene, Engine::Native, "q4f16_1");

@@ -96,7 +96,7 @@ fn quantized_weights_are_told_without_a_config_too() {
         (&[("qweight", "I32"), ("qzeros", "I32"), ("scales", "F16"), ("g_idx", "I32")][..], "GPTQ"),
         (&[("qweight", "I32"), ("qzeros", "I32"), ("scales", "F16")], "AWQ or GPTQ"),
         (&[("weight_packed", "I32"), ("weight_scale", "F16")], "compressed-tensors"),
-        (&[("weight", "F8_E4M3"), ("weight_scale_inv", "F32")], "FP8"),
+        (&[("weight", "F8_E4M3"), ("weight_scale_inv", "F32")], "FP8 in blocks"),
         (&[("weight", "U8"), ("weight.absmax", "F32")], "bitsandbytes"),
         (&[("weight", "I8"), ("SCB", "F32")], "bitsandbytes"),
         (&[("weight", "U32"), ("scales", "F16"), ("biases", "F16")], "MLX"),
@@ -121,7 +121,13 @@ fn quantized_weights_are_told_without_a_config_too() {
             }
         }
         scene.tensors = tensors;
-        refused(scene.write(), &[&format!("is quantized already ({method})"), "_proj"]);
+        let said = format!("is quantized already ({method}), though config.json has no");
+        refused(scene.write(), &[&said, "_proj"]);
+        // With a config it is the checkpoint's fault too, whoever is to convert.
+        scene.config["quantization_config"] = json!({"quant_method": "some"});
+        let said = format!("is quantized already ({method}), as `quantization_config` says (some)");
+        refused(scene.write(), &[&said, "_proj", "convert the checkpoint that it was quantized"]);
+        assert!(scene.convert("q4f16_1", &["--engine", "native"]).err.contains(&said));
     }
 }
 
@@ -139,6 +145,13 @@ fn a_field_that_was_left_over_from_a_quantization_is_named_and_not_heeded() {
         assert!(run.err.contains(&said), "{run:?}");
         assert_eq!(scene.result(), before);
     }
+    // So may a scale be.
+    scene
+        .tensors
+        .push(Tensor::of_f32("model.layers.0.mlp.up_proj.weight_scale".to_owned(), vec![1]));
+    let run = scene.write().convert("q4f16_1", &template);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    assert!(run.err.contains("the field is left over"), "{run:?}");
 }
 
 #[test]

@@ -239,7 +239,7 @@ fn other_architectures_and_tokenizers_are_mlc_llms_too() {
     let scene = scene();
     for (model_type, quantization, why) in [
         ("llava", "q4f16_1", "the architecture `llava` is converted by MLC LLM alone"),
-        ("llama", "q4f16_1", "the checkpoint is quantized already (awq)"),
+        ("eagle", "q4f16_1", "the architecture `eagle` is converted by MLC LLM alone"),
     ] {
         scene.write(&format!("{RAW}/config.json"), config(model_type).to_string());
         scene.configure(|config| config["model_list"] = json!([entry(quantization)]));
@@ -248,6 +248,22 @@ fn other_architectures_and_tokenizers_are_mlc_llms_too() {
         let call = scene.conversions().pop().unwrap();
         assert_eq!((&call["source"], &call["source_format"]), (&json!("auto"), &json!("auto")));
     }
+}
+
+#[test]
+fn quantized_weights_are_the_models_fault_before_anything_is_built() {
+    let scene = scene();
+    let header = r#"{"a.qweight":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}"#;
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend_from_slice(header.as_bytes());
+    file.extend([0; 4]);
+    scene.write(&format!("{RAW}/model.safetensors"), file);
+    scene.configure(|config| config["model_list"] = json!([entry("q4f16_1")]));
+    for call in [scene.plan(&[]), build(&scene, &[])] {
+        let run = call.fails(11).says("`models/awq` is quantized already (AWQ or GPTQ), as `quan");
+        run.says("`a.qweight`").says("--quantization q4f16_autoawq");
+    }
+    assert!(scene.conversions().is_empty());
 }
 
 #[test]

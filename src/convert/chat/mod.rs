@@ -70,13 +70,6 @@ pub fn model_type(checkpoint: &Utf8Path) -> Result<String, ConvertError> {
     named_type(&read_config(checkpoint)?, &path)
 }
 
-/// The method of a config's `quantization_config`, if it has one.
-pub fn quant_method(config: &Map<String, Value>) -> Option<String> {
-    let found = config.get("quantization_config").filter(|found| !found.is_null())?;
-    let method = found.get("quant_method").and_then(Value::as_str).unwrap_or("unknown");
-    Some(method.chars().take(40).collect())
-}
-
 /// Writes `mlc-chat-config.json` and copies the tokenizer's files.
 pub fn write(request: &ChatRequest<'_>) -> Result<ChatSummary, ConvertError> {
     let (text, found, summary) = describe(request)?;

@@ -17,7 +17,6 @@ pub use self::view::{Listed, awq_source, is_config, make_view};
 use super::ConvertError;
 use super::chat;
 use super::nearest::nearest;
-use super::weights;
 use crate::model::{Quantization, Scheme};
 
 /// `--engine`.
@@ -66,11 +65,6 @@ pub enum Why {
     Quantization {
         /// Its name.
         quantization: String,
-    },
-    /// The checkpoint is quantized already: AWQ, GPTQ, FP8.
-    Quantized {
-        /// `quant_method` of its config.
-        method: String,
     },
     /// The weights are to be cut for several GPUs beforehand.
     Presharded {
@@ -152,12 +146,6 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
         let quantization = wish.quantization.to_owned();
         return Ok(Some(Why::Quantization { quantization }));
     }
-    // Of 16 bits, weights were merged or dequantized, and the field was left over.
-    if let Some(method) = chat::quant_method(&config)
-        && weights::is_quantized(wish.checkpoint) != Some(false)
-    {
-        return Ok(Some(Why::Quantized { method }));
-    }
     let shards = config.get("tensor_parallel_shards").and_then(Value::as_i64);
     Ok(shards.filter(|shards| *shards > 1).map(|shards| Why::Presharded { shards }))
 }
@@ -226,9 +214,6 @@ impl fmt::Display for Why {
             }
             Self::Quantization { quantization } => {
                 write!(f, "the quantization `{quantization}` is done by MLC LLM alone")
-            }
-            Self::Quantized { method } => {
-                write!(f, "the checkpoint is quantized already ({method})")
             }
             Self::Presharded { shards } => {
                 write!(f, "the weights are to be cut for {shards} GPUs beforehand")

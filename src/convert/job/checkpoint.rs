@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::JobError;
 use crate::convert::engine::is_config;
 use crate::convert::source;
+use crate::convert::weights::Quantized;
 use crate::convert::{ConvertError, ConvertedStore};
 use crate::fetch::package::{ModelsError, of_model, show};
 use crate::fetch::{FetchError, HubCheckpoint, HubModels, checkpoint_files};
@@ -176,6 +177,26 @@ impl Checkpoint {
                 let placed = found.paths().map(|path| (path.clone(), dir.join(path.as_str())));
                 Ok(placed.filter(|(_, place)| files::is_file(place)).collect())
             }
+        }
+    }
+
+    /// Whether its weights are quantized, by the names and the types of its tensors: of one on the Hub
+    /// the beginnings of its files are asked for. None also where that is not known before all is
+    /// here.
+    pub(super) fn quantized(&self) -> Result<Option<Quantized>, ModelsError> {
+        let (hub, repo, found) = match &self.place {
+            // What cannot be read is told by the conversion.
+            Place::Directory { dir, .. } => {
+                return Ok(Quantized::in_directory(dir).unwrap_or_default());
+            }
+            Place::Hub { hub, repo, found } => (hub, repo, found),
+        };
+        let names = found.paths().map(ShardPath::as_str);
+        let files: Vec<_> = names.filter(|name| name.ends_with(".safetensors")).collect();
+        let read = |name: &str, range| hub.checkpoint_piece(repo, found, name, range);
+        match Quantized::in_files(&files, read) {
+            Err(_) if hub.is_offline() => Ok(None),
+            told => told.map_err(self.told()),
         }
     }
 

@@ -11,9 +11,9 @@ use super::checkpoint::Checkpoint;
 use super::mlc::{MlcConversion, listed};
 use crate::convert::chat::{self, ChatRequest, ChatSummary};
 use crate::convert::engine::{Choice, Engine, MlcArguments, MlcInputs, Why, Wish, choose};
-use crate::convert::source;
-use crate::convert::weights::{self, Request, Summary, TiedHead};
+use crate::convert::weights::{self, Diagnosis, Request, Summary, TiedHead, WeightsError};
 use crate::convert::{ConvertError, ConvertedRecord, ConvertedStore, Extent};
+use crate::convert::{config_json, source};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
@@ -94,16 +94,39 @@ impl<'a> Job<'a> {
     /// Says who converts, and why. Of a checkpoint on the Hub, the configs are downloaded.
     pub(super) fn choose(&self, engine: Engine) -> Result<Choice, JobError> {
         let names = self.checkpoint.names()?;
-        Ok(choose(
+        let checkpoint = self.checkpoint.dir(false, self.ui)?;
+        let choice = choose(
             engine,
             &Wish {
-                checkpoint: &self.checkpoint.dir(false, self.ui)?,
+                checkpoint: &checkpoint,
                 files: &names.iter().map(String::as_str).collect::<Vec<_>>(),
                 quantization: self.quantization,
                 arguments: self.arguments,
                 presharded: self.presharded(),
             },
-        )?)
+        )?;
+        let is_native = matches!(
+            choice,
+            Choice::Native { .. }
+                | Choice::Mlc { why: Why::Tokenizer { .. } | Why::Presharded { .. } }
+        );
+        if is_native {
+            self.refuse_quantized(&checkpoint)?;
+        }
+        Ok(choice)
+    }
+
+    /// Weights that are quantized become no others: not here, and not by MLC LLM. That their config
+    /// says so is not enough: of 16 bits, they were merged or dequantized, and the field was left over.
+    fn refuse_quantized(&self, configs: &Utf8Path) -> Result<(), JobError> {
+        let by_config = config_json::quant_method(&chat::read_config(configs)?);
+        if by_config.is_some()
+            && let Some(found) = self.checkpoint.quantized()?
+        {
+            let (path, diagnosis) = (self.model.into(), Diagnosis::Quantized { found, by_config });
+            return Err(WeightsError::Other { path, diagnosis }.into());
+        }
+        Ok(())
     }
 
     /// Whether weights are to be cut for several GPUs, and for how many.
@@ -148,16 +171,16 @@ impl<'a> Job<'a> {
             threads,
             cancel,
         };
-        if let Some(method) = chat::quant_method(&chat::read_config(checkpoint)?) {
+        // The small files first: what is wrong with them is known at once.
+        let chat = self.chat_request(checkpoint, output);
+        let chat = chat.map(|request| chat::write(&request)).transpose()?;
+        let conversion = weights::prepare(&weights)?;
+        if let Some(method) = config_json::quant_method(&chat::read_config(checkpoint)?) {
             self.ui.warn(&format!(
                 "config.json has a `quantization_config` ({method}), and the weights are not \
                  quantized: the field is left over from before they were, and is not heeded"
             ));
         }
-        // The small files first: what is wrong with them is known at once.
-        let chat = self.chat_request(checkpoint, output);
-        let chat = chat.map(|request| chat::write(&request)).transpose()?;
-        let conversion = weights::prepare(&weights)?;
         let progress = Progress::new(self.ui, "Converting", self.name, conversion.source_bytes());
         let summary = conversion.run(&|bytes| progress.add(bytes))?;
         drop(progress);

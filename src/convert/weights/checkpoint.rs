@@ -15,7 +15,7 @@ use crate::model::{ShardPath, git_lfs};
 
 /// More bytes of index, or of headers in all, belong to no model of these architectures; reading
 /// them would cost more memory than everything else.
-const LIMIT: u64 = 16 << 20;
+pub(super) const LIMIT: u64 = 16 << 20;
 
 /// The index of a checkpoint of several files.
 const INDEX: &str = "model.safetensors.index.json";

@@ -5,26 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
 use super::checkpoint::Checkpoint;
+use super::quantized::Quantized;
 use crate::convert::arch::Mapping;
-
-/// Ends of names that only quantized weights have, and whose they are; the first that fits counts.
-const QUANTIZED: [(&str, &str); 15] = [
-    (".g_idx", "GPTQ"),
-    (".qweight", "AWQ or GPTQ"),
-    (".weight.absmax", "bitsandbytes"),
-    (".weight.quant_map", "bitsandbytes"),
-    (".weight.SCB", "bitsandbytes"),
-    (".SCB", "bitsandbytes"),
-    (".weight_packed", "compressed-tensors"),
-    (".weight_scale_inv", "FP8"),
-    (".weight_scale", "FP8 or INT8"),
-    (".input_scale", "FP8 or INT8"),
-    (".W_q", "HQQ"),
-    (".codes", "AQLM"),
-    (".scales", "MLX"),
-    (".weight._data", "Quanto"),
-    (".weight_blocks", "MXFP4"),
-];
 
 /// Prefixes of tensors that come from how a checkpoint was saved, and the remedy.
 const SAVED_WITH: [(&str, &str); 5] = [
@@ -80,10 +62,10 @@ pub enum Diagnosis {
     },
     /// The weights are quantized.
     Quantized {
-        /// By what.
-        method: &'static str,
-        /// A tensor that says so.
-        tensor: String,
+        /// By what, and what says so.
+        found: Quantized,
+        /// The method that config.json names, if it names one.
+        by_config: Option<String>,
     },
     /// All are there but the head.
     Head {
@@ -123,8 +105,8 @@ impl Diagnosis {
         if let Some(tensor) = adapter.min() {
             return Some(Self::Adapter { tensor: (*tensor).to_owned() });
         }
-        if let Some((method, tensor)) = quantized(checkpoint) {
-            return Some(Self::Quantized { method, tensor });
+        if let Some(found) = Quantized::of(checkpoint) {
+            return Some(Self::Quantized { found, by_config: None });
         }
         // An index that names a head which its file lacks is another matter.
         let is_head = |name: &&str| **name == mapping.head && !names.contains(name);
@@ -161,7 +143,7 @@ impl Diagnosis {
             Self::Adapter { .. } => {
                 "merge the adapter (`model.merge_and_unload()` of PEFT), and save what that gives"
             }
-            Self::Quantized { .. } => "convert the checkpoint that it was quantized from",
+            Self::Quantized { found, .. } => return found.help(),
             Self::Head { is_tied, may_be_tied: true, .. } if !is_tied => {
                 "if the model's head is its embedding, set `tie_word_embeddings` to true in \
                  config.json; else a file of weights is missing"
@@ -198,11 +180,15 @@ impl fmt::Display for Diagnosis {
             Self::Adapter { tensor } => {
                 write!(f, "holds a LoRA adapter that is not merged: `{tensor}`")
             }
-            Self::Quantized { method, tensor } => write!(
-                f,
-                "is quantized already ({method}), though config.json has no \
-                 `quantization_config`: `{tensor}`"
-            ),
+            Self::Quantized { found: Quantized { method, tensor }, by_config } => {
+                write!(f, "is quantized already ({method}), ")?;
+                match by_config {
+                    Some(name) => write!(f, "as `quantization_config` says ({name}): `{tensor}`"),
+                    None => {
+                        write!(f, "though config.json has no `quantization_config`: `{tensor}`")
+                    }
+                }
+            }
             Self::Head { tensor, is_tied, may_be_tied, model_type, .. } => {
                 write!(f, "has no `{tensor}`, ")?;
                 match (may_be_tied, is_tied) {
@@ -228,24 +214,6 @@ impl fmt::Display for Diagnosis {
             }
         }
     }
-}
-
-/// Whether weights are quantized: by what, and a tensor that says so.
-pub(super) fn quantized(checkpoint: &Checkpoint) -> Option<(&'static str, String)> {
-    let names = checkpoint.order.iter().map(|(name, _)| name.as_str());
-    let sign = |name: &str| QUANTIZED.iter().position(|(end, _)| name.ends_with(end));
-    let found = names.filter_map(|name| Some((sign(name)?, name))).min();
-    let (sign, name) = found.or_else(|| {
-        let weights = checkpoint.order.iter().filter(|(name, _)| name.ends_with(".weight"));
-        let is_small = |(name, file): &&(String, usize)| {
-            let tensor = checkpoint.files.get(*file).and_then(|file| file.tensor(name));
-            tensor.is_some_and(|tensor| tensor.dtype.bitsize() <= 8)
-        };
-        let name = weights.filter(is_small).map(|(name, _)| name.as_str()).min()?;
-        Some((QUANTIZED.len(), name))
-    })?;
-    let method = QUANTIZED.get(sign).map_or("integers or FP8", |(_, method)| method);
-    Some((method, name.to_owned()))
 }
 
 /// Whether the missing tensors are there under names that begin otherwise.

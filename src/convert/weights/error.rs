@@ -193,6 +193,14 @@ impl WeightsError {
         matches!(self, Self::NoRoom { .. } | Self::Output(_) | Self::Incomplete { .. })
     }
 
+    /// With what the config says of a quantization.
+    pub(super) fn by_config(mut self, method: Option<String>) -> Self {
+        if let Self::Other { diagnosis: Diagnosis::Quantized { by_config, .. }, .. } = &mut self {
+            *by_config = method;
+        }
+        self
+    }
+
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         let text = match self {

@@ -20,6 +20,7 @@ mod kernel;
 mod nonfinite;
 mod output;
 mod plan;
+mod quantized;
 mod shards;
 mod torch;
 mod units;
@@ -34,10 +35,12 @@ pub use diagnosis::Diagnosis;
 pub use error::WeightsError;
 pub use head::TiedHead;
 pub use instead::Instead;
+pub use quantized::Quantized;
 
 pub use super::arch::{ConfigError, HfConfig};
 
 use super::arch::Architecture;
+use super::config_json;
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, files, space};
 use crate::model::{ByteSize, Quantization, TensorCache, git_lfs};
@@ -115,12 +118,6 @@ pub fn read_config(checkpoint: &Utf8Path) -> Result<HfConfig, WeightsError> {
     HfConfig::parse(&text).map_err(|source| WeightsError::Config { path, source })
 }
 
-/// Whether the weights in a directory are quantized; none where they cannot be read.
-pub fn is_quantized(checkpoint: &Utf8Path) -> Option<bool> {
-    let checkpoint = Checkpoint::open(checkpoint).ok()?;
-    Some(diagnosis::quantized(&checkpoint).is_some())
-}
-
 /// Reads what says how a checkpoint is to be converted: all but the weights.
 pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsError> {
     let config = read_config(request.checkpoint)?;
@@ -133,7 +130,9 @@ pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsEr
     config.refuse_left_out(&model_type).map_err(wrong)?;
     let mapping = architecture.mapping(&config).map_err(wrong)?;
     let checkpoint = Checkpoint::open(request.checkpoint)?;
-    let plan = Plan::make(&checkpoint, &mapping, request.quantization)?;
+    let plan = Plan::make(&checkpoint, &mapping, request.quantization);
+    let plan =
+        plan.map_err(|error| error.by_config(config_json::quant_method(&config.source())))?;
     let head = TiedHead::find(&checkpoint, &mapping, request.cancel)?;
     Ok(Conversion { request, model_type, checkpoint, plan, head })
 }

@@ -6,9 +6,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use safetensors::tensor::Dtype;
 
 use super::checkpoint::{Checkpoint, Tensor};
-use super::diagnosis::{self, Diagnosis};
+use super::diagnosis::Diagnosis;
 use super::error::WeightsError;
 use super::kernel::Arithmetic;
+use super::quantized::{Quantized, is_float};
 use super::shards::{Place, Record, ShardPlan, Sharding};
 use crate::convert::arch::{Change, Kind, Mapping, Parameter};
 use crate::model::{FloatType, GroupQuantization, Layout, Quantization};
@@ -271,11 +272,10 @@ fn refuse_missing(
     let path = checkpoint.path.clone();
     if missing.is_empty() {
         // What quantizes in place leaves the names as they are.
-        let is_float = |dtype| matches!(dtype, Dtype::F16 | Dtype::BF16 | Dtype::F32);
         let all = mapping.tensors().filter_map(found).all(|tensor| is_float(tensor.dtype));
-        return match diagnosis::quantized(checkpoint).filter(|_| !all) {
-            Some((method, tensor)) => {
-                let diagnosis = Diagnosis::Quantized { method, tensor };
+        return match Quantized::of(checkpoint).filter(|_| !all) {
+            Some(found) => {
+                let diagnosis = Diagnosis::Quantized { found, by_config: None };
                 Err(WeightsError::Other { path, diagnosis })
             }
             None => Ok(()),

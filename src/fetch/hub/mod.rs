@@ -13,6 +13,7 @@ mod layout;
 mod listing;
 mod listing_store;
 mod options;
+mod piece;
 mod requests;
 mod tree;
 
