@@ -37,6 +37,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod publish;
 pub mod report;
+pub mod stage_error;
 pub mod store;
 pub mod toolchain;
 pub mod ui;

@@ -143,7 +143,7 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     let mut planned = make_plan(&request.package, true, &mut clock, ui, cancel)?;
     let package = &request.package;
     output::refuse_occupied(&package.output, &package.caches(), &planned.plan)?;
-    refuse_unfetched(&planned.plan)?;
+    planned.plan.require_fetched()?;
     if let Some(artifact) = request.artifact(&planned, ui, cancel) {
         artifact.check()?;
     }
@@ -405,13 +405,6 @@ fn toolchain(
         ui,
         cancel,
     })?)
-}
-
-fn refuse_unfetched(plan: &Plan) -> Result<(), Error> {
-    match plan.unfetched.as_slice() {
-        [] => Ok(()),
-        missing => Err(Error::Unfetched(missing.to_vec())),
-    }
 }
 
 /// library -> binding -> assemble -> manifest.

@@ -11,6 +11,7 @@ use mlc_package::model::Digest;
 use mlc_package::publish::pack::assets::AssetsManifest;
 use mlc_package::publish::pack::{Sha256, sums};
 use mlc_package::publish::unpack::{Source, UnpackError, UnpackRequest, unpack};
+use mlc_package::stage_error::StageError as _;
 use serde_json::{Value, json};
 
 use super::tar::with_true_checksums;

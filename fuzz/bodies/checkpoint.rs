@@ -7,6 +7,7 @@ use camino::Utf8Path;
 use mlc_package::convert::weights::{self, Request, Summary, WeightsError};
 use mlc_package::io::cancel::Cancel;
 use mlc_package::model::{ByteSize, Quantization, TensorCache};
+use mlc_package::stage_error::StageError as _;
 use serde_json::Value;
 
 use crate::place::{Kind, Place, Tree, tree};

@@ -8,6 +8,7 @@ use mlc_package::report::{
     Baseline, COMMENT_CHARS, PackageInput, ReportContext, SizeReport, html, markdown, pair,
     write_report, write_summary,
 };
+use mlc_package::stage_error::StageError as _;
 use serde_json::Value;
 
 use crate::harmless;
@@ -39,7 +40,7 @@ fn manifest(bytes: &[u8]) -> Option<Manifest> {
         Err(error) => {
             let message = error.to_string();
             harmless::line(&format!("error: {message}"));
-            harmless::line(&error.help());
+            harmless::line(&error.help().unwrap_or_default());
             assert!(message.len() < 1000, "{} bytes", message.len());
             None
         }

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use mlc_package::convert::weights::{self, Quantized, Request};
 use mlc_package::io::cancel::Cancel;
 use mlc_package::model::Quantization;
+use mlc_package::stage_error::StageError as _;
 
 use crate::place::{Place, Tree, tree};
 

@@ -3,9 +3,12 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::driver::STARTING;
+use super::{Finding, Verdict};
+use crate::exit::Exit;
 use crate::io::ended::{Limit, signal_name};
 use crate::library::metadata::MetadataError;
 use crate::library::{LibraryError, weights};
+use crate::stage_error::{Message, StageError};
 use crate::toolchain::{ContainerError, NotRun};
 
 /// Why a model gave no answer that could be judged.
@@ -188,9 +191,27 @@ impl AnswerError {
             _ => false,
         }
     }
+}
 
-    /// What to do.
-    pub fn help(&self) -> Option<String> {
+impl StageError for AnswerError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Interrupted => Exit::Interrupted,
+            Self::Unsupported(_) | Self::TooLong { .. } => Exit::Usage,
+            Self::NoLinker | Self::Link { .. } | Self::Container(_) => Exit::Compile,
+            error if error.is_of_python() => Exit::Compile,
+            Self::Library(_) | Self::Metadata(_) | Self::Weights(_) => Exit::Validation,
+            Self::Io(_) => Exit::Internal,
+            _ => Exit::NoAnswer,
+        }
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        let message = Message::new(self.to_string(), self.help());
+        vec![Message { output: self.last_lines(), log: self.log(), ..message }]
+    }
+
+    fn help(&self) -> Option<String> {
         let help = match self {
             Self::Container(error) => return error.help(),
             Self::NoLinker => "install one (`apt-get install gcc`), or name one with CC",
@@ -233,5 +254,67 @@ impl AnswerError {
             _ => return None,
         };
         Some(help.to_owned())
+    }
+}
+
+/// Why models were not tried, or did not pass.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// A model could not be tried, or broke when it was. Exit 21, 2, 12 or 13.
+    #[error("model `{model}`: {source}")]
+    NotTried {
+        /// Its directory, or its `model_id`.
+        model: String,
+        /// Why.
+        source: Box<AnswerError>,
+    },
+    /// Models do not answer as they must: each, and what was found. Exit 21.
+    #[error("{}", summary(.0))]
+    NotPassed(Vec<(String, Verdict)>),
+}
+
+impl StageError for TrialError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotTried { source, .. } => source.exit(),
+            Self::NotPassed(_) => Exit::NoAnswer,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::NotTried { source, .. } => source.help(),
+            Self::NotPassed(_) => None,
+        }
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        match self {
+            Self::NotTried { source, .. } => {
+                let told = |message| Message { text: self.to_string(), ..message };
+                source.messages().into_iter().map(told).collect()
+            }
+            Self::NotPassed(verdicts) => {
+                let failures = verdicts.iter().flat_map(|(model, verdict)| {
+                    verdict.failures.iter().map(move |failure| (model, failure))
+                });
+                let told = |(model, failure): (&String, &Finding)| {
+                    Message::new(format!("model `{model}`: {}", failure.message), None)
+                };
+                failures.map(told).collect()
+            }
+        }
+    }
+}
+
+fn summary(verdicts: &[(String, Verdict)]) -> String {
+    match verdicts {
+        [(model, verdict)] if verdict.failures.len() == 1 => {
+            let messages: String =
+                verdict.failures.iter().map(|failure| failure.message.as_str()).collect();
+            format!("model `{model}`: {messages}")
+        }
+        [(model, _)] => format!("model `{model}` does not answer as it must"),
+        many => format!("{} models do not answer as they must", many.len()),
     }
 }

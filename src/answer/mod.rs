@@ -16,9 +16,9 @@ mod run;
 mod tokens;
 mod verdict;
 
-pub use error::AnswerError;
+pub use error::{AnswerError, TrialError};
 pub use run::{Prepared, Run, prepare, run};
-pub use verdict::Verdict;
+pub use verdict::{Finding, Verdict};
 
 use crate::model::{Expectation, TrySettings};
 

@@ -3,7 +3,9 @@ use std::io;
 use camino::Utf8PathBuf;
 
 use crate::binding::BindingError;
+use crate::exit::Exit;
 use crate::manifest::ManifestError;
+use crate::stage_error::StageError;
 
 /// Why `dist/` could not be made. Exit 14.
 #[derive(Debug, thiserror::Error)]
@@ -52,18 +54,35 @@ pub enum AssembleError {
     Json(#[from] serde_json::Error),
 }
 
-impl AssembleError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+impl StageError for AssembleError {
+    fn exit(&self) -> Exit {
         match self {
-            Self::Io(source) | Self::Write { source, .. } => help_for(source).map(str::to_owned),
-            Self::Refused { help, .. } => Some(help.clone()),
-            Self::Manifest(error) => Some(error.help()),
-            Self::Binding(error) => error.help(),
+            Self::Interrupted => Exit::Interrupted,
+            Self::Refused { .. } => Exit::Usage,
+            Self::Manifest(error) => error.exit(),
+            Self::Binding(error) => error.exit(),
+            _ => Exit::Assembly,
+        }
+    }
+
+    fn carried(&self) -> Option<&dyn StageError> {
+        match self {
+            Self::Manifest(error) => Some(error),
+            Self::Binding(error) => Some(error),
             _ => None,
         }
     }
 
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Io(source) | Self::Write { source, .. } => help_for(source).map(str::to_owned),
+            Self::Refused { help, .. } => Some(help.clone()),
+            _ => self.carried().and_then(StageError::help),
+        }
+    }
+}
+
+impl AssembleError {
     pub(super) fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Refused { message: message.into(), help: help.into() }
     }

@@ -7,7 +7,9 @@
 
 use std::fmt;
 
+use crate::exit::Exit;
 use crate::model::pinned;
+use crate::stage_error::StageError;
 
 /// Where a TVM tree has the version of its tvm-ffi.
 pub const C_API_HEADER: &str = "3rdparty/tvm-ffi/include/tvm/ffi/c_api.h";
@@ -56,15 +58,18 @@ pub enum AbiError {
     },
 }
 
-impl AbiError {
-    /// What to do.
-    pub fn help(&self) -> String {
+impl StageError for AbiError {
+    fn exit(&self) -> Exit {
+        Exit::Assembly
+    }
+
+    fn help(&self) -> Option<String> {
         let together = format!(
             "use the two that belong together: `{}`, and `{}`",
             pinned::check_out_sources(),
             pinned::install_wheels("python")
         );
-        match self {
+        Some(match self {
             Self::NoVersion => together,
             Self::BlobSymbol { .. } => {
                 format!("the sources are older than the compiler; {together}")
@@ -75,7 +80,7 @@ impl AbiError {
                 }
                 _ => format!("the sources are older than the compiler; {together}"),
             },
-        }
+        })
     }
 }
 
@@ -182,6 +187,7 @@ fn parse_wheel(text: &str) -> Option<(FfiVersion, bool)> {
 
 #[cfg(test)]
 mod tests {
+    use crate::stage_error::StageError as _;
     use proptest::prelude::*;
 
     use super::{AbiError, FfiVersion, blob_symbol, compare, parse_wheel};
@@ -233,7 +239,7 @@ mod tests {
     #[test]
     fn the_side_to_change_is_the_older_one() {
         let help = |compiler: &str, sources: &str| {
-            compare(Some(compiler), Some(&header(sources)), None).unwrap_err().help()
+            compare(Some(compiler), Some(&header(sources)), None).unwrap_err().help().unwrap()
         };
         assert!(help("0.1.16", "0.2.0").starts_with("the compiler is older"));
         assert!(help("0.2.0", "0.1.16").starts_with("the sources are older"));

@@ -5,7 +5,9 @@ use camino::Utf8PathBuf;
 
 use super::checks::{Caller, LinkedError, is_shipped, remedy};
 use super::preflight::{Unbuildable, Uncallable};
+use crate::exit::Exit;
 use crate::model::{Device, LinkerChoice};
+use crate::stage_error::{Message, StageError};
 use crate::store::{StoreError, help_if_full};
 use crate::toolchain::ToolchainError;
 
@@ -266,28 +268,44 @@ impl BindingError {
     pub fn is_interrupted(&self) -> bool {
         matches!(self, Self::Interrupted)
     }
+}
 
-    /// Whether it is the cache directory, or its disk, that fails.
-    pub fn is_of_cache(&self) -> bool {
+impl StageError for BindingError {
+    fn exit(&self) -> Exit {
         match self {
-            Self::Cache(_) => true,
-            Self::Failed(failed) => failed.full.is_some(),
-            _ => false,
+            Self::Toolchain(error) => error.exit(),
+            Self::Linked(error) => error.exit(),
+            Self::Unreadable(error) => error.exit(),
+            Self::Interrupted => Exit::Interrupted,
+            Self::Cache(error) => error.exit(),
+            Self::Failed(failed) if failed.full.is_some() => Exit::Internal,
+            _ => Exit::Assembly,
         }
     }
 
-    /// What a failed program printed last.
-    pub fn last_lines(&self) -> &[String] {
-        if let Self::Failed(failed) = self { &failed.last_lines } else { &[] }
+    fn carried(&self) -> Option<&dyn StageError> {
+        match self {
+            Self::Toolchain(error) => Some(error),
+            Self::Linked(error) => Some(error),
+            Self::Unreadable(error) => Some(error),
+            Self::Cache(error) => Some(error),
+            _ => None,
+        }
     }
 
-    /// The log of a failed program.
-    pub fn log(&self) -> Option<&camino::Utf8Path> {
-        if let Self::Failed(failed) = self { Some(&failed.log) } else { None }
+    fn messages(&self) -> Vec<Message<'_>> {
+        match (self, self.carried()) {
+            (_, Some(carried)) => carried.messages(),
+            (Self::Failed(failed), None) => vec![Message {
+                output: &failed.last_lines,
+                log: Some(&failed.log),
+                ..Message::new(self.to_string(), self.help())
+            }],
+            (_, None) => vec![Message::new(self.to_string(), self.help())],
+        }
     }
 
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<String> {
         Some(match self {
             Self::NoSource | Self::SourceMissing(_) | Self::SourceIsFile(_) => {
                 "name a checkout of mlc-llm with all its submodules in MLC_LLM_SOURCE_DIR or \
@@ -361,9 +379,7 @@ impl BindingError {
                     .to_owned()
             }
             Self::Failed(failed) => failed.help(),
-            Self::Cache(error) => return error.help(),
-            Self::Toolchain(error) => return error.help(),
-            _ => return None,
+            _ => return self.carried().and_then(StageError::help),
         })
     }
 }

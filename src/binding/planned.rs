@@ -12,6 +12,7 @@ use crate::io::environment::Environment;
 use crate::io::process::{Cancel, Variables};
 use crate::model::{Device, KitChoice, KitInputs, LinkerChoice, MacabiArch, PackageConfig};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
+use crate::stage_error::StageError as _;
 use crate::store::{Lookup, Miss};
 use crate::toolchain::find_python;
 use crate::ui::Ui;

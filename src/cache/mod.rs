@@ -17,7 +17,9 @@ pub use list::{
 pub use prune::{PruneRequest, PruneResult, RemovedItem, RemovedKind, prune};
 pub use verify::{CacheProblem, CacheVerdict, verify};
 
+use crate::exit::Exit;
 use crate::fetch::Register;
+use crate::stage_error::StageError;
 use crate::store::{Record, Store, StoreError};
 
 /// Why the caches could not be looked through or cleared. Exit 1.
@@ -32,6 +34,20 @@ pub enum CacheError {
     /// Ctrl-C or SIGTERM. Exit 130.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl StageError for CacheError {
+    fn exit(&self) -> Exit {
+        self.carried().map_or(Exit::Interrupted, StageError::exit)
+    }
+
+    fn carried(&self) -> Option<&dyn StageError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::Interrupted => None,
+        }
+    }
 }
 
 /// Which caches.

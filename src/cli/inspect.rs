@@ -11,7 +11,9 @@ use crate::io::environment::Environment;
 use crate::io::files;
 use crate::library::kernels::{self, Finder};
 use crate::library::weights::{self, Weights};
-use crate::library::{self, Inspection, LibraryFile, LoadedBlob, ModelLibrary, Problem};
+use crate::library::{
+    self, Inspection, LibrariesError, LibraryFile, LoadedBlob, ModelLibrary, Problem,
+};
 use crate::manifest::{self, Manifest};
 use crate::model::{ChatConfig, Device};
 use crate::ui::Ui;
@@ -91,18 +93,18 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
     // What can be read was shown; that the rest cannot be is a failure all the same.
     let mut exit = wrong_weights(&opened, &models, context)?;
     if let Some(problem) = bad_kernels {
-        let error = Error::Validation(vec![problem]);
+        let error = Error::from(LibrariesError::Problems(vec![problem]));
         failure::tell(&error, &context.ui, None);
         exit = error.exit();
     }
     let old = opened.blobs().flatten().filter_map(|blob| library::old_metadata(&path, blob));
     let old: Vec<_> = old.collect();
     if !old.is_empty() {
-        let error = Error::Validation(old);
+        let error = Error::from(LibrariesError::Problems(old));
         failure::tell(&error, &context.ui, None);
         exit = error.exit();
     }
-    for error in opened.blobs().filter_map(Result::err).map(Error::Library) {
+    for error in opened.blobs().filter_map(Result::err).map(Error::from) {
         context.ui.error(&error.to_string(), error.help().as_deref());
         exit = error.exit();
     }
@@ -222,7 +224,7 @@ fn wrong_weights(
         };
         let cannot = |source: FetchError| {
             let model_id = Some(model.name.clone());
-            Error::Models(ModelsError::Model { model_id, source: Box::new(source) })
+            ModelsError::Model { model_id, source: Box::new(source) }
         };
         let Some(cache) = fetch::tensor_cache_if_there(&model.dir).map_err(cannot)? else {
             continue;
@@ -232,7 +234,7 @@ fn wrong_weights(
         let path = model.dir.join(name);
         let problem = weights::check(&blob.metadata, weights, &model.name, &model.library, &path);
         if let Some(problem) = problem {
-            let error = Error::Validation(vec![problem]);
+            let error = Error::from(LibrariesError::Problems(vec![problem]));
             failure::tell(&error, &context.ui, None);
             exit = error.exit();
         }

@@ -211,7 +211,7 @@ pub fn main() -> Exit {
     }
     let mut context = Context { ui, out: &mut out, width: width(), cancel };
     let result = run(cli.verb, &mut context);
-    let result = result.and_then(|exit| context.out.flush().map(|()| exit).map_err(Error::Io));
+    let result = result.and_then(|exit| context.out.flush().map(|()| exit).map_err(Error::from));
     if let Some(path) = crate::io::lock::unlockable() {
         context.ui.warn(&format!(
             "`{path}` cannot be locked, since its file system has no locks: let no two runs use \

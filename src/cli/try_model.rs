@@ -9,7 +9,7 @@ use super::build::{DEFAULT_TIMEOUT, at_least_one};
 use super::compiler::CompilerArgs;
 use super::package::{choice, default_cache_dir};
 use super::{Context, Format};
-use crate::answer::{self, Question};
+use crate::answer::{self, Question, TrialError};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
@@ -140,7 +140,7 @@ pub(super) fn run(args: TryArgs, context: &mut Context<'_>) -> Result<Exit, Erro
     }
     let bad = tried.into_iter().filter(|tried| !tried.verdict.is_good());
     let bad: Vec<_> = bad.map(|tried| (tried.model, tried.verdict)).collect();
-    if bad.is_empty() { Ok(Exit::Ok) } else { Err(Error::Verdict(bad)) }
+    if bad.is_empty() { Ok(Exit::Ok) } else { Err(TrialError::NotPassed(bad).into()) }
 }
 
 impl TryArgs {

@@ -3,10 +3,12 @@ use std::{fmt, io};
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::exit::Exit;
 use crate::io::ended::{Limit, signal_name};
 use crate::io::reason::Reason;
 use crate::library::{LibrariesError, Problem};
 use crate::model::LibraryName;
+use crate::stage_error::{Message, StageError};
 use crate::store::{StoreError, help_if_full, says_full};
 use crate::toolchain::{ContainerError, ToolchainError};
 
@@ -142,6 +144,19 @@ impl CompileError {
         match self {
             Self::Compilation(failed) => failed.reason.exception.as_deref(),
             _ => None,
+        }
+    }
+
+    fn message(&self, models: Option<&str>) -> Message<'_> {
+        let text = match models {
+            Some(models) => format!("model {models}: {self}"),
+            None => self.to_string(),
+        };
+        Message {
+            exception: self.exception(),
+            output: self.last_lines(),
+            log: self.log(),
+            ..Message::new(text, self.help())
         }
     }
 
@@ -288,6 +303,30 @@ impl fmt::Display for FailedLibraries {
 
 impl std::error::Error for FailedLibraries {}
 
+impl StageError for FailedLibraries {
+    fn exit(&self) -> Exit {
+        if self.errors().any(CompileError::is_interrupted) {
+            Exit::Interrupted
+        } else if self.errors().all(CompileError::is_bad_library) {
+            Exit::Validation
+        } else if self.errors().any(CompileError::is_of_cache) {
+            Exit::Internal
+        } else {
+            Exit::Compile
+        }
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        let (interrupted, others): (Vec<_>, Vec<_>) =
+            self.0.iter().partition(|failed| failed.error.is_interrupted());
+        let others =
+            others.into_iter().map(|failed| failed.error.message(failed.models.as_deref()));
+        // Of however many compilations.
+        let interrupted = interrupted.first().map(|failed| failed.error.message(None));
+        others.chain(interrupted).collect()
+    }
+}
+
 /// Why one library, that somebody asked for by itself, could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum CompileOneError {
@@ -324,21 +363,37 @@ pub enum CompileOneError {
     Io(#[from] io::Error),
 }
 
-impl CompileOneError {
-    /// Whether the command line asks for something that cannot be.
-    pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Output(_) | Self::Name { .. })
+impl StageError for CompileOneError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Output(_) | Self::Name { .. } => Exit::Usage,
+            Self::ChatConfig { .. } => Exit::Fetch,
+            Self::Toolchain(error) => error.exit(),
+            Self::Compile(error) => error.exit(),
+            Self::Library(error) => error.exit(),
+            Self::Io(error) => error.exit(),
+        }
     }
 
-    /// What to do about it, where it is of none of the other stages.
-    pub fn help(&self) -> Option<&'static str> {
+    fn carried(&self) -> Option<&dyn StageError> {
         match self {
-            Self::Output(_) => Some("name a file, `model.tar` for instance"),
-            Self::Name { .. } => Some("name it with --system-lib-prefix"),
-            Self::ChatConfig { .. } => {
-                Some("name the directory of a model in MLC's format, or its mlc-chat-config.json")
-            }
-            _ => None,
+            Self::Output(_) | Self::Name { .. } | Self::ChatConfig { .. } => None,
+            Self::Toolchain(error) => Some(error),
+            Self::Compile(error) => Some(error),
+            Self::Library(error) => Some(error),
+            Self::Io(error) => Some(error),
         }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Output(_) => "name a file, `model.tar` for instance",
+            Self::Name { .. } => "name it with --system-lib-prefix",
+            Self::ChatConfig { .. } => {
+                "name the directory of a model in MLC's format, or its mlc-chat-config.json"
+            }
+            _ => return self.carried().and_then(StageError::help),
+        };
+        Some(help.to_owned())
     }
 }

@@ -8,7 +8,9 @@ use super::source::Source;
 use super::{
     Code, Diagnostic, MAX_BYTES, Place, Severity, Surroundings, duplicate_keys, package, syntax,
 };
+use crate::exit::Exit;
 use crate::model::{ByteSize, PackageConfig, Project};
+use crate::stage_error::{Message, StageError};
 
 /// One file after its check: what it says, if it can be used, and what is to be said of it. It is
 /// a package config, or a [`Project`].
@@ -26,6 +28,17 @@ pub enum ConfigError {
     /// Exit 10. The diagnostics are for [`Checked`]'s renderers.
     #[error("{} in {}", Count(.0.errors(), "error"), .0.path())]
     Invalid(Box<Checked>),
+}
+
+impl StageError for ConfigError {
+    fn exit(&self) -> Exit {
+        Exit::Config
+    }
+
+    /// The diagnostics were shown, and they end with their number.
+    fn messages(&self) -> Vec<Message<'_>> {
+        vec![Message { is_shown: true, ..Message::new(self.to_string(), None) }]
+    }
 }
 
 /// Checks the bytes of a config. `path` is what the user called it; it is not opened.

@@ -4,7 +4,9 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::engine::Why;
+use crate::exit::Exit;
 use crate::model::{ByteSize, Quantization, Scheme};
+use crate::stage_error::{Message, StageError};
 use crate::store::{StoreError, help_if_full, says_full};
 use crate::toolchain::ContainerError;
 
@@ -179,30 +181,6 @@ pub enum EngineFailure {
 }
 
 impl ConvertError {
-    /// Whether the command line is wrong, not the checkpoint.
-    pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::UnknownTemplate { .. }
-                | Self::UnknownQuantization { .. }
-                | Self::NotNative { .. }
-        )
-    }
-
-    /// Whether it is the cache directory, or its disk, that fails.
-    pub fn is_of_cache(&self) -> bool {
-        match self {
-            Self::Cache(_) => true,
-            Self::Python(failed) => says_full(&failed.last_lines),
-            _ => false,
-        }
-    }
-
-    /// Whether MLC LLM is not there, or did not do its part.
-    pub fn is_of_mlc(&self) -> bool {
-        matches!(self, Self::Python(_) | Self::NoMlc { .. })
-    }
-
     /// Whether this is the answer to Ctrl-C or SIGTERM.
     pub fn is_interrupted(&self) -> bool {
         matches!(self, Self::Interrupted)
@@ -215,9 +193,37 @@ impl ConvertError {
             _ => None,
         }
     }
+}
 
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+impl StageError for ConvertError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::UnknownTemplate { .. }
+            | Self::UnknownQuantization { .. }
+            | Self::NotNative { .. } => Exit::Usage,
+            Self::Interrupted => Exit::Interrupted,
+            Self::Cache(error) => error.exit(),
+            Self::Write(_) => Exit::Internal,
+            Self::Python(failed) if says_full(&failed.last_lines) => Exit::Internal,
+            Self::Python(_) | Self::NoMlc { .. } => Exit::Compile,
+            _ => Exit::Fetch,
+        }
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        let message = Message::new(self.to_string(), self.help());
+        vec![match self {
+            Self::Python(failed) => Message {
+                exception: failed.exception.as_deref(),
+                output: &failed.last_lines,
+                log: failed.log.as_deref(),
+                ..message
+            },
+            _ => message,
+        }]
+    }
+
+    fn help(&self) -> Option<String> {
         match self {
             Self::NoConfig { .. } => Some(
                 "name the directory of a Hugging Face checkpoint: config.json, the weights and \

@@ -14,6 +14,7 @@ use crate::library::blob::DeviceKind;
 use crate::library::kernels::Finder;
 use crate::model::{CompilerChoice, Device, ImageName};
 use crate::plan::{BindingState, Cached, Origin, Plan, PlannedLibrary};
+use crate::stage_error::StageError as _;
 use crate::toolchain::{
     Container, ImageCompiler, Toolchain, ToolchainError, ToolchainRequest, identify,
 };
@@ -214,6 +215,6 @@ fn compare(compiler: Option<&str>, tvm: &Utf8Path) -> Abi {
             })
         }
         Ok(Some(drift)) => Abi::Drift(drift.to_string()),
-        Err(error) => Abi::Broken(error.to_string(), error.help()),
+        Err(error) => Abi::Broken(error.to_string(), error.help().unwrap_or_default()),
     }
 }

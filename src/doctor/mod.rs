@@ -21,7 +21,9 @@ pub use probe::{Machine, Probe, probe};
 pub use render::write_report;
 
 use self::facts::Facts;
+use crate::exit::Exit;
 use crate::model::{Device, MacabiArch, MetalChoice};
+use crate::stage_error::{Message, StageError};
 use crate::toolchain::ImageCompiler;
 
 /// What a user chose for Apple's devices.
@@ -86,6 +88,26 @@ pub enum DoctorError {
     /// Ctrl-C or SIGTERM. Exit 130.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl StageError for DoctorError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Needs(_) => Exit::Assembly,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        let told = |finding: &Finding| {
+            let text = format!("[{}] {}", finding.check, finding.message);
+            Message::new(text, finding.help.clone())
+        };
+        match self {
+            Self::Needs(findings) => findings.iter().map(told).collect(),
+            Self::Interrupted => vec![Message::new(self.to_string(), None)],
+        }
+    }
 }
 
 /// Judges what was found, for one device or for all.

@@ -13,6 +13,7 @@ use super::{
     FetchError, HubModel, HubModels, HubModelsOptions, Lock, LockError, Mismatch, MlcCache, Remedy,
     WrongContent, local,
 };
+use crate::exit::Exit;
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::model::{
@@ -20,6 +21,7 @@ use crate::model::{
     ModelFiles, ModelId, ModelSource, PackageConfig, ShardPath, total,
 };
 use crate::plan::{FoundModel, ModelFacts, PlannedBundle, PlannedFetch};
+use crate::stage_error::StageError;
 use crate::ui::{Transfer, Ui};
 
 /// Why the models that were asked for cannot be had. Exit 11, but for a model's own config: 10, and
@@ -71,9 +73,24 @@ impl From<HubError> for ModelsError {
     }
 }
 
-impl ModelsError {
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+impl StageError for ModelsError {
+    fn exit(&self) -> Exit {
+        let of_cache = |error: &HubError| matches!(error, HubError::Cache(_));
+        match self {
+            Self::NotInConfig { .. } => Exit::Usage,
+            Self::Interrupted => Exit::Interrupted,
+            Self::Hub(error) if of_cache(error) => Exit::Internal,
+            Self::Model { source, .. } => match &**source {
+                error if error.is_config() => Exit::Config,
+                error if error.is_interrupted() => Exit::Interrupted,
+                FetchError::Hub(error) if of_cache(error) => Exit::Internal,
+                _ => Exit::Fetch,
+            },
+            Self::Hub(_) | Self::NoRoom { .. } | Self::Lock(_) => Exit::Fetch,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
         match self {
             Self::Model { source, .. } => source.help(),
             Self::NoRoom { .. } => Some(
@@ -89,36 +106,9 @@ impl ModelsError {
             Self::Interrupted => None,
         }
     }
+}
 
-    /// Whether it is the answer to Ctrl-C or SIGTERM.
-    pub fn is_interrupted(&self) -> bool {
-        match self {
-            Self::Interrupted => true,
-            Self::Model { source, .. } => source.is_interrupted(),
-            _ => false,
-        }
-    }
-
-    /// Whether it is our cache directory, or its disk, that fails.
-    pub fn is_of_cache(&self) -> bool {
-        let of_cache = |error: &HubError| matches!(error, HubError::Cache(_));
-        match self {
-            Self::Model { source, .. } => matches!(&**source, FetchError::Hub(it) if of_cache(it)),
-            Self::Hub(error) => of_cache(error),
-            _ => false,
-        }
-    }
-
-    /// Whether it is a model's own config that is wrong.
-    pub fn is_config(&self) -> bool {
-        matches!(self, Self::Model { source, .. } if source.is_config())
-    }
-
-    /// Whether it is the command line that is wrong.
-    pub fn is_usage(&self) -> bool {
-        matches!(self, Self::NotInConfig { .. })
-    }
-
+impl ModelsError {
     /// Why a model is not here, where it may not be asked for.
     pub fn offline(&self) -> Option<String> {
         match self {

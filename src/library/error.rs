@@ -9,6 +9,8 @@ use super::kernels::NoClang;
 use super::metadata::MetadataError;
 use super::object::ObjectError;
 use super::validate::Problem;
+use crate::exit::Exit;
+use crate::stage_error::{Message, StageError};
 
 /// Why a file cannot be used as a model library. Exit 13.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +77,20 @@ impl LibraryError {
     }
 }
 
+impl StageError for LibraryError {
+    fn exit(&self) -> Exit {
+        Exit::Validation
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(
+            "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \
+             get it or compile it again"
+                .to_owned(),
+        )
+    }
+}
+
 /// Why the libraries of a package cannot be used. Exit 13, but for what nothing can check: 14, for
 /// what cannot be read: 1, and for [`Interrupted`](Self::Interrupted): 130.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +117,45 @@ impl From<io::Error> for LibrariesError {
         match error.kind() {
             io::ErrorKind::Interrupted => Self::Interrupted,
             _ => Self::Io(error),
+        }
+    }
+}
+
+impl StageError for LibrariesError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Library(error) => error.exit(),
+            Self::Problems(_) => Exit::Validation,
+            Self::NoClang(_) => Exit::Assembly,
+            Self::Io(error) => error.exit(),
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+
+    fn carried(&self) -> Option<&dyn StageError> {
+        match self {
+            Self::Library(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::Problems(_) | Self::NoClang(_) | Self::Interrupted => None,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::NoClang(_) => Some(NoClang::HELP.to_owned()),
+            _ => self.carried().and_then(StageError::help),
+        }
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        let told = |problem: &Problem| {
+            let Problem { code, path, message, help } = problem;
+            Message::new(format!("[{code}] `{path}`: {message}"), Some(help.clone()))
+        };
+        match (self, self.carried()) {
+            (_, Some(carried)) => carried.messages(),
+            (Self::Problems(problems), None) => problems.iter().map(told).collect(),
+            (_, None) => vec![Message::new(self.to_string(), self.help())],
         }
     }
 }

@@ -4,7 +4,9 @@ use camino::Utf8PathBuf;
 use serde::Deserialize;
 
 use super::Manifest;
+use crate::exit::Exit;
 use crate::model::visible;
+use crate::stage_error::StageError;
 
 /// A size above this (1 PiB) is none: of the three sizes of all models together the sum is below
 /// 2^62, and differences can be signed.
@@ -45,15 +47,18 @@ pub enum ManifestError {
     },
 }
 
-impl ManifestError {
-    /// What to do.
-    pub fn help(&self) -> String {
-        match self {
+impl StageError for ManifestError {
+    fn exit(&self) -> Exit {
+        Exit::Validation
+    }
+
+    fn help(&self) -> Option<String> {
+        Some(match self {
             Self::Newer { .. } => "update mlc-package".to_owned(),
             Self::Garbage { .. } => {
                 format!("name a {} or a dist/ that `mlc-package build` wrote", super::FILE_NAME)
             }
-        }
+        })
     }
 }
 
@@ -132,6 +137,7 @@ fn version(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::stage_error::StageError as _;
     use camino::Utf8Path;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -168,7 +174,7 @@ mod tests {
             newer.to_string(),
             "`m.json` has schema 2, written by mlc-package 9.0.02J; this version reads up to 1"
         );
-        assert_eq!(newer.help(), "update mlc-package");
+        assert_eq!(newer.help().as_deref(), Some("update mlc-package"));
         for text in ["", "{", "[]", "null", r#"{"schema": 1}"#, r#"{"schema": "1"}"#, "\u{0}"] {
             let found = read(text).unwrap_err();
             assert!(

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use super::{BuildRequest, Planned};
-use crate::answer::{self, AnswerError, Prepared, Question, Run, Verdict};
+use crate::answer::{self, AnswerError, Prepared, Question, Run, TrialError, Verdict};
 use crate::compile::single::{CompileOneRequest, ObtainedOne, obtain_one};
 use crate::error::Error;
 use crate::fetch;
@@ -169,7 +169,7 @@ pub(super) fn of_package(
         }
         answers.insert(model.model_id.clone(), tried.answer);
     }
-    if bad.is_empty() { Ok(answers) } else { Err(Error::Verdict(bad)) }
+    if bad.is_empty() { Ok(answers) } else { Err(TrialError::NotPassed(bad).into()) }
 }
 
 /// Tries one model. `overrides` is what the compiler is told beside its config.
@@ -182,8 +182,10 @@ pub(super) fn one(
     cancel: &Cancel,
     show: &mut dyn FnMut(&Shown<'_>) -> std::io::Result<()>,
 ) -> Result<Tried, Error> {
-    let of_model =
-        |source: AnswerError| Error::Answer { model: name.to_owned(), source: Box::new(source) };
+    let of_model = |source: AnswerError| TrialError::NotTried {
+        model: name.to_owned(),
+        source: Box::new(source),
+    };
     let prepared: Prepared<'_> =
         answer::prepare(files, &request.trial.question).map_err(of_model)?;
     let device = request.trial.device;

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{BuildRequest, Clock, make_plan, refuse_unfetched, require_clang};
+use super::{BuildRequest, Clock, make_plan, require_clang};
 use crate::compile::package::{check_stored, compile};
 use crate::error::Error;
 use crate::io::process::Cancel;
@@ -41,7 +41,7 @@ pub struct StoreLibrary {
 /// not touched.
 pub fn libraries(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Libraries, Error> {
     let planned = make_plan(&request.package, true, &mut Clock::start(), ui, cancel)?;
-    refuse_unfetched(&planned.plan)?;
+    planned.plan.require_fetched()?;
     let gate = Gate::new(request.check_kernels, &request.package.environment, cancel);
     require_clang(&gate, &planned)?;
     let obtained = compile(&request.libraries(&planned, &gate), ui, cancel)?;

@@ -128,7 +128,7 @@ fn manifests(request: &ReportRequest, project: &Project) -> Vec<NamedPath> {
 pub(super) fn read_manifest(file: &Utf8Path) -> Result<Manifest, Error> {
     match files::read_at_most(file, MAX_MANIFEST) {
         Ok(Some(bytes)) => Ok(Manifest::read(file, &bytes)?),
-        Ok(None) => Err(Error::Manifest(ManifestError::Garbage {
+        Ok(None) => Err(Error::from(ManifestError::Garbage {
             path: file.to_owned(),
             why: "it is larger than 16 MiB".to_owned(),
         })),

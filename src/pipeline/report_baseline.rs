@@ -8,7 +8,9 @@ use crate::github::api::ApiOptions;
 use crate::io::process::Cancel;
 use crate::manifest::Manifest;
 use crate::publish::PublishError;
-use crate::publish::baseline::{Baseline as Text, baseline_at, baselines, printable};
+use crate::publish::baseline::{
+    Baseline as Text, BaselineError, baseline_at, baselines, printable,
+};
 use crate::report::{self, Baseline, PackageInput};
 use crate::ui::Ui;
 
@@ -65,7 +67,7 @@ pub(super) fn pair(
                     return Err(Error::Baseline { origin, source: Box::new(why) });
                 }
                 Err(why) => {
-                    let help = help(&why).map(|help| format!(" ({help})")).unwrap_or_default();
+                    let help = why.help().map(|help| format!(" ({help})")).unwrap_or_default();
                     ui.warn(&format!("reported without the baseline `{origin}`: {why}{help}"));
                 }
             }
@@ -82,14 +84,6 @@ pub(super) fn pair(
         }
     }
     Ok(())
-}
-
-/// What to do. The help of other errors of GitHub is for those who publish.
-fn help(error: &Error) -> Option<String> {
-    match error {
-        Error::Publish(PublishError::Api(error)) => error.help_to_read(),
-        error => error.help(),
-    }
 }
 
 type Found = (Option<String>, String, Result<Manifest, Error>);
@@ -115,5 +109,5 @@ fn options(variable: Variable<'_>, of_repository: bool) -> Result<ApiOptions, Er
         true => ApiOptions::from_variables(variable, None),
         false => ApiOptions::without_repository(variable),
     };
-    Ok(options.map_err(PublishError::from)?)
+    Ok(options.map_err(PublishError::from).map_err(BaselineError::from)?)
 }

@@ -25,10 +25,12 @@ pub use draft::{Draft, DraftRequest, FoundModel, ModelFacts, draft};
 pub use fingerprint::{compile_relevant, fingerprint};
 pub use matrix::{Matrix, MatrixJob, NamedPlan};
 
+use crate::exit::Exit;
 use crate::model::{
     ByteSize, CompileInputs, CompilerIdentity, Device, Fingerprint, JitPolicy, LibraryName,
     LibraryNameError, MacabiArch, Metal, ModelId, ModelSource, Overrides, ResolvedConversion,
 };
+use crate::stage_error::{Message, StageError};
 
 /// What `build` will do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -246,6 +248,9 @@ pub enum PlanError {
         /// What is wrong with it.
         why: LibraryNameError,
     },
+    /// Models whose files are not on this machine, and must not be asked for. Exit 11.
+    #[error("{}", unfetched(.0))]
+    Unfetched(Vec<Unfetched>),
     /// A model has to be compiled and no compiler is known. Exit 12.
     #[error("model `{model_id}` has to be compiled, and no compiler was looked for")]
     NoCompiler {
@@ -254,20 +259,62 @@ pub enum PlanError {
     },
 }
 
-impl PlanError {
-    /// What to do about it.
-    pub fn help(&self) -> &'static str {
+impl StageError for PlanError {
+    fn exit(&self) -> Exit {
         match self {
-            Self::LibraryConflict { .. } => "give one of the two entries a `model_lib` of its own",
-            Self::Unnamed { .. } => "give the entry a `model_lib`",
-            Self::NoCompiler { .. } => "name its Python with --python",
+            Self::LibraryConflict { .. } | Self::Unnamed { .. } => Exit::Config,
+            Self::Unfetched(_) => Exit::Fetch,
+            Self::NoCompiler { .. } => Exit::Compile,
         }
     }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::LibraryConflict { .. } => "give one of the two entries a `model_lib` of its own",
+            Self::Unnamed { .. } => "give the entry a `model_lib`",
+            Self::Unfetched(_) => {
+                "build once where the Hub may be asked: without --offline and HF_HUB_OFFLINE, and \
+                 with MLC_DOWNLOAD_CACHE_POLICY=ON"
+            }
+            Self::NoCompiler { .. } => "name its Python with --python",
+        };
+        Some(help.to_owned())
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        let Self::Unfetched(models) = self else {
+            return vec![Message::new(self.to_string(), self.help())];
+        };
+        let mut messages: Vec<_> =
+            models.iter().map(|model| Message::new(model.to_string(), None)).collect();
+        if let Some(last) = messages.last_mut() {
+            last.help = self.help();
+        }
+        messages
+    }
+}
+
+impl fmt::Display for Unfetched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "model `{}`: {}", self.model_id, self.why)
+    }
+}
+
+fn unfetched(models: &[Unfetched]) -> String {
+    models.iter().map(Unfetched::to_string).collect::<Vec<_>>().join("\n  ")
 }
 
 impl Plan {
     /// The version of the JSON form.
     pub const SCHEMA: u32 = 1;
+
+    /// Gives an error if models are not on this machine, and must not be asked for.
+    pub fn require_fetched(&self) -> Result<(), PlanError> {
+        match self.unfetched.as_slice() {
+            [] => Ok(()),
+            missing => Err(PlanError::Unfetched(missing.to_vec())),
+        }
+    }
 
     /// How many libraries have to be compiled.
     pub fn misses(&self) -> usize {

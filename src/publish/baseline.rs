@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::PublishError;
+use crate::exit::Exit;
 use crate::github::api::{Api, ApiError, ApiOptions, Asset, Call, Permission, Release};
 use crate::io::http::session::SessionError;
 use crate::io::http::{Url, address};
 use crate::io::process::Cancel;
+use crate::stage_error::StageError;
 use crate::ui::Ui;
 
 /// The end of a manifest's name in a release.
@@ -24,15 +26,37 @@ pub struct Baseline {
     pub text: Vec<u8>,
 }
 
+/// Why a baseline cannot be had. Exit 11, 2 if nobody says of which repository, or 130.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct BaselineError(#[from] PublishError);
+
+impl StageError for BaselineError {
+    fn exit(&self) -> Exit {
+        match self.0.exit() {
+            Exit::Publish => Exit::Fetch,
+            exit => exit,
+        }
+    }
+
+    /// That of other errors is for those who publish.
+    fn help(&self) -> Option<String> {
+        match &self.0 {
+            PublishError::Api(error) => error.help_to_read(),
+            error => error.help(),
+        }
+    }
+}
+
 /// The manifests of a repository's latest release; none if it has none.
 pub fn baselines(
     options: &ApiOptions,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<Vec<Baseline>, PublishError> {
+) -> Result<Vec<Baseline>, BaselineError> {
     let on_wait = |why: &str, time: Duration| wait(ui, why, time);
-    let api = Api::new(options, cancel, &on_wait)?;
-    latest_release(&api)
+    let api = Api::new(options, cancel, &on_wait).map_err(PublishError::from)?;
+    Ok(latest_release(&api)?)
 }
 
 /// The manifest at an address. No token goes to another host than the API's own.
@@ -41,9 +65,9 @@ pub fn baseline_at(
     options: &ApiOptions,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<Baseline, PublishError> {
+) -> Result<Baseline, BaselineError> {
     let on_wait = |why: &str, time: Duration| wait(ui, why, time);
-    let api = Api::new(options, cancel, &on_wait)?;
+    let api = Api::new(options, cancel, &on_wait).map_err(PublishError::from)?;
     let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let parsed = parsed.ok_or_else(|| PublishError::Download {
         url: printable(url),

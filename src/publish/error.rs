@@ -1,7 +1,9 @@
 use camino::Utf8PathBuf;
 
+use crate::exit::Exit;
 use crate::github::api::ApiError;
 use crate::model::ByteSize;
+use crate::stage_error::StageError;
 
 /// Why something was not published. Exit 15, or 2 where nobody says of which repository.
 #[derive(Debug, thiserror::Error)]
@@ -126,14 +128,18 @@ impl PublishError {
             _ => false,
         }
     }
+}
 
-    /// Whether the command line, and the job, leave open what to publish to.
-    pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Api(ApiError::NoRepository(_)))
+impl StageError for PublishError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Api(ApiError::NoRepository(_)) => Exit::Usage,
+            error if error.is_interrupted() => Exit::Interrupted,
+            _ => Exit::Publish,
+        }
     }
 
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+    fn help(&self) -> Option<String> {
         match self {
             Self::Api(error) => error.help(),
             Self::Unfinished { source, .. } => source

@@ -4,6 +4,7 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::exit::Exit;
 use crate::github::api::ApiOptions;
 use crate::io::environment::Environment;
 use crate::io::marked::MarkedDir;
@@ -15,6 +16,7 @@ use crate::publish::pack::{self, PackError, PackEvent, PackOptions};
 use crate::publish::{
     self, Existing, Happening, Latest, PublishError, Published, ReleaseFile, ReleaseRequest,
 };
+use crate::stage_error::StageError;
 use crate::ui::{Transfer, Ui};
 
 /// A release to be.
@@ -58,6 +60,24 @@ pub enum JobError {
     /// The machine said no.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl StageError for JobError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Publish(error) => error.exit(),
+            Self::Pack(error) => error.exit(),
+            Self::Io(error) => error.exit(),
+        }
+    }
+
+    fn carried(&self) -> Option<&dyn StageError> {
+        Some(match self {
+            Self::Publish(error) => error,
+            Self::Pack(error) => error,
+            Self::Io(error) => error,
+        })
+    }
 }
 
 /// What publishing would do with one asset.

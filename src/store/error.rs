@@ -2,7 +2,9 @@ use std::io;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::exit::Exit;
 use crate::io::positioned::is_full;
+use crate::stage_error::StageError;
 
 /// Why the cache directory cannot be used. Exit 1, whichever stage it is that meets it.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +54,14 @@ impl StoreError {
             _ => Self::Other { directory, source },
         }
     }
+}
 
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+impl StageError for StoreError {
+    fn exit(&self) -> Exit {
+        Exit::Internal
+    }
+
+    fn help(&self) -> Option<String> {
         Some(match self {
             Self::NotADirectory(_) | Self::NotWritable { .. } => {
                 "choose another one with `--cache-dir`; one that only holds what is needed can be \
@@ -87,7 +94,7 @@ mod tests {
 
     use camino::Utf8Path;
 
-    use super::StoreError;
+    use super::{StageError as _, StoreError};
 
     #[test]
     fn a_full_disk_a_quota_and_a_limit_are_one_cause() {

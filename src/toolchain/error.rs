@@ -3,8 +3,10 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use super::container::ContainerError;
+use crate::exit::Exit;
 use crate::io::ended::{Limit, signal_name};
 use crate::model::{ImageName, pinned};
+use crate::stage_error::{Message, StageError};
 
 /// Why the compiler's identity cannot be told. Exit 12.
 #[derive(Debug, thiserror::Error)]
@@ -127,9 +129,19 @@ impl ToolchainError {
             _ => &[],
         }
     }
+}
 
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+impl StageError for ToolchainError {
+    fn exit(&self) -> Exit {
+        if self.is_interrupted() { Exit::Interrupted } else { Exit::Compile }
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        let message = Message::new(self.to_string(), self.help());
+        vec![Message { output: self.last_lines(), ..message }]
+    }
+
+    fn help(&self) -> Option<String> {
         Some(match self {
             Self::NoPython => "install Python 3.9 or newer with the wheels of MLC LLM, or name \
                                one with `--python`"

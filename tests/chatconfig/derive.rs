@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use camino::Utf8PathBuf;
 use mlc_package::convert::ConvertError;
 use mlc_package::convert::derive::derive;
+use mlc_package::exit::Exit;
+use mlc_package::stage_error::StageError as _;
 use serde_json::{Map, Value, json};
 
 use crate::families::{
@@ -53,7 +55,7 @@ impl Scene {
     #[track_caller]
     fn refused(&self) -> (String, String) {
         let error = self.derive().unwrap_err();
-        assert!(!error.is_usage());
+        assert_ne!(error.exit(), Exit::Usage);
         (error.to_string(), error.help().unwrap_or_default())
     }
 }

@@ -10,6 +10,7 @@ use mlc_package::convert::engine::{
 use mlc_package::convert::{ConvertError, EngineFailure};
 use mlc_package::io::process::{Cancel, Variables, find_program};
 use mlc_package::model::Overrides;
+use mlc_package::stage_error::StageError as _;
 use mlc_package::toolchain::{Interpreter, Mounts};
 use serde_json::{Value, json};
 

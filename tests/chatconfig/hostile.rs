@@ -1,6 +1,8 @@
 use serde_json::{Value, json};
 
 use crate::Scene;
+use mlc_package::exit::Exit;
+use mlc_package::stage_error::StageError as _;
 
 #[test]
 fn a_config_that_cannot_be_used_is_named() {
@@ -56,7 +58,7 @@ fn a_misspelt_template_is_guessed() {
     let mut scene = Scene::of("llama/llama-3.2");
     scene.template = "llama3.1";
     let error = scene.convert().unwrap_err();
-    assert!(error.is_usage());
+    assert_eq!(error.exit(), Exit::Usage);
     let (message, help) = scene.refused();
     assert_eq!(message, "there is no conversation template `llama3.1`");
     assert!(help.starts_with("did you mean `llama-3_1`? templates: LM, aya-23, "), "{help}");

@@ -17,6 +17,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use mlc_package::convert::ConvertError;
 use mlc_package::convert::chat::{self, ChatRequest, ChatSummary};
 use mlc_package::model::Overrides;
+use mlc_package::stage_error::StageError as _;
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/chatconfig");
 

@@ -9,6 +9,7 @@ use mlc_package::io::cancel::Cancel;
 use mlc_package::io::http::Url;
 use mlc_package::io::secret::Secret;
 use mlc_package::publish::{PublishError, ReleaseFile, ReleaseRequest, release};
+use mlc_package::stage_error::StageError as _;
 
 use super::github::{Fault, Github, State, TOKEN};
 use super::scene::bytes;

@@ -14,6 +14,9 @@ pub use android::{SharedLibrary, check_shared_library, entry_points};
 pub use apple::{Archive, Archives, check_archives};
 pub(super) use families::{Caller, is_shipped, remedy};
 
+use crate::exit::Exit;
+use crate::stage_error::{Message, StageError};
+
 /// A model library that must be in what was linked.
 #[derive(Clone, Copy, Debug)]
 pub struct LinkedModel<'a> {
@@ -66,6 +69,21 @@ pub enum LinkCode {
     MissingEntryPoint,
     /// It needs a symbol of TVM or MLC LLM that nothing defines.
     UndefinedSymbol,
+}
+
+impl StageError for LinkedError {
+    fn exit(&self) -> Exit {
+        Exit::Assembly
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        let Self::Problems(problems) = self;
+        let told = |problem: &LinkProblem| {
+            let LinkProblem { path, code, message, help } = problem;
+            Message::new(format!("[{code}] `{path}`: {message}"), Some(help.clone()))
+        };
+        problems.iter().map(told).collect()
+    }
 }
 
 impl LinkCode {

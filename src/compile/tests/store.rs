@@ -3,6 +3,7 @@ use crate::compile::{CompileJob, LibraryStore, StoredLibrary};
 use crate::io::dir::names;
 use crate::io::process::Cancel;
 use crate::model::Digest;
+use crate::stage_error::StageError as _;
 use crate::store::{Lookup, Miss, StoreError};
 
 pub(super) fn insert(

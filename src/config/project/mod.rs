@@ -18,8 +18,10 @@ use super::diagnostic::Sink;
 use super::quote::Count;
 use super::source::Source;
 use super::{Checked, Code, Diagnostic};
+use crate::exit::Exit;
 use crate::io::files;
 use crate::model::{ByteSize, ModelId, Project};
+use crate::stage_error::{Message, StageError};
 
 pub use disk::check_file;
 pub use schema::schema;
@@ -36,6 +38,17 @@ pub enum ProjectError {
     /// Exit 10. The diagnostics are for [`Checked`]'s renderers.
     #[error("{} in {}", Count(.0.errors(), "error"), .0.path())]
     Invalid(Box<Checked<Project>>),
+}
+
+impl StageError for ProjectError {
+    fn exit(&self) -> Exit {
+        Exit::Config
+    }
+
+    /// The diagnostics were shown, and they end with their number.
+    fn messages(&self) -> Vec<Message<'_>> {
+        vec![Message { is_shown: true, ..Message::new(self.to_string(), None) }]
+    }
 }
 
 /// What a check must know of the disk.

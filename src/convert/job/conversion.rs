@@ -19,6 +19,7 @@ use crate::io::environment::Environment;
 use crate::io::files;
 use crate::io::process::Variables;
 use crate::model::{Digest, Fingerprint, Overrides, Quantization};
+use crate::stage_error::StageError as _;
 use crate::toolchain::{Toolchain, ToolchainError};
 use crate::ui::{Progress, Ui};
 

@@ -2,7 +2,9 @@ use std::io;
 
 use crate::convert::ConvertError;
 use crate::convert::weights::WeightsError;
+use crate::exit::Exit;
 use crate::fetch::package::ModelsError;
+use crate::stage_error::StageError;
 use crate::toolchain::ToolchainError;
 
 /// Why a conversion that was asked for was not done. Exits as what it is made of.
@@ -31,5 +33,22 @@ pub enum JobError {
 impl From<WeightsError> for JobError {
     fn from(error: WeightsError) -> Self {
         Self::Weights(Box::new(error))
+    }
+}
+
+impl StageError for JobError {
+    fn exit(&self) -> Exit {
+        self.carried().map_or(Exit::Interrupted, StageError::exit)
+    }
+
+    fn carried(&self) -> Option<&dyn StageError> {
+        match self {
+            Self::Convert(error) => Some(error),
+            Self::Weights(error) => Some(&**error),
+            Self::Models(error) => Some(error),
+            Self::Toolchain(error) => Some(error),
+            Self::Io(error) => Some(error),
+            Self::Interrupted => None,
+        }
     }
 }

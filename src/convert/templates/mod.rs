@@ -91,6 +91,7 @@ fn parse(name: &str) -> Option<Conversation> {
 mod tests {
     use super::{find, nearest, parse, template_names};
     use crate::model::ConvTemplate;
+    use crate::stage_error::StageError as _;
 
     #[test]
     fn every_template_is_whole_and_they_are_sorted() {

@@ -7,8 +7,10 @@ use camino::Utf8PathBuf;
 use super::diagnosis::Diagnosis;
 use super::instead::Instead;
 use crate::convert::arch::{Architecture, ConfigError};
+use crate::exit::Exit;
 use crate::io::positioned::is_full;
 use crate::model::ShardPathError;
+use crate::stage_error::{Message, StageError};
 
 /// What went wrong in the conversion of weights. All but `Output` and `Interrupted` are about the
 /// checkpoint.
@@ -188,11 +190,6 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
-    /// Whether it is about the place where the result goes.
-    pub fn is_output(&self) -> bool {
-        matches!(self, Self::NoRoom { .. } | Self::Output(_) | Self::Incomplete { .. })
-    }
-
     /// With what the config says of a quantization.
     pub(super) fn by_config(mut self, method: Option<String>) -> Self {
         if let Self::Other { diagnosis: Diagnosis::Quantized { by_config, .. }, .. } = &mut self {
@@ -200,9 +197,29 @@ impl WeightsError {
         }
         self
     }
+}
 
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+impl StageError for WeightsError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Interrupted => Exit::Interrupted,
+            Self::InPlace { .. } => Exit::Usage,
+            Self::NoRoom { .. } | Self::Output(_) | Self::Incomplete { .. } => Exit::Assembly,
+            _ => Exit::Fetch,
+        }
+    }
+
+    fn messages(&self) -> Vec<Message<'_>> {
+        let mut text = self.to_string();
+        let mut items: &[String] = &[];
+        if let Self::NonFinite { tensors } = self {
+            text = text.lines().next().unwrap_or_default().to_owned();
+            items = tensors;
+        }
+        vec![Message { items, ..Message::new(text, self.help()) }]
+    }
+
+    fn help(&self) -> Option<String> {
         let text = match self {
             Self::NoWeights { instead, .. } => return Some(instead.help()),
             Self::Other { diagnosis, .. } => return Some(diagnosis.help()),

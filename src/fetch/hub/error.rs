@@ -3,6 +3,7 @@ use camino::Utf8PathBuf;
 use super::listing::ListingError;
 use crate::io::http::session::SessionError;
 use crate::model::{HubRepo, ShardPath};
+use crate::stage_error::StageError as _;
 use crate::store::StoreError;
 
 /// Why something of the Hub cannot be had. Exit 11.

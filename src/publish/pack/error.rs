@@ -3,6 +3,8 @@ use std::io;
 use camino::Utf8PathBuf;
 
 use super::AssetName;
+use crate::exit::Exit;
+use crate::stage_error::StageError;
 
 /// Why a package cannot be packed. Exit 15.
 #[derive(Debug, thiserror::Error)]
@@ -59,18 +61,27 @@ impl PackError {
     pub(super) fn write(path: impl Into<Utf8PathBuf>, source: io::Error) -> Self {
         Self::Write { path: path.into(), source }
     }
+}
 
-    /// What to do about it.
-    pub fn help(&self) -> Option<&'static str> {
+impl StageError for PackError {
+    fn exit(&self) -> Exit {
         match self {
-            Self::NoManifest(_) => Some("name the directory that `mlc-package build` wrote"),
+            Self::Interrupted => Exit::Interrupted,
+            _ => Exit::Publish,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::NoManifest(_) => "name the directory that `mlc-package build` wrote",
             Self::Missing(_) | Self::NotAFile(_) | Self::Changed(_) | Self::Manifest { .. } => {
-                Some("build the package again with `mlc-package build`, and publish what it wrote")
+                "build the package again with `mlc-package build`, and publish what it wrote"
             }
             Self::Write { source, .. } if crate::io::positioned::is_full(source) => {
-                Some("make room: the archives of a package take about as much as its dist/")
+                "make room: the archives of a package take about as much as its dist/"
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(help.to_owned())
     }
 }

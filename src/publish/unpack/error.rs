@@ -2,8 +2,10 @@ use std::io;
 
 use camino::Utf8PathBuf;
 
+use crate::exit::Exit;
 use crate::model::ByteSize;
 use crate::publish::pack::AssetName;
+use crate::stage_error::StageError;
 
 /// Why a package cannot be unpacked.
 #[derive(Debug, thiserror::Error)]
@@ -133,9 +135,24 @@ impl UnpackError {
         };
         Self::Http { url, why, help: Some(help.to_owned()) }
     }
+}
 
-    /// What to do about it.
-    pub fn help(&self) -> Option<String> {
+impl StageError for UnpackError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Source { .. } => Exit::Usage,
+            Self::Missing { .. } | Self::Http { .. } | Self::Read(_) => Exit::Fetch,
+            Self::List { .. }
+            | Self::Size { .. }
+            | Self::Digest { .. }
+            | Self::Damaged { .. }
+            | Self::Entry { .. } => Exit::Validation,
+            Self::NoRoom { .. } | Self::Write { .. } => Exit::Assembly,
+            Self::Interrupted => Exit::Interrupted,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
         let text = match self {
             Self::Source { help, .. } => return Some(help.clone()),
             Self::Http { help, .. } => return help.clone(),

@@ -164,6 +164,7 @@ impl From<ApiError> for UnpackError {
 
 #[cfg(test)]
 mod tests {
+    use crate::stage_error::StageError as _;
     use proptest::prelude::*;
 
     use super::{ReleaseName, Url};

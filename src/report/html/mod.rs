@@ -14,6 +14,8 @@ use sha2::{Digest as _, Sha256};
 use self::page::Page;
 use self::tree::PackageTrees;
 use super::SizeReport;
+use crate::exit::Exit;
+use crate::stage_error::StageError;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("style.css");
@@ -28,6 +30,12 @@ pub enum HtmlError {
     /// The charts have no JSON: a fault of ours. Exit 1.
     #[error("the charts of the report could not be made: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+impl StageError for HtmlError {
+    fn exit(&self) -> Exit {
+        Exit::Internal
+    }
 }
 
 /// The report as one HTML page that says when it was made.

@@ -6,6 +6,7 @@ use super::{Toolchain, ToolchainRequest, identify};
 use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::model::{CompilerChoice, Device};
+use crate::stage_error::StageError as _;
 use crate::toolchain::scene::{Scene, interpreter, settle};
 use crate::toolchain::{Interpreter, ProbeEnd, ToolchainError};
 use crate::ui::{Ui, Verbosity};
