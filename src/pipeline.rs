@@ -2,14 +2,11 @@
 
 mod answer;
 mod check;
-mod kit;
 mod libraries;
 mod lock;
 mod project;
 mod report;
 mod report_baseline;
-mod unpack;
-mod vram;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -19,17 +16,15 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use self::answer::{Shown, Trial, Tried, TryRequest, answer};
 pub use self::check::check;
-pub use self::kit::{KitFileRequest, KitSummary, export_kit, import_kit};
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 pub use self::lock::lock;
 pub use self::project::{package_at, project};
 pub use self::report::{NamedPath, ReportRequest, over_budget, report};
 pub use self::report_baseline::{BaselineSource, Variable};
-pub use self::unpack::unpack;
-use self::vram::Raised;
 use crate::assemble::artifact::ArtifactRequest;
 use crate::assemble::binding as place;
 use crate::assemble::record::RecordedPackage;
+use crate::assemble::vram::{self, DeclaredMemory, Raised};
 use crate::assemble::{AppModel, Assembly, app_config, breakdown, output, record};
 pub use crate::binding::planned::BindingOptions;
 use crate::binding::planned::PackageBinding;
@@ -192,15 +187,8 @@ impl PackageRequest {
 
     /// Where what others use lies. Where the Hub's settings are wrong, that is told by who asks it.
     fn caches(&self) -> Vec<Utf8PathBuf> {
-        std::iter::once(self.cache_dir.clone()).chain(self.hub_cache()).collect()
-    }
-
-    fn hub_cache(&self) -> Option<Utf8PathBuf> {
-        let environment = &self.environment;
-        let get = |name: &str| environment.text(name).map(str::to_owned);
-        let home = environment.directory.join(environment.text("HOME").unwrap_or_default());
-        let options = HubOptions::from_variables(&get, &home, &self.cache_dir).ok()?;
-        Some(environment.directory.join(&options.cache_dir))
+        let hub_cache = HubOptions::cache_of(&self.environment, &self.cache_dir);
+        std::iter::once(self.cache_dir.clone()).chain(hub_cache).collect()
     }
 
     fn conversions<'a>(&'a self, target: &'a Target) -> ConversionsRequest<'a> {
@@ -244,6 +232,17 @@ impl BuildRequest {
             ui,
             cancel,
         })
+    }
+
+    fn declared_memory<'a>(&'a self, planned: &'a Planned) -> DeclaredMemory<'a> {
+        DeclaredMemory {
+            checked: &planned.checked,
+            plan: &planned.plan,
+            models: &planned.models.files,
+            fix: self.fix_vram,
+            strict: self.package.strict,
+            environment: &self.package.environment,
+        }
     }
 
     fn libraries<'a>(
@@ -445,7 +444,7 @@ fn assemble(
 ) -> Result<Manifest, Error> {
     let plan = &planned.plan;
     let BuiltLibraries { obtained, sources, linked } = *libraries;
-    let raised = vram::settle(request, planned, linked, ui)?;
+    let raised = vram::settle(&request.declared_memory(planned), linked, ui)?;
     let mut assembly = Assembly::begin(&request.package.output, cancel)?;
     let archive = Utf8Path::new("lib").join(plan.device.archive_name());
     assembly.write_with(&archive, |out| write_archive(plan.device, linked, out))?;
@@ -489,7 +488,7 @@ fn assemble(
     let (config, answers) = (&planned.config, &planned.answers);
     let package = RecordedPackage { plan, config, models, obtained, answers };
     let mut manifest = record::manifest(&package, sources, linked, &anatomy, clock.stages);
-    raised.write(planned, &mut manifest, ui)?;
+    raised.write(&planned.checked, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {
         let duplicates = breakdown::duplicates(&anatomy, plan, &planned.models.files, &outputs);
         let manifest = Manifest { outputs, duplicates, binding, artifact, ..manifest };

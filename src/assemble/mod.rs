@@ -8,6 +8,7 @@ mod chat_config;
 mod error;
 pub(crate) mod output;
 pub(crate) mod record;
+pub(crate) mod vram;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -101,6 +101,12 @@ pub enum BindingError {
         /// What is not there.
         tool: &'static str,
     },
+    /// Nothing to export, for a device or at all. Exit 2.
+    #[error("the cache has no kit{}", .0.map(|device| format!(" for {device}")).unwrap_or_default())]
+    NoKit(Option<Device>),
+    /// Several things to export. Exit 2.
+    #[error("the cache has kits for {0} and for {1}")]
+    SeveralKits(Device, Device),
     /// A file that is no kit, or not the one that is wanted.
     #[error("the kit {kit}: {why}")]
     BadKit {
@@ -277,6 +283,7 @@ impl StageError for BindingError {
             Self::Linked(error) => error.exit(),
             Self::Unreadable(error) => error.exit(),
             Self::Interrupted => Exit::Interrupted,
+            Self::NoKit(_) | Self::SeveralKits(..) => Exit::Usage,
             Self::Cache(error) => error.exit(),
             Self::Failed(failed) if failed.full.is_some() => Exit::Internal,
             _ => Exit::Assembly,
@@ -344,6 +351,10 @@ impl StageError for BindingError {
             Self::NoTool(tool) => {
                 format!("install {tool}, or leave the binding out with --no-binding")
             }
+            Self::NoKit(_) => {
+                "`mlc-package build` makes one where the sources of MLC LLM are".to_owned()
+            }
+            Self::SeveralKits(..) => "name one with --device".to_owned(),
             Self::BadKit { .. } => {
                 "get it again and see that its digest is right, or build the binding from sources \
                  with `--kit source`"

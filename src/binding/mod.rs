@@ -23,6 +23,7 @@ mod identity;
 mod kit;
 pub(crate) mod kit_file;
 mod kit_source;
+pub mod kit_transfer;
 mod link;
 mod link_command;
 pub(crate) mod linked;

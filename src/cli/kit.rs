@@ -3,11 +3,11 @@ use clap::{Args, Subcommand};
 
 use super::package::default_cache_dir;
 use super::{Context, Format};
+use crate::binding::kit_transfer::{self, KitFileRequest};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
 use crate::model::{ByteSize, Device, UnknownDevice};
-use crate::pipeline::{self, KitFileRequest};
 
 /// `mlc-package kit`.
 #[derive(Debug, Args)]
@@ -71,11 +71,11 @@ pub(super) fn run(args: KitArgs, context: &mut Context<'_>) -> Result<Exit, Erro
     let (format, done) = match args.verb {
         KitVerb::Export(args) => {
             let request = request(&args.common, args.output)?;
-            (args.common.format, pipeline::export_kit(&request, args.device)?)
+            (args.common.format, kit_transfer::export(&request, args.device)?)
         }
         KitVerb::Import(args) => {
             let request = request(&args.common, args.file)?;
-            (args.common.format, pipeline::import_kit(&request, &context.cancel)?)
+            (args.common.format, kit_transfer::import(&request, &context.cancel)?)
         }
     };
     match format {

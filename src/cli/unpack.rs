@@ -6,9 +6,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::github::api::ApiOptions;
 use crate::model::ByteSize;
-use crate::pipeline;
 use crate::publish::PublishError;
-use crate::publish::unpack::{Source, UnpackRequest};
+use crate::publish::unpack::{Source, UnpackRequest, unpack_shown};
 use crate::report::count;
 
 /// `mlc-package unpack`.
@@ -30,7 +29,7 @@ pub(super) fn run(args: &UnpackArgs, context: &mut Context<'_>) -> Result<Exit, 
         github: ApiOptions::without_repository(&|name| std::env::var(name).ok())
             .map_err(PublishError::from)?,
     };
-    let list = pipeline::unpack(&request, &context.ui, &context.cancel)?;
+    let list = unpack_shown(&request, &context.ui, &context.cancel)?;
     let files = list.files().count();
     let models = list.archives.iter().filter(|archive| archive.model_id.is_some()).count();
     writeln!(

@@ -8,6 +8,7 @@ mod hub_models;
 mod local;
 mod lock;
 mod mlc_cache;
+mod model_faults;
 pub mod notes;
 pub mod package;
 mod prune;
@@ -23,6 +24,7 @@ pub use hub_models::{HubModel, HubModels, HubModelsOptions};
 pub use local::{checkpoint_files, local, tensor_cache_if_there, unjudged};
 pub use lock::{Lock, LockError, LockedModel};
 pub use mlc_cache::{Existing, MlcCache, Otherwise, is_source_tree};
+pub(crate) use model_faults::model_faults;
 pub use prune::{Pruned, Pruner};
 pub use register::{Record, Register, SnapshotKey};
 

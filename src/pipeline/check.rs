@@ -7,10 +7,10 @@ use crate::config::{
 };
 use crate::convert::ConvertError;
 use crate::convert::derive::derive;
-use crate::fetch::{self, FetchError};
+use crate::fetch;
 use crate::io::environment::Environment;
 use crate::io::files;
-use crate::model::{ChatConfig, ShardPath, TensorCache, loadable};
+use crate::model::ChatConfig;
 
 /// Names the directory that a config's models and libraries must lie in: the action sets it to the
 /// workspace, so that the config of somebody else's pull request bundles nothing out of the caches.
@@ -41,7 +41,7 @@ impl Surroundings for Checkpoints {
     }
 
     fn model_faults(&self, dir: &Utf8Path, chat_config: &ChatConfig) -> Vec<ModelFault> {
-        if self.whole { model_faults(dir, chat_config) } else { Vec::new() }
+        if self.whole { fetch::model_faults(dir, chat_config) } else { Vec::new() }
     }
 
     /// What cannot be read at all is no matter of the config: a build says it.
@@ -68,38 +68,4 @@ pub(crate) fn check_config(path: &Utf8Path, environment: &Environment) -> Checke
 fn look(path: &Utf8Path, environment: &Environment, whole: bool) -> Checked {
     let confined_to = environment.text(CONFINE_TO).map(|dir| environment.directory.join(dir));
     check_file_with(path, &Checkpoints { whole, confined_to })
-}
-
-/// All that can be told of a model's files at once, else the first thing that a build would refuse.
-fn model_faults(dir: &Utf8Path, chat_config: &ChatConfig) -> Vec<ModelFault> {
-    let is_there = |name: &str| {
-        // Names that would leave the directory are refused where they are read.
-        name.parse::<ShardPath>().is_ok_and(|name| files::is_file(&dir.join(name.as_path())))
-    };
-    let unloadable = loadable::bundled(chat_config, is_there);
-    let mut faults: Vec<_> = unloadable.into_iter().map(ModelFault::Unloadable).collect();
-    if let Ok(Some((_, cache))) = fetch::tensor_cache_if_there(dir) {
-        let shards = || cache.shards.iter().map(|shard| &shard.path);
-        let missing = shards().filter(|path| !is_there(path.as_str()));
-        let missing: Vec<_> = missing.map(ToString::to_string).collect();
-        if !missing.is_empty() {
-            faults.push(ModelFault::MissingShards(missing));
-        }
-        if cache.shards.iter().all(|shard| shard.records.is_empty()) {
-            let why = "its tensor cache lists no tensors".to_owned();
-            let help = "convert the model again, or get it again".to_owned();
-            faults.push(ModelFault::Refused { why, help: Some(help) });
-        }
-        faults.extend(cache.nested().cloned().map(ModelFault::NestedShard));
-    }
-    let is_told = |fault: &ModelFault| !matches!(fault, ModelFault::NestedShard(_));
-    match fetch::local(dir) {
-        // That there is none at all is told of every model.
-        Err(FetchError::Missing { file, .. }) if TensorCache::FILE_NAMES.contains(&&*file) => {}
-        Err(error) if !faults.iter().any(is_told) => {
-            faults.push(ModelFault::Refused { why: error.to_string(), help: error.help() });
-        }
-        _ => {}
-    }
-    faults
 }

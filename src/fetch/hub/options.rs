@@ -5,6 +5,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::HubError;
+use crate::io::environment::Environment;
 use crate::io::files;
 use crate::io::http::{Url, address};
 use crate::io::retry::RetryPolicy;
@@ -109,6 +110,14 @@ impl HubOptions {
         path("HF_HOME").unwrap_or_else(|| {
             path("XDG_CACHE_HOME").unwrap_or_else(|| home.join(".cache")).join("huggingface")
         })
+    }
+
+    /// The cache that the variables of this process name; none where they are wrong.
+    pub fn cache_of(environment: &Environment, our_cache: &Utf8Path) -> Option<Utf8PathBuf> {
+        let get = |name: &str| environment.text(name).map(str::to_owned);
+        let home = environment.directory.join(environment.text("HOME").unwrap_or_default());
+        let options = Self::from_variables(&get, &home, our_cache).ok()?;
+        Some(environment.directory.join(&options.cache_dir))
     }
 
     /// Options by the variables that Hugging Face's own tools read. `home` is the user's home

@@ -9,6 +9,7 @@ mod feed;
 mod github;
 mod local;
 mod remote;
+mod shown;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 pub use error::UnpackError;
 pub use github::ReleaseName;
+pub use shown::unpack_shown;
 
 use self::local::LocalAssets;
 use self::remote::RemoteAssets;

@@ -1,23 +1,29 @@
-//! Assets of a release -> `dist/`.
+//! What `unpack` shows of its work.
 
 use std::cell::OnceCell;
 
 use camino::Utf8Path;
 
-use crate::error::Error;
+use super::{Source, UnpackError, UnpackEvent, UnpackRequest, unpack};
 use crate::io::cancel::Cancel;
 use crate::io::files;
 use crate::manifest::{self, Manifest};
 use crate::model::ByteSize;
 use crate::publish::pack::assets::AssetsManifest;
-use crate::publish::unpack::{self, Source, UnpackEvent, UnpackRequest};
 use crate::ui::{Transfer, Ui};
 
 /// The largest manifest that is read, in bytes.
 const MAX_MANIFEST: u64 = 16 << 20;
 
-/// Lays out `dist/` again from the assets that a release has.
-pub fn unpack(request: &UnpackRequest, ui: &Ui, cancel: &Cancel) -> Result<AssetsManifest, Error> {
+/// Lays out `dist/` again from the assets that a release has, and says what it does.
+///
+/// # Errors
+/// See [`unpack`].
+pub fn unpack_shown(
+    request: &UnpackRequest,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<AssetsManifest, UnpackError> {
     let remote = !matches!(request.source, Source::File(_));
     // How much is to come is known once the list has come.
     let transfer: OnceCell<Transfer<'_>> = OnceCell::new();
@@ -45,7 +51,7 @@ pub fn unpack(request: &UnpackRequest, ui: &Ui, cancel: &Cancel) -> Result<Asset
         }
         _ => {}
     };
-    let list = unpack::unpack(request, cancel, &tell)?;
+    let list = unpack(request, cancel, &tell)?;
     warn_of_left_out(&request.output, &list, ui);
     Ok(list)
 }

@@ -1,15 +1,14 @@
-//! Kits as files.
+//! What `kit export` and `kit import` do: a kit between the cache and a file.
 
 use camino::Utf8PathBuf;
 use serde::Serialize;
 
-use crate::binding::kit_file::{self, Wanted};
-use crate::binding::{BindingError, KitStore};
-use crate::error::Error;
+use super::kit_file::{self, Wanted};
+use super::{BindingError, KitStore};
 use crate::io::cancel::Cancel;
 use crate::io::sha256;
 use crate::model::{Device, KitInputs};
-use crate::store::Lookup;
+use crate::store::{Lookup, Miss};
 
 /// A kit's file, and the cache that it comes from or goes to.
 #[derive(Debug)]
@@ -34,33 +33,32 @@ pub struct KitSummary {
 }
 
 /// Writes the newest kit of the cache, for a device, into a file.
-pub fn export_kit(request: &KitFileRequest, device: Option<Device>) -> Result<KitSummary, Error> {
+///
+/// # Errors
+/// The cache has no kit, or those of several devices and none is named; or the file cannot be written.
+pub fn export(
+    request: &KitFileRequest,
+    device: Option<Device>,
+) -> Result<KitSummary, BindingError> {
     let store = KitStore::new(&request.cache_dir);
     let mut records = store.records();
     records.retain(|record| device.is_none_or(|device| device == record.device));
     records.sort_by_key(|record| std::cmp::Reverse(record.created));
     let Some(newest) = records.first() else {
-        let of = device.map(|device| format!(" for {device}")).unwrap_or_default();
-        return Err(Error::usage(
-            format!("the cache has no kit{of}"),
-            "`mlc-package build` makes one where the sources of MLC LLM are",
-        ));
+        return Err(BindingError::NoKit(device));
     };
     if let Some(other) = records.iter().find(|record| record.device != newest.device) {
-        return Err(Error::usage(
-            format!("the cache has kits for {} and for {}", newest.device, other.device),
-            "name one with --device",
-        ));
+        return Err(BindingError::SeveralKits(newest.device, other.device));
     }
     let kit = match store.hold(newest.fingerprint) {
         Lookup::Hit(kit) => *kit,
         Lookup::Miss(miss) => {
             let why = match miss {
-                crate::store::Miss::Damaged(why) => why,
-                crate::store::Miss::Absent => "it was removed".to_owned(),
+                Miss::Damaged(why) => why,
+                Miss::Absent => "it was removed".to_owned(),
             };
             let kit = store.path(newest.fingerprint).into_string();
-            return Err(BindingError::BadKit { kit, why }.into());
+            return Err(BindingError::BadKit { kit, why });
         }
     };
     let (sha256, bytes) = kit_file::write(&kit, &request.file)?;
@@ -70,10 +68,13 @@ pub fn export_kit(request: &KitFileRequest, device: Option<Device>) -> Result<Ki
 }
 
 /// Puts the kit of a file into the cache.
-pub fn import_kit(request: &KitFileRequest, cancel: &Cancel) -> Result<KitSummary, Error> {
+///
+/// # Errors
+/// The file is no kit, or the cache cannot be written to.
+pub fn import(request: &KitFileRequest, cancel: &Cancel) -> Result<KitSummary, BindingError> {
     let store = KitStore::new(&request.cache_dir);
     let kit = kit_file::read(&request.file, Wanted::default(), &store, cancel)?;
-    let (sha256, bytes) = sha256::file(&request.file).map_err(BindingError::from)?;
+    let (sha256, bytes) = sha256::file(&request.file)?;
     let inputs = kit.record.inputs.clone();
     Ok(KitSummary { device: kit.record.device, inputs, bytes, sha256 })
 }
