@@ -6,10 +6,13 @@ use crate::assemble::{AssembleError, Assembly};
 use crate::binding::linked::{check_android, check_apple};
 use crate::binding::obtain::Binder;
 use crate::binding::planned::{APP_CONFIG, MLC4J, PackageBinding, Prepared};
-use crate::binding::{BindingError, Builder, Built, Kit, LinkRequest, Linker, SourceTree, link};
+use crate::binding::{
+    BindingError, Builder, Built, FailedBuild, Kit, LinkRequest, Linker, SourceTree, link,
+};
 use crate::io::cancel::Cancel;
 use crate::io::dir;
 use crate::io::files::{self, TreeKind};
+use crate::io::marked::MarkedDir;
 use crate::library::Linked;
 use crate::manifest::{BindingOrigin, BindingRecord, PartRecord};
 use crate::model::LinkMode;
@@ -19,6 +22,19 @@ use crate::ui::Ui;
 pub(crate) struct Models<'a> {
     pub(crate) linked: &'a [Linked<'a>],
     pub(crate) archive: &'a Utf8Path,
+}
+
+/// What the names of a linker's log, and of the directory in which it is written, begin with.
+const LINK: &str = "mlc-package-link-";
+
+/// Takes the log of a failed program out of a directory that goes. Where that cannot be done, what
+/// was read of it has to do.
+fn left_to_read(mut failed: FailedBuild, home: &Utf8Path, begin: &str) -> FailedBuild {
+    let kept = dir::new_file(home, begin, ".log");
+    if let Ok(kept) = kept.and_then(|kept| dir::rename(&failed.log, &kept).map(|()| kept)) {
+        failed.log = kept;
+    }
+    failed
 }
 
 /// Has the binding and puts it into the package.
@@ -107,9 +123,9 @@ impl Binder<'_> {
         let archive = assembly.absolute(self.archive)?;
         // A cache that cannot be written to serves kits all the same.
         let home = self.request.environment.temporary_home();
-        let begin = format!("mlc-package-link-{}-", kit.record.fingerprint.short());
-        let log = dir::new_file(&home, &begin, ".log").map_err(BindingError::from)?;
-        let (seconds, bytes) = assembly.make(&library, |place| {
+        let space = MarkedDir::new_in(&home, LINK).map_err(BindingError::from)?;
+        let log = space.path().join("log");
+        let made = assembly.make(&library, |place| {
             let request = LinkRequest {
                 kit,
                 linker: &linker,
@@ -123,6 +139,13 @@ impl Binder<'_> {
             let seconds = link(&request)?;
             check_android(&library, place, &kit.sources().tvm(), self.linked)?;
             Ok::<_, AssembleError>((seconds, files::size(place).map_err(BindingError::from)?))
+        });
+        let (seconds, bytes) = made.map_err(|error| match error {
+            AssembleError::Binding(BindingError::Failed(failed)) => {
+                let begin = format!("{LINK}{}-", kit.record.fingerprint.short());
+                BindingError::Failed(Box::new(left_to_read(*failed, &home, &begin))).into()
+            }
+            error => error,
         })?;
         let name = library.file_name().unwrap_or_default();
         let how = if new { "kit kept" } else { "kit cached" };

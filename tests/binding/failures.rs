@@ -136,6 +136,28 @@ fn sources_that_are_edited_while_they_are_built_give_no_kit() {
     assert_eq!(site.leftovers(), [""; 0]);
 }
 
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn killed_while_it_links_it_leaves_no_log_for_ever() {
+    let site = Site::new("android");
+    site.build(&[]).ok();
+    let place = "ndk/toolchains/llvm/prebuilt/linux-x86_64/bin/ld.lld";
+    let waits = "echo $$ >\"$STAND_IN_WAITING.new\"; mv \"$STAND_IN_WAITING.new\" \
+                 \"$STAND_IN_WAITING\"; exec sleep 600";
+    site.executable(place, waits);
+    let run = site.build(&[]).spawn();
+    let waiting = site.scene.root.join("waiting");
+    let pid = wait_for("the linker", || fs_err::read_to_string(&waiting).ok());
+    run.signal(Signal::KILL);
+    run.wait();
+    let pid = rustix::process::Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    assert_ne!(site.leftovers(), [""; 0]);
+    site.executable(place, &format!("exec {} \"$@\"", lld()));
+    site.build(&[]).ok();
+    assert_eq!(site.leftovers(), [""; 0]);
+}
+
 /// Whether a process has its working directory there.
 fn works_below(root: &Utf8Path) -> bool {
     let processes = fs_err::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
