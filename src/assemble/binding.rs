@@ -6,11 +6,8 @@ use crate::assemble::{AssembleError, Assembly};
 use crate::binding::linked::{check_android, check_apple};
 use crate::binding::obtain::Binder;
 use crate::binding::planned::{APP_CONFIG, MLC4J, PackageBinding, Prepared};
-use crate::binding::{
-    BindingError, Builder, Built, FailedBuild, Kit, LinkRequest, Linker, SourceTree, link,
-};
+use crate::binding::{BindingError, Builder, Built, Kit, LinkRequest, Linker, SourceTree, link};
 use crate::io::cancel::Cancel;
-use crate::io::dir;
 use crate::io::files::{self, TreeKind};
 use crate::io::marked::MarkedDir;
 use crate::library::Linked;
@@ -26,16 +23,6 @@ pub(crate) struct Models<'a> {
 
 /// What the names of a linker's log, and of the directory in which it is written, begin with.
 const LINK: &str = "mlc-package-link-";
-
-/// Takes the log of a failed program out of a directory that goes. Where that cannot be done, what
-/// was read of it has to do.
-fn left_to_read(mut failed: FailedBuild, home: &Utf8Path, begin: &str) -> FailedBuild {
-    let kept = dir::new_file(home, begin, ".log");
-    if let Ok(kept) = kept.and_then(|kept| dir::rename(&failed.log, &kept).map(|()| kept)) {
-        failed.log = kept;
-    }
-    failed
-}
 
 /// Has the binding and puts it into the package.
 pub(crate) fn bind(
@@ -143,7 +130,7 @@ impl Binder<'_> {
         let (seconds, bytes) = made.map_err(|error| match error {
             AssembleError::Binding(BindingError::Failed(failed)) => {
                 let begin = format!("{LINK}{}-", kit.record.fingerprint.short());
-                BindingError::Failed(Box::new(left_to_read(*failed, &home, &begin))).into()
+                BindingError::Failed(Box::new(failed.with_log_in(&home, &begin))).into()
             }
             error => error,
         })?;

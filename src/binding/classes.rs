@@ -262,8 +262,7 @@ impl Tools {
         };
         let step = |program: &Utf8Path, args: Vec<&str>| {
             let args: Vec<_> = args.into_iter().map(OsString::from).collect();
-            // Kept where a failure is told with it: the space is gone by then.
-            let log = dir::new_file(&temporary_home(request), "mlc-package-classes-", ".log")?;
+            let log = space.join("log");
             let step = Step {
                 program,
                 args: &args,
@@ -273,8 +272,15 @@ impl Tools {
                 what: Some(Phase::Classes),
                 name: program,
             };
-            step.run(request.cancel)?;
-            Ok::<_, BindingError>(files::remove_file(&log)?)
+            step.run(request.cancel).map_err(|error| match error {
+                // The space is gone when the failure is told.
+                BindingError::Failed(failed) => {
+                    let home = temporary_home(request);
+                    let failed = failed.with_log_in(&home, "mlc-package-classes-");
+                    BindingError::Failed(Box::new(failed))
+                }
+                error => error,
+            })
         };
         if let Some(kotlin) = &self.kotlin {
             let plugin = kotlin.plugin.as_ref().map(|plugin| format!("-Xplugin={plugin}"));

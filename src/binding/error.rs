@@ -1,11 +1,12 @@
 use std::io;
 use std::time::Duration;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::checks::{Caller, LinkedError, is_shipped, remedy};
 use super::preflight::{Unbuildable, Uncallable};
 use crate::exit::Exit;
+use crate::io::dir;
 use crate::model::{Device, LinkerChoice};
 use crate::stage_error::{Message, StageError};
 use crate::store::{StoreError, help_if_full};
@@ -187,6 +188,16 @@ pub struct FailedBuild {
 }
 
 impl FailedBuild {
+    /// Takes the log out of a directory that goes with this process. Where that cannot be done, what
+    /// was read of it has to do.
+    pub(crate) fn with_log_in(mut self, home: &Utf8Path, begin: &str) -> Self {
+        let kept = dir::new_file(home, begin, ".log");
+        if let Ok(kept) = kept.and_then(|kept| dir::rename(&self.log, &kept).map(|()| kept)) {
+            self.log = kept;
+        }
+        self
+    }
+
     fn help(&self) -> String {
         if let Some(cache_dir) = &self.full {
             return format!("the disk is full, or a limit is reached: {}", help_if_full(cache_dir));
