@@ -10,8 +10,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactKind, CompilerIdentity, Device, Digest, Fingerprint, KitInputs, LibraryName,
-    MacabiArch, Metal, ModelId, Overrides,
+    ArtifactKind, CompilerIdentity, Device, Digest, Fingerprint, KernelsChecked, KitInputs,
+    LibraryName, MacabiArch, Metal, ModelId, Overrides,
 };
 
 pub use self::read::ManifestError;
@@ -288,6 +288,10 @@ pub struct LibraryRecord {
     /// How its kernels for Apple's GPUs are stored; none where it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metal: Option<Metal>,
+    /// How many of its kernels were checked (`count`), and the version of the clang that did it (`clang`);
+    /// none if they were not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernels_checked: Option<KernelsChecked>,
     /// Its largest kernels, largest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub largest_kernels: Vec<PartRecord>,

@@ -103,8 +103,8 @@ pub struct BuildRequest {
     pub link_mode: LinkMode,
     /// Whether an `estimated_vram_bytes` that is too small is put right in the config.
     pub fix_vram: bool,
-    /// Which libraries' kernels are checked.
-    pub check_kernels: CheckKernels,
+    /// Which libraries' kernels are checked; none where nobody said anything of it.
+    pub check_kernels: Option<CheckKernels>,
     /// How long one compilation may take.
     pub compile_limit: Duration,
     /// What its bundled models are asked; none if they are not tried.
@@ -142,7 +142,7 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     if let Some(artifact) = request.artifact(&planned, ui, cancel) {
         artifact.check()?;
     }
-    let gate = Gate::new(request.check_kernels, &package.environment, cancel);
+    let gate = request.gate(cancel);
     require_clang(&gate, &planned)?;
     check_prepared(&planned.plan, &planned.models.files, &gate)?;
     let compiler = planned.toolchain.as_ref();
@@ -164,12 +164,13 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     let obtained = compile::compile(&request.libraries(&planned, &gate), ui, cancel)?;
     let stored = obtained.values().map(|library| &library.stored);
     compile::check_stored(&gate, &planned.store, stored)?;
+    request.tell_kernels(&gate, &obtained, ui);
     clock.lap("compile");
     if let Some(trial) = &request.trial {
         planned.answers = answer::of_package(request, trial, &planned, ui, cancel)?;
         clock.lap("try");
     }
-    link_and_assemble(request, &planned, &obtained, clock, ui, cancel)
+    link_and_assemble(request, &planned, &obtained, &gate, clock, ui, cancel)
 }
 
 impl PackageRequest {
@@ -242,6 +243,26 @@ impl BuildRequest {
             fix: self.fix_vram,
             strict: self.package.strict,
             environment: &self.package.environment,
+        }
+    }
+
+    fn gate<'a>(&'a self, cancel: &'a Cancel) -> Gate<'a> {
+        let choice = self.check_kernels.unwrap_or_default();
+        Gate::new(choice, &self.package.environment, cancel)
+    }
+
+    /// Says what was done of kernels, to whom asked for it.
+    fn tell_kernels(
+        &self,
+        gate: &Gate<'_>,
+        obtained: &BTreeMap<Fingerprint, ObtainedLibrary>,
+        ui: &Ui,
+    ) {
+        let before = obtained.values().filter(|library| library.stored.record.kernels.is_some());
+        let summary = gate.summary(before.count());
+        match self.check_kernels {
+            Some(CheckKernels::Auto | CheckKernels::Always) => ui.status("Kernels", &summary),
+            Some(CheckKernels::Never) | None => ui.detail("Kernels", &summary),
         }
     }
 
@@ -411,6 +432,7 @@ fn link_and_assemble(
     request: &BuildRequest,
     planned: &Planned,
     obtained: &BTreeMap<Fingerprint, ObtainedLibrary>,
+    kernels: &Gate<'_>,
     mut clock: Clock,
     ui: &Ui,
     cancel: &Cancel,
@@ -421,7 +443,7 @@ fn link_and_assemble(
     let sources: Vec<_> = sources.collect::<Result<_, _>>()?;
     with_libraries(plan, &planned.models.files, &sources, |linked| {
         clock.lap("library");
-        let package = BuiltLibraries { obtained, sources: &sources, linked };
+        let package = BuiltLibraries { obtained, kernels, sources: &sources, linked };
         assemble(request, planned, &package, clock, ui, cancel)
     })
 }
@@ -429,6 +451,7 @@ fn link_and_assemble(
 /// The libraries of a package, in the order of its plan.
 struct BuiltLibraries<'a> {
     obtained: &'a BTreeMap<Fingerprint, ObtainedLibrary>,
+    kernels: &'a Gate<'a>,
     sources: &'a [LibrarySource<'a>],
     linked: &'a [Linked<'a>],
 }
@@ -443,7 +466,7 @@ fn assemble(
     cancel: &Cancel,
 ) -> Result<Manifest, Error> {
     let plan = &planned.plan;
-    let BuiltLibraries { obtained, sources, linked } = *libraries;
+    let BuiltLibraries { obtained, kernels, sources, linked } = *libraries;
     let raised = vram::settle(&request.declared_memory(planned), linked, ui)?;
     let mut assembly = Assembly::begin(&request.package.output, cancel)?;
     let archive = Utf8Path::new("lib").join(plan.device.archive_name());
@@ -486,7 +509,7 @@ fn assemble(
     let anatomy = Anatomy::of(linked);
     let models = &planned.models.files;
     let (config, answers) = (&planned.config, &planned.answers);
-    let package = RecordedPackage { plan, config, models, obtained, answers };
+    let package = RecordedPackage { plan, config, models, obtained, kernels, answers };
     let mut manifest = record::manifest(&package, sources, linked, &anatomy, clock.stages);
     raised.write(&planned.checked, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {

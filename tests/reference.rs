@@ -141,7 +141,9 @@ fn the_manifest_is_that_of_its_types() {
                 "u32" | "u64" => "integer".to_owned(),
                 "f64" => "number".to_owned(),
                 "bool" => "`true` or `false`".to_owned(),
-                "CompilerIdentity" | "KitInputs" | "Overrides" => "object".to_owned(),
+                "CompilerIdentity" | "KernelsChecked" | "KitInputs" | "Overrides" => {
+                    "object".to_owned()
+                }
                 "String" | "Utf8PathBuf" | "Device" | "MacabiArch" | "ArtifactKind" | "Metal"
                 | "ModelId" | "LibraryName" | "Digest" | "Fingerprint" => "string".to_owned(),
                 "Vec<String>" | "Vec<ModelId>" => "list of strings".to_owned(),

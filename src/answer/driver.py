@@ -31,13 +31,15 @@ def builtin(name):
 class Model:
     """One library, its parameters, and one sequence of tokens."""
 
-    def open(self, library, prefix, device):
+    def find(self, device):
+        """Looks for the device."""
+        self.device = runtime.device(device)
+        return {"exists": bool(getattr(self.device, "exist", True))}
+
+    def open(self, library, prefix):
         """Loads the library; says what it holds."""
         # Its initializers look for what only TVM's libraries have.
         ctypes.CDLL(tvm_ffi.libinfo.find_libtvm_ffi(), ctypes.RTLD_GLOBAL)
-        self.device = runtime.device(device)
-        if not getattr(self.device, "exist", True):
-            raise RuntimeError("TVM finds no %s device on this machine" % device)
         if prefix is None:
             self.library = runtime.load_module(library)
         else:

@@ -34,8 +34,10 @@ pub(super) enum Trouble {
 #[derive(Debug, Serialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
 pub(super) enum Request<'a> {
-    /// Open a library.
-    Open { library: &'a str, prefix: Option<&'a str>, device: &'a str },
+    /// Look for a device.
+    Find { device: &'a str },
+    /// Open a library on it.
+    Open { library: &'a str, prefix: Option<&'a str> },
     /// Load weights.
     Load { model: &'a str, params: Vec<&'a str> },
     /// Make the state for one sequence: no `context` where `prefill` makes it.
@@ -48,6 +50,12 @@ pub(super) enum Request<'a> {
     Score { tokens: &'a [u32], following: &'a [u32] },
     /// Logits after tokens at once, and after `split` of them and the rest one by one.
     Compare { tokens: &'a [u32], split: usize },
+}
+
+/// Whether there is a device.
+#[derive(Debug, Deserialize)]
+pub(super) struct Found {
+    pub(super) exists: bool,
 }
 
 /// What a library is.

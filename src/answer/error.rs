@@ -37,7 +37,7 @@ pub enum AnswerError {
     /// The weights are those of another library. Exit 13.
     #[error("the weights do not belong to the library that is compiled for this model: {0}")]
     Weights(Box<weights::Mismatch>),
-    /// Exit 21.
+    /// Exit 11.
     #[error("the tokenizer `{path}` cannot be used: {why}")]
     Tokenizer {
         /// Its file.
@@ -45,7 +45,7 @@ pub enum AnswerError {
         /// Why.
         why: String,
     },
-    /// Exit 21.
+    /// Exit 10.
     #[error("`conv_template` of mlc-chat-config.json cannot be used: {why}")]
     Template {
         /// Why.
@@ -63,6 +63,12 @@ pub enum AnswerError {
         what: &'static str,
         /// How many tokens the model knows.
         vocabulary: u64,
+    },
+    /// The machine, or TVM's runtime, has no such device. Exit 2.
+    #[error("TVM finds no {device} device on this machine")]
+    NoDevice {
+        /// The device's name for TVM.
+        device: String,
     },
     /// The question is too long for the model. Exit 2.
     #[error("the prompt has {prompt} tokens, and the model sees {context}")]
@@ -137,6 +143,14 @@ pub enum Ending {
     TimedOut(Duration),
 }
 
+/// What to do where a device is not there, or cannot be compiled for.
+pub fn without(device: &str) -> String {
+    format!(
+        "{device} needs a TVM that is built with it, and a GPU with its driver; `--device cpu` tries \
+         the model on the processor"
+    )
+}
+
 fn held_by(tensors: &[String]) -> String {
     match tensors {
         [] => String::new(),
@@ -197,7 +211,9 @@ impl StageError for AnswerError {
     fn exit(&self) -> Exit {
         match self {
             Self::Interrupted => Exit::Interrupted,
-            Self::Unsupported(_) | Self::TooLong { .. } => Exit::Usage,
+            Self::Unsupported(_) | Self::NoDevice { .. } | Self::TooLong { .. } => Exit::Usage,
+            Self::Template { .. } => Exit::Config,
+            Self::Tokenizer { .. } => Exit::Fetch,
             Self::NoLinker | Self::Link { .. } | Self::Container(_) => Exit::Compile,
             error if error.is_of_python() => Exit::Compile,
             Self::Library(_) | Self::Metadata(_) | Self::Weights(_) => Exit::Validation,
@@ -226,6 +242,7 @@ impl StageError for AnswerError {
             Self::Vocabulary { .. } => {
                 "copy the tokenizer of the checkpoint that the model was converted from"
             }
+            Self::NoDevice { device } => return Some(without(device)),
             Self::TooLong { .. } => "ask something shorter",
             Self::NotNumbers { tensors, .. } if tensors.is_empty() => {
                 "all weights are numbers: the type of the activations may be too small for this \
@@ -260,7 +277,7 @@ impl StageError for AnswerError {
 /// Why models were not tried, or did not pass.
 #[derive(Debug, thiserror::Error)]
 pub enum TrialError {
-    /// A model could not be tried, or broke when it was. Exit 21, 2, 12 or 13.
+    /// A model could not be tried, or broke when it was. Exit 21, or 2, 10, 11, 12 or 13.
     #[error("model `{model}`: {source}")]
     NotTried {
         /// Its directory, or its `model_id`.

@@ -16,7 +16,7 @@ mod run;
 mod tokens;
 mod verdict;
 
-pub use error::{AnswerError, TrialError};
+pub use error::{AnswerError, TrialError, without};
 pub use run::{Prepared, Run, prepare, run};
 pub use verdict::{Finding, Verdict};
 

@@ -8,7 +8,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::conversation::Conversation;
 use super::driver::{
-    Compared, Done, Driver, Loaded, Next, Opened, PROGRAM, Request, STARTING, Scored, Trouble,
+    Compared, Done, Driver, Found, Loaded, Next, Opened, PROGRAM, Request, STARTING, Scored,
+    Trouble,
 };
 use super::error::Ending;
 use super::link::{Loadable, loadable};
@@ -303,13 +304,15 @@ struct Session<'s, 'd> {
 impl Session<'_, '_> {
     fn whole(&mut self, library: &Loadable) -> Result<(AnswerRecord, Verdict), Stop> {
         self.driver.start()?;
+        let device = self.run.device;
+        let Found { exists } =
+            self.driver.ask("looking for the device", &Request::Find { device })?;
+        if !exists {
+            return Err(AnswerError::NoDevice { device: device.to_owned() }.into());
+        }
         let opened: Opened = self.driver.ask(
             "opening the library",
-            &Request::Open {
-                library: library.path.as_str(),
-                prefix: library.prefix.as_deref(),
-                device: self.run.device,
-            },
+            &Request::Open { library: library.path.as_str(), prefix: library.prefix.as_deref() },
         )?;
         let metadata = Metadata::parse(&opened.metadata).map_err(AnswerError::from)?;
         let paged = is_paged(&metadata, &opened.functions)?;

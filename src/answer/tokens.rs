@@ -9,8 +9,9 @@ use tokenizers::Tokenizer;
 
 use super::AnswerError;
 use crate::io::files;
+use crate::model::loadable;
 
-const FILE_NAME: &str = "tokenizer.json";
+const FILE_NAME: &str = loadable::TOKENIZER_JSON;
 /// What else MLC LLM's runtime reads, in its order.
 const OTHERS: [&str; 3] = ["tokenizer.model", "vocab.json", "tokenizer_model"];
 /// The most that a tokenizer may have in bytes; those with 260,000 tokens have 35 MB.
@@ -31,10 +32,13 @@ impl Tokens {
         let wrong = |why: String| AnswerError::Tokenizer { path: path.clone(), why };
         let Some(text) = files::read_if_there(&path)? else {
             let other = OTHERS.iter().find(|name| files::is_file(&dir.join(name)));
-            let other = other.map_or("and no other tokenizer".to_owned(), |other| {
-                format!("and `{other}` is read by the app alone")
+            return Err(match other {
+                Some(other) => AnswerError::Unsupported(format!(
+                    "its tokenizer is `{other}`, which apps read, and `try` reads {FILE_NAME} alone; \
+                     `mlc-package convert` makes one"
+                )),
+                None => wrong("it is not there".to_owned()),
             });
-            return Err(wrong(format!("it is not there, {other}")));
         };
         if text.len() as u64 > LIMIT {
             return Err(wrong("it is too large".to_owned()));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::breakdown::{largest_kernels, largest_tensors};
 use crate::compile::package::ObtainedLibrary;
+use crate::library::kernels::Gate;
 use crate::library::package::LibrarySource;
 use crate::library::{self, Anatomy, Linked};
 use crate::manifest::{
@@ -23,6 +24,8 @@ pub(crate) struct RecordedPackage<'a> {
     pub(crate) models: &'a BTreeMap<ModelId, ModelFiles>,
     /// The libraries that are compiled.
     pub(crate) obtained: &'a BTreeMap<Fingerprint, ObtainedLibrary>,
+    /// What was found out of their kernels.
+    pub(crate) kernels: &'a Gate<'a>,
     /// What the models answered that were tried.
     pub(crate) answers: &'a BTreeMap<ModelId, AnswerRecord>,
 }
@@ -51,7 +54,7 @@ pub(crate) fn manifest(
             .enumerate()
             .map(|(index, (source, linked))| LibraryRecord {
                 largest_kernels: largest_kernels(anatomy, index),
-                ..library_record(source, linked, package.obtained)
+                ..library_record(source, linked, package.obtained, package.kernels)
             })
             .collect(),
         duplicates: Vec::new(),
@@ -128,6 +131,7 @@ fn library_record(
     source: &LibrarySource<'_>,
     linked: &Linked<'_>,
     obtained: &BTreeMap<Fingerprint, ObtainedLibrary>,
+    kernels: &Gate<'_>,
 ) -> LibraryRecord {
     let sizes = linked.library.sizes();
     let obtained = match &source.planned.origin {
@@ -150,6 +154,9 @@ fn library_record(
             archive: linked.library.archive_bytes(),
         },
         metal: linked.library.metal(),
+        kernels_checked: kernels
+            .checked(source.planned.model_lib.as_str())
+            .or_else(|| record?.kernels.clone()),
         largest_kernels: Vec::new(),
     }
 }

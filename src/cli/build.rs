@@ -162,7 +162,7 @@ impl BuildArgs {
             jobs: self.jobs.unwrap_or_else(default_jobs),
             link_mode: self.link_mode.into(),
             fix_vram: self.fix_vram,
-            check_kernels: self.kernels.check_kernels.or(task.check_kernels).unwrap_or_default(),
+            check_kernels: self.kernels.check_kernels.or(task.check_kernels),
             compile_limit: Duration::from_secs(self.compile_timeout.get()),
         };
         if self.libs_only {

@@ -49,7 +49,7 @@ enum CheckFormat {
 pub(super) fn run(args: &CheckArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     let repository = repository()?;
     let environment = Environment::current()?;
-    let mut good = true;
+    let mut found = Exit::Ok;
     let (project_file, usual) =
         (Utf8Path::new(project::FILE_NAME), Utf8Path::new(config::FILE_NAME));
     let mut configs = args.configs.clone();
@@ -59,17 +59,13 @@ pub(super) fn run(args: &CheckArgs, context: &mut Context<'_>) -> Result<Exit, E
     }
     for path in &configs {
         if !is_project(path) {
-            good &= print(
-                &checked_config(path, args.strict, &environment),
-                args.format,
-                &repository,
-                context,
-            )?;
+            let checked = checked_config(path, args.strict, &environment);
+            found = worse(found, print(&checked, args.format, &repository, context)?);
             continue;
         }
         let checked = project::check_file(path);
         let checked = if args.strict { checked.deny_warnings() } else { checked };
-        good &= print(&checked, args.format, &repository, context)?;
+        found = worse(found, print(&checked, args.format, &repository, context)?);
         let Some(project) = checked.project() else { continue };
         let mut named: Vec<_> = chosen(project, &args.package)?;
         // What a build takes where no packages are listed.
@@ -77,15 +73,19 @@ pub(super) fn run(args: &CheckArgs, context: &mut Context<'_>) -> Result<Exit, E
             named.push(usual);
         }
         for path in named {
-            good &= print(
-                &checked_config(path, args.strict, &environment),
-                args.format,
-                &repository,
-                context,
-            )?;
+            let checked = checked_config(path, args.strict, &environment);
+            found = worse(found, print(&checked, args.format, &repository, context)?);
         }
     }
-    Ok(if good { Exit::Ok } else { Exit::Config })
+    Ok(found)
+}
+
+/// What two files come to: a config that is wrong counts for more than a model's files.
+fn worse(one: Exit, other: Exit) -> Exit {
+    match (one, other) {
+        (Exit::Config, _) | (_, Exit::Ok) => one,
+        (_, other) => other,
+    }
 }
 
 /// The configs of a project's packages; of those that are named, if any are.
@@ -98,19 +98,23 @@ fn chosen<'p>(project: &'p Project, names: &[PackageName]) -> Result<Vec<&'p Utf
     Ok(wanted.map(|package| package.config.as_path()).collect())
 }
 
-/// Prints what was found; says whether it is good.
+/// Prints what was found; gives the exit code for it.
 fn print<T: Contents>(
     checked: &Checked<T>,
     format: CheckFormat,
     repository: &Repository,
     context: &mut Context<'_>,
-) -> io::Result<bool> {
+) -> io::Result<Exit> {
     match format {
         CheckFormat::Human => render::human(checked, WIDTH, &mut context.out)?,
         CheckFormat::Json => render::json(checked, &mut context.out)?,
         CheckFormat::Github => render::github(checked, repository, &mut context.out)?,
     }
-    Ok(checked.errors() == 0)
+    Ok(match checked.errors() {
+        0 => Exit::Ok,
+        _ if checked.is_of_models() => Exit::Fetch,
+        _ => Exit::Config,
+    })
 }
 
 fn is_project(path: &Utf8Path) -> bool {

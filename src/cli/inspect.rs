@@ -15,7 +15,7 @@ use crate::library::{
     self, Inspection, LibrariesError, LibraryFile, LoadedBlob, ModelLibrary, Problem,
 };
 use crate::manifest::{self, Manifest};
-use crate::model::{ChatConfig, Device};
+use crate::model::{ChatConfig, Device, TensorCache};
 use crate::ui::Ui;
 
 /// The size of a static archive without members, in bytes: its magic number.
@@ -48,10 +48,10 @@ impl InspectArgs {
 }
 
 pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let (path, mut models) = if files::is_dir(&args.path) {
+    let (path, (mut models, unusable)) = if files::is_dir(&args.path) {
         (archive_of(&args.path)?, bundled(&args.path, &context.ui))
     } else if files::is_file(&args.path) {
-        (args.path.clone(), Vec::new())
+        (args.path.clone(), Default::default())
     } else {
         return Err(Error::usage(
             format!("there is no file `{}`", args.path),
@@ -87,11 +87,19 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
         }
     }
     if let (Some(path), Some(chat_config)) = (&args.chat_config, given.clone()) {
-        models =
-            opened.blobs().flatten().map(|blob| Model::beside(path, &chat_config, blob)).collect();
+        models = beside(path, &chat_config, opened.blobs().flatten())?;
     }
     // What can be read was shown; that the rest cannot be is a failure all the same.
-    let mut exit = wrong_weights(&opened, &models, context)?;
+    let mut exit = Exit::Ok;
+    for error in unusable {
+        failure::tell(&error, &context.ui, None);
+        exit = error.exit();
+    }
+    if let Some(problems) = wrong_weights(&opened, &models) {
+        let error = Error::from(LibrariesError::Problems(problems));
+        failure::tell(&error, &context.ui, None);
+        exit = error.exit();
+    }
     if let Some(problem) = bad_kernels {
         let error = Error::from(LibrariesError::Problems(vec![problem]));
         failure::tell(&error, &context.ui, None);
@@ -158,88 +166,81 @@ fn archive_of(dist: &Utf8Path) -> Result<Utf8PathBuf, Error> {
     })
 }
 
-/// A model whose files are beside a library.
+/// A model whose weights are beside a library.
 struct Model {
     /// What it is called in messages.
     name: String,
     /// The library that it loads.
     library: String,
     chat_config: ChatConfig,
-    dir: Utf8PathBuf,
+    /// Where its tensor cache is.
+    path: Utf8PathBuf,
+    tensor_cache: TensorCache,
 }
 
-impl Model {
-    /// The one whose config was named, for the library of that blob.
-    fn beside(path: &Utf8Path, chat_config: &ChatConfig, blob: &LoadedBlob<'_>) -> Self {
-        let dir = files::parent(path);
-        Self {
-            name: dir.file_name().unwrap_or(dir.as_str()).to_owned(),
-            library: library::model_lib(blob.prefix).to_owned(),
-            chat_config: chat_config.clone(),
-            dir: dir.to_owned(),
-        }
-    }
+/// The model whose config was named, once for each library; none where its weights are elsewhere.
+fn beside<'a>(
+    path: &Utf8Path,
+    chat_config: &ChatConfig,
+    blobs: impl Iterator<Item = &'a LoadedBlob<'a>>,
+) -> Result<Vec<Model>, Error> {
+    let dir = files::parent(path);
+    let name = dir.file_name().unwrap_or(dir.as_str());
+    let cache = fetch::tensor_cache_if_there(dir).map_err(|source| of_model(name, source))?;
+    let Some((file, tensor_cache)) = cache else { return Ok(Vec::new()) };
+    let model = |blob: &LoadedBlob<'_>| Model {
+        name: name.to_owned(),
+        library: library::model_lib(blob.prefix).to_owned(),
+        chat_config: chat_config.clone(),
+        path: dir.join(file),
+        tensor_cache: tensor_cache.clone(),
+    };
+    Ok(blobs.map(model).collect())
 }
 
-/// The bundled models of a `dist/`. They only say more of what is in the archive: what cannot be
-/// read is left out with a warning.
-fn bundled(dist: &Utf8Path, ui: &Ui) -> Vec<Model> {
+/// The bundled models of a `dist/`, and of those that no app could load, why not.
+fn bundled(dist: &Utf8Path, ui: &Ui) -> (Vec<Model>, Vec<Error>) {
     let path = dist.join(manifest::FILE_NAME);
     let manifest = match read_manifest(&path) {
         Ok(Some(manifest)) => manifest,
-        Ok(None) => return Vec::new(),
+        Ok(None) => return Default::default(),
         Err(why) => {
             ui.warn(&format!("`{path}` cannot be used: {why}"));
-            return Vec::new();
+            return Default::default();
         }
     };
-    let mut found = Vec::new();
+    let (mut found, mut unusable) = (Vec::new(), Vec::new());
     for model in manifest.models.iter().filter(|model| model.bundled) {
-        let dir = dist.join("bundle").join(model.model_id.as_str());
-        match read_chat_config(&dir.join(ChatConfig::FILE_NAME)) {
-            Ok(chat_config) => found.push(Model {
-                name: model.model_id.to_string(),
+        let name = model.model_id.as_str();
+        match fetch::local(&dist.join("bundle").join(name)) {
+            Ok(files) => found.push(Model {
+                name: name.to_owned(),
                 library: model.model_lib.to_string(),
-                chat_config,
-                dir,
+                path: files.tensor_cache_path(),
+                chat_config: files.chat_config,
+                tensor_cache: files.tensor_cache,
             }),
-            Err(error) => ui.warn(&error.to_string()),
+            Err(error) => unusable.push(of_model(name, error)),
         }
     }
-    found
+    (found, unusable)
 }
 
-/// Holds the weights that are beside a library against it, and tells of those that do not belong
-/// to it.
-fn wrong_weights(
-    opened: &ModelLibrary<'_>,
-    models: &[Model],
-    context: &Context<'_>,
-) -> Result<Exit, Error> {
-    let mut exit = Exit::Ok;
-    for model in models {
+fn of_model(name: &str, source: FetchError) -> Error {
+    ModelsError::Model { model_id: Some(name.to_owned()), source: Box::new(source) }.into()
+}
+
+/// Holds the weights that are beside a library against it: those that do not belong to it.
+fn wrong_weights(opened: &ModelLibrary<'_>, models: &[Model]) -> Option<Vec<Problem>> {
+    let problem = |model: &Model| {
         let mut blobs = opened.blobs().flatten();
-        let Some(blob) = blobs.find(|blob| library::model_lib(blob.prefix) == model.library) else {
-            continue;
-        };
-        let cannot = |source: FetchError| {
-            let model_id = Some(model.name.clone());
-            ModelsError::Model { model_id, source: Box::new(source) }
-        };
-        let Some(cache) = fetch::tensor_cache_if_there(&model.dir).map_err(cannot)? else {
-            continue;
-        };
-        let (name, tensor_cache) = cache;
-        let weights = Weights { chat_config: &model.chat_config, tensor_cache: &tensor_cache };
-        let path = model.dir.join(name);
-        let problem = weights::check(&blob.metadata, weights, &model.name, &model.library, &path);
-        if let Some(problem) = problem {
-            let error = Error::from(LibrariesError::Problems(vec![problem]));
-            failure::tell(&error, &context.ui, None);
-            exit = error.exit();
-        }
-    }
-    Ok(exit)
+        let blob = blobs.find(|blob| library::model_lib(blob.prefix) == model.library)?;
+        let Model { chat_config, tensor_cache, .. } = model;
+        let weights = Weights { chat_config, tensor_cache };
+        weights::check(&blob.metadata, weights, &model.name, &model.library, &model.path)
+    };
+    let problems: Vec<_> = models.iter().filter_map(problem).collect();
+    (!problems.is_empty()).then_some(problems)
 }
 
 fn read_manifest(path: &Utf8Path) -> Result<Option<Manifest>, Error> {

@@ -13,7 +13,9 @@ use crate::answer::{self, Question, TrialError};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
-use crate::model::{Expectation, JitPolicy, OptFlags, TryDevice, visible, without_command};
+use crate::model::{
+    DownloadPolicy, Expectation, JitPolicy, OptFlags, TryDevice, visible, without_command,
+};
 use crate::pipeline::{self, Shown, Trial, Tried, TryRequest};
 
 /// A line of an answer longer than this, in characters, is cut.
@@ -22,7 +24,8 @@ const LONGEST: usize = 10_000;
 /// `mlc-package try`.
 #[derive(Debug, Args)]
 pub(super) struct TryArgs {
-    /// A model directory, or a dist/, of which every bundled model is tried
+    /// A model directory, a model of the Hub (HF://user/repo), or a dist/, of which every bundled
+    /// model is tried
     model: Utf8PathBuf,
     #[command(flatten)]
     question: QuestionArgs,
@@ -32,6 +35,9 @@ pub(super) struct TryArgs {
     /// End a model that takes longer to load and answer [default: none does]
     #[arg(long, value_name = "SECONDS", value_parser = at_least_one::<NonZeroU64>)]
     seconds: Option<NonZeroU64>,
+    /// Do not contact the Hugging Face Hub; use cached files only
+    #[arg(long)]
+    offline: bool,
     /// Optimization flags: O0 to O3, or name=value;…
     #[arg(long, value_name = "FLAGS", default_value = "O2")]
     opt: OptFlags,
@@ -161,6 +167,8 @@ impl TryArgs {
             compiler: self.compiler.choice(None),
             policy: choice(&environment, "MLC_JIT_POLICY", JitPolicy::default())?,
             compile_limit: Duration::from_secs(self.compile_timeout.get()),
+            offline: self.offline,
+            download_policy: choice(&environment, "MLC_DOWNLOAD_CACHE_POLICY", DownloadPolicy::On)?,
             environment,
         })
     }

@@ -274,6 +274,8 @@ pub struct FailedLibrary {
     pub models: Option<String>,
     /// Why.
     pub error: CompileError,
+    /// What else can be done, by who asked for it.
+    pub advice: Option<String>,
 }
 
 impl FailedLibraries {
@@ -282,8 +284,18 @@ impl FailedLibraries {
         let named = |error: CompileError| FailedLibrary {
             models: error.model_lib().map(&models_of),
             error,
+            advice: None,
         };
         Self(errors.0.into_iter().map(named).collect())
+    }
+
+    /// The same of libraries that were asked for by another name, with what else can be done.
+    pub fn told_of(mut self, models: &str, advice: Option<&str>) -> Self {
+        for failed in &mut self.0 {
+            failed.models = Some(models.to_owned());
+            failed.advice = advice.map(str::to_owned);
+        }
+        self
     }
 
     /// Why each could not be had.
@@ -319,8 +331,10 @@ impl StageError for FailedLibraries {
     fn messages(&self) -> Vec<Message<'_>> {
         let (interrupted, others): (Vec<_>, Vec<_>) =
             self.0.iter().partition(|failed| failed.error.is_interrupted());
-        let others =
-            others.into_iter().map(|failed| failed.error.message(failed.models.as_deref()));
+        let others = others.into_iter().map(|failed| {
+            let message = failed.error.message(failed.models.as_deref());
+            Message { help: message.help.or_else(|| failed.advice.clone()), ..message }
+        });
         // Of however many compilations.
         let interrupted = interrupted.first().map(|failed| failed.error.message(None));
         others.chain(interrupted).collect()

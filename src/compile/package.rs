@@ -88,7 +88,10 @@ pub(crate) fn compile(
     let target = target(plan);
     let told_once = Once::new();
     let no_clang = |why: &NoClang| {
-        told_once.call_once(|| tell_unchecked(ui, why));
+        // That there is none is told at the end.
+        if matches!(why, NoClang::Broke { .. }) {
+            told_once.call_once(|| tell_unchecked(ui, why));
+        }
     };
     let check = |job: &CompileJob, path: &Utf8Path| {
         check_compiled(target, &job.inputs, path, request.kernels, &no_clang)

@@ -25,14 +25,16 @@ pub struct Checked<T = PackageConfig> {
 /// A config that nothing can be built from.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Exit 10. The diagnostics are for [`Checked`]'s renderers.
+    /// Exit 10, or 11 for the files of a model. The diagnostics are for [`Checked`]'s renderers.
     #[error("{} in {}", Count(.0.errors(), "error"), .0.path())]
     Invalid(Box<Checked>),
 }
 
 impl StageError for ConfigError {
+    /// That of the files of models, where nothing else is wrong.
     fn exit(&self) -> Exit {
-        Exit::Config
+        let Self::Invalid(checked) = self;
+        if checked.is_of_models() { Exit::Fetch } else { Exit::Config }
     }
 
     /// The diagnostics were shown, and they end with their number.
@@ -173,6 +175,12 @@ impl<T> Checked<T> {
     /// The problems, in the order of their places.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// Whether every error is of a model's files, and none of the config itself.
+    pub fn is_of_models(&self) -> bool {
+        let mut errors = self.diagnostics.iter().filter(|it| it.severity == Severity::Error);
+        self.errors() > 0 && errors.all(|error| error.code.is_of_model())
     }
 
     /// How many problems are errors.

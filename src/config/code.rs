@@ -38,6 +38,11 @@ macro_rules! codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
+            /// Whether it is not the config that is wrong, but the files of a model.
+            pub const fn is_of_model(self) -> bool {
+                matches!(self, Self::IncompleteModel)
+            }
+
             /// How bad it is unless warnings are denied.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$variant => Severity::$severity,)* }

@@ -4,8 +4,10 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::FetchError;
 use crate::io::files::{self, TreeKind};
+use crate::model::loadable::Unloadable;
 use crate::model::{
     ChatConfig, FileRole, ModelFile, ModelFiles, ShardPath, TensorCache, git_lfs, loadable,
+    tokenizer_json,
 };
 
 /// Where `hf download --local-dir` notes what it has downloaded.
@@ -13,8 +15,25 @@ const HUB_NOTES: &str = ".cache/huggingface";
 
 /// Looks through a model directory: reads its config and tensor cache, lists every file, and
 /// holds the shards against the tensor cache by name and size. `.git` and
-/// `.cache/huggingface` are left out: they are no part of a model.
-pub fn unjudged(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
+/// `.cache/huggingface` are left out: they are no part of a model. What no app could load is refused.
+pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
+    let model = listed(dir)?;
+    let has = |name: &str| model.files.iter().any(|file| file.path.as_str() == name);
+    let unloadable = loadable::bundled(&model.chat_config, has).into_iter().next();
+    match unloadable.map_or_else(|| tokenizer_fault(&model.dir), |why| Ok(Some(why)))? {
+        Some(why) => Err(FetchError::Unloadable { model: model.dir.to_string(), why }),
+        None => Ok(model),
+    }
+}
+
+/// Why the `tokenizer.json` of a directory is none; nothing where there is no such file.
+pub(super) fn tokenizer_fault(dir: &Utf8Path) -> std::io::Result<Option<Unloadable>> {
+    let text = files::read_if_there(&dir.join(loadable::TOKENIZER_JSON))?;
+    let judged = text.map_or(Ok(()), |text| tokenizer_json::judge(&text));
+    Ok(judged.err().map(Unloadable::TokenizerContent))
+}
+
+fn listed(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
     let dir = files::canonical(dir)?;
     let found = list(&dir)?;
     let chat_config = read_chat_config(&dir)?;
@@ -45,16 +64,6 @@ pub fn unjudged(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
     }
     drop(role_of);
     Ok(ModelFiles { dir, chat_config, tensor_cache, files: listed })
-}
-
-/// The same of a model that apps are to load: what no app could load is refused.
-pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
-    let model = unjudged(dir)?;
-    let has = |name: &str| model.files.iter().any(|file| file.path.as_str() == name);
-    match loadable::bundled(&model.chat_config, has).into_iter().next() {
-        Some(why) => Err(FetchError::Unloadable { model: model.dir.to_string(), why }),
-        None => Ok(model),
-    }
 }
 
 /// Every file of a raw checkpoint's directory, by its path there, and where it is. A link that
@@ -192,10 +201,11 @@ mod tests {
         );
         put(
             "tensor-cache.json",
-            r#"{"records": [{"dataPath": "params_shard_0.bin", "nbytes": 4, "records": []}]}"#,
+            r#"{"records": [{"dataPath": "params_shard_0.bin", "nbytes": 4, "records": [
+                {"name": "w", "shape": [2], "dtype": "float16", "nbytes": 4, "byteOffset": 0}]}]}"#,
         );
         put("params_shard_0.bin", "1234");
-        put("tokenizer.json", "{}");
+        put("tokenizer.json", r#"{"model": {"vocab": {"a": 0}}}"#);
         put("README.md", "#");
         for path in [".git/HEAD", ".cache/huggingface/download/tokenizer.json.metadata"] {
             fs_err::create_dir_all(dir.join(path).parent().unwrap()).unwrap();

@@ -21,7 +21,7 @@ use camino::Utf8PathBuf;
 pub use checkpoint::HubCheckpoint;
 pub use content::{Mismatch, Remedy, WrongContent};
 pub use hub_models::{HubModel, HubModels, HubModelsOptions};
-pub use local::{checkpoint_files, local, tensor_cache_if_there, unjudged};
+pub use local::{checkpoint_files, local, tensor_cache_if_there};
 pub use lock::{Lock, LockError, LockedModel};
 pub use mlc_cache::{Existing, MlcCache, Otherwise, is_source_tree};
 pub(crate) use model_faults::model_faults;
@@ -198,8 +198,8 @@ impl FetchError {
             }
             Self::NotLocked { .. } => Some("run `mlc-package lock`, and commit mlc-package.lock"),
             Self::NotAModel { .. } => Some(
-                "use a repository whose name ends in -MLC, or have a raw checkpoint converted: add \
-                 `quantization` and `conv_template`",
+                "use a repository whose name ends in -MLC, or have a raw checkpoint converted: by \
+                 `mlc-package convert`, or by `quantization` and `conv_template` in a package config",
             ),
             Self::NotACheckpoint { .. } => Some(
                 "a raw checkpoint is a config.json beside safetensors or pytorch_model.bin; of a \

@@ -2,7 +2,7 @@
 
 use camino::Utf8Path;
 
-use super::{FetchError, local, tensor_cache_if_there};
+use super::{FetchError, judged, tensor_cache_if_there};
 use crate::config::ModelFault;
 use crate::io::files;
 use crate::model::{ChatConfig, ShardPath, TensorCache, loadable};
@@ -22,21 +22,18 @@ pub(crate) fn model_faults(dir: &Utf8Path, chat_config: &ChatConfig) -> Vec<Mode
         if !missing.is_empty() {
             faults.push(ModelFault::MissingShards(missing));
         }
-        if cache.shards.iter().all(|shard| shard.records.is_empty()) {
-            let why = "its tensor cache lists no tensors".to_owned();
-            let help = "convert the model again, or get it again".to_owned();
-            faults.push(ModelFault::Refused { why, help: Some(help) });
-        }
         faults.extend(cache.nested().cloned().map(ModelFault::NestedShard));
     }
     let is_told = |fault: &ModelFault| !matches!(fault, ModelFault::NestedShard(_));
-    match local(dir) {
+    match judged(dir) {
         // That there is none at all is told of every model.
         Err(FetchError::Missing { file, .. }) if TensorCache::FILE_NAMES.contains(&&*file) => {}
-        Err(error) if !faults.iter().any(is_told) => {
+        Err(_) if faults.iter().any(is_told) => {}
+        Err(FetchError::Unloadable { why, .. }) => faults.push(ModelFault::Unloadable(why)),
+        Err(error) => {
             faults.push(ModelFault::Refused { why: error.to_string(), help: error.help() });
         }
-        _ => {}
+        Ok(_) => {}
     }
     faults
 }

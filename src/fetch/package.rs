@@ -355,7 +355,15 @@ impl PackageModels {
     /// There is no room for it, or it cannot be had, or it is damaged.
     pub fn complete(&self, fetch: Option<PlannedFetch>, ui: &Ui) -> Result<(), ModelsError> {
         self.download(fetch, ui)?;
-        self.verify_unknown(ui)
+        self.verify_unknown(ui)?;
+        for (model_id, repo, model) in &self.bundled {
+            let fault = local::tokenizer_fault(&model.files.dir);
+            if let Some(why) = fault.map_err(|error| of_model(model_id)(error.into()))? {
+                let model = repo.to_string();
+                return Err(of_model(model_id)(FetchError::Unloadable { model, why }));
+            }
+        }
+        Ok(())
     }
 
     fn download(&self, fetch: Option<PlannedFetch>, ui: &Ui) -> Result<(), ModelsError> {

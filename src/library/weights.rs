@@ -7,7 +7,9 @@
 //! `mlc-chat-config.json`, and a parameter that is divided among devices is stored as the first of
 //! its `preprocs` takes it.
 
-use std::collections::{BTreeSet, HashMap};
+mod cause;
+
+use std::collections::HashMap;
 use std::fmt;
 
 use camino::Utf8Path;
@@ -19,7 +21,7 @@ use super::validate::{Code, Problem};
 use crate::model::{ChatConfig, TensorCache, TensorRecord};
 
 /// How many tensors a message names.
-const NAMED: usize = 3;
+const NAMED: usize = 5;
 
 /// A model's own files, as far as they say what its weights are.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +123,7 @@ pub fn compare(metadata: &Metadata, weights: Weights<'_>) -> Option<Mismatch> {
     if differences.is_empty() {
         return None;
     }
-    let cause = cause(metadata, weights, &differences);
+    let cause = cause::guess(metadata, weights, &differences);
     Some(Mismatch { differences, cause })
 }
 
@@ -188,136 +190,6 @@ fn stored_bytes(record: &TensorRecord) -> Option<u64> {
     Some(bits.div_ceil(8))
 }
 
-/// Why they differ, where that can be told.
-fn cause(metadata: &Metadata, weights: Weights<'_>, differences: &[Difference]) -> Option<String> {
-    let records = || weights.tensor_cache.shards.iter().flat_map(|shard| &shard.records);
-    if metadata.params.is_empty() {
-        return Some("the library names no parameters at all".to_owned());
-    }
-    if records().next().is_none() {
-        return Some("the tensor cache lists no tensors at all".to_owned());
-    }
-    let of_library = layers(metadata.params.iter().map(|param| param.name.as_str()));
-    let of_weights = layers(records().map(|record| record.name.as_str()));
-    if of_library != of_weights {
-        let of_library = super::plural(of_library, "1 layer", "layers");
-        return Some(format!("the library has {of_library}, the weights {of_weights}"));
-    }
-    if let Some(name) = differences.iter().find_map(Difference::unresolved) {
-        let file = ChatConfig::FILE_NAME;
-        return Some(format!("{file} has no number `{name}`, which the library asks it for"));
-    }
-    vocabulary(metadata, weights, differences)
-        .or_else(|| layout(differences))
-        .or_else(|| quantized(differences))
-        .or_else(|| renamed(differences))
-        .or_else(|| one_type(differences))
-}
-
-/// How many layers the names of tensors count: the numbers in the place of the first number.
-fn layers<'a>(names: impl Iterator<Item = &'a str>) -> usize {
-    let number = |name: &'a str| {
-        name.split('.').find(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
-    };
-    names.filter_map(number).collect::<BTreeSet<_>>().len()
-}
-
-/// Tensors that differ in a dimension that `mlc-chat-config.json` has to know.
-fn vocabulary(
-    metadata: &Metadata,
-    weights: Weights<'_>,
-    differences: &[Difference],
-) -> Option<String> {
-    let difference = differences.iter().find(|difference| difference.how == How::Shape)?;
-    let param = metadata.params.iter().find(|param| param.name == difference.name)?;
-    let found = &difference.weights.as_ref()?.shape;
-    let wanted = stored_shape(param);
-    if wanted.len() != found.len() {
-        return None;
-    }
-    let (name, found) =
-        wanted.iter().zip(found).find_map(|(wanted, found)| match (wanted, found) {
-            (Dimension::Named(name), Size::Known(found)) => Some((name, *found)),
-            _ => None,
-        })?;
-    let said = resolve(name, weights.chat_config)?;
-    (said != found).then(|| {
-        format!("{} says `{name}` {said}, and the weights have {found}", ChatConfig::FILE_NAME)
-    })
-}
-
-/// Matrices that lie the other way round.
-fn layout(differences: &[Difference]) -> Option<String> {
-    let is_turned = |difference: &Difference| match (&difference.library, &difference.weights) {
-        (Some(wanted), Some(found)) => {
-            wanted.shape.len() == 2
-                && wanted.shape != found.shape
-                && wanted.shape.iter().eq(found.shape.iter().rev())
-        }
-        _ => false,
-    };
-    differences
-        .iter()
-        .any(is_turned)
-        .then(|| "the layout is transposed, as that of q4f16_0 is against q4f16_1".to_owned())
-}
-
-/// Quantized on one side only, or with other words a row.
-fn quantized(differences: &[Difference]) -> Option<String> {
-    let lacks = |how: How, ending: &str| {
-        differences
-            .iter()
-            .any(|difference| difference.how == how && difference.name.ends_with(ending))
-    };
-    if lacks(How::Missing, ".q_weight") && lacks(How::Unknown, ".weight") {
-        return Some("the library takes quantized weights, and these are not".to_owned());
-    }
-    if lacks(How::Missing, ".weight") && lacks(How::Unknown, ".q_weight") {
-        return Some("the weights are quantized, and the library takes none that are".to_owned());
-    }
-    let words = |difference: &&Difference| {
-        difference.how == How::Shape && difference.name.ends_with(".q_weight")
-    };
-    let difference = differences.iter().find(words)?;
-    let last = |kind: &Option<Kind>| kind.as_ref().and_then(|kind| kind.shape.last().cloned());
-    let first = |kind: &Option<Kind>| kind.as_ref().and_then(|kind| kind.shape.first().cloned());
-    let same_rows = first(&difference.library) == first(&difference.weights);
-    (same_rows && last(&difference.library) != last(&difference.weights))
-        .then(|| "they are quantized to another number of bits, or have another width".to_owned())
-}
-
-/// One tensor too few and one too many, of one kind.
-fn renamed(differences: &[Difference]) -> Option<String> {
-    let mut missing = differences.iter().filter(|difference| difference.how == How::Missing);
-    let mut unknown = differences.iter().filter(|difference| difference.how == How::Unknown);
-    let (missing, unknown) = match (missing.next(), missing.next(), unknown.next(), unknown.next())
-    {
-        (Some(missing), None, Some(unknown), None) => (missing, unknown),
-        _ => return None,
-    };
-    (missing.library == unknown.weights).then(|| "a tensor has another name".to_owned())
-}
-
-/// One type instead of another, everywhere.
-fn one_type(differences: &[Difference]) -> Option<String> {
-    let of = |kind: &Option<Kind>| kind.as_ref().map(|kind| kind.dtype.clone());
-    let types: BTreeSet<_> = differences
-        .iter()
-        .map(|difference| {
-            (difference.how == How::Type)
-                .then(|| (of(&difference.library), of(&difference.weights)))
-        })
-        .collect();
-    match types.into_iter().collect::<Option<Vec<_>>>()?.as_slice() {
-        [(Some(library), Some(weights))] if differences.len() > 1 => Some(format!(
-            "the library takes {}, the weights are {}",
-            printable(library),
-            printable(weights)
-        )),
-        _ => None,
-    }
-}
-
 impl Kind {
     fn of(record: &TensorRecord) -> Self {
         let shape = record.shape.iter().map(|size| Size::Known(*size)).collect();
@@ -360,39 +232,37 @@ impl fmt::Display for Kind {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` ", printable(&self.name))?;
+        write!(f, "`{}`", printable(&self.name))?;
         match (&self.library, &self.weights, self.how) {
             (_, Some(weights), How::Bytes(bytes)) => {
-                write!(f, "is {weights} and has {bytes} bytes")
+                write!(f, " is {weights} and has {bytes} bytes")
             }
-            (_, _, How::Twice) => f.write_str("is in the tensor cache twice"),
+            (_, _, How::Twice) => f.write_str(" is in the tensor cache twice"),
             (Some(library), Some(weights), _) => {
-                write!(f, "is {library} in the library and {weights} in the weights")
+                write!(f, ": library {library}, weights {weights}")
             }
-            (Some(library), None, _) => {
-                write!(f, "is {library} in the library and missing from the weights")
-            }
-            (None, Some(weights), _) => {
-                write!(f, "is {weights} in the weights and unknown to the library")
-            }
-            (None, None, _) => f.write_str("differs"),
+            (Some(library), None, _) => write!(f, ": library {library}, missing from the weights"),
+            (None, Some(weights), _) => write!(f, ": weights {weights}, unknown to the library"),
+            (None, None, _) => f.write_str(" differs"),
         }
     }
 }
 
+/// What is guessed, and a line for each of the first tensors.
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(cause) = &self.cause {
-            write!(f, "{cause}: ")?;
+        let tensors = self.differences.len();
+        match &self.cause {
+            Some(cause) => f.write_str(cause)?,
+            None => write!(f, "{}", super::plural(tensors, "1 tensor differs", "tensors differ"))?,
         }
-        for (index, difference) in self.differences.iter().take(NAMED).enumerate() {
-            let comma = if index > 0 { "; " } else { "" };
-            write!(f, "{comma}{difference}")?;
+        for difference in self.differences.iter().take(NAMED) {
+            write!(f, "\n{difference}")?;
         }
-        match self.differences.len().saturating_sub(NAMED) {
+        match tensors.saturating_sub(NAMED) {
             0 => Ok(()),
-            1 => f.write_str("; and 1 more tensor"),
-            more => write!(f, "; and {more} more tensors"),
+            1 => f.write_str("\nand 1 more tensor"),
+            more => write!(f, "\nand {more} more tensors"),
         }
     }
 }

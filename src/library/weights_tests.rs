@@ -48,7 +48,7 @@ fn cache(tensors: &[Tensor]) -> TensorCache {
 }
 
 fn chat_config(vocab_size: u64) -> ChatConfig {
-    let text = json!({"model_type": "llama", "quantization": "q4f16_1", "model_config": {},
+    let text = json!({"model_type": "llama", "quantization": "q4f16_1", "model_config": {"hidden_size": 96},
         "vocab_size": vocab_size});
     ChatConfig::parse(text.to_string().as_bytes()).unwrap()
 }
@@ -76,66 +76,153 @@ fn weights_of_the_library_are_its_weights() {
 fn every_difference_names_the_tensor_and_says_what_both_sides_have() {
     assert_eq!(
         changed(|tensors| tensors.truncate(3)),
-        "the library has 2 layers, the weights 1: `layers.1.q_weight` is uint32 [32, 2] in the \
-         library and missing from the weights; `layers.1.norm` is float32 [16] in the library and \
-         missing from the weights"
+        "the library has 2 layers, the weights 1\n\
+         `layers.1.q_weight`: library uint32 [32, 2], missing from the weights\n\
+         `layers.1.norm`: library float32 [16], missing from the weights"
     );
     assert_eq!(
         changed(|tensors| drop(tensors.remove(2))),
-        "`layers.0.norm` is float32 [16] in the library and missing from the weights"
+        "1 tensor differs\n`layers.0.norm`: library float32 [16], missing from the weights"
     );
     assert_eq!(
         changed(|tensors| tensors.push(("head.bias", json!([8]), "float16"))),
-        "`head.bias` is float16 [8] in the weights and unknown to the library"
+        "the weights have biases that the library lacks\n\
+         `head.bias`: weights float16 [8], unknown to the library"
     );
     assert_eq!(
         changed(|tensors| tensors[2].0 = "layers.0.ln"),
-        "a tensor has another name: `layers.0.norm` is float32 [16] in the library and missing \
-         from the weights; `layers.0.ln` is float32 [16] in the weights and unknown to the library"
+        "a tensor has another name\n\
+         `layers.0.norm`: library float32 [16], missing from the weights\n\
+         `layers.0.ln`: weights float32 [16], unknown to the library"
     );
     assert_eq!(
         changed(|tensors| tensors[2].2 = "float16"),
-        "`layers.0.norm` is float32 [16] in the library and float16 [16] in the weights"
+        "1 tensor differs\n`layers.0.norm`: library float32 [16], weights float16 [16]"
     );
     assert_eq!(
         changed(|tensors| tensors.push(tensors[2].clone())),
-        "`layers.0.norm` is in the tensor cache twice"
+        "1 tensor differs\n`layers.0.norm` is in the tensor cache twice"
     );
+}
+
+/// The first line of what is said: the cause.
+fn cause(change: impl Fn(&mut Vec<Tensor>)) -> String {
+    changed(change).lines().next().unwrap_or_default().to_owned()
 }
 
 #[test]
 fn the_cause_is_guessed() {
-    assert!(
-        changed(|tensors| {
-            tensors[1].1 = json!([2, 32]);
-            tensors[3].1 = json!([2, 32]);
-        })
-        .starts_with("the layout is transposed, as that of q4f16_0 is against q4f16_1: ")
+    let turned = cause(|tensors| {
+        tensors[1].1 = json!([2, 32]);
+        tensors[3].1 = json!([2, 32]);
+    });
+    assert_eq!(turned, "the layout is transposed, as that of q4f16_0 is against q4f16_1");
+    assert_eq!(
+        cause(|tensors| tensors[0].1 = json!([400, 16])),
+        "mlc-chat-config.json says `vocab_size` 384, and the weights have 400"
     );
-    assert!(changed(|tensors| tensors[0].1 = json!([400, 16])).starts_with(
-        "mlc-chat-config.json says `vocab_size` 384, and the weights have 400: `embed.weight`"
-    ));
-    assert!(
-        changed(|tensors| tensors[1] = ("layers.0.weight", json!([32, 16]), "float16"))
-            .starts_with("the library takes quantized weights, and these are not: ")
+    assert_eq!(
+        cause(|tensors| tensors[1] = ("layers.0.weight", json!([32, 16]), "float16")),
+        "the library takes quantized weights, and these are not"
     );
-    assert!(
-        changed(|tensors| tensors[1].1 = json!([32, 3]))
-            .starts_with("they are quantized to another number of bits, or have another width: ")
+    assert_eq!(
+        cause(|tensors| tensors[1].1 = json!([32, 3])),
+        "they are quantized to another number of bits, or have another width"
     );
+    let types = cause(|tensors| {
+        tensors[2].2 = "float16";
+        tensors[4].2 = "float16";
+    });
+    assert_eq!(types, "the library takes float32, the weights are float16");
+    let without = difference(&metadata(json!([])), &model(), 384);
+    assert!(without.starts_with("the library names no parameters at all\n"), "{without}");
+    let more: Vec<_> =
+        ["a", "b", "c", "d", "e", "f", "g"].map(|it| (it, json!([1]), "float16")).to_vec();
+    assert!(changed(|tensors| tensors.extend(more.clone())).ends_with("\nand 2 more tensors"));
     assert!(
-        changed(|tensors| {
-            tensors[2].2 = "float16";
-            tensors[4].2 = "float16";
-        })
-        .starts_with("the library takes float32, the weights are float16: ")
+        changed(|tensors| tensors.extend(more[1..].iter().cloned()))
+            .ends_with("\nand 1 more tensor")
     );
-    let without = metadata(json!([]));
-    assert!(
-        difference(&without, &model(), 384).starts_with("the library names no parameters at all: ")
+}
+
+#[test]
+fn an_output_layer_on_one_side_only_is_told() {
+    let head = ("lm_head.q_weight", json!([384, 2]), "uint32");
+    assert_eq!(
+        cause(|tensors| tensors.push(head.clone())),
+        "the weights have an output layer of their own, and the library shares it with the \
+         embedding (`tie_word_embeddings`)"
     );
-    let more: Vec<_> = ["a", "b", "c", "d", "e"].map(|name| (name, json!([1]), "float16")).to_vec();
-    assert!(changed(|tensors| tensors.extend(more.clone())).ends_with("; and 2 more tensors"));
+    let mut with = model();
+    with.push(head);
+    let said = difference(&library(with), &model(), 384);
+    assert!(said.starts_with("the library takes an output layer of its own, and the"), "{said}");
+}
+
+#[test]
+fn what_was_cut_for_several_devices_is_told() {
+    let said = cause(|tensors| {
+        let mut cut = tensors[1].clone();
+        (tensors[1].0, cut.0) =
+            ("layers.0.q_weight_shard-1-of-2", "layers.0.q_weight_shard-2-of-2");
+        tensors.push(cut);
+    });
+    assert!(said.starts_with("the weights are cut for 2 devices, and the library takes"), "{said}");
+}
+
+#[test]
+fn sizes_of_the_model_are_told_by_their_names_however_many_differ() {
+    let quantized = |vocabulary: u64, hidden: u64| {
+        vec![
+            ("embed.q_weight", json!([vocabulary, hidden / 8]), "uint32"),
+            ("embed.q_scale", json!([vocabulary, hidden / 32]), "float16"),
+            ("layers.0.norm", json!([hidden]), "float16"),
+        ]
+    };
+    let params = |tensors: Vec<Tensor>| {
+        let params = tensors.into_iter();
+        let params = params
+            .map(|(name, shape, dtype)| json!({"name": name, "shape": shape, "dtype": dtype}));
+        metadata(params.collect())
+    };
+    let said = |vocabulary: u64, hidden: u64| {
+        let said = difference(&params(quantized(512, 64)), &quantized(vocabulary, hidden), 384);
+        said.lines().next().unwrap_or_default().to_owned()
+    };
+    let vocab_size = "`vocab_size` is 512 in the library and 384 in the weights";
+    let hidden_size = "`hidden_size` is 64 in the library and 96 in the weights";
+    assert_eq!(said(384, 64), vocab_size);
+    assert_eq!(said(512, 96), hidden_size);
+    assert_eq!(said(384, 96), format!("{vocab_size}, {hidden_size}"));
+    assert_eq!(said(384, 80), vocab_size);
+    let mut deeper = quantized(384, 64);
+    deeper.push(("layers.1.norm", json!([64]), "float16"));
+    let said = difference(&params(quantized(512, 64)), &deeper, 384);
+    let layers = format!("the library has 1 layer, the weights 2; {vocab_size}\n");
+    assert!(said.starts_with(&layers), "{said}");
+}
+
+#[test]
+fn names_that_all_begin_otherwise_are_told_by_how() {
+    let names = [
+        "model.embed.weight",
+        "model.layers.0.q_weight",
+        "model.layers.0.norm",
+        "model.layers.1.q_weight",
+        "model.layers.1.norm",
+    ];
+    let mut prefixed = model();
+    for (tensor, name) in prefixed.iter_mut().zip(names) {
+        tensor.0 = name;
+    }
+    let said = difference(&library(model()), &prefixed, 384);
+    let expected =
+        "the names of tensors begin with `model.` in the weights, and not in the library\n";
+    assert!(said.starts_with(expected), "{said}");
+    let said = difference(&library(prefixed), &model(), 384);
+    let expected =
+        "the names of tensors begin with `model.` in the library, and not in the weights\n";
+    assert!(said.starts_with(expected), "{said}");
 }
 
 #[test]
@@ -147,8 +234,8 @@ fn a_field_that_the_config_lacks_is_named() {
         .map(|(name, shape, dtype)| json!({"name": name, "shape": shape, "dtype": dtype}));
     assert_eq!(
         difference(&metadata(params.collect()), &model(), 384),
-        "mlc-chat-config.json has no number `width`, which the library asks it for: `embed.weight` \
-         is float16 [width, 16] in the library and float16 [384, 16] in the weights"
+        "mlc-chat-config.json has no number `width`, which the library asks it for\n\
+         `embed.weight`: library float16 [width, 16], weights float16 [384, 16]"
     );
 }
 
@@ -166,7 +253,7 @@ fn what_is_divided_among_devices_is_stored_whole() {
     let step = json!({"func_name": "f", "out_shape": [2, 8, 4], "out_dtype": "float16"});
     assert_eq!(
         difference(&divided(step), &whole, 1),
-        "`w` is float16 [2, 8, 4] in the library and float16 [16, 4] in the weights"
+        "1 tensor differs\n`w`: library float16 [2, 8, 4], weights float16 [16, 4]"
     );
 }
 
@@ -185,5 +272,5 @@ fn bytes_are_those_of_the_shape() {
     };
     assert_eq!(of("f32-to-bf16", 4), None);
     assert_eq!(of("raw", 8), None);
-    assert_eq!(of("raw", 4).unwrap(), "`w` is float32 [2] and has 4 bytes");
+    assert_eq!(of("raw", 4).unwrap(), "1 tensor differs\n`w` is float32 [2] and has 4 bytes");
 }

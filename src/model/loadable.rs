@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::ChatConfig;
+use super::tokenizer_json::TokenizerFault;
 
 /// Something without which an app cannot load a model, told of the model as "it".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum Unloadable {
         .0.escape_debug()
     )]
     TokenizerFile(String),
+    /// Its `tokenizer.json`, which an app prefers to every other tokenizer, is none.
+    #[error("its tokenizer.json is not a tokenizer: {0}")]
+    TokenizerContent(TokenizerFault),
     /// The conversation template is a name, as MLC LLM wrote it before 2024.
     #[error(
         "`conv_template` of its mlc-chat-config.json is the name `{}`, and apps read the template \
@@ -55,6 +59,9 @@ impl Unloadable {
             Self::TokenizerFile(_) => {
                 "an app looks for every file that is named there: copy it from the checkpoint, or \
                  run `mlc_llm gen_config` again"
+            }
+            Self::TokenizerContent(_) => {
+                "copy it from the checkpoint that the model was converted from, or get the model again"
             }
             Self::TemplateName(_) => {
                 "run `mlc_llm gen_config` again with a template that it knows: it writes the whole \
@@ -99,9 +106,12 @@ fn tokenizer(chat_config: &ChatConfig, has: &impl Fn(&str) -> bool) -> Vec<Unloa
     }
 }
 
+/// The tokenizer that the runtime opens where it is there, whatever else is.
+pub const TOKENIZER_JSON: &str = "tokenizer.json";
+
 /// Whether these files are a tokenizer to the runtime.
 fn is_tokenizer(has: &impl Fn(&str) -> bool) -> bool {
-    const ALONE: [&str; 3] = ["tokenizer.json", "tokenizer.model", "tokenizer_model"];
+    const ALONE: [&str; 3] = [TOKENIZER_JSON, "tokenizer.model", "tokenizer_model"];
     const TOGETHER: [&str; 3] = ["merges.txt", "vocab.json", "added_tokens.json"];
     ALONE.into_iter().any(has) || TOGETHER.into_iter().all(has)
 }

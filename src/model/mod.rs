@@ -36,6 +36,7 @@ mod scheme;
 mod shard_path;
 mod target;
 mod tensor_cache;
+pub mod tokenizer_json;
 mod trial;
 mod visible;
 

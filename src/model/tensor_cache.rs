@@ -51,6 +51,9 @@ pub enum TensorCacheError {
     /// Not JSON, or not of the format.
     #[error("it is not a tensor cache: {0}")]
     Format(#[from] serde_json::Error),
+    /// No weights at all.
+    #[error("it lists no tensors")]
+    Empty,
     /// A tensor reaches over the end of its shard.
     #[error("tensor `{tensor}` reaches over the end of `{shard}`")]
     OutOfShard {
@@ -117,6 +120,9 @@ impl TensorCache {
             if let Some(format) = format.filter(|format| format != RAW_SHARD) {
                 return Err(TensorCacheError::ShardFormat { shard: path, format });
             }
+        }
+        if cache.shards.iter().all(|shard| shard.records.is_empty()) {
+            return Err(TensorCacheError::Empty);
         }
         for shard in &cache.shards {
             for tensor in &shard.records {

@@ -8,18 +8,20 @@ use serde::Serialize;
 
 use super::{BuildRequest, Planned};
 use crate::answer::{self, AnswerError, Prepared, Question, Run, TrialError, Verdict};
+use crate::compile::CompileOneError;
 use crate::compile::single::{CompileOneRequest, ObtainedOne, obtain_one};
 use crate::error::Error;
-use crate::fetch;
-use crate::fetch::package::ModelsError;
+use crate::fetch::package::{HubRequest, PackageModels};
 use crate::io::environment::Environment;
 use crate::io::files;
 use crate::io::process::Cancel;
 use crate::manifest::{self, AnswerRecord, Manifest};
 use crate::model::{
-    ChatConfig, CheckKernels, CompilerChoice, JitPolicy, LibraryFormat, MacabiArch, MetalChoice,
-    ModelFiles, ModelId, OptFlags, TryDevice,
+    ChatConfig, CheckKernels, CompilerChoice, Device, DownloadPolicy, HubRepo, JitPolicy,
+    LibraryFormat, LocalModel, MacabiArch, MetalChoice, ModelEntry, ModelFiles, ModelId,
+    ModelSource, OptFlags, Overrides, PackageConfig, TensorCache, TryDevice,
 };
+use crate::plan::{FoundModel, PlanError, Unfetched};
 use crate::ui::Ui;
 
 /// What is asked of models, and where they run.
@@ -48,6 +50,10 @@ pub struct TryRequest {
     pub policy: JitPolicy,
     /// How long a compilation may take.
     pub compile_limit: Duration,
+    /// Whether the Hub must not be asked.
+    pub offline: bool,
+    /// When models may be downloaded.
+    pub download_policy: DownloadPolicy,
     /// The variables and the working directory of this process.
     pub environment: Environment,
 }
@@ -63,8 +69,8 @@ pub struct Tried {
     pub verdict: Verdict,
 }
 
-/// Tries the model in a directory, or those that are bundled in a `dist/`. `begin` hears of each
-/// before it answers, and `show` gets the pieces of its answer.
+/// Tries a model of the Hub, the model in a directory, or those that are bundled in a `dist/`; their
+/// files are read to the end first. `show` gets the pieces of their answers.
 pub fn answer(
     request: &TryRequest,
     path: &Utf8Path,
@@ -73,14 +79,54 @@ pub fn answer(
     show: &mut dyn FnMut(&Shown<'_>) -> std::io::Result<()>,
 ) -> Result<Vec<Tried>, Error> {
     let mut tried = Vec::new();
-    for (name, directory) in models(path, ui)? {
-        let files = fetch::unjudged(&directory).map_err(|source| ModelsError::Model {
-            model_id: Some(name.clone()),
-            source: Box::new(source),
-        })?;
-        tried.push(one(request, &name, &files, "", ui, cancel, show)?);
+    for (name, source) in models(path, ui)? {
+        let (models, model_id) = whole(request, &name, source, ui, cancel)?;
+        let Some(files) = models.files.get(&model_id) else { continue };
+        tried.push(one(request, &name, files, "", ui, cancel, show)?);
     }
     Ok(tried)
+}
+
+/// Has all files of a model, and holds them against what is said of them, as for a package that
+/// bundles it.
+fn whole(
+    request: &TryRequest,
+    name: &str,
+    source: ModelSource,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<(PackageModels, ModelId), Error> {
+    // A directory of any name may hold a model.
+    let model_id = name.parse().or_else(|_| "model".parse::<ModelId>());
+    let model_id = model_id.map_err(|why| Error::usage(format!("`{name}`: {why}"), "rename it"))?;
+    let entry = ModelEntry {
+        source,
+        model_id: model_id.clone(),
+        model_lib: None,
+        estimated_vram_bytes: 0,
+        bundle_weight: true,
+        overrides: Overrides::default(),
+        conversion: None,
+    };
+    // No phone has a say here.
+    let device = Device::Iphone;
+    let config = PackageConfig { device, models: vec![entry.clone()], prepared: Vec::new() };
+    let hub = HubRequest {
+        environment: &request.environment,
+        cache_dir: &request.cache_dir,
+        package_config: None,
+        locked: false,
+        offline: request.offline,
+        policy: request.download_policy,
+    };
+    let mut models = PackageModels::new(&hub, &config, ui, cancel)?;
+    if let FoundModel::NotHere { why } = models.metadata(&entry, ui)? {
+        let ModelEntry { model_id, source, .. } = entry;
+        let missing = vec![Unfetched { model_id, source, why }];
+        return Err(PlanError::Unfetched(missing).into());
+    }
+    models.complete(models.to_fetch(), ui)?;
+    Ok((models, model_id))
 }
 
 /// What there is to see of an answer.
@@ -95,17 +141,35 @@ pub enum Shown<'a> {
 }
 
 /// The models of a path, by their names.
-fn models(path: &Utf8Path, ui: &Ui) -> Result<Vec<(String, Utf8PathBuf)>, Error> {
-    if files::is_file(&path.join(ChatConfig::FILE_NAME)) {
+fn models(path: &Utf8Path, ui: &Ui) -> Result<Vec<(String, ModelSource)>, Error> {
+    if HubRepo::is_url(path.as_str()) {
+        let repo: HubRepo = (path.as_str().parse())
+            .map_err(|why| Error::usage(format!("`{path}`: {why}"), "write HF://user/repo"))?;
+        return Ok(vec![(repo.repo().to_owned(), ModelSource::Hub(repo))]);
+    }
+    let local = |dir: Utf8PathBuf| ModelSource::Local(LocalModel { written: dir.to_string(), dir });
+    let [newer, older] = TensorCache::FILE_NAMES;
+    let of_model = [ChatConfig::FILE_NAME, newer, older];
+    if of_model.iter().any(|name| files::is_file(&path.join(name))) {
         let whole = files::canonical(path)?;
-        return Ok(vec![(whole.file_name().unwrap_or(path.as_str()).to_owned(), whole)]);
+        return Ok(vec![(whole.file_name().unwrap_or(path.as_str()).to_owned(), local(whole))]);
     }
     let manifest = path.join(manifest::FILE_NAME);
     let Some(text) = files::read_if_there(&manifest)? else {
+        if files::is_file(&path.join("config.json")) {
+            return Err(Error::usage(
+                format!("`{path}` is a raw checkpoint, not a converted model"),
+                format!(
+                    "convert it first: `mlc-package convert {path} --quantization q4f16_1 \
+                     --conv-template auto -o OUTPUT`, then try OUTPUT"
+                ),
+            ));
+        }
         return Err(Error::usage(
             format!("`{path}` is neither a model directory nor a package"),
             format!(
-                "name a directory with {}, or the dist/ that `mlc-package build` wrote",
+                "name a directory with {}, a model of the Hub (HF://user/repo), or the dist/ that \
+                 `mlc-package build` wrote",
                 ChatConfig::FILE_NAME
             ),
         ));
@@ -115,7 +179,7 @@ fn models(path: &Utf8Path, ui: &Ui) -> Result<Vec<(String, Utf8PathBuf)>, Error>
     for model in &manifest.models {
         let name = model.model_id.as_str();
         match model.bundled {
-            true => found.push((name.to_owned(), path.join("bundle").join(name))),
+            true => found.push((name.to_owned(), local(path.join("bundle").join(name)))),
             false => ui.warn(&format!(
                 "model `{name}` is not tried: the package does not hold its weights, which the \
                  app downloads"
@@ -157,6 +221,8 @@ pub(super) fn of_package(
             compiler: package.compiler.clone(),
             policy: package.policy,
             compile_limit: request.compile_limit,
+            offline: package.offline,
+            download_policy: package.download_policy,
             environment: package.environment.clone(),
         };
         let fields = model.overrides.set_fields().map(|(name, value)| format!("{name}={value}"));
@@ -209,7 +275,14 @@ pub(super) fn one(
         compile_limit: request.compile_limit,
         environment: request.environment.clone(),
     };
-    let ObtainedOne { stored, toolchain, .. } = obtain_one(&compile, ui, cancel)?;
+    let advice = (device != TryDevice::Cpu).then(|| answer::without(device.as_str()));
+    let obtained = obtain_one(&compile, ui, cancel).map_err(|error| match error {
+        CompileOneError::Compile(failed) => {
+            CompileOneError::Compile(failed.told_of(name, advice.as_deref()))
+        }
+        error => error,
+    });
+    let ObtainedOne { stored, toolchain, .. } = obtained?;
     show(&Shown::Begin(name))?;
     let run = Run {
         python: &toolchain.python,

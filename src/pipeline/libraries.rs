@@ -7,7 +7,6 @@ use super::{BuildRequest, Clock, make_plan, require_clang};
 use crate::compile::package::{check_stored, compile};
 use crate::error::Error;
 use crate::io::process::Cancel;
-use crate::library::kernels::Gate;
 use crate::manifest::LibraryOrigin;
 use crate::model::{ByteSize, Device, Fingerprint, LibraryName, ModelId};
 use crate::plan::Origin;
@@ -42,10 +41,11 @@ pub struct StoreLibrary {
 pub fn libraries(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Libraries, Error> {
     let planned = make_plan(&request.package, true, &mut Clock::start(), ui, cancel)?;
     planned.plan.require_fetched()?;
-    let gate = Gate::new(request.check_kernels, &request.package.environment, cancel);
+    let gate = request.gate(cancel);
     require_clang(&gate, &planned)?;
     let obtained = compile(&request.libraries(&planned, &gate), ui, cancel)?;
     check_stored(&gate, &planned.store, obtained.values().map(|library| &library.stored))?;
+    request.tell_kernels(&gate, &obtained, ui);
     let libraries = planned.plan.libraries.iter().filter_map(|library| {
         let Origin::Compiled { fingerprint, .. } = &library.origin else { return None };
         let obtained = obtained.get(fingerprint)?;

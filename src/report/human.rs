@@ -86,6 +86,9 @@ fn write_package(
     if let Some(note) = package.metal_note() {
         writeln!(out, "  {note}")?;
     }
+    if let Some(note) = package.kernels_note() {
+        writeln!(out, "  {note}")?;
+    }
     if let Some(used) = package.budget.as_ref() {
         writeln!(out, "  {:<12}{}", "budget", table::bar(used))?;
     }

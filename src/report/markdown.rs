@@ -122,6 +122,7 @@ fn write_sizes(out: &mut String, report: &SizeReport, package: &PackageReport) -
         format!("artifact {} {size}{}", code(&artifact.name), in_brackets(artifact.size))
     }));
     about.extend(package.metal_note().map(str::to_owned));
+    about.extend(package.kernels_note());
     writeln!(out, "\n{}", about.join(" · "))?;
     match &package.budget {
         Some(used) => writeln!(out, "\nBudget of the package: {}", table::bar(used)),

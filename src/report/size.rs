@@ -78,6 +78,9 @@ pub struct PackageReport {
     /// How kernels for Apple's GPUs are stored; none for other devices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metal: Option<Metal>,
+    /// How many kernels clang compiled before they ship; none if they were not checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernels_checked: Option<u64>,
     /// Its sizes. The memory is that of its largest model.
     pub sizes: Sizes,
     /// What apps depend on by a line; none where none is made.
@@ -344,6 +347,16 @@ impl PackageReport {
         (self.metal == Some(Metal::Source)).then_some(Metal::SOURCE_NOTE)
     }
 
+    /// That kernels were checked, if they were.
+    pub fn kernels_note(&self) -> Option<String> {
+        let checked = self.kernels_checked?;
+        let kernels = match checked {
+            1 => "1 kernel".to_owned(),
+            checked => format!("{checked} kernels"),
+        };
+        Some(format!("{kernels} checked by clang"))
+    }
+
     fn new(input: &PackageInput, accept: &budget::Acceptance) -> (Self, Vec<OverLimit>) {
         let (now, before) = (&input.manifest, input.baseline.as_ref());
         let (linked_by, linked) = parts::linked(now, before);
@@ -382,6 +395,9 @@ impl PackageReport {
             compiler: now.compiler.clone(),
             linked_by,
             metal: now.libraries.iter().filter_map(|library| library.metal).max(),
+            kernels_checked: (now.libraries.iter())
+                .filter_map(|library| Some(library.kernels_checked.as_ref()?.count))
+                .reduce(u64::saturating_add),
             artifact: ArtifactSize::of(now, before),
             sizes,
             budget,

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
+use crate::call::Run;
+use crate::hub::{HubScene, files_but};
 use crate::scene::Scene;
+use crate::server::{COMMIT, File, Server};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/answer/model");
 
@@ -108,7 +111,7 @@ fn what_pythons_start_prints_is_passed_over() {
     scene.write("compiler/sitecustomize.py", late);
     on_vulkan(&scene, &[])
         .fails(12)
-        .says("opening the library: Python printed what is not an answer: `noise`")
+        .says("looking for the device: Python printed what is not an answer: `noise`")
         .says("sitecustomize");
 }
 
@@ -119,13 +122,97 @@ fn a_tokenizer_that_makes_no_tokens_is_refused_before_anything_is_compiled() {
     let tokenizer = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
         "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": null,
-        "model": {"type": "BPE", "vocab": {}, "merges": []},
+        "model": {"type": "BPE", "vocab": {"\u{1}": 0}, "merges": []},
     });
     scene.write("mute/tokenizer.json", tokenizer.to_string());
     let model = scene.root.join("mute");
-    let run = scene.call(&["try", model.as_str()]).fails(21);
+    let run = scene.call(&["try", model.as_str()]).fails(11);
     run.says("tokenizer.json` cannot be used: it makes 0 tokens of a whole text");
     assert!(!scene.root.join("calls").exists());
+}
+
+/// The functions of a library that can be run.
+const FUNCTIONS: [&str; 4] = ["embed", "prefill", "decode", "create_tir_paged_kv_cache"];
+
+/// `try` of the hub's model, by a runtime that comes as far as the weights.
+fn on_hub<'h>(hub: &'h HubScene, more: &[&str]) -> Run<'h> {
+    hub.scene.own_compiler();
+    runtime(&hub.scene, &FUNCTIONS, &json!({"model_type": "a", "quantization": "q4f16_1"}));
+    hub.call(&[&["try", "HF://user/model", "--device", "vulkan"], more].concat()).run()
+}
+
+#[test]
+fn a_model_of_the_hub_is_downloaded_and_tried() {
+    let hub = HubScene::sound(true);
+    on_hub(&hub, &["--offline"]).code(11).says("model `model`: ").says("--offline");
+    let run = on_hub(&hub, &[]).code(13);
+    run.says("model `model`: the weights do not belong to the library")
+        .says("no parameters at all");
+    assert!(hub.snapshot(COMMIT).contains(&"params_shard_0.bin".to_owned()));
+    hub.asked();
+    on_hub(&hub, &["--offline"]).code(13);
+    assert_eq!(hub.asked(), [""; 0]);
+    for (file, bytes, said) in [
+        ("tokenizer.json", "{}", "its tokenizer.json is not a tokenizer: it has no object `model`"),
+        ("tensor-cache.json", r#"{"records": []}"#, "it lists no tensors"),
+    ] {
+        let hub = HubScene::new(Server::sound(&files_but(file, bytes)), true);
+        on_hub(&hub, &[]).code(11).says(said);
+        hub.build(&[]).fails(11).says(said);
+    }
+    let raw = HubScene::raw(&[("config.json", File::small(b"{}"))]);
+    on_hub(&raw, &[]).code(11).says("is not a model").says("`mlc-package convert`");
+}
+
+#[test]
+fn a_device_that_is_not_there_is_told_with_the_model_and_what_to_do() {
+    let scene = Scene::with_models("android", &[]);
+    scene.own_compiler();
+    runtime(&scene, &FUNCTIONS, &json!({"model_type": "a", "quantization": "q4f16_1"}));
+    let module = "compiler/tvm/runtime.py";
+    let without = scene.read(module).replace("exist, index = True, 0", "exist, index = False, 0");
+    scene.write(module, without);
+    on_vulkan(&scene, &[])
+        .fails(2)
+        .says("model `model`: TVM finds no vulkan device on this machine")
+        .says("`--device cpu` tries the model on the processor");
+    // One that TVM cannot compile for.
+    let run = on_vulkan(&scene, &["--opt", "O0"]).env("STAND_IN", "exit-1").fails(12);
+    run.says("model model: ").says("`--device cpu` tries the model on the processor");
+}
+
+#[test]
+fn a_raw_checkpoint_is_told_to_be_converted_first() {
+    let scene = Scene::with_models("android", &[]);
+    scene.write("app/raw/config.json", "{}");
+    scene
+        .call(&["try", "raw"])
+        .fails(2)
+        .says("`raw` is a raw checkpoint, not a converted model")
+        .says("mlc-package convert raw --quantization q4f16_1 --conv-template auto -o OUTPUT");
+    scene.call(&["try", "HF://user"]).fails(2).says("write HF://user/repo");
+}
+
+#[test]
+fn a_tokenizer_that_only_apps_read_is_no_fault_of_the_model() {
+    let scene = Scene::with_models("android", &[]);
+    crate::tree::copy(MODEL, scene.root.join("sentencepiece"));
+    let dir = scene.root.join("sentencepiece");
+    fs_err::rename(dir.join("tokenizer.json"), dir.join("tokenizer.model")).unwrap();
+    let (from, to) = (r#""tokenizer.json""#, r#""tokenizer.model""#);
+    scene.edit("sentencepiece/mlc-chat-config.json", from, to);
+    let run = scene.call(&["try", dir.as_str()]).fails(2);
+    run.says("this model cannot be tried: its tokenizer is `tokenizer.model`");
+}
+
+#[test]
+fn shards_are_held_against_their_md5() {
+    let scene = Scene::with_models("android", &["one"]);
+    let shard = scene.root.join("app/models/one/params_shard_0.bin");
+    let mut bytes = fs_err::read(&shard).unwrap();
+    bytes[0] ^= 1;
+    fs_err::write(&shard, bytes).unwrap();
+    scene.call(&["try", "models/one"]).fails(11).says("has the MD5 digest");
 }
 
 #[test]

@@ -155,21 +155,31 @@ fn a_new_library_with_a_bad_kernel_never_enters_the_store() {
 fn what_was_checked_is_remembered_and_always_checks_the_rest() {
     let scene = Scene::with_models("android", &["one"]);
     let clang = counting(&scene, "");
-    checking(&scene, &clang, "auto").ok();
+    let run = checking(&scene, &clang, "auto").ok();
+    run.says("Kernels checked 2 kernels of 1 library, with ").says("clang version");
+    let manifest = scene.read("app/dist/mlc-package-manifest.json");
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    let noted = &manifest["libraries"][0]["kernels_checked"];
+    assert_eq!((noted, &noted["count"]), (&remembered(&scene), &json!(2)));
+    let report = scene.call(&["report", "--manifest", "dist/mlc-package-manifest.json"]).ok();
+    report.says("2 kernels checked by clang");
     // Two to see whether it can, a good one and a bad one, and each kernel.
     assert_eq!(compiled(&scene), 4);
     assert_eq!(remembered(&scene)["count"], 2);
     assert!(remembered(&scene)["clang"].as_str().unwrap().contains("clang version"));
-    checking(&scene, &clang, "auto").ok().says("1 cached");
+    let run = checking(&scene, &clang, "auto").ok().says("1 cached");
+    run.says("Kernels 1 library was checked in an earlier run");
     checking(&scene, &clang, "always").ok().says("1 cached");
     assert_eq!(compiled(&scene), 2, "always asks whether there is a clang that can");
 
     let scene = Scene::with_models("android", &["one"]);
     let clang = counting(&scene, "");
-    checking(&scene, &clang, "never").ok();
-    checking(&scene, &clang, "auto").ok();
+    checking(&scene, &clang, "never").ok().never_says("Kernels");
+    checking(&scene, &clang, "auto").ok().says("not checked: nothing was compiled in this run");
+    assert!(!scene.read("app/dist/mlc-package-manifest.json").contains("kernels_checked"));
     assert_eq!((compiled(&scene), remembered(&scene)), (0, Value::Null));
-    checking(&scene, &clang, "always").ok();
+    checking(&scene, &clang, "always").ok().says("Kernels checked 2 kernels of 1 library");
+    assert!(scene.read("app/dist/mlc-package-manifest.json").contains("kernels_checked"));
     assert_eq!((compiled(&scene), &remembered(&scene)["count"]), (4, &json!(2)));
     checking(&scene, &clang, "always").ok();
     assert_eq!(compiled(&scene), 2);
@@ -187,7 +197,8 @@ fn without_a_clang_that_can_auto_goes_on_and_always_refuses_before_anything_is_c
     assert_eq!(scene.compiled().len(), 0);
     let absent = "/nowhere/clang".into();
     checking(&scene, &absent, "always").fails(14).says("`/nowhere/clang`, which is not there");
-    checking(&scene, &absent, "auto").ok().never_says("clang");
+    let run = checking(&scene, &absent, "auto").ok();
+    run.says("Kernels not checked: MLC_PACKAGE_CLANG names `/nowhere/clang`, which is not there");
     assert_eq!(remembered(&scene), Value::Null);
     fs_err::remove_dir_all(scene.cache()).unwrap();
     let said = "not checked: MLC_PACKAGE_CLANG names `/nowhere/clang`, which is not there";

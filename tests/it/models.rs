@@ -182,7 +182,34 @@ fn a_tokenizer_file_that_apps_would_look_for_in_vain_is_an_error() {
 fn what_no_app_can_load_is_an_error_of_build_and_check() {
     const TOKENIZERS: &str = r#""tokenizer_files": ["tokenizer.json"]"#;
     type Spoil = fn(&Scene);
-    let ways: [(Spoil, i32, &str, &str); 7] = [
+    let ways: [(Spoil, i32, &str, &str); 11] = [
+        (
+            |scene| drop(scene.write(&file("tokenizer.json"), "")),
+            11,
+            "incomplete-model",
+            "its tokenizer.json is not a tokenizer: it is empty",
+        ),
+        (
+            |scene| drop(scene.write(&file("tokenizer.json"), "{}")),
+            11,
+            "incomplete-model",
+            "its tokenizer.json is not a tokenizer: it has no object `model`",
+        ),
+        (
+            |scene| drop(scene.write(&file("tokenizer.json"), "<html>")),
+            11,
+            "incomplete-model",
+            "its tokenizer.json is not a tokenizer: it is not JSON",
+        ),
+        (
+            |scene| {
+                let no_tokens = r#"{"model": {"type": "BPE", "vocab": {}, "merges": []}}"#;
+                scene.write(&file("tokenizer.json"), no_tokens);
+            },
+            11,
+            "incomplete-model",
+            "the `vocab` of its `model` lists no tokens",
+        ),
         (
             |scene| {
                 fs_err::remove_file(scene.root.join(file("tokenizer.json"))).unwrap();
@@ -240,8 +267,9 @@ fn what_no_app_can_load_is_an_error_of_build_and_check() {
         spoil(&scene);
         scene.build(&[]).fails(exit).says("model `one-q0f16`: no app can load").says(said);
         assert_eq!((scene.compiled().len(), scene.probes()), (0, 0), "{said}");
-        let run = scene.call(&["check", "mlc-package-config.json"]).run().code(10);
+        let run = scene.call(&["check", "mlc-package-config.json"]).run().code(exit);
         run.says(&format!("error[{code}]")).says(said);
+        scene.call(&["try", "models/one"]).fails(exit).says("no app can load").says(said);
     }
 }
 
@@ -286,11 +314,51 @@ fn check_says_of_a_local_model_what_a_build_would_refuse() {
     for (spoil, said) in ways {
         let scene = Scene::with_models("android", &["one"]);
         spoil(&scene);
-        let run = scene.call(&["check", "mlc-package-config.json"]).run().code(10);
+        let run = scene.call(&["check", "mlc-package-config.json"]).run().code(11);
         run.says("error[incomplete-model]: the model directory `models/one` cannot be used")
             .says(said);
         scene.build(&[]).fails(11).says(said);
+        scene.call(&["try", "models/one"]).fails(11).says(said);
     }
+}
+
+/// What every verb says of a file that is gone, or that is not what it was.
+#[test]
+fn one_fault_has_one_exit_code_whoever_finds_it() {
+    const DIST: &str = "app/dist/bundle/one-q0f16";
+    let scene = Scene::with_models("android", &["one"]);
+    scene.build(&["--link-mode", "copy"]).ok();
+    for (name, text, exit) in [
+        ("tensor-cache.json", None, 11),
+        ("tensor-cache.json", Some("{}"), 11),
+        ("params_shard_0.bin", None, 11),
+        ("params_shard_0.bin", Some("short"), 11),
+        ("tokenizer.json", None, 11),
+        ("tokenizer.json", Some("{}"), 11),
+        ("mlc-chat-config.json", Some("{}"), 10),
+        ("mlc-chat-config.json", None, 11),
+    ] {
+        let spoil = |dir: &str| {
+            let path = scene.root.join(dir).join(name);
+            let sound = fs_err::read(&path).unwrap();
+            match text {
+                Some(text) => fs_err::write(&path, text).unwrap(),
+                None => fs_err::remove_file(&path).unwrap(),
+            }
+            (path, sound)
+        };
+        let spoilt = [spoil(MODEL), spoil(DIST)];
+        for verb in [&["check"][..], &["try", "models/one"], &["try", "dist"], &["inspect", "dist"]]
+        {
+            let run = scene.call(verb).run().code(exit);
+            assert!(run.shown().contains(name), "{verb:?}: {}", run.shown());
+        }
+        scene.build(&[]).fails(exit).says(name);
+        for (path, sound) in spoilt {
+            fs_err::write(path, sound).unwrap();
+        }
+    }
+    scene.build(&[]).ok();
 }
 
 #[test]
@@ -301,13 +369,13 @@ fn check_finds_what_a_local_model_lacks() {
         let path = scene.root.join(MODEL).join(name);
         let bytes = fs_err::read(&path).unwrap();
         fs_err::remove_file(&path).unwrap();
-        let run = scene.call(&["check", "mlc-package-config.json"]).run().code(10);
+        let run = scene.call(&["check", "mlc-package-config.json"]).run().code(11);
         run.says("error[incomplete-model]").says(name);
         fs_err::write(path, bytes).unwrap();
     }
     let dir = scene.root.join(MODEL);
     fs_err::remove_file(dir.join("params_shard_0.bin")).unwrap();
     fs_err::remove_file(dir.join("tokenizer.json")).unwrap();
-    let run = scene.call(&["check", "mlc-package-config.json"]).run().code(10);
+    let run = scene.call(&["check", "mlc-package-config.json"]).run().code(11);
     insta::assert_snapshot!("check_incomplete", run.shown());
 }

@@ -51,7 +51,7 @@ fn inspect_holds_what_lies_beside_a_library_against_it() {
         scene.edit(cache, TENSOR, &TENSOR.replace("layer.weight", "layer.0.weight"));
     }
     let run = scene.call(&["inspect", "dist"]).fails(13);
-    run.says("model `one-q0f16`").says("`layer.weight` is float16 [16, 16]");
+    run.says("model `one-q0f16`").says("`layer.weight`: library float16 [16, 16]");
     let run = scene.call(&["inspect", library.as_str(), "--chat-config", config]).fails(13);
     run.says("model `one`").says("layer.0.weight");
 }
@@ -61,7 +61,7 @@ type Way = (fn(&mut Vec<Value>), &'static str);
 
 /// Each public report of weights that are not their library's; the library takes one tensor,
 /// `layer.weight`, float16 [16, 16].
-const WAYS: [Way; 6] = [
+const WAYS: [Way; 5] = [
     (
         |tensors| {
             tensors[0]["name"] = "layers.0.weight".into();
@@ -70,20 +70,19 @@ const WAYS: [Way; 6] = [
             second["nbytes"] = 0.into();
             tensors.push(second);
         },
-        "the library has 0 layers, the weights 2: `layer.weight` is float16 [16, 16]",
+        "the library has 0 layers, the weights 2\n  | `layer.weight`: library float16 [16, 16]",
     ),
     (
         |tensors| tensors[0]["name"] = "layer.kernel".into(),
-        "a tensor has another name: `layer.weight` is float16 [16, 16] in the library and missing",
+        "a tensor has another name\n  | `layer.weight`: library float16 [16, 16], missing",
     ),
-    (|tensors| tensors.clear(), "`layer.weight` is float16 [16, 16] in the library and missing"),
     (
         |tensors| tensors[0]["shape"] = json!([8, 32]),
-        "`layer.weight` is float16 [16, 16] in the library and float16 [8, 32] in the weights",
+        "`layer.weight`: library float16 [16, 16], weights float16 [8, 32]",
     ),
     (
         |tensors| tensors[0]["dtype"] = "bfloat16".into(),
-        "`layer.weight` is float16 [16, 16] in the library and bfloat16 [16, 16] in the weights",
+        "`layer.weight`: library float16 [16, 16], weights bfloat16 [16, 16]",
     ),
     (
         |tensors| {
@@ -92,7 +91,7 @@ const WAYS: [Way; 6] = [
             more["nbytes"] = 0.into();
             tensors.push(more);
         },
-        "`layer.bias` is float16 [16, 16] in the weights and unknown to the library",
+        "`layer.bias`: weights float16 [16, 16], unknown to the library",
     ),
 ];
 
@@ -108,16 +107,17 @@ fn changed(change: fn(&mut Vec<Value>)) -> String {
 fn a_tensor_cache_that_lists_nothing_is_found_everywhere() {
     let scene = Scene::with_models("android", &["one"]);
     scene.write(CACHE, r#"{"records": []}"#);
-    let says = "`layer.weight` is float16 [16, 16] in the library and missing";
-    scene.call(&["check"]).run().code(10).says("its tensor cache lists no tensors");
-    scene.build(&[]).fails(13).says("[wrong-weights]").says(says);
+    let says = "tensor-cache.json` cannot be used: it lists no tensors";
+    scene.call(&["check"]).run().code(11).says("[incomplete-model]").says(says);
+    scene.build(&[]).fails(11).says(says);
+    scene.call(&["try", "models/one"]).fails(11).says(says);
     let library = scene.library("android", "app/one.tar");
     scene.configure(|config| {
         config["model_lib_path_for_prepare_libs"] = json!({"one_layer": "one.tar"});
     });
-    scene.build(&[]).fails(13).says("[wrong-weights]").says(says);
+    scene.build(&[]).fails(11).says(says);
     let beside = ["inspect", library.as_str(), "--chat-config", "models/one/mlc-chat-config.json"];
-    scene.call(&beside).fails(13).says("[wrong-weights]").says(says);
+    scene.call(&beside).fails(11).says(says);
 }
 
 #[test]
@@ -178,8 +178,7 @@ fn another_vocabulary_than_the_configs_is_found() {
     });
     scene.build(&[]).ok();
     scene.edit(chat_config, r#""v": 16,"#, r#""v": 32,"#);
-    let says =
-        "mlc-chat-config.json says `v` 32, and the weights have 16: `layer.weight` is float16";
+    let says = "mlc-chat-config.json says `v` 32, and the weights have 16\n  | `layer.weight`: library float16";
     scene.build(&[]).fails(13).says("[wrong-weights]").says(says);
     let config = "models/one/mlc-chat-config.json";
     let beside = ["inspect", "one.tar", "--chat-config", config];

@@ -159,7 +159,8 @@ impl Section {
             about: {
                 let device = Some(package.device.as_str()).filter(|device| package.name != *device);
                 let models = format!("{models}{baseline}");
-                let parts = [device, Some(&models), package.metal_note()];
+                let kernels = package.kernels_note();
+                let parts = [device, Some(&models), package.metal_note(), kernels.as_deref()];
                 parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")
             },
             compiler: package.compiler.as_ref().map(compiler),
