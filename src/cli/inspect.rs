@@ -212,7 +212,7 @@ fn bundled(dist: &Utf8Path, ui: &Ui) -> (Vec<Model>, Vec<Error>) {
     let (mut found, mut unusable) = (Vec::new(), Vec::new());
     for model in manifest.models.iter().filter(|model| model.bundled) {
         let name = model.model_id.as_str();
-        match fetch::local(&dist.join("bundle").join(name)) {
+        match fetch::judged(&dist.join("bundle").join(name)) {
             Ok(files) => found.push(Model {
                 name: name.to_owned(),
                 library: model.model_lib.to_string(),

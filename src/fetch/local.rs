@@ -15,12 +15,21 @@ const HUB_NOTES: &str = ".cache/huggingface";
 
 /// Looks through a model directory: reads its config and tensor cache, lists every file, and
 /// holds the shards against the tensor cache by name and size. `.git` and
-/// `.cache/huggingface` are left out: they are no part of a model. What no app could load is refused.
+/// `.cache/huggingface` are left out: they are no part of a model. What no app could load is refused,
+/// as far as it can be told without reading large files.
 pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
     let model = listed(dir)?;
     let has = |name: &str| model.files.iter().any(|file| file.path.as_str() == name);
-    let unloadable = loadable::bundled(&model.chat_config, has).into_iter().next();
-    match unloadable.map_or_else(|| tokenizer_fault(&model.dir), |why| Ok(Some(why)))? {
+    match loadable::bundled(&model.chat_config, has).into_iter().next() {
+        Some(why) => Err(FetchError::Unloadable { model: model.dir.to_string(), why }),
+        None => Ok(model),
+    }
+}
+
+/// The same, with its tokenizer looked into.
+pub fn judged(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
+    let model = local(dir)?;
+    match tokenizer_fault(&model.dir)? {
         Some(why) => Err(FetchError::Unloadable { model: model.dir.to_string(), why }),
         None => Ok(model),
     }

@@ -356,10 +356,17 @@ impl PackageModels {
     pub fn complete(&self, fetch: Option<PlannedFetch>, ui: &Ui) -> Result<(), ModelsError> {
         self.download(fetch, ui)?;
         self.verify_unknown(ui)?;
-        for (model_id, repo, model) in &self.bundled {
-            let fault = local::tokenizer_fault(&model.files.dir);
+        self.judge_tokenizers()
+    }
+
+    /// Looks into the tokenizers of what is bundled: by now they are what is said of them.
+    fn judge_tokenizers(&self) -> Result<(), ModelsError> {
+        let bundled = self.said.keys().filter_map(|model_id| self.files.get_key_value(model_id));
+        for (model_id, files) in bundled {
+            let fault = local::tokenizer_fault(&files.dir);
             if let Some(why) = fault.map_err(|error| of_model(model_id)(error.into()))? {
-                let model = repo.to_string();
+                let from_hub = self.bundled.iter().find(|(bundled, ..)| bundled == model_id);
+                let model = from_hub.map_or(files.dir.to_string(), |(_, repo, _)| repo.to_string());
                 return Err(of_model(model_id)(FetchError::Unloadable { model, why }));
             }
         }

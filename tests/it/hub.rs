@@ -105,7 +105,11 @@ impl HubScene {
 
     /// The branch moves on: another tokenizer.
     pub(crate) fn push(&self) {
-        self.server.push(LATER, "tokenizer.json", File::small(br#"{"later": true}"#));
+        self.server.push(
+            LATER,
+            "tokenizer.json",
+            File::small(br#"{"model": {"vocab": {"later": 0}}}"#),
+        );
     }
 }
 

@@ -327,8 +327,8 @@ fn a_pipe_in_the_place_of_a_file_is_an_error_with_its_path() {
     let app = scene.app();
     for (path, code) in [
         (app.join("mlc-package-config.json"), Some(10)),
-        (app.join("models/one/mlc-chat-config.json"), Some(10)),
-        (app.join("models/one/tensor-cache.json"), Some(10)),
+        (app.join("models/one/mlc-chat-config.json"), Some(11)),
+        (app.join("models/one/tensor-cache.json"), Some(11)),
         // What is in a cache, or of an earlier build, is made again.
         (entry.join("record.json"), None),
         (entry.join("lib.tar"), None),

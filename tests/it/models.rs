@@ -266,7 +266,10 @@ fn what_no_app_can_load_is_an_error_of_build_and_check() {
         let scene = Scene::with_models("android", &["one"]);
         spoil(&scene);
         scene.build(&[]).fails(exit).says("model `one-q0f16`: no app can load").says(said);
-        assert_eq!((scene.compiled().len(), scene.probes()), (0, 0), "{said}");
+        // Large files are read after all that is told by small ones.
+        let probes =
+            usize::from(said.contains("tokenizer.json is not") || said.contains("vocab` of"));
+        assert_eq!((scene.compiled().len(), scene.probes()), (0, probes), "{said}");
         let run = scene.call(&["check", "mlc-package-config.json"]).run().code(exit);
         run.says(&format!("error[{code}]")).says(said);
         scene.call(&["try", "models/one"]).fails(exit).says("no app can load").says(said);

@@ -11,6 +11,7 @@ use crate::server::{COMMIT, File};
 use crate::tree;
 
 const RAW: &str = "app/models/awq";
+const TOKENIZER: &str = r#"{"model": {"vocab": {"a": 0}}}"#;
 const MODEL: &str = "awq";
 const WHY: &str = "the quantization `q4f16_autoawq` is done by MLC LLM alone";
 
@@ -20,7 +21,7 @@ fn scene() -> Scene {
     scene.configure(|config| config["model_list"] = json!([entry("q4f16_autoawq")]));
     scene.write(&format!("{RAW}/config.json"), config("llama").to_string());
     scene.write(&format!("{RAW}/model.safetensors"), "quantized weights");
-    scene.write(&format!("{RAW}/tokenizer.json"), "{}");
+    scene.write(&format!("{RAW}/tokenizer.json"), TOKENIZER);
     scene
 }
 
@@ -132,7 +133,7 @@ fn what_changes_the_model_is_a_miss() {
     scene.write(&format!("{RAW}/model.safetensors"), "other weights");
     assert_eq!(runs(), ["convert_weight"]);
     assert_ne!(weights(&scene), first);
-    scene.write(&format!("{RAW}/tokenizer.json"), "{ }");
+    scene.write(&format!("{RAW}/tokenizer.json"), format!("{TOKENIZER} "));
     assert_eq!(runs(), ["gen_config", "convert_weight"]);
     for (field, value) in [
         ("quantization", json!("q4f16_ft")),
@@ -375,7 +376,7 @@ fn upstreams_further_arguments_reach_it_and_count() {
 fn a_checkpoint_of_the_hub_in_pytorchs_format_is_fetched_and_converted() {
     let files = [
         ("config.json", File::small(br#"{"model_type": "llava", "vocab_size": 50}"#)),
-        ("tokenizer.json", File::small(b"{}")),
+        ("tokenizer.json", File::small(TOKENIZER.as_bytes())),
         ("pytorch_model.bin", File::lfs(b"pickled weights".to_vec())),
         ("training_args.bin", File::lfs(vec![0; 50])),
         ("original/consolidated.00.pth", File::lfs(vec![0; 60])),

@@ -14,7 +14,7 @@ use crate::convert::chat;
 use crate::convert::engine::{Choice, Engine, MlcArguments, Why};
 use crate::convert::{ConvertedRecord, ConvertedStore, Extent};
 use crate::fetch::package::{ModelsError, PackageModels, of_model};
-use crate::fetch::{FetchError, local};
+use crate::fetch::{FetchError, judged};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
@@ -334,7 +334,7 @@ fn converted(
     fingerprint: Fingerprint,
     model_id: &ModelId,
 ) -> Result<ModelFiles, ModelsError> {
-    local(&job.store.model_dir(fingerprint)).map_err(of_model(model_id))
+    judged(&job.store.model_dir(fingerprint)).map_err(of_model(model_id))
 }
 
 /// The model that the checkpoint will be, as far as it is known beforehand: its config.
