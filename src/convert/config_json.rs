@@ -4,6 +4,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::model::ConfigClass;
+
 /// The classes that read `rope_parameters` themselves (mlc-ai/mlc-llm 79d603f0).
 const READ_ROPE_PARAMETERS: [&str; 3] = ["ministral3", "qwen3_5", "qwen3_5_text"];
 
@@ -41,6 +43,13 @@ const SCALINGS: [(&str, &[&str]); 29] = [
     ("olmo", &["llama3", "longrope", "yarn"]),
     ("olmo2", &["llama3", "longrope", "yarn"]),
 ];
+
+/// What Llama 3's scaling is made of.
+const LLAMA3: [&str; 4] =
+    ["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"];
+
+/// Those that say by a field of another name which part of a head is rotated.
+const ROTATE_A_PART: [&str; 3] = ["deepseek_v2", "deepseek_v3", "gpt_neox"];
 
 /// The activations that upstream computes, and the field that names one. Gemma's classes refuse
 /// others themselves; ChatGLM, Qwen 1 and RWKV have no such field.
@@ -109,8 +118,18 @@ const LEFT_OUT: [(&str, &[&str]); 12] = [
 
 /// Puts fields where upstream looks for them. Whether the rotary embedding was among them.
 pub(super) fn restate(fields: &mut Map<String, Value>, model_type: &str) -> bool {
-    if fields.get("head_dim").is_some_and(Value::is_null) {
-        fields.shift_remove("head_dim");
+    let inner = match fields.get_mut("text_config") {
+        Some(Value::Object(text)) => restate_model(text, model_type),
+        _ => false,
+    };
+    restate_model(fields, model_type) || inner
+}
+
+fn restate_model(fields: &mut Map<String, Value>, model_type: &str) -> bool {
+    for name in ["head_dim", "rope_theta"] {
+        if fields.get(name).is_some_and(Value::is_null) {
+            fields.shift_remove(name);
+        }
     }
     // Every class takes as many as there are heads, but some only where null is not said.
     if fields.get("num_key_value_heads").is_some_and(Value::is_null)
@@ -118,7 +137,11 @@ pub(super) fn restate(fields: &mut Map<String, Value>, model_type: &str) -> bool
     {
         fields.insert("num_key_value_heads".to_owned(), heads);
     }
-    let restated = !READ_ROPE_PARAMETERS.contains(&model_type) && restate_rope(fields);
+    let mut restated = false;
+    if !READ_ROPE_PARAMETERS.contains(&model_type) {
+        restated = restate_rope(fields, model_type);
+        complete_llama3(fields);
+    }
     let is_default = fields.get("rope_scaling").and_then(kind) == Some("default");
     if is_default {
         fields.insert("rope_scaling".to_owned(), Value::Null);
@@ -126,23 +149,42 @@ pub(super) fn restate(fields: &mut Map<String, Value>, model_type: &str) -> bool
     restated
 }
 
-fn restate_rope(fields: &mut Map<String, Value>) -> bool {
-    let Some(Value::Object(parameters)) = fields.get("rope_parameters").cloned() else {
-        return false;
-    };
-    // Gemma 3 has one set for each kind of layer; upstream's base is that of the full attention.
-    let mut scaling = match parameters.get("full_attention") {
-        Some(Value::Object(full)) => full.clone(),
-        _ => parameters,
-    };
+fn restate_rope(fields: &mut Map<String, Value>, model_type: &str) -> bool {
     let mut moved = false;
+    // What GPT-NeoX has called them; upstream takes 10000, whatever the first says.
+    if model_type == "gpt_neox"
+        && !fields.contains_key("rope_theta")
+        && let Some(base) = fields.get("rotary_emb_base").filter(|base| base.as_f64() != Some(1e4))
+    {
+        fields.insert("rope_theta".to_owned(), base.clone());
+        moved = true;
+    }
+    let parameters = fields.get("rope_parameters").and_then(Value::as_object);
+    // Gemma 3 has one set for each kind of layer; upstream's base is that of the full attention.
+    let full = parameters.and_then(|parameters| parameters.get("full_attention")?.as_object());
+    let Some(mut scaling) = full.or(parameters).cloned() else {
+        // Some have the base in the older place, beside the scaling.
+        let base =
+            fields.get("rope_scaling").and_then(|scaling| scaling.get("rope_theta")).cloned();
+        if let Some(base) =
+            base.filter(|base| !base.is_null() && !fields.contains_key("rope_theta"))
+        {
+            fields.insert("rope_theta".to_owned(), base);
+            moved = true;
+        }
+        return moved;
+    };
     for name in ["rope_theta", "partial_rotary_factor", "original_max_position_embeddings"] {
         let found = match name {
             // Llama 3's scaling needs it too.
             "original_max_position_embeddings" => scaling.get(name).cloned(),
             _ => scaling.shift_remove(name),
         };
-        if let Some(value) = found
+        let name = match name {
+            "partial_rotary_factor" if model_type == "gpt_neox" => "rotary_pct",
+            name => name,
+        };
+        if let Some(value) = found.filter(|value| !value.is_null())
             && fields.get(name).is_none_or(Value::is_null)
         {
             fields.insert(name.to_owned(), value);
@@ -161,6 +203,18 @@ fn restate_rope(fields: &mut Map<String, Value>) -> bool {
     moved
 }
 
+/// The number of positions before Llama 3's scaling may stand beside it.
+fn complete_llama3(fields: &mut Map<String, Value>) {
+    const POSITIONS: &str = "original_max_position_embeddings";
+    let positions = fields.get(POSITIONS).filter(|value| value.is_u64()).cloned();
+    if let Some(Value::Object(scaling)) = fields.get_mut("rope_scaling")
+        && scaling.get("rope_type").and_then(Value::as_str) == Some("llama3")
+        && !scaling.contains_key(POSITIONS)
+    {
+        scaling.extend(positions.map(|positions| (POSITIONS.to_owned(), positions)));
+    }
+}
+
 /// The kind of a scaling, by its newer or its older name.
 fn kind(scaling: &Value) -> Option<&str> {
     scaling.get("rope_type").or_else(|| scaling.get("type")).and_then(Value::as_str)
@@ -170,6 +224,14 @@ fn kind(scaling: &Value) -> Option<&str> {
 pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<(), String> {
     let inner = fields.get("text_config").and_then(Value::as_object);
     let field = |name: &str| inner.and_then(|inner| inner.get(name)).or_else(|| fields.get(name));
+    for name in ["rope_parameters", "rope_scaling"] {
+        if field(name).is_some_and(|value| !value.is_null() && !value.is_object()) {
+            return Err(format!("`{name}` is not an object"));
+        }
+    }
+    if let Some(base) = field("rope_theta").filter(|base| !base.is_number()) {
+        return Err(format!("`rope_theta` is {:.40}, and a number is needed", base.to_string()));
+    }
     // The text of a model that sees has the same model.
     let model_type = if model_type == "qwen3_5_text" { "qwen3_5" } else { model_type };
     let of = |table: &[(&str, &'static [&'static str])]| {
@@ -185,6 +247,28 @@ pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<()
              longer the text"
         ));
     }
+    if let Some(scaling) = field("rope_scaling").and_then(Value::as_object)
+        && of(&SCALINGS).is_some()
+        && scaling.get("rope_type").and_then(Value::as_str) == Some("llama3")
+        && let Some(lacking) =
+            LLAMA3.iter().find(|name| !scaling.get(**name).is_some_and(Value::is_number))
+    {
+        return Err(format!(
+            "`rope_scaling` is of the kind `llama3`, and has no `{lacking}`: MLC LLM's compiler \
+             would fail"
+        ));
+    }
+    let share = field("partial_rotary_factor").and_then(Value::as_f64);
+    if let Some(share) = share.filter(|share| (share - 1.0).abs() > f64::EPSILON)
+        && ConfigClass::of(model_type).is_some_and(|class| !class.has("partial_rotary_factor"))
+        && of(&SCALINGS).is_some()
+        && !ROTATE_A_PART.contains(&model_type)
+    {
+        return Err(format!(
+            "`partial_rotary_factor` is {share}, and MLC LLM's {model_type} rotates whole heads: the \
+             model would answer nonsense"
+        ));
+    }
     if let Some((_, name, known)) = ACTIVATIONS.iter().find(|(name, ..)| *name == model_type)
         && let Some(found) = field(name).and_then(Value::as_str)
         && !known.contains(&found)
@@ -196,7 +280,9 @@ pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<()
         ));
     }
     for flag in of(&LEFT_OUT).into_iter().flatten() {
-        if field(flag).and_then(Value::as_bool) == Some(true) {
+        let is_set =
+            |value: &Value| value.as_bool().unwrap_or(value.as_f64().is_some_and(|n| n != 0.0));
+        if field(flag).is_some_and(is_set) {
             return Err(format!(
                 "`{flag}` is true, and MLC LLM's {model_type} has no such tensors: it would leave \
                  the checkpoint's out"
@@ -254,6 +340,37 @@ mod tests {
     }
 
     #[test]
+    fn a_rotary_embedding_is_found_wherever_it_is() {
+        // In the text model of one that sees.
+        let text = json!({"head_dim": null, "rope_parameters": {"rope_theta": 5e5}});
+        let (fields, moved) = restated(json!({"text_config": text}), "gemma3");
+        assert!(moved && fields["text_config"].get("head_dim").is_none());
+        assert_eq!(fields["text_config"]["rope_theta"], 5e5);
+        // Beside the scaling, which stays as it is.
+        let source = json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "rope_theta": 5e5},
+            "original_max_position_embeddings": 32, "rope_theta": null});
+        let (fields, moved) = restated(source, "llama");
+        assert!(moved);
+        assert_eq!(fields["rope_theta"], 5e5);
+        assert_eq!(fields["rope_scaling"]["original_max_position_embeddings"], 32);
+        let plain = json!({"rope_scaling": {"rope_type": "llama3",
+            "original_max_position_embeddings": 32}});
+        assert_eq!(restated(plain.clone(), "llama"), (plain, false));
+        // By GPT-NeoX's own names.
+        let source = json!({"rotary_emb_base": 50000, "rotary_pct": 0.25});
+        let (fields, moved) = restated(source, "gpt_neox");
+        assert!(moved && fields["rope_theta"] == 50000);
+        let source = json!({"rotary_emb_base": 10000, "rotary_pct": 0.25});
+        assert_eq!(restated(source.clone(), "gpt_neox"), (source, false));
+        let source =
+            json!({"rope_parameters": {"rope_theta": 10000, "partial_rotary_factor": 0.25}});
+        let (fields, _) = restated(source, "gpt_neox");
+        assert_eq!(fields["rotary_pct"], 0.25);
+        let source = json!({"rope_parameters": {"rope_theta": null}});
+        assert!(!restated(source, "llama").1);
+    }
+
+    #[test]
     fn what_is_said_the_old_way_wins_and_some_classes_read_it_themselves() {
         let both = json!({"rope_theta": 7, "rope_parameters": {"rope_theta": 8}});
         let (fields, moved) = restated(both.clone(), "llama");
@@ -292,6 +409,16 @@ mod tests {
             ("qwen3_5_text", json!({"hidden_act": "swish"}), "hidden_act"),
             ("cohere", json!({"use_qk_norm": true}), "use_qk_norm"),
             ("stablelm", json!({"qk_layernorm": true}), "qk_layernorm"),
+            ("llama", json!({"attention_bias": 1}), "attention_bias"),
+            ("llama", json!({"rope_parameters": [1]}), "rope_parameters"),
+            ("llama", json!({"rope_theta": "1e6"}), "rope_theta"),
+            ("mistral", json!({"partial_rotary_factor": 0.5}), "partial_rotary_factor"),
+            (
+                "llama",
+                json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                    "original_max_position_embeddings": 32}}),
+                "rope_scaling",
+            ),
         ] {
             let why = refuse(&object(fields), model_type).unwrap_err();
             assert!(why.starts_with(&format!("`{field}`")), "{why}");
@@ -299,9 +426,11 @@ mod tests {
         for (model_type, fields) in [
             (
                 "llama",
-                json!({"rope_scaling": {"rope_type": "llama3"}, "hidden_act": "silu",
-                "mlp_bias": false}),
+                json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1,
+                    "high_freq_factor": 4.0, "original_max_position_embeddings": 32},
+                    "hidden_act": "silu", "mlp_bias": false, "partial_rotary_factor": 1.0}),
             ),
+            ("phi3", json!({"partial_rotary_factor": 0.75})),
             ("phi3", json!({"rope_scaling": {"type": "su"}})),
             ("gemma3_text", json!({"rope_scaling": {"rope_type": "linear", "factor": 8.0}})),
             ("qwen3", json!({"attention_bias": true, "hidden_act": "gelu"})),

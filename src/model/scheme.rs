@@ -43,6 +43,26 @@ impl Scheme {
         self.0
     }
 
+    /// Why this program does not convert to it (mlc-ai/mlc-llm 79d603f0,
+    /// `python/mlc_llm/quantization/`).
+    pub fn left_to_mlc(self) -> Option<&'static str> {
+        match self.0 {
+            "q4f16_autoawq" => Some("its weights are those that AWQ has quantized"),
+            "q4f16_ft" => Some("it needs CUDA and a TVM with CUTLASS"),
+            "e5m2_e5m2_f16" => {
+                Some("TVM gives weights below 2^-14 other values than rounding does")
+            }
+            "e4m3_e4m3_f16" => {
+                Some("its `q_calibration_scale` is set by a calibration, and arbitrary before")
+            }
+            "e4m3_e4m3_f16_max_calibrate" => Some("it is for a calibration, which needs a GPU"),
+            "fp8_e4m3fn_bf16_block_scale" | "fp8_e4m3fn_bf16_block_scale_static_activation" => {
+                Some("its weights are those of a checkpoint of FP8 in blocks")
+            }
+            _ => None,
+        }
+    }
+
     /// How its weights are stored, if this program converts to it itself.
     pub fn native(self) -> Option<Quantization> {
         self.0.parse().ok()
@@ -82,6 +102,10 @@ mod tests {
             .filter_map(|name| name.parse::<Scheme>().unwrap().native())
             .collect();
         assert_eq!(native, Quantization::ALL);
+        for name in Scheme::NAMES {
+            let scheme: Scheme = name.parse().unwrap();
+            assert_eq!(scheme.native().is_none(), scheme.left_to_mlc().is_some(), "{name}");
+        }
         assert!("q4f16".parse::<Scheme>().is_err());
     }
 }

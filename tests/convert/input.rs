@@ -238,11 +238,24 @@ fn a_directory_without_weights_is_no_checkpoint() {
 #[test]
 fn a_git_lfs_pointer_is_named_as_what_it_is() {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 4\n";
-    for name in ["model.safetensors", "config.json", "tokenizer.json"] {
+    for name in [
+        "model.safetensors",
+        "model.safetensors.index.json",
+        "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer.model",
+        "vocab.json",
+    ] {
         let scene = Scene::new();
         scene.write();
+        if name.starts_with("pytorch_model.bin") {
+            fs_err::remove_file(scene.source().join("model.safetensors")).unwrap();
+        }
         fs_err::write(scene.source().join(name), pointer).unwrap();
-        let run = scene.convert("q0f32", &["--conv-template", "LM"]);
+        let run = scene.convert("q0f32", &["--conv-template", "LM", "--engine", "native"]);
         assert_eq!(run.exit, Some(11), "{name}: {run:?}");
         let said = format!("{name}`");
         assert!(run.err.contains(&said) && run.err.contains("git lfs pull"), "{name}: {run:?}");

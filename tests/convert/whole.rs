@@ -30,6 +30,7 @@ fn names_with_another_prefix_are_told_by_it() {
         ("", "_orig_mod.", "torch.compile"),
         ("", "base_model.model.", "merge_and_unload"),
         ("", "module.", "several GPUs"),
+        ("", "_fsdp_wrapped_module.", "full state dict"),
         ("", "language_model.", "sees or hears"),
         ("model.", "model.language_model.", "sees or hears"),
         ("", "_orig_mod.module.", "torch.compile"),
@@ -159,6 +160,20 @@ fn layers_that_are_not_there_are_told_by_their_number() {
     let mut scene = Scene::new();
     scene.config["num_hidden_layers"] = 3.into();
     refused(scene.write(), &["has tensors of 1 layer,", "`num_hidden_layers` is 3"]);
+}
+
+#[test]
+fn keys_of_fewer_heads_than_the_config_says_are_told_by_their_number() {
+    let mut scene = Scene::new();
+    let fields = scene.config.as_object_mut().unwrap();
+    fields.shift_remove("num_key_value_heads");
+    let said = ["k_proj.weight` is [32, 64]", "set `num_key_value_heads` to 2"];
+    refused(scene.write(), &said);
+    scene.config["num_key_value_heads"] = serde_json::Value::Null;
+    scene.config["head_dim"] = serde_json::Value::Null;
+    refused(scene.write(), &said);
+    scene.config["num_key_value_heads"] = 1.into();
+    refused(scene.write(), &["k_proj.weight` is [32, 64]", "another checkpoint, or was edited"]);
 }
 
 /// Also where only weights are converted.

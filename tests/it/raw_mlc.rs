@@ -13,7 +13,8 @@ use crate::tree;
 const RAW: &str = "app/models/awq";
 const TOKENIZER: &str = r#"{"model": {"vocab": {"a": 0}}}"#;
 const MODEL: &str = "awq";
-const WHY: &str = "the quantization `q4f16_autoawq` is done by MLC LLM alone";
+const WHY: &str = "the quantization `q4f16_autoawq` is done by MLC LLM alone: its weights are those that \
+                   AWQ has quantized";
 
 /// A package of one model, which AWQ has quantized already.
 fn scene() -> Scene {
@@ -244,7 +245,7 @@ fn other_architectures_and_tokenizers_are_mlc_llms_too() {
     ] {
         scene.write(&format!("{RAW}/config.json"), config(model_type).to_string());
         scene.configure(|config| config["model_list"] = json!([entry(quantization)]));
-        build(&scene, &[]).ok().says(&format!("(python -m mlc_llm: {why})"));
+        build(&scene, &[]).ok().says(&format!("(python -m mlc_llm: {why}: "));
         scene.call(&["check"]).ok();
         let call = scene.conversions().pop().unwrap();
         assert_eq!((&call["source"], &call["source_format"]), (&json!("auto"), &json!("auto")));

@@ -161,6 +161,29 @@ const ALL: [&Architecture; 43] = [
     &starcoder2::STARCODER2,
 ];
 
+/// The model types of upstream that have no file here, and why (mlc-ai/mlc-llm 79d603f0).
+const LEFT_TO_MLC: [(&str, &str); 4] = [
+    (
+        "eagle",
+        "it is the draft of another model, without a head of its own, and answers nothing alone",
+    ),
+    (
+        "gptj",
+        "its own loader fails, since it looks for `self_attn.c_attn` in a model that has \
+         `attn.c_attn`; a later version may convert it",
+    ),
+    (
+        "llava",
+        "its text model may be described in another repository (`text_config._name_or_path`)",
+    ),
+    ("medusa", "it is heads for the drafts of another model, and answers nothing alone"),
+];
+
+/// Why a model type of upstream's is not converted here; none of one that upstream does not have.
+pub(super) fn left_to_mlc(model_type: &str) -> Option<&'static str> {
+    LEFT_TO_MLC.iter().find(|(name, _)| *name == model_type).map(|(_, why)| *why)
+}
+
 impl Architecture {
     /// The architecture of a `model_type`.
     pub(super) fn find(model_type: &str) -> Option<&'static Self> {

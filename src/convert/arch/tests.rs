@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::hf_config::HfConfig;
-use super::{ALL, Architecture, Change, Kind};
+use super::{ALL, Architecture, Change, Kind, LEFT_TO_MLC};
 use crate::model::ConfigClass;
 
 /// A config with every size that some architecture asks for.
@@ -93,6 +93,19 @@ fn no_tensor_and_no_parameter_is_there_twice() {
             assert!(!is_quantized || parameter.name.ends_with(".weight"), "{}", parameter.name);
         }
     }
+}
+
+#[test]
+fn what_is_left_to_mlc_llm_is_upstreams_and_says_why() {
+    let left = LEFT_TO_MLC.map(|(name, _)| name);
+    for name in left {
+        assert!(ConfigClass::of(name).is_some() && Architecture::find(name).is_none(), "{name}");
+    }
+    let mut all: Vec<_> = ConfigClass::names().filter(|name| !left.contains(name)).collect();
+    all.sort_unstable();
+    let mut native = Architecture::names();
+    native.sort_unstable();
+    assert_eq!(native, all);
 }
 
 #[test]

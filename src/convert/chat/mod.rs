@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::document::Document;
-use super::arch::Architecture;
+use super::arch::{self, Architecture};
 use super::error::ConvertError;
 use super::{config_json, templates, tokenizer};
 use crate::io::{atomic, files};
@@ -64,6 +64,11 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
     Architecture::names().into_iter()
 }
 
+/// Why a `model_type` of upstream's is not.
+pub fn left_to_mlc(model_type: &str) -> Option<&'static str> {
+    arch::left_to_mlc(model_type)
+}
+
 /// The `model_type` of a checkpoint, native or not.
 pub fn model_type(checkpoint: &Utf8Path) -> Result<String, ConvertError> {
     let path = checkpoint.join("config.json");
@@ -104,8 +109,9 @@ fn describe(
     let mut restated = source.clone();
     if config_json::restate(&mut restated, &model_type) {
         warnings.push(
-            "config.json has its rotary embedding in `rope_parameters`, where MLC LLM's own \
-             conversion does not look and would take a default: the checkpoint's is written"
+            "config.json has its rotary embedding in `rope_parameters`, or in another field that MLC \
+             LLM's own conversion does not read, and that would take a default: the checkpoint's is \
+             written"
                 .to_owned(),
         );
     }

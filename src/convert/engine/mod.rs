@@ -209,11 +209,25 @@ impl fmt::Display for Why {
         match self {
             Self::Asked => f.write_str("--engine says so"),
             Self::AllNative => f.write_str("nothing needs Python"),
-            Self::Architecture { model_type } => {
-                write!(f, "the architecture `{model_type}` is converted by MLC LLM alone")
-            }
+            Self::Architecture { model_type } => match chat::left_to_mlc(model_type) {
+                Some(why) => {
+                    write!(
+                        f,
+                        "the architecture `{model_type}` is converted by MLC LLM alone: {why}"
+                    )
+                }
+                None => write!(
+                    f,
+                    "the architecture `{model_type}` is none that this program knows of MLC LLM"
+                ),
+            },
             Self::Quantization { quantization } => {
-                write!(f, "the quantization `{quantization}` is done by MLC LLM alone")
+                write!(f, "the quantization `{quantization}` is done by MLC LLM alone")?;
+                let scheme = quantization.parse::<Scheme>().ok();
+                match scheme.and_then(Scheme::left_to_mlc) {
+                    Some(why) => write!(f, ": {why}"),
+                    None => Ok(()),
+                }
             }
             Self::Presharded { shards } => {
                 write!(f, "the weights are to be cut for {shards} GPUs beforehand")

@@ -49,6 +49,12 @@ pub(super) fn read(
 ) -> Result<Tokenizer, ConvertError> {
     let there = |name: &&str| files::is_file(&checkpoint.join(name));
     let found: Vec<_> = FILES.into_iter().filter(there).map(str::to_owned).collect();
+    for path in found.iter().map(|name| checkpoint.join(name)) {
+        let failed = |source| ConvertError::Read { path: path.clone(), source };
+        if git_lfs::is_pointer(&files::start(&path, 100).map_err(failed)?) {
+            return Err(ConvertError::Invalid { path, why: git_lfs::NOT_PULLED.to_owned() });
+        }
+    }
     let path = checkpoint.join("tokenizer.json");
     let world = world(checkpoint)?;
     if !files::is_file(&path) && world.is_some() {
@@ -71,9 +77,6 @@ pub(super) fn read(
     }
     let text = Contents::open(&path).map_err(failed)?;
     let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
-    if git_lfs::is_pointer(&text) {
-        return Err(invalid(git_lfs::NOT_PULLED.to_owned()));
-    }
     let json: TokenizerJson<'_> = serde_json::from_slice(&text)
         .map_err(|error| invalid(format!("it is not a tokenizer: {error}")))?;
     let info = info::detect(&json).map_err(invalid)?;

@@ -157,6 +157,10 @@ impl SourceFile {
         }
         let file = PositionedFile::open_to_read(path).map_err(WeightsError::Read)?;
         let size = file.size().map_err(WeightsError::Read)?;
+        let start = files::start(path, 100).map_err(WeightsError::Read)?;
+        if git_lfs::is_pointer(&start) {
+            return Err(WeightsError::NotPulled { path: path.to_owned() });
+        }
         let found = torch::tensors(&file, size, left);
         let (tensors, order) = found.map_err(|torch::Refused(why)| refused(why))?;
         Ok((Self { file, tensors }, order))
@@ -179,6 +183,9 @@ fn read_index(path: &Utf8Path) -> Result<Vec<(String, String)>, WeightsError> {
     let wrong = |why: String| WeightsError::Index { path: path.to_owned(), why };
     let text = files::read_at_most(path, LIMIT).map_err(WeightsError::Read)?;
     let text = text.ok_or_else(|| wrong("it is too long for an index".to_owned()))?;
+    if git_lfs::is_pointer(&text) {
+        return Err(WeightsError::NotPulled { path: path.to_owned() });
+    }
     let mut index: Map<String, Value> = serde_json::from_slice(&text)
         .map_err(|error| wrong(format!("it is not an index: {error}")))?;
     let Some(Value::Object(weight_map)) = index.remove("weight_map") else {

@@ -8,7 +8,8 @@ use super::checkpoint::Checkpoint;
 use super::quantized::Quantized;
 use crate::convert::arch::Mapping;
 
-/// Prefixes of tensors that come from how a checkpoint was saved, and the remedy.
+/// Prefixes of tensors that come from how a checkpoint was saved, and the remedy; the first that is in
+/// one counts.
 const SAVED_WITH: [(&str, &str); 5] = [
     (
         "_orig_mod.",
@@ -21,11 +22,6 @@ const SAVED_WITH: [(&str, &str); 5] = [
          and save what that gives",
     ),
     (
-        "module.",
-        "it was saved from a model that was wrapped for several GPUs: save the model inside \
-         (`model.module.save_pretrained`)",
-    ),
-    (
         "language_model.",
         "it is the text model of one that sees or hears too, with the prefix that it has there: \
          config.json is of another checkpoint, or the tensors are to be renamed",
@@ -33,6 +29,11 @@ const SAVED_WITH: [(&str, &str); 5] = [
     (
         "_fsdp_wrapped_module.",
         "it was saved from a model that FSDP had wrapped: save its full state dict",
+    ),
+    (
+        "module.",
+        "it was saved from a model that was wrapped for several GPUs: save the model inside \
+         (`model.module.save_pretrained`)",
     ),
 ];
 

@@ -6,7 +6,8 @@ use camino::Utf8PathBuf;
 
 use super::diagnosis::Diagnosis;
 use super::instead::Instead;
-use crate::convert::arch::{Architecture, ConfigError};
+use crate::convert::arch::{Architecture, ConfigError, HfConfig};
+use crate::convert::config_json;
 use crate::exit::Exit;
 use crate::io::positioned::is_full;
 use crate::model::ShardPathError;
@@ -115,6 +116,8 @@ pub enum WeightsError {
         found: Vec<u64>,
         /// The shape that is needed.
         wanted: Vec<u64>,
+        /// Of keys or values, the heads that it has, where the config says that every head has its own.
+        key_value_heads: Option<u64>,
     },
     /// An embedding, or a head, has another number of rows than there are tokens. Exit 11.
     #[error("`{field}` is {vocab_size}, and tensor `{tensor}` has {rows} rows")]
@@ -190,10 +193,18 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
-    /// With what the config says of a quantization.
-    pub(super) fn by_config(mut self, method: Option<String>) -> Self {
-        if let Self::Other { diagnosis: Diagnosis::Quantized { by_config, .. }, .. } = &mut self {
-            *by_config = method;
+    /// With what the config says of what is wrong.
+    pub(super) fn by_config(mut self, config: &HfConfig) -> Self {
+        match &mut self {
+            Self::Other { diagnosis: Diagnosis::Quantized { by_config, .. }, .. } => {
+                *by_config = config_json::quant_method(&config.source());
+            }
+            Self::Shape { tensor, found, wanted, key_value_heads }
+                if tensor.contains("k_proj.") || tensor.contains("v_proj.") =>
+            {
+                *key_value_heads = fewer_heads(config, found, wanted);
+            }
+            _ => {}
         }
         self
     }
@@ -230,6 +241,12 @@ impl StageError for WeightsError {
                 "the checkpoint is damaged or not whole, or config.json is of another one: \
                  download it again"
             }
+            Self::Shape { key_value_heads: Some(heads), .. } => {
+                return Some(format!(
+                    "the tensor is of {heads} heads: if it is right, set `num_key_value_heads` to \
+                     {heads} in config.json; absent or null it means as many as there are heads"
+                ));
+            }
             Self::Shape { .. } => "config.json belongs to another checkpoint, or was edited",
             Self::Vocabulary { field, rows, .. } => {
                 return Some(format!(
@@ -256,6 +273,17 @@ impl StageError for WeightsError {
         };
         Some(text.to_owned())
     }
+}
+
+/// The heads that keys or values are of, if these are fewer than the config says, which says that each
+/// has its own.
+fn fewer_heads(config: &HfConfig, found: &[u64], wanted: &[u64]) -> Option<u64> {
+    let heads =
+        config.heads().ok().filter(|heads| config.key_value_heads().ok() == Some(*heads))?;
+    let size = wanted.first()?.checked_div(heads).filter(|size| *size > 0)?;
+    let rows = found.first()?;
+    let is_whole = rows % size == 0 && found.get(1..) == wanted.get(1..);
+    Some(rows / size).filter(|found| is_whole && (1..heads).contains(found))
 }
 
 fn known() -> String {

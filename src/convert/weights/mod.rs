@@ -40,7 +40,6 @@ pub use quantized::Quantized;
 pub use super::arch::{ConfigError, HfConfig};
 
 use super::arch::Architecture;
-use super::config_json;
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, files, space};
 use crate::model::{ByteSize, Quantization, TensorCache, git_lfs};
@@ -131,8 +130,7 @@ pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsEr
     let mapping = architecture.mapping(&config).map_err(wrong)?;
     let checkpoint = Checkpoint::open(request.checkpoint)?;
     let plan = Plan::make(&checkpoint, &mapping, request.quantization);
-    let plan =
-        plan.map_err(|error| error.by_config(config_json::quant_method(&config.source())))?;
+    let plan = plan.map_err(|error| error.by_config(&config))?;
     let head = TiedHead::find(&checkpoint, &mapping, request.cancel)?;
     Ok(Conversion { request, model_type, checkpoint, plan, head })
 }

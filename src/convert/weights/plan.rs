@@ -460,7 +460,7 @@ fn part_rows(
             let (field, vocab_size) = (vocab_field, rows);
             Err(WeightsError::Vocabulary { tensor, rows: *found, field, vocab_size })
         }
-        _ => Err(WeightsError::Shape { tensor, found, wanted }),
+        _ => Err(WeightsError::Shape { tensor, found, wanted, key_value_heads: None }),
     }
 }
 

@@ -83,6 +83,16 @@ impl ConfigClass {
         table::ALL.iter().find(|class| class.model_types.contains(&model_type))
     }
 
+    /// Every `model_type` that upstream knows.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        table::ALL.iter().flat_map(|class| class.model_types.iter().copied())
+    }
+
+    /// Whether it has a field of this name.
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.iter().any(|(name, _)| *name == field)
+    }
+
     /// The file it was read from, below `python/mlc_llm/model/`.
     pub fn file(&self) -> &'static str {
         self.file
