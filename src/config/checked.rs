@@ -5,6 +5,7 @@ use super::package::Checker;
 use super::project::ProjectError;
 use super::quote::Count;
 use super::source::Source;
+use super::tree::Language;
 use super::{
     Code, Diagnostic, MAX_BYTES, Place, Severity, Surroundings, duplicate_keys, package, syntax,
 };
@@ -64,7 +65,7 @@ pub fn check(
     } else {
         match syntax::parse(source.text()) {
             Ok(root) => {
-                duplicate_keys::check(&mut checker.sink, &root);
+                duplicate_keys::check(&mut checker.sink, &root, Language::Json);
                 package = package::read(&mut checker, &root);
             }
             Err(found) => checker.sink.push(*found),

@@ -20,13 +20,13 @@ pub(super) fn read(
     model: Option<At<&str>>,
     bundle: Option<At<bool>>,
 ) -> Option<Conversion> {
-    let quantization = fields.string(sink, "quantization");
-    let template = fields.string(sink, "conv_template");
+    let quantization = fields.text(sink, "quantization");
+    let template = fields.text(sink, "conv_template");
     let conv_template = template.and_then(|text| {
         text.value.parse::<ConvTemplate>().map_err(|_| sink.push(template_of(fields, text))).ok()
     });
     if let (Some(text), false) = (template, is_asked(fields)) {
-        let message = format!("{} without a `quantization`", fields.path("conv_template"));
+        let message = format!("{} without a `quantization`", fields.named("conv_template"));
         let help = "to convert a raw checkpoint add `\"quantization\": \"q4f16_1\"`; of a converted \
                     model remove it";
         sink.push(Diagnostic::new(Code::MissingField, text.span, message, help));
@@ -48,7 +48,8 @@ pub(super) fn read(
 
 fn quantization_of(fields: &Fields, text: At<&str>) -> Diagnostic {
     let names = Scheme::NAMES;
-    let message = format!("{}: unknown quantization {}", fields.path("quantization"), quoted(text));
+    let message =
+        format!("{}: unknown quantization {}", fields.named("quantization"), quoted(text));
     let known = format!("known are {}", names.join(", "));
     // The layout that is left out is most often this one.
     let usual = format!("{}_1", text.value);
@@ -61,8 +62,11 @@ fn quantization_of(fields: &Fields, text: At<&str>) -> Diagnostic {
 }
 
 fn template_of(fields: &Fields, text: At<&str>) -> Diagnostic {
-    let message =
-        format!("{}: unknown conversation template {}", fields.path("conv_template"), quoted(text));
+    let message = format!(
+        "{}: unknown conversation template {}",
+        fields.named("conv_template"),
+        quoted(text)
+    );
     let help = match nearest(text.value, ConvTemplate::NAMES) {
         // What `convert` calls it.
         _ if text.value == "auto" => {
@@ -116,10 +120,10 @@ pub(super) fn template(
 ) {
     let (None, ModelSource::Local(model)) = (conversion.conv_template, source) else { return };
     let Some(doubt) = checker.surroundings.template_doubt(&model.dir) else { return };
-    let Some(field) = fields.string(&mut checker.sink, "quantization") else { return };
+    let Some(field) = fields.text(&mut checker.sink, "quantization") else { return };
     let message = format!(
         "{} without a `conv_template`, and the checkpoint does not tell it: {}",
-        fields.path("quantization"),
+        fields.named("quantization"),
         doubt.why
     );
     let likely = match doubt.likely.as_slice() {

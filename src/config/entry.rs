@@ -1,10 +1,9 @@
-use jsonc_parser::ast::{Object, Value};
-
 use super::diagnostic::Sink;
-use super::fields::{At, Fields, head, type_name};
+use super::fields::{At, Fields};
 use super::package::Checker;
 use super::quote::quote;
-use super::{Code, Diagnostic, Span, conversion, model_source, overrides, prepared, revision};
+use super::tree::{Language, Value};
+use super::{Code, Diagnostic, conversion, model_source, overrides, prepared, revision};
 use crate::model::{
     ChatConfig, Conversion, HubRepo, LibraryName, ModelEntry, ModelId, ModelIdError, ModelSource,
     Overrides,
@@ -54,11 +53,10 @@ impl Entry {
     }
 }
 
-/// Reads one entry; `prefix` is its path.
-pub(super) fn read(checker: &mut Checker, object: &Object, prefix: String) -> Entry {
-    let fields = Fields::new(object, prefix.clone());
+/// Reads one entry.
+pub(super) fn read(checker: &mut Checker, fields: &Fields) -> Entry {
     let sink = &mut checker.sink;
-    fields.only(sink, Code::UnknownField, &NAMES, |name| {
+    fields.only_or(sink, Code::UnknownField, &NAMES, |name| {
         if REVISIONS.contains(&name) {
             return Some("did you mean `revision`?".to_owned());
         }
@@ -71,27 +69,26 @@ pub(super) fn read(checker: &mut Checker, object: &Object, prefix: String) -> En
     fields.require(sink, "estimated_vram_bytes", help);
 
     let bundle = fields.boolean(sink, "bundle_weight");
-    let model_id = model_id(sink, &fields);
-    let model_lib = model_lib(sink, &fields);
-    let estimated_vram_bytes = vram(sink, &fields);
-    let overrides = fields.object(sink, "overrides").map(|object| At {
-        value: overrides::read(sink, object, &prefix),
-        span: Span { start: object.range.start, end: object.range.start + 1 },
-    });
-    let model = fields.string(sink, "model");
-    let conversion = conversion::read(sink, &fields, model, bundle);
-    let is_raw = conversion::is_asked(&fields);
+    let model_id = model_id(sink, fields);
+    let model_lib = model_lib(sink, fields);
+    let estimated_vram_bytes = vram(sink, fields);
+    let overrides = fields
+        .map(sink, "overrides")
+        .map(|inner| At { value: overrides::read(sink, &inner), span: inner.place() });
+    let model = fields.text(sink, "model");
+    let conversion = conversion::read(sink, fields, model, bundle);
+    let is_raw = conversion::is_asked(fields);
     if let Some(text) = model {
-        bundled(sink, &fields, text, bundle);
+        bundled(sink, fields, text, bundle);
     }
-    let revision = revision::read(sink, &fields, model);
+    let revision = revision::read(sink, fields, model);
     let found = model.and_then(|text| {
-        model_source::read(checker, &fields.path("model"), text, revision, is_raw)
+        model_source::read(checker, &fields.named("model"), text, revision, is_raw)
     });
     let (source, chat_config) =
         found.map_or((None, None), |found| (Some(found.source), found.chat_config));
     if let (Some(conversion), Some(source)) = (&conversion, &source) {
-        conversion::template(checker, &fields, conversion, source);
+        conversion::template(checker, fields, conversion, source);
     }
     let bundle_weight = bundle.is_some_and(|at| at.value);
     Entry {
@@ -107,7 +104,7 @@ pub(super) fn read(checker: &mut Checker, object: &Object, prefix: String) -> En
 }
 
 fn model_id(sink: &mut Sink, fields: &Fields) -> Option<At<ModelId>> {
-    let text = fields.string(sink, "model_id")?;
+    let text = fields.text(sink, "model_id")?;
     let why = match text.value.parse() {
         Ok(value) => return Some(At { value, span: text.span }),
         Err(why) => why,
@@ -130,21 +127,21 @@ fn model_id(sink: &mut Sink, fields: &Fields) -> Option<At<ModelId>> {
         ModelIdError::TooLong => " is longer than 255 bytes",
         ModelIdError::Reserved => ": `mlc-app-config.json` is a file beside the models",
     };
-    let message = format!("{}{what}", fields.path("model_id"));
+    let message = format!("{}{what}", fields.named("model_id"));
     let found = Diagnostic::new(Code::InvalidModelId, text.span, message, help);
     sink.push(found.label("names one directory of the package"));
     None
 }
 
 fn model_lib(sink: &mut Sink, fields: &Fields) -> Option<At<LibraryName>> {
-    if let Some(Value::NullKeyword(_)) = fields.get("model_lib") {
+    if fields.is_null("model_lib") {
         return None;
     }
-    let text = fields.string(sink, "model_lib")?;
+    let text = fields.text(sink, "model_lib")?;
     match text.value.parse() {
         Ok(value) => Some(At { value, span: text.span }),
         Err(why) => {
-            sink.push(prepared::invalid_name(&fields.path("model_lib"), text, &why));
+            sink.push(prepared::invalid_name(&fields.named("model_lib"), text, &why));
             None
         }
     }
@@ -153,25 +150,25 @@ fn model_lib(sink: &mut Sink, fields: &Fields) -> Option<At<LibraryName>> {
 /// The apps decode it as a signed integer of 64 bits: anything else costs the iOS app its list.
 fn vram(sink: &mut Sink, fields: &Fields) -> Option<u64> {
     let value = fields.get("estimated_vram_bytes")?;
-    let (what, help) = match value {
-        Value::NumberLit(number) => match number.value.parse::<i64>() {
+    let (what, help) = match &value.value {
+        Value::Number(number) => match number.parse::<i64>() {
             Ok(bytes) if bytes > 0 => return u64::try_from(bytes).ok(),
             // Both apps read it, and real configs have it.
             Ok(0) => {
-                let message = format!("{} is 0", fields.path("estimated_vram_bytes"));
+                let message = format!("{} is 0", fields.named("estimated_vram_bytes"));
                 let help = "let `mlc-package build --fix-vram` write what the model needs";
                 let found =
-                    Diagnostic::new(Code::VramTooLow, head(value), message, help.to_owned());
+                    Diagnostic::new(Code::VramTooLow, value.head(), message, help.to_owned());
                 sink.push(found.label("no model needs nothing"));
                 return Some(0);
             }
-            Ok(_) => (number.value, None),
-            Err(_) => (number.value, whole(number.value)),
+            Ok(_) => (&**number, None),
+            Err(_) => (&**number, whole(number)),
         },
-        Value::StringLit(text) => ("a string", text.value.parse::<i64>().ok()),
-        other => (type_name(other), None),
+        Value::Text(text) => ("a string", text.parse::<i64>().ok()),
+        other => (Language::Json.type_name(other), None),
     };
-    let path = fields.path("estimated_vram_bytes");
+    let path = fields.named("estimated_vram_bytes");
     let message = match what.get(..40) {
         Some(start) => format!("{path} cannot be {start}…"),
         None => format!("{path} cannot be {what}"),
@@ -182,7 +179,7 @@ fn vram(sink: &mut Sink, fields: &Fields) -> Option<u64> {
         None if is_huge => format!("the apps read at most {}", i64::MAX),
         None => "write the memory the model needs, in bytes: 3000000000, for instance".to_owned(),
     };
-    let found = Diagnostic::new(Code::InvalidVramEstimate, head(value), message, help);
+    let found = Diagnostic::new(Code::InvalidVramEstimate, value.head(), message, help);
     sink.push(found.label("expected a positive integer"));
     None
 }

@@ -1,16 +1,11 @@
-use jsonc_parser::ast::{Array, Object, ObjectProp, Value};
-use jsonc_parser::common::{Range, Ranged};
+use camino::Utf8PathBuf;
 
 use super::diagnostic::Sink;
 use super::quote::quote;
 use super::suggest::nearest;
+use super::tree::{Key, Language, Node, Value};
 use super::{Code, Diagnostic, Span};
-
-impl From<Range> for Span {
-    fn from(range: Range) -> Self {
-        Self { start: range.start, end: range.end }
-    }
-}
+use crate::model::{ShardPath, ShardPathError};
 
 /// A value with the place it was written at.
 #[derive(Clone, Copy, Debug)]
@@ -19,90 +14,190 @@ pub(super) struct At<T> {
     pub(super) span: Span,
 }
 
-/// An object of the config and where it is in it: `model_list[1].`, or nothing for the root.
+/// A map of a configuration file and where it is in it: `model_list[1].`, or nothing for the root.
 pub(super) struct Fields<'a> {
-    object: &'a Object<'a>,
+    entries: &'a [(Key, Node)],
     prefix: String,
+    /// Where to point for what is not there.
+    place: Span,
+    language: Language,
 }
 
-/// Fields that cannot be left out.
+/// Fields of the package config that cannot be left out.
 const REQUIRED: [&str; 3] = ["device", "model", "model_id"];
 
 /// What a field must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    String,
+    Text,
     Boolean,
-    Array,
-    Object,
+    List,
+    Map,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(object: &'a Object<'a>, prefix: String) -> Self {
-        Self { object, prefix }
+    /// The map that a value of JSON must be. What is not in it is shown at its first bracket.
+    pub(super) fn json(sink: &mut Sink, node: &'a Node, path: &str) -> Option<Self> {
+        Self::of(sink, node, path, node.opening(), Language::Json)
     }
 
-    /// A field's path from the root, in backticks.
+    /// The map that a value of YAML must be. An empty value is an empty map: everything in it may be
+    /// commented out.
+    pub(super) fn yaml(sink: &mut Sink, node: &'a Node, path: &str, place: Span) -> Option<Self> {
+        Self::of(sink, node, path, place, Language::Yaml)
+    }
+
+    fn of(
+        sink: &mut Sink,
+        node: &'a Node,
+        path: &str,
+        place: Span,
+        language: Language,
+    ) -> Option<Self> {
+        let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
+        let entries: &[_] = match (&node.value, language) {
+            (Value::Map(entries), _) => entries,
+            (Value::Null, Language::Yaml) => &[],
+            _ => {
+                let path = if path.is_empty() { "the file".into() } else { format!("`{path}`") };
+                sink.push(wrong_type(&path, &node.value, node.head(), Kind::Map, language));
+                return None;
+            }
+        };
+        Some(Self { entries, prefix, place, language })
+    }
+
+    /// A field's path from the root.
     pub(super) fn path(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// The same in backticks.
+    pub(super) fn named(&self, name: &str) -> String {
         format!("`{}{name}`", self.prefix)
     }
 
-    /// The bracket that opens the object: a place for what is not in it.
-    pub(super) fn opening(&self) -> Span {
-        let start = self.object.range.start;
-        Span { start, end: start + 1 }
+    /// Where to point for what is not there.
+    pub(super) fn place(&self) -> Span {
+        self.place
     }
 
-    pub(super) fn properties(&self) -> &'a [ObjectProp<'a>] {
-        &self.object.properties
+    pub(super) fn entries(&self) -> &'a [(Key, Node)] {
+        self.entries
     }
 
-    /// A field's value. Of a key given twice the last counts, as in Python.
-    pub(super) fn get(&self, name: &str) -> Option<&'a Value<'a>> {
-        self.properties().iter().rev().find(|field| field.name.as_str() == name).map(|f| &f.value)
+    /// A field's key and value. Of a key that is there twice the last counts, as in Python.
+    pub(super) fn find(&self, name: &str) -> Option<(&'a Key, &'a Node)> {
+        self.entries.iter().rev().find(|(key, _)| key.text == name).map(|(key, node)| (key, node))
     }
 
-    pub(super) fn string(&self, sink: &mut Sink, name: &str) -> Option<At<&'a str>> {
-        let value = self.get(name)?;
-        match value {
-            Value::StringLit(text) => {
-                Some(At { value: text.value.as_ref(), span: text.range.into() })
-            }
-            _ => self.mistyped(sink, name, value, Kind::String),
+    /// A field's value.
+    pub(super) fn get(&self, name: &str) -> Option<&'a Node> {
+        self.find(name).map(|(_, node)| node)
+    }
+
+    /// Whether a field is there and says that it is not.
+    pub(super) fn is_null(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|node| matches!(node.value, Value::Null))
+    }
+
+    pub(super) fn text(&self, sink: &mut Sink, name: &str) -> Option<At<&'a str>> {
+        let node = self.get(name)?;
+        match &node.value {
+            Value::Text(value) => Some(At { value, span: node.span }),
+            _ => self.mistyped(sink, name, node, node.head(), Kind::Text),
         }
     }
 
     pub(super) fn boolean(&self, sink: &mut Sink, name: &str) -> Option<At<bool>> {
-        let value = self.get(name)?;
-        match value {
-            Value::BooleanLit(truth) => Some(At { value: truth.value, span: truth.range.into() }),
-            _ => self.mistyped(sink, name, value, Kind::Boolean),
+        let node = self.get(name)?;
+        match node.value {
+            Value::Boolean(value) => Some(At { value, span: node.span }),
+            _ => self.mistyped(sink, name, node, node.head(), Kind::Boolean),
         }
     }
 
-    pub(super) fn array(&self, sink: &mut Sink, name: &str) -> Option<&'a Array<'a>> {
-        let value = self.get(name)?;
-        match value {
-            Value::Array(array) => Some(array),
-            _ => self.mistyped(sink, name, value, Kind::Array),
+    /// The list in a field. In YAML nothing is no list.
+    pub(super) fn list(&self, sink: &mut Sink, name: &str) -> Option<&'a [Node]> {
+        let (key, node) = self.find(name)?;
+        let at = match self.language {
+            Language::Json => node.head(),
+            Language::Yaml => key.span,
+        };
+        match (&node.value, self.language) {
+            (Value::List(list), _) => Some(list),
+            (Value::Null, Language::Yaml) => None,
+            _ => self.mistyped(sink, name, node, at, Kind::List),
         }
     }
 
-    pub(super) fn object(&self, sink: &mut Sink, name: &str) -> Option<&'a Object<'a>> {
-        let value = self.get(name)?;
-        match value {
-            Value::Object(object) => Some(object),
-            _ => self.mistyped(sink, name, value, Kind::Object),
+    /// The map in a field.
+    pub(super) fn map(&self, sink: &mut Sink, name: &str) -> Option<Fields<'a>> {
+        let (key, node) = self.find(name)?;
+        match (&node.value, self.language) {
+            (_, Language::Yaml) => Fields::yaml(sink, node, &self.path(name), key.span),
+            (Value::Map(_), Language::Json) => Fields::json(sink, node, &self.path(name)),
+            _ => self.mistyped(sink, name, node, node.head(), Kind::Map),
         }
     }
 
-    fn mistyped<T>(&self, sink: &mut Sink, name: &str, found: &Value, kind: Kind) -> Option<T> {
-        let mut report = wrong_type(&self.path(name), found, kind);
-        if matches!(found, Value::NullKeyword(_)) && !REQUIRED.contains(&name) {
+    fn mistyped<T>(
+        &self,
+        sink: &mut Sink,
+        name: &str,
+        found: &Node,
+        at: Span,
+        kind: Kind,
+    ) -> Option<T> {
+        let mut report = wrong_type(&self.named(name), &found.value, at, kind, self.language);
+        let is_json = self.language == Language::Json;
+        if is_json && matches!(found.value, Value::Null) && !REQUIRED.contains(&name) {
             report.help.push_str(", or leave the field out");
         }
         sink.push(report);
         None
+    }
+
+    /// A text that must be a `T`.
+    pub(super) fn parsed<T: std::str::FromStr>(
+        &self,
+        sink: &mut Sink,
+        name: &str,
+        code: Code,
+        help: &str,
+    ) -> Option<At<T>>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let text = self.text(sink, name)?;
+        match text.value.parse() {
+            Ok(value) => Some(At { value, span: text.span }),
+            Err(why) => {
+                let message = format!("{} cannot be {}", self.named(name), quote(text.value));
+                sink.push(Diagnostic::new(code, text.span, message, help).label(why.to_string()));
+                None
+            }
+        }
+    }
+
+    /// A path that stays below the file's directory, without `.` and with `/` between its parts.
+    pub(super) fn inner_path(&self, sink: &mut Sink, name: &str) -> Option<At<Utf8PathBuf>> {
+        let text = self.text(sink, name)?;
+        let trimmed = text.value.strip_prefix("./").unwrap_or(text.value);
+        let trimmed = trimmed.strip_suffix('/').unwrap_or(trimmed);
+        match trimmed.parse::<ShardPath>() {
+            Ok(path) => Some(At { value: path.as_path().to_owned(), span: text.span }),
+            Err(why) => {
+                let message = format!("{} cannot be {}", self.named(name), quote(text.value));
+                let help = match why {
+                    ShardPathError::Character => "write the path with `/`",
+                    _ => "write a path below the directory of this file, without `..`",
+                };
+                let found = Diagnostic::new(Code::InvalidPath, text.span, message, help);
+                sink.push(found.label(format!("{why}")));
+                None
+            }
+        }
     }
 
     /// Reports a required field that is absent.
@@ -111,107 +206,100 @@ impl<'a> Fields<'a> {
             let owner = self.prefix.trim_end_matches('.');
             let owner = if owner.is_empty() { "the config".into() } else { format!("`{owner}`") };
             let message = format!("{owner} has no `{name}`");
-            let label = format!("no `{name}` in here");
-            let found = Diagnostic::new(Code::MissingField, self.opening(), message, help);
-            sink.push(found.label(label));
+            let found = Diagnostic::new(Code::MissingField, self.place, message, help);
+            sink.push(match self.language {
+                Language::Json => found.label(format!("no `{name}` in here")),
+                Language::Yaml => found,
+            });
         }
     }
 
-    /// Reports every field that is none of the known ones. `elsewhere` may know better.
-    pub(super) fn only(
+    /// Reports every field that is none of the known ones.
+    pub(super) fn only(&self, sink: &mut Sink, known: &[&'static str]) {
+        self.only_or(sink, Code::UnknownKey, known, |_| None);
+    }
+
+    /// The same, with a code of its own. `elsewhere` may know better.
+    pub(super) fn only_or(
         &self,
         sink: &mut Sink,
         code: Code,
         known: &[&'static str],
         elsewhere: impl Fn(&str) -> Option<String>,
     ) {
-        for property in self.properties() {
-            let name = property.name.as_str();
+        for (key, _) in self.entries {
+            let name = &*key.text;
             if sink.is_full() || known.contains(&name) {
                 continue;
             }
-            let message = format!("unknown field {}", quote(&format!("{}{name}", self.prefix)));
-            let meant = nearest(name, known.iter().copied());
-            let help = match (elsewhere(name), meant) {
+            let path = quote(&self.path(name));
+            let message = match self.language {
+                Language::Json => format!("unknown field {path}"),
+                Language::Yaml => format!("there is no field {path}"),
+            };
+            let help = match (elsewhere(name), nearest(name, known.iter().copied())) {
                 (Some(help), _) => help,
                 (None, Some(meant)) => format!("did you mean `{meant}`?"),
-                (None, None) => listed(known),
+                (None, None) => self.listed(known),
             };
-            sink.push(Diagnostic::new(code, Span::from(property.name.range()), message, help));
+            sink.push(Diagnostic::new(code, key.span, message, help));
+        }
+    }
+
+    fn listed(&self, known: &[&str]) -> String {
+        let names: Vec<_> = known.iter().filter(|name| !name.starts_with('$')).copied().collect();
+        let names = names.join(", ");
+        match self.language {
+            Language::Json => format!("remove it; known here: {names}"),
+            Language::Yaml => format!("known here: {names}"),
         }
     }
 }
 
-fn listed(known: &[&str]) -> String {
-    let names: Vec<_> = known.iter().filter(|name| !name.starts_with('$')).copied().collect();
-    format!("remove it; known here: {}", names.join(", "))
-}
-
-/// An element of an array that must be an object.
-pub(super) fn object_at<'a>(
-    sink: &mut Sink,
-    path: &str,
-    value: &'a Value<'a>,
-) -> Option<&'a Object<'a>> {
-    match value {
-        Value::Object(object) => Some(object),
-        _ => {
-            sink.push(wrong_type(&format!("`{path}`"), value, Kind::Object));
+/// The string that a value of JSON must be.
+pub(super) fn text_at<'a>(sink: &mut Sink, path: &str, node: &'a Node) -> Option<At<&'a str>> {
+    match &node.value {
+        Value::Text(value) => Some(At { value, span: node.span }),
+        value => {
+            sink.push(wrong_type(path, value, node.head(), Kind::Text, Language::Json));
             None
         }
     }
 }
 
-/// The string that a property holds.
-pub(super) fn string_at<'a>(
-    sink: &mut Sink,
-    path: &str,
-    value: &'a Value<'a>,
-) -> Option<At<&'a str>> {
-    match value {
-        Value::StringLit(text) => Some(At { value: text.value.as_ref(), span: text.range.into() }),
-        _ => {
-            sink.push(wrong_type(path, value, Kind::String));
-            None
-        }
-    }
+fn wrong_type(path: &str, found: &Value, at: Span, kind: Kind, language: Language) -> Diagnostic {
+    let (wanted, help) = match language {
+        Language::Json => in_json(found, kind),
+        Language::Yaml => in_yaml(found, kind),
+    };
+    let message = format!("{path} is {}, not {wanted}", language.type_name(found));
+    Diagnostic::new(Code::WrongType, at, message, help)
 }
 
-fn wrong_type(path: &str, found: &Value, kind: Kind) -> Diagnostic {
+fn in_json(found: &Value, kind: Kind) -> (&'static str, String) {
     let (wanted, general) = match kind {
-        Kind::String => ("a string", "put it in double quotes"),
+        Kind::Text => ("a string", "put it in double quotes"),
         Kind::Boolean => ("a boolean", "write `true` or `false`"),
-        Kind::Array => ("an array", "write `[ … ]`"),
-        Kind::Object => ("an object", "write `{ … }`"),
+        Kind::List => ("an array", "write `[ … ]`"),
+        Kind::Map => ("an object", "write `{ … }`"),
     };
     let help = match (kind, found) {
-        (_, Value::NullKeyword(_)) => format!("write {wanted}"),
-        (Kind::Boolean, Value::StringLit(_)) => "write it without quotes".to_owned(),
-        (Kind::String, Value::Array(_) | Value::Object(_)) => "write one string".to_owned(),
-        (Kind::Array, Value::Object(_)) => "put it in brackets: `[{ … }]`".to_owned(),
+        (_, Value::Null) => format!("write {wanted}"),
+        (Kind::Boolean, Value::Text(_)) => "write it without quotes".to_owned(),
+        (Kind::Text, Value::List(_) | Value::Map(_)) => "write one string".to_owned(),
+        (Kind::List, Value::Map(_)) => "put it in brackets: `[{ … }]`".to_owned(),
         _ => general.to_owned(),
     };
-    let message = format!("{path} is {}, not {wanted}", type_name(found));
-    Diagnostic::new(Code::WrongType, head(found), message, help)
+    (wanted, help)
 }
 
-/// Where to point at a value: at its first bracket, if it may be large.
-pub(super) fn head(value: &Value) -> Span {
-    let span = Span::from(value.range());
-    match value {
-        Value::Object(_) | Value::Array(_) => Span { end: span.start + 1, ..span },
-        _ => span,
-    }
-}
-
-/// What JSON calls the value.
-pub(super) fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::StringLit(_) => "a string",
-        Value::NumberLit(_) => "a number",
-        Value::BooleanLit(_) => "a boolean",
-        Value::Object(_) => "an object",
-        Value::Array(_) => "an array",
-        Value::NullKeyword(_) => "null",
-    }
+fn in_yaml(found: &Value, kind: Kind) -> (&'static str, String) {
+    let (wanted, help) = match (kind, found) {
+        (Kind::Text, Value::Number(_) | Value::Boolean(_)) => ("a string", "put it in quotes"),
+        (Kind::Text, _) => ("a string", "write one word after the colon"),
+        (Kind::Boolean, _) => ("a boolean", "write `true` or `false`"),
+        (Kind::List, _) => ("a list", "begin each entry with `- `"),
+        (Kind::Map, _) => ("a mapping", "write `key: value`"),
+    };
+    (wanted, help.to_owned())
 }

@@ -35,6 +35,7 @@ mod source;
 mod suggest;
 mod surroundings;
 mod syntax;
+mod tree;
 mod vram;
 
 pub use checked::{Checked, ConfigError, check};

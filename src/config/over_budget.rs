@@ -1,6 +1,5 @@
-use jsonc_parser::ast::{Object, Value};
-
 use super::diagnostic::Sink;
+use super::tree::{Node, Value};
 use super::{Checked, Code, Diagnostic, Severity, Span, syntax};
 use crate::model::{Level, ModelId};
 
@@ -40,15 +39,9 @@ impl Checked {
 }
 
 /// Where a model's id is written.
-fn model_span(root: &Value, model: &ModelId) -> Option<Span> {
-    let list = field(root.as_object()?, "model_list")?.as_array()?;
-    list.elements.iter().find_map(|entry| match field(entry.as_object()?, "model_id")? {
-        Value::StringLit(id) if id.value == model.as_str() => Some(Span::from(id.range)),
-        _ => None,
+fn model_span(root: &Node, model: &ModelId) -> Option<Span> {
+    root.get("model_list")?.list()?.iter().find_map(|entry| {
+        let id = entry.get("model_id")?;
+        matches!(&id.value, Value::Text(text) if text == model.as_str()).then_some(id.span)
     })
-}
-
-fn field<'a>(object: &'a Object<'a>, name: &str) -> Option<&'a Value<'a>> {
-    // Of a key given twice the last counts, as elsewhere.
-    object.properties.iter().rev().find(|field| field.name.as_str() == name).map(|f| &f.value)
 }

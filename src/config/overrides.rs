@@ -1,9 +1,8 @@
-use jsonc_parser::ast::{Object, Value};
-
 use super::diagnostic::Sink;
-use super::fields::{At, Fields, head, type_name};
+use super::fields::{At, Fields};
 use super::quote::quote;
 use super::suggest::nearest;
+use super::tree::{Language, Value};
 use super::{Code, Diagnostic};
 use crate::model::{OptFlags, OptFlagsError, Overrides};
 
@@ -36,12 +35,10 @@ impl Allowed {
     }
 }
 
-/// Reads an entry's `overrides`; `prefix` is the entry's path. `null` means absent, as upstream
-/// has it.
-pub(super) fn read(sink: &mut Sink, object: &Object, prefix: &str) -> Overrides {
-    let fields = Fields::new(object, format!("{prefix}overrides."));
-    fields.only(sink, Code::UnknownOverride, &Overrides::NAMES, |_| None);
-    let mut int = |name, allowed| integer(sink, &fields, name, allowed);
+/// Reads an entry's `overrides`. `null` means absent, as upstream has it.
+pub(super) fn read(sink: &mut Sink, fields: &Fields) -> Overrides {
+    fields.only_or(sink, Code::UnknownOverride, &Overrides::NAMES, |_| None);
+    let mut int = |name, allowed| integer(sink, fields, name, allowed);
     let mut overrides = Overrides {
         context_window_size: int("context_window_size", Allowed::SizeOrOwn),
         sliding_window_size: int("sliding_window_size", Allowed::SizeOrOwn),
@@ -53,30 +50,32 @@ pub(super) fn read(sink: &mut Sink, object: &Object, prefix: &str) -> Overrides 
         disaggregation: None,
         opt: None,
     };
-    if !matches!(fields.get("disaggregation"), Some(Value::NullKeyword(_))) {
+    if !fields.is_null("disaggregation") {
         overrides.disaggregation = fields.boolean(sink, "disaggregation").map(|at| at.value);
     }
-    if !matches!(fields.get("opt"), Some(Value::NullKeyword(_))) {
-        overrides.opt = fields.string(sink, "opt").and_then(|text| opt(sink, &fields, text));
+    if !fields.is_null("opt") {
+        overrides.opt = fields.text(sink, "opt").and_then(|text| opt(sink, fields, text));
     }
     overrides
 }
 
 fn integer(sink: &mut Sink, fields: &Fields, name: &str, allowed: Allowed) -> Option<i64> {
     let value = fields.get(name)?;
-    let (what, help) = match value {
-        Value::NullKeyword(_) => return None,
-        Value::NumberLit(number) => match number.value.parse::<i64>() {
+    let (what, help) = match &value.value {
+        Value::Null => return None,
+        Value::Number(number) => match number.parse::<i64>() {
             Ok(value) if allowed.admits(value) => return Some(value),
-            _ => (number.value.to_owned(), format!("write {}", allowed.wanted())),
+            _ => (number.clone(), format!("write {}", allowed.wanted())),
         },
-        Value::StringLit(text) if text.value.parse::<i64>().is_ok() => {
+        Value::Text(text) if text.parse::<i64>().is_ok() => {
             ("a string".to_owned(), "write the number without quotes".to_owned())
         }
-        other => (type_name(other).to_owned(), format!("write {}", allowed.wanted())),
+        other => {
+            (Language::Json.type_name(other).to_owned(), format!("write {}", allowed.wanted()))
+        }
     };
-    let message = format!("{} cannot be {}", fields.path(name), shortened(&what));
-    sink.push(Diagnostic::new(Code::InvalidOverride, head(value), message, help));
+    let message = format!("{} cannot be {}", fields.named(name), shortened(&what));
+    sink.push(Diagnostic::new(Code::InvalidOverride, value.head(), message, help));
     None
 }
 
@@ -108,13 +107,13 @@ fn opt(sink: &mut Sink, fields: &Fields, text: At<&str>) -> Option<OptFlags> {
     };
     let message = match why {
         OptFlagsError::Flag(name) => {
-            format!("{} has an unknown flag {}", fields.path("opt"), quote(&name))
+            format!("{} has an unknown flag {}", fields.named("opt"), quote(&name))
         }
         OptFlagsError::Form(part) => {
-            format!("{}: {} is not an optimization flag", fields.path("opt"), quote(&part))
+            format!("{}: {} is not an optimization flag", fields.named("opt"), quote(&part))
         }
         OptFlagsError::Value { flag, found, .. } => {
-            format!("{}: `{flag}` cannot be {}", fields.path("opt"), quote(&found))
+            format!("{}: `{flag}` cannot be {}", fields.named("opt"), quote(&found))
         }
     };
     sink.push(Diagnostic::new(Code::InvalidOverride, text.span, message, help));

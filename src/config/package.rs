@@ -1,13 +1,11 @@
-use jsonc_parser::ast::Value;
-use jsonc_parser::common::Ranged;
-
 use super::diagnostic::Sink;
 use super::entry::Entry;
-use super::fields::{Fields, object_at, type_name};
+use super::fields::Fields;
 use super::prepared::Prepared;
 use super::quote::quote;
 use super::suggest::nearest;
-use super::{Code, Diagnostic, Place, Span, Surroundings, conflicts, entry, prepared};
+use super::tree::{Language, Node, Value};
+use super::{Code, Diagnostic, Place, Surroundings, conflicts, entry, prepared};
 use crate::model::{Device, PackageConfig};
 
 /// The fields of a config. `$schema` is for editors.
@@ -24,13 +22,13 @@ pub(super) struct Checker<'a> {
 }
 
 /// Reads a whole config. There is a result unless an error has been reported.
-pub(super) fn read(checker: &mut Checker, root: &Value) -> Option<PackageConfig> {
-    let Value::Object(object) = root else {
+pub(super) fn read(checker: &mut Checker, root: &Node) -> Option<PackageConfig> {
+    if !matches!(root.value, Value::Map(_)) {
         checker.sink.push(not_an_object(root));
         return None;
-    };
-    let fields = Fields::new(object, String::new());
-    fields.only(&mut checker.sink, Code::UnknownField, &NAMES, |name| {
+    }
+    let fields = Fields::json(&mut checker.sink, root, "")?;
+    fields.only_or(&mut checker.sink, Code::UnknownField, &NAMES, |name| {
         let in_entry = entry::NAMES.contains(&name);
         in_entry.then(|| format!("`{name}` belongs in an entry of `model_list`"))
     });
@@ -44,19 +42,18 @@ pub(super) fn read(checker: &mut Checker, root: &Value) -> Option<PackageConfig>
     Some(PackageConfig { device: device?, models, prepared })
 }
 
-fn not_an_object(root: &Value) -> Diagnostic {
-    let start = root.range().start;
+fn not_an_object(root: &Node) -> Diagnostic {
     Diagnostic::new(
         Code::NotAnObject,
-        Span { start, end: start + 1 },
-        format!("the config is {}, not an object", type_name(root)),
+        root.opening(),
+        format!("the config is {}, not an object", Language::Json.type_name(&root.value)),
         "a package config looks like {\"device\": \"android\", \"model_list\": [ … ]}",
     )
 }
 
 fn device(sink: &mut Sink, fields: &Fields) -> Option<Device> {
     fields.require(sink, "device", "add `\"device\": \"android\"` (or iphone, or macabi)");
-    let text = fields.string(sink, "device")?;
+    let text = fields.text(sink, "device")?;
     if let Ok(device) = text.value.parse() {
         return Some(device);
     }
@@ -76,10 +73,10 @@ fn device(sink: &mut Sink, fields: &Fields) -> Option<Device> {
 }
 
 fn entries(checker: &mut Checker, fields: &Fields) -> Vec<Entry> {
-    let list = fields.array(&mut checker.sink, "model_list");
+    let list = fields.list(&mut checker.sink, "model_list");
     let empty = match (list, fields.get("model_list")) {
-        (Some(list), _) if list.elements.is_empty() => Some(Span::from(list.range)),
-        (None, None) => Some(fields.opening()),
+        (Some([]), Some(node)) => Some(node.span),
+        (None, None) => Some(fields.place()),
         _ => None,
     };
     if let Some(span) = empty {
@@ -92,13 +89,13 @@ fn entries(checker: &mut Checker, fields: &Fields) -> Vec<Entry> {
         checker.sink.push(Diagnostic::new(Code::NoModels, span, message, help).label(label));
     }
     let mut entries = Vec::new();
-    for (index, value) in list.into_iter().flat_map(|list| &list.elements).enumerate() {
+    for (index, value) in list.into_iter().flatten().enumerate() {
         if checker.sink.is_full() {
             break;
         }
         let path = format!("model_list[{index}]");
-        if let Some(object) = object_at(&mut checker.sink, &path, value) {
-            entries.push(entry::read(checker, object, format!("{path}.")));
+        if let Some(fields) = Fields::json(&mut checker.sink, value, &path) {
+            entries.push(entry::read(checker, &fields));
         }
     }
     entries

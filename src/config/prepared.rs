@@ -1,10 +1,9 @@
 use std::collections::HashMap;
 
 use camino::Utf8PathBuf;
-use jsonc_parser::common::Ranged;
 
 use super::diagnostic::Sink;
-use super::fields::{At, Fields, string_at};
+use super::fields::{At, Fields, text_at};
 use super::model_source::outside;
 use super::package::Checker;
 use super::quote::{quote, quote_path};
@@ -28,20 +27,20 @@ impl Prepared {
 
 /// Reads the libraries that were compiled beforehand.
 pub(super) fn read(checker: &mut Checker, fields: &Fields) -> Vec<Prepared> {
-    let Some(object) = fields.object(&mut checker.sink, FIELD) else {
+    let Some(pairs) = fields.map(&mut checker.sink, FIELD) else {
         return Vec::new();
     };
     let mut seen: HashMap<LibraryName, At<&str>> = HashMap::new();
     let mut libraries = Vec::new();
-    for property in &object.properties {
+    for (key, node) in pairs.entries() {
         if checker.sink.is_full() {
             break;
         }
-        let key = At { value: property.name.as_str(), span: property.name.range().into() };
+        let key = At { value: &*key.text, span: key.span };
         let name = name(&mut checker.sink, &mut seen, key);
         let place = quote(&format!("{FIELD}.{}", key.value));
-        let path = string_at(&mut checker.sink, &place, &property.value)
-            .and_then(|path| find(checker, key, path));
+        let path =
+            text_at(&mut checker.sink, &place, node).and_then(|path| find(checker, key, path));
         libraries.push(Prepared { name, name_span: key.span, path });
     }
     libraries

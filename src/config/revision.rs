@@ -7,7 +7,7 @@ use crate::model::{HubRepo, Revision, RevisionError};
 /// Reads an entry's `revision`. Only a hub's `model` may have one; of a `model` that is absent or
 /// no string it is not known what it is.
 pub(super) fn read(sink: &mut Sink, fields: &Fields, model: Option<At<&str>>) -> Option<Revision> {
-    let text = fields.string(sink, "revision")?;
+    let text = fields.text(sink, "revision")?;
     let is_local =
         |model: &At<&str>| !HubRepo::is_url(model.value) && !model.value.trim().is_empty();
     if let Some(model) = model.filter(is_local) {
@@ -20,7 +20,7 @@ pub(super) fn read(sink: &mut Sink, fields: &Fields, model: Option<At<&str>>) ->
     match text.value.parse() {
         Ok(revision) => Some(revision),
         Err(why) => {
-            sink.push(invalid(&fields.path("revision"), text, &why));
+            sink.push(invalid(&fields.named("revision"), text, &why));
             None
         }
     }

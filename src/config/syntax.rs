@@ -1,9 +1,11 @@
-use jsonc_parser::ast::Value;
+use jsonc_parser::ast;
+use jsonc_parser::common::{Range, Ranged};
 use jsonc_parser::errors::{ParseError, ParseErrorKind};
 use jsonc_parser::{CollectOptions, ParseOptions, ParseStringErrorKind, parse_to_ast};
 
 use super::lexical::{Fault, MAX_DEPTH, first_fault};
 use super::quote::quote;
+use super::tree::{Key, Node, Value};
 use super::{Code, Diagnostic, Span};
 
 const STRICT: ParseOptions = ParseOptions {
@@ -20,7 +22,7 @@ const STRICT: ParseOptions = ParseOptions {
 };
 
 /// Parses strict JSON, with the place of every value.
-pub(super) fn parse(text: &str) -> Result<Value<'_>, Box<Diagnostic>> {
+pub(super) fn parse(text: &str) -> Result<Node, Box<Diagnostic>> {
     let fault = first_fault(text);
     match (parse_to_ast(text, &CollectOptions::default(), &STRICT), fault) {
         (Err(error), Some((span, _))) if error.range().start < span.start => {
@@ -28,7 +30,38 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Box<Diagnostic>> {
         }
         (_, Some((span, fault))) => Err(Box::new(explain_fault(span, fault))),
         (Err(error), None) => Err(Box::new(explain(text, &error))),
-        (Ok(parsed), None) => parsed.value.ok_or_else(|| Box::new(empty(text))),
+        (Ok(parsed), None) => match &parsed.value {
+            Some(value) => Ok(node(value)),
+            None => Err(Box::new(empty(text))),
+        },
+    }
+}
+
+/// The depth is bounded: what is nested deeper was refused.
+fn node(value: &ast::Value<'_>) -> Node {
+    let key = |property: &ast::ObjectProp<'_>| Key {
+        text: property.name.as_str().to_owned(),
+        span: property.name.range().into(),
+    };
+    let properties = |object: &ast::Object<'_>| {
+        object.properties.iter().map(|field| (key(field), node(&field.value))).collect()
+    };
+    Node {
+        span: value.range().into(),
+        value: match value {
+            ast::Value::NullKeyword(_) => Value::Null,
+            ast::Value::BooleanLit(truth) => Value::Boolean(truth.value),
+            ast::Value::NumberLit(number) => Value::Number(number.value.to_owned()),
+            ast::Value::StringLit(text) => Value::Text(text.value.as_ref().to_owned()),
+            ast::Value::Array(array) => Value::List(array.elements.iter().map(node).collect()),
+            ast::Value::Object(object) => Value::Map(properties(object)),
+        },
+    }
+}
+
+impl From<Range> for Span {
+    fn from(range: Range) -> Self {
+        Self { start: range.start, end: range.end }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::Sink;
-use super::fields::Fields;
+use super::tree::{Node, Value};
 use super::{Checked, Code, Diagnostic, Span, syntax};
 use crate::model::{ByteSize, ModelId};
 
@@ -61,22 +61,19 @@ impl Checked {
 /// In the order of the file. There are none in a file that is no config.
 fn shortfalls<'n>(text: &str, needs: &'n BTreeMap<ModelId, VramNeed>) -> Vec<Shortfall<'n>> {
     let Ok(root) = syntax::parse(text) else { return Vec::new() };
-    let Some(root) = root.as_object() else { return Vec::new() };
-    // What cannot be read here was reported when the config was checked.
-    let mut reported = Sink::default();
-    let list = Fields::new(root, String::new()).array(&mut reported, "model_list");
-    let entries = list.into_iter().flat_map(|list| &list.elements).enumerate();
+    let entries = root.get("model_list").and_then(Node::list).unwrap_or_default().iter();
     entries
+        .enumerate()
         .filter_map(|(index, entry)| {
-            let fields = Fields::new(entry.as_object()?, format!("model_list[{index}]."));
-            let model_id: ModelId =
-                fields.string(&mut Sink::default(), "model_id")?.value.parse().ok()?;
-            let need = needs.get(&model_id)?;
-            let number = fields.get("estimated_vram_bytes")?.as_number_lit()?;
-            let declared: u64 = number.value.parse().ok()?;
+            let (id, number) = (entry.get("model_id")?, entry.get("estimated_vram_bytes")?);
+            let (Value::Text(id), Value::Number(declared)) = (&id.value, &number.value) else {
+                return None;
+            };
+            let need = needs.get(&id.parse::<ModelId>().ok()?)?;
+            let declared: u64 = declared.parse().ok()?;
             (declared < need.bytes).then(|| Shortfall {
-                span: number.range.into(),
-                field: fields.path("estimated_vram_bytes"),
+                span: number.span,
+                field: format!("`model_list[{index}].estimated_vram_bytes`"),
                 declared,
                 need,
             })

@@ -1,9 +1,8 @@
 use super::super::diagnostic::Sink;
-use super::super::fields::At;
+use super::super::fields::{At, Fields};
 use super::super::quote::quote;
+use super::super::tree::{Language, Value};
 use super::super::{Code, Diagnostic, Span};
-use super::fields::Fields;
-use super::tree::Value;
 use crate::model::{
     ArtifactKind, ArtifactSettings, MavenGroup, MavenId, MavenSettings, MavenVersion, PackageName,
     ProjectPackage, SwiftName, SwiftSettings, SwiftVersion,
@@ -34,7 +33,7 @@ pub(super) fn read(sink: &mut Sink, fields: &Fields) -> Written {
             group: group.map(|at| at.value),
             artifact: artifact.map(|at| at.value),
             version: version.map(|at| at.value),
-            weights: fields.boolean(sink, "weights"),
+            weights: fields.boolean(sink, "weights").map(|at| at.value),
         }
     });
     let mut slices = Vec::new();
@@ -56,7 +55,7 @@ pub(super) fn read(sink: &mut Sink, fields: &Fields) -> Written {
         Some(ArtifactKind::SwiftPackage) => ["swift", "artifact", "maven"],
         _ => ["maven", "artifact", "swift"],
     };
-    let written = names.into_iter().find_map(|name| fields.get(name));
+    let written = names.into_iter().find_map(|name| fields.find(name));
     let settings = ArtifactSettings {
         kind,
         maven: maven.unwrap_or_default(),
@@ -71,7 +70,7 @@ fn slices(sink: &mut Sink, fields: &Fields) -> Vec<At<PackageName>> {
     for node in fields.list(sink, "slices").unwrap_or_default() {
         let text = match &node.value {
             Value::Text(text) => text.as_str(),
-            other => other.type_name(),
+            other => Language::Yaml.type_name(other),
         };
         match text.parse() {
             Ok(name) => names.push(At { value: name, span: node.span }),

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
 use super::super::diagnostic::Sink;
+use super::super::fields::Fields;
 use super::super::quote::quote;
 use super::super::suggest::nearest;
-use super::super::{Code, Diagnostic, Span};
-use super::fields::Fields;
-use super::tree::{Node, Value};
+use super::super::tree::{Language, Node, Value};
+use super::super::{Code, Diagnostic};
 use crate::model::{Budget, Budgets, ByteSize, Levels, Limits, ModelId};
 
 const MEASURES: [&str; 3] = ["shipped", "download", "ram"];
@@ -42,7 +42,7 @@ pub(super) fn of_package(sink: &mut Sink, fields: &Fields) -> (Budget, BTreeMap<
     if let Some(named) = fields.map(sink, "models") {
         for (key, node) in named.entries() {
             let path = named.path(&key.text);
-            let Some(fields) = Fields::of(sink, node, &path, key.span) else { continue };
+            let Some(fields) = Fields::yaml(sink, node, &path, key.span) else { continue };
             fields.only(sink, &MEASURES);
             let budget = measures(sink, &fields);
             match key.text.parse::<ModelId>() {
@@ -114,7 +114,7 @@ fn limits(sink: &mut Sink, fields: &Fields) -> Limits {
 }
 
 fn size(sink: &mut Sink, fields: &Fields, name: &str) -> Option<ByteSize> {
-    let (_, node) = fields.get(name)?;
+    let node = fields.get(name)?;
     match &node.value {
         Value::Text(text) => match text.parse() {
             Ok(size) => return Some(size),
@@ -126,11 +126,11 @@ fn size(sink: &mut Sink, fields: &Fields, name: &str) -> Option<ByteSize> {
         },
         Value::Number(number) => {
             let help = format!("add a unit: {number}MiB, for instance");
-            refuse(sink, &fields.path(name), node, &number.to_string(), &help);
+            refuse(sink, &fields.path(name), node, number, &help);
         }
         other => {
             let help = "expected a size such as 40MiB or 1.5GiB";
-            refuse(sink, &fields.path(name), node, other.type_name(), help);
+            refuse(sink, &fields.path(name), node, Language::Yaml.type_name(other), help);
         }
     }
     None
@@ -138,9 +138,9 @@ fn size(sink: &mut Sink, fields: &Fields, name: &str) -> Option<ByteSize> {
 
 /// `5`, `0.5`, `5%`, `5 %`.
 fn percent(sink: &mut Sink, fields: &Fields) -> Option<f64> {
-    let (_, node) = fields.get("growth-percent")?;
+    let node = fields.get("growth-percent")?;
     let number = match &node.value {
-        Value::Number(number) => Some(*number),
+        Value::Number(number) => number.parse().ok(),
         Value::Text(text) => text.strip_suffix('%').and_then(|text| text.trim_end().parse().ok()),
         _ => None,
     };
@@ -149,8 +149,8 @@ fn percent(sink: &mut Sink, fields: &Fields) -> Option<f64> {
     if number.is_none() {
         let found = match &node.value {
             Value::Text(text) => quote(text),
-            Value::Number(number) => number.to_string(),
-            other => other.type_name().to_owned(),
+            Value::Number(number) => number.clone(),
+            other => Language::Yaml.type_name(other).to_owned(),
         };
         let help = "write a number of percent, 5 or 0.5, for instance";
         refuse(sink, &fields.path("growth-percent"), node, &found, help);
@@ -160,9 +160,5 @@ fn percent(sink: &mut Sink, fields: &Fields) -> Option<f64> {
 
 fn refuse(sink: &mut Sink, path: &str, node: &Node, found: &str, help: &str) {
     let message = format!("`{path}` cannot be {found}");
-    let span = match node.value {
-        Value::List(_) | Value::Map(_) => Span { start: node.span.start, end: node.span.start + 1 },
-        _ => node.span,
-    };
-    sink.push(Diagnostic::new(Code::InvalidBudget, span, message, help));
+    sink.push(Diagnostic::new(Code::InvalidBudget, node.head(), message, help));
 }

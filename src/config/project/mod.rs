@@ -4,10 +4,9 @@
 mod artifact;
 mod budgets;
 mod disk;
-mod fields;
 mod read;
 mod schema;
-mod tree;
+mod syntax;
 mod trial;
 
 use camino::Utf8Path;
@@ -17,7 +16,8 @@ use super::checked::not_utf8;
 use super::diagnostic::Sink;
 use super::quote::Count;
 use super::source::Source;
-use super::{Checked, Code, Diagnostic};
+use super::tree::Language;
+use super::{Checked, Code, Diagnostic, duplicate_keys};
 use crate::exit::Exit;
 use crate::io::files;
 use crate::model::{ByteSize, ModelId, Project};
@@ -85,8 +85,11 @@ pub fn check(path: &Utf8Path, bytes: &[u8], tree: &dyn ProjectTree) -> Checked<P
             skipped = 0;
             checker.sink.push(not_utf8(bytes, span));
         }
-        None => match tree::parse(source.text()) {
-            Ok(root) => project = read::read(&mut checker, &root),
+        None => match syntax::parse(source.text()) {
+            Ok(root) => {
+                duplicate_keys::check(&mut checker.sink, &root, Language::Yaml);
+                project = read::read(&mut checker, &root);
+            }
             Err(found) => checker.sink.push(*found),
         },
     }

@@ -1,11 +1,10 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::super::diagnostic::Sink;
-use super::super::fields::At;
+use super::super::fields::{At, Fields};
 use super::super::quote::quote_path;
+use super::super::tree::Node;
 use super::super::{Code, Diagnostic, FILE_NAME, Span};
-use super::fields::Fields;
-use super::tree::Node;
 use super::{ProjectTree, artifact, budgets, trial};
 use crate::model::{KitChoice, PackageName, Project, ProjectPackage, PublishSettings};
 
@@ -46,7 +45,7 @@ struct Placed {
 
 /// Reads the whole project. There is a result unless an error has been reported.
 pub(super) fn read(checker: &mut Checker, root: &Node) -> Option<Project> {
-    let fields = Fields::of(&mut checker.sink, root, "", Span::default())?;
+    let fields = Fields::yaml(&mut checker.sink, root, "", Span::default())?;
     fields.only(&mut checker.sink, &["packages", "budgets", "publish"]);
     let packages = packages(checker, &fields);
     let sink = &mut checker.sink;
@@ -115,8 +114,7 @@ fn unique(sink: &mut Sink, before: &[Placed], found: &Placed) {
 }
 
 fn package(checker: &mut Checker, node: &Node, path: &str) -> Option<Placed> {
-    let place = Span { start: node.span.start, end: node.span.start + 1 };
-    let fields = Fields::of(&mut checker.sink, node, path, place)?;
+    let fields = Fields::yaml(&mut checker.sink, node, path, node.opening())?;
     let sink = &mut checker.sink;
     fields.only(sink, &PACKAGE);
     fields.require(sink, "name", "add a name, `name: android` for instance");
@@ -242,15 +240,15 @@ fn publish(sink: &mut Sink, fields: &Fields) -> PublishSettings {
         tag: fields
             .parsed(sink, "tag", Code::InvalidTag, "write a tag's name: v1.0, for instance")
             .map(|at| at.value),
-        draft: fields.boolean(sink, "draft"),
-        prerelease: fields.boolean(sink, "prerelease"),
+        draft: fields.boolean(sink, "draft").map(|at| at.value),
+        prerelease: fields.boolean(sink, "prerelease").map(|at| at.value),
         compression: fields
             .parsed(sink, "compression", choice, "write `zstd` or `gzip`")
             .map(|at| at.value),
-        weights: fields.boolean(sink, "weights"),
+        weights: fields.boolean(sink, "weights").map(|at| at.value),
         comment: fields
             .parsed(sink, "comment", choice, "write `never`, `on-change` or `always`")
             .map(|at| at.value),
-        check: fields.boolean(sink, "check"),
+        check: fields.boolean(sink, "check").map(|at| at.value),
     }
 }

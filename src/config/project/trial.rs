@@ -1,9 +1,8 @@
 use super::super::diagnostic::Sink;
-use super::super::fields::At;
+use super::super::fields::{At, Fields};
 use super::super::quote::quote;
+use super::super::tree::{Language, Value};
 use super::super::{Code, Diagnostic, Span};
-use super::fields::Fields;
-use super::tree::Value;
 use crate::model::{Expectation, TrySettings};
 
 const FIELDS: [&str; 7] =
@@ -17,7 +16,7 @@ pub(super) fn read(sink: &mut Sink, fields: &Fields) -> TrySettings {
         prompt: prompt(sink, fields),
         tokens: whole(sink, fields, "tokens"),
         expect: expect(sink, fields),
-        must_stop: fields.boolean(sink, "must-stop"),
+        must_stop: fields.boolean(sink, "must-stop").map(|at| at.value),
         max_perplexity: number(sink, fields, "max-perplexity").map(|at| at.value),
         device: fields
             .parsed(sink, "device", choice, "write `cpu`, `metal`, `vulkan` or `cuda`")
@@ -38,16 +37,16 @@ fn prompt(sink: &mut Sink, fields: &Fields) -> Option<String> {
 
 /// A number, at least 1.
 fn number(sink: &mut Sink, fields: &Fields, name: &str) -> Option<At<f64>> {
-    let (_, node) = fields.get(name)?;
-    match node.value {
-        Value::Number(value) if value.is_finite() && value >= 1.0 => {
-            Some(At { value, span: node.span })
-        }
-        _ => {
-            refuse(sink, fields, name, node.span, "a number, at least 1");
-            None
-        }
+    let node = fields.get(name)?;
+    let value = match &node.value {
+        Value::Number(number) => number.parse::<f64>().ok(),
+        _ => None,
+    };
+    let value = value.filter(|value| value.is_finite() && *value >= 1.0);
+    if value.is_none() {
+        refuse(sink, fields, name, node.span, "a number, at least 1");
     }
+    value.map(|value| At { value, span: node.span })
 }
 
 /// A whole number, at least 1.
@@ -79,7 +78,7 @@ fn expect(sink: &mut Sink, fields: &Fields) -> Vec<Expectation> {
                 )
             }),
             other => Err((
-                format!("`{path}` has {}, not a string", other.type_name()),
+                format!("`{path}` has {}, not a string", Language::Yaml.type_name(other)),
                 "put it in quotes",
             )),
         };

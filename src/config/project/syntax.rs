@@ -5,52 +5,18 @@ use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Budget, DuplicateKeyPolicy, Location, Options, Spanned};
 
 use super::super::quote::visible;
+use super::super::tree::{Key, Language, Node, Value};
 use super::super::{Code, Diagnostic, Span};
 
 /// Nested deeper than this, it is no `mlc-package.yml`, which needs six levels.
 const MAX_DEPTH: usize = 32;
 
-/// A value of a YAML file, and where it is.
-#[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) span: Span,
-    pub(super) value: Value,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum Value {
-    Null,
-    Boolean(bool),
-    Number(f64),
-    Text(String),
-    List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
-}
-
-/// A key of a map.
-#[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) text: String,
-    pub(super) span: Span,
-}
-
-impl Value {
-    /// What people call it.
-    pub(super) fn type_name(&self) -> &'static str {
-        match self {
-            Self::Null => "empty",
-            Self::Boolean(_) => "a boolean",
-            Self::Number(_) => "a number",
-            Self::Text(_) => "a string",
-            Self::List(_) => "a list",
-            Self::Map(_) => "a mapping",
-        }
-    }
-}
+/// A value as the parser gives it.
+struct Parsed(Value);
 
 /// Parses one YAML document. Anchors unfold within limits; keys that are there twice are kept.
 pub(super) fn parse(text: &str) -> Result<Node, Box<Diagnostic>> {
-    match serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options()) {
+    match serde_saphyr::from_str_with_options::<Spanned<Parsed>>(text, options()) {
         Ok(root) => Ok(node(root)),
         Err(error) => {
             let span = error.location().map(|location| place_of_fault(text, &location));
@@ -88,8 +54,8 @@ fn explain(message: &str, span: Option<Span>) -> Diagnostic {
     Diagnostic::new(Code::Syntax, span, message, help)
 }
 
-fn node(spanned: Spanned<Value>) -> Node {
-    Node { span: span(&spanned.referenced), value: spanned.value }
+fn node(spanned: Spanned<Parsed>) -> Node {
+    Node { span: span(&spanned.referenced), value: spanned.value.0 }
 }
 
 fn span(location: &Location) -> Span {
@@ -111,7 +77,7 @@ fn place_of_fault(text: &str, location: &Location) -> Span {
     Span { start, end: start + width }
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for Parsed {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)
     }
@@ -120,75 +86,75 @@ impl<'de> Deserialize<'de> for Value {
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
+    type Value = Parsed;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Parsed, E> {
+        Ok(Parsed(Value::Null))
     }
 
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_none<E>(self) -> Result<Parsed, E> {
+        Ok(Parsed(Value::Null))
     }
 
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        Value::deserialize(deserializer)
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Parsed, D::Error> {
+        Parsed::deserialize(deserializer)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Boolean(value))
+    fn visit_bool<E>(self, value: bool) -> Result<Parsed, E> {
+        Ok(Parsed(Value::Boolean(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value as f64))
+    fn visit_i64<E>(self, value: i64) -> Result<Parsed, E> {
+        Ok(Parsed(Value::Number(value.to_string())))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value as f64))
+    fn visit_u64<E>(self, value: u64) -> Result<Parsed, E> {
+        Ok(Parsed(Value::Number(value.to_string())))
     }
 
-    fn visit_i128<E>(self, value: i128) -> Result<Value, E> {
-        Ok(Value::Number(value as f64))
+    fn visit_i128<E>(self, value: i128) -> Result<Parsed, E> {
+        Ok(Parsed(Value::Number(value.to_string())))
     }
 
-    fn visit_u128<E>(self, value: u128) -> Result<Value, E> {
-        Ok(Value::Number(value as f64))
+    fn visit_u128<E>(self, value: u128) -> Result<Parsed, E> {
+        Ok(Parsed(Value::Number(value.to_string())))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Number(value))
+    fn visit_f64<E>(self, value: f64) -> Result<Parsed, E> {
+        Ok(Parsed(Value::Number(value.to_string())))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
+    fn visit_str<E>(self, value: &str) -> Result<Parsed, E> {
+        Ok(Parsed(Value::Text(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Parsed, A::Error> {
         let mut list = Vec::new();
-        while let Some(element) = seq.next_element::<Spanned<Value>>()? {
+        while let Some(element) = seq.next_element::<Spanned<Parsed>>()? {
             list.push(node(element));
         }
-        Ok(Value::List(list))
+        Ok(Parsed(Value::List(list)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parsed, A::Error> {
         let mut entries = Vec::new();
-        while let Some(key) = map.next_key::<Spanned<Value>>()? {
-            let text = match key.value {
+        while let Some(key) = map.next_key::<Spanned<Parsed>>()? {
+            let text = match key.value.0 {
                 Value::Text(text) => text,
-                Value::Number(number) => number.to_string(),
+                Value::Number(number) => number,
                 Value::Boolean(truth) => truth.to_string(),
                 other => {
-                    let what = other.type_name();
+                    let what = Language::Yaml.type_name(&other);
                     return Err(A::Error::custom(format!("a key is {what}, not a word")));
                 }
             };
             let key = Key { text, span: span(&key.referenced) };
-            entries.push((key, node(map.next_value::<Spanned<Value>>()?)));
+            entries.push((key, node(map.next_value::<Spanned<Parsed>>()?)));
         }
-        Ok(Value::Map(entries))
+        Ok(Parsed(Value::Map(entries)))
     }
 }
