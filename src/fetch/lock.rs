@@ -170,8 +170,8 @@ fn revision_of(repo: &HubRepo) -> Option<String> {
 mod tests {
     use camino::Utf8Path;
 
-    use super::super::hub::Listing;
     use super::{Lock, LockError};
+    use crate::fetch::hub::Listing;
     use crate::model::HubRepo;
 
     #[test]

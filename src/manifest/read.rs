@@ -142,7 +142,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    use super::super::{Manifest, ManifestError};
+    use crate::manifest::{Manifest, ManifestError};
 
     fn manifest() -> Value {
         json!({

@@ -57,8 +57,8 @@ pub fn parse_overrides(text: &str) -> Result<Overrides, OverridesError> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Overrides;
     use super::parse_overrides;
+    use crate::model::Overrides;
 
     #[test]
     fn every_field_is_read_back() {

@@ -21,7 +21,7 @@ const BEFORE_FFI: [&str; 8] = [
 
 /// Whether a symbol (without the leading `_` of Mach-O) has to come from the libraries that are
 /// shipped, rather than from the system.
-pub(in crate::binding) fn is_shipped(name: &str) -> bool {
+pub(crate) fn is_shipped(name: &str) -> bool {
     C_FAMILIES.iter().any(|family| name.starts_with(family))
         || namespace(name).is_some_and(|rest| NAMESPACES.iter().any(|own| rest.starts_with(own)))
 }
@@ -40,7 +40,7 @@ fn namespace(name: &str) -> Option<&str> {
 
 /// Who calls what nobody defines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::binding) enum Caller {
+pub(crate) enum Caller {
     /// Model libraries: what the compiler made.
     Models,
     /// The runtime, or its part for Java: what upstream's sources are.
@@ -48,7 +48,7 @@ pub(in crate::binding) enum Caller {
 }
 
 /// What to do when nothing defines these symbols.
-pub(in crate::binding) fn remedy(undefined: &[&str], caller: Caller) -> String {
+pub(crate) fn remedy(undefined: &[&str], caller: Caller) -> String {
     if caller == Caller::Sources {
         return format!(
             "MLC LLM and the TVM in its sources do not go together: use a commit that is known to \

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use super::super::diagnostic::Sink;
-use super::super::fields::Fields;
-use super::super::quote::quote;
-use super::super::suggest::nearest;
-use super::super::tree::{Language, Node, Value};
-use super::super::{Code, Diagnostic};
+use crate::config::diagnostic::Sink;
+use crate::config::fields::Fields;
+use crate::config::quote::quote;
+use crate::config::suggest::nearest;
+use crate::config::tree::{Language, Node, Value};
+use crate::config::{Code, Diagnostic};
 use crate::model::{Budget, Budgets, ByteSize, Levels, Limits, ModelId};
 
 const MEASURES: [&str; 3] = ["shipped", "download", "ram"];

@@ -1,7 +1,7 @@
 use camino::Utf8Path;
 
-use super::super::{Checked, Code, Diagnostic};
 use super::{FILE_NAME, MAX_BYTES, ProjectTree};
+use crate::config::{Checked, Code, Diagnostic};
 use crate::io::files;
 use crate::model::{ModelId, Project};
 

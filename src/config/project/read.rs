@@ -1,11 +1,11 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::super::diagnostic::Sink;
-use super::super::fields::{At, Fields};
-use super::super::quote::quote_path;
-use super::super::tree::Node;
-use super::super::{Code, Diagnostic, FILE_NAME, Span};
 use super::{ProjectTree, artifact, budgets, trial};
+use crate::config::diagnostic::Sink;
+use crate::config::fields::{At, Fields};
+use crate::config::quote::quote_path;
+use crate::config::tree::Node;
+use crate::config::{Code, Diagnostic, FILE_NAME, Span};
 use crate::model::{KitChoice, PackageName, Project, ProjectPackage, PublishSettings};
 
 const PACKAGE: [&str; 13] = [

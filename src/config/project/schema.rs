@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use super::super::schema::{MODEL_ID, NO_REVISION, REVISION, render};
+use crate::config::schema::{MODEL_ID, NO_REVISION, REVISION, render};
 use crate::model::{
     ArchiveCompression, ArtifactKind, CheckKernels, CommentPolicy, MetalChoice, TryDevice,
 };

@@ -4,9 +4,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Budget, DuplicateKeyPolicy, Location, Options, Spanned};
 
-use super::super::quote::visible;
-use super::super::tree::{Key, Language, Node, Value};
-use super::super::{Code, Diagnostic, Span};
+use crate::config::quote::visible;
+use crate::config::tree::{Key, Language, Node, Value};
+use crate::config::{Code, Diagnostic, Span};
 
 /// Nested deeper than this, it is no `mlc-package.yml`, which needs six levels.
 const MAX_DEPTH: usize = 32;

@@ -3,8 +3,8 @@ use std::collections::HashSet;
 use camino::Utf8Path;
 use proptest::prelude::*;
 
-use super::super::{Checked, Code, render};
 use super::{ProjectTree, check};
+use crate::config::{Checked, Code, render};
 use crate::model::{
     ArchiveCompression, ArtifactKind, ArtifactSettings, ByteSize, CommentPolicy, Measure, ModelId,
     Project, PublishSettings, TryDevice,
@@ -214,7 +214,7 @@ fn problems_are_shown_at_their_lines() {
 }
 
 /// The codes that only a project has.
-pub(in super::super) const OF_PROJECTS: &[Code] = &[
+pub(crate) const OF_PROJECTS: &[Code] = &[
     Code::UnknownKey,
     Code::InvalidPath,
     Code::MissingPath,
@@ -268,14 +268,14 @@ fn paths_begin_where_the_file_is() {
 mod schema {
     use serde_json::json;
 
-    use super::super::super::tests::schema::faults;
     use super::{WHOLE, checked};
+    use crate::config::tests::schema::faults;
 
     const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/schema/mlc-package.schema.json");
 
     #[test]
     fn the_committed_schema_is_current() {
-        let schema = super::super::schema();
+        let schema = crate::config::project::schema();
         if std::env::var_os("UPDATE_SCHEMA").is_some() {
             fs_err::write(COMMITTED, &schema).unwrap();
         }
@@ -286,7 +286,7 @@ mod schema {
     /// Each single value that the checker refuses, and each that it accepts.
     #[test]
     fn schema_and_checker_agree() {
-        let schema = serde_json::from_str(&super::super::schema()).unwrap();
+        let schema = serde_json::from_str(&crate::config::project::schema()).unwrap();
         let whole: serde_json::Value = serde_saphyr::from_str(WHOLE).unwrap();
         assert_eq!(faults(&schema, &schema, &whole), <[&str; 0]>::default());
         let package = |field: &str, value: serde_json::Value| {

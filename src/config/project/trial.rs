@@ -1,8 +1,8 @@
-use super::super::diagnostic::Sink;
-use super::super::fields::{At, Fields};
-use super::super::quote::quote;
-use super::super::tree::{Language, Value};
-use super::super::{Code, Diagnostic, Span};
+use crate::config::diagnostic::Sink;
+use crate::config::fields::{At, Fields};
+use crate::config::quote::quote;
+use crate::config::tree::{Language, Value};
+use crate::config::{Code, Diagnostic, Span};
 use crate::model::{Expectation, TrySettings};
 
 const FIELDS: [&str; 7] =

@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use super::super::{Checked, Diagnostic, Span};
+use crate::config::{Checked, Diagnostic, Span};
 
 /// More of a config than this is not shown for one diagnostic: the renderer takes its time by
 /// the text it is given, and nobody reads it.

@@ -2,8 +2,8 @@ use std::io::{self, Write};
 
 use camino::{Utf8Component, Utf8Path, Utf8PathBuf};
 
-use super::super::{Checked, Diagnostic, Severity};
 use super::{Contents, Region, summary};
+use crate::config::{Checked, Diagnostic, Severity};
 use crate::github::{escape_data, escape_property};
 
 /// Where the repository is, for annotations name files from its root.

@@ -2,10 +2,10 @@ use std::io::{self, Write};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::super::quote::visible;
-use super::super::{Checked, Diagnostic, Severity};
 use super::excerpt::Excerpt;
 use super::{Contents, Region, is_denied_warning, summary};
+use crate::config::quote::visible;
+use crate::config::{Checked, Diagnostic, Severity};
 
 /// Writes every problem as a compiler would, in a terminal of `width` columns, and a summary. It
 /// is coloured by escape sequences: a writer of `anstream` takes them off where they do not

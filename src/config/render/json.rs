@@ -2,8 +2,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::super::{Checked, Code, Severity};
 use super::Region;
+use crate::config::{Checked, Code, Severity};
 
 /// One config of `mlc-package check --format json`.
 #[derive(Serialize)]

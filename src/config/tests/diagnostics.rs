@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use camino::Utf8PathBuf;
 
-use super::super::Code;
-use super::super::project::tests::OF_PROJECTS;
 use super::{checked, codes, shown};
+use crate::config::Code;
+use crate::config::project::tests::OF_PROJECTS;
 
 const CONFIGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/configs");
 

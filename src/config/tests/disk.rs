@@ -2,8 +2,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::super::{Disk, FileText, ModelDir, Surroundings, check_file};
 use super::codes;
+use crate::config::{Disk, FileText, ModelDir, Surroundings, check_file};
 use crate::model::ModelSource;
 
 struct Dir {

@@ -2,9 +2,9 @@
 
 use camino::Utf8Path;
 
-use super::super::render::{Repository, github, human, json};
-use super::super::{Checked, MAX_BYTES, MAX_PROBLEMS, check_file};
 use super::{checked, codes, shown};
+use crate::config::render::{Repository, github, human, json};
+use crate::config::{Checked, MAX_BYTES, MAX_PROBLEMS, check_file};
 
 /// Checks a config and renders what was found, in every way.
 fn rendered(bytes: &[u8]) -> Checked {

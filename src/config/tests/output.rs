@@ -2,9 +2,9 @@
 
 use camino::Utf8Path;
 
-use super::super::render::{Repository, github, human, json, summary};
-use super::super::{Checked, ConfigError, check};
 use super::{Imagined, checked, codes, place, shown};
+use crate::config::render::{Repository, github, human, json, summary};
+use crate::config::{Checked, ConfigError, check};
 
 const TWO_PROBLEMS: &str = concat!(
     "\u{feff}{\r\n",

@@ -4,9 +4,9 @@ use camino::Utf8PathBuf;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use super::super::render::{Repository, github, human, json as as_json};
-use super::super::syntax;
 use super::{Checked, checked, codes};
+use crate::config::render::{Repository, github, human, json as as_json};
+use crate::config::syntax;
 use crate::model::{Device, HubRepo, ModelSource, OverrideValue, Overrides};
 
 /// A text, rather one that means something in a config.
@@ -68,7 +68,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 /// A config that is wrong in few places: the checks behind the first ones are reached.
 fn nearly_config() -> impl Strategy<Value = Value> {
     let entry = proptest::collection::vec(
-        (proptest::sample::select(&super::super::entry::NAMES[..]), any_json()),
+        (proptest::sample::select(&crate::config::entry::NAMES[..]), any_json()),
         0..3,
     )
     .prop_map(|changes| {

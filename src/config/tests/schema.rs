@@ -3,9 +3,9 @@
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::super::{Code, schema};
 use super::checked;
 use super::diagnostics::configs;
+use crate::config::{Code, schema};
 
 const COMMITTED: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/schema/mlc-package-config.schema.json");
@@ -242,7 +242,7 @@ fn config_with(field: &str, value: &str) -> String {
 
 /// A validator of the keywords that our schema uses. Any other keyword fails the test: nothing is
 /// left unchecked for being unknown.
-pub(in super::super) fn faults(root: &Value, schema: &Value, value: &Value) -> Vec<String> {
+pub(crate) fn faults(root: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let Some(keywords) = schema.as_object() else {
         return if schema == &Value::Bool(false) { vec!["forbidden".into()] } else { Vec::new() };
     };

@@ -62,7 +62,7 @@ impl HfConfig {
     }
 
     /// What upstream would silently leave out is an error.
-    pub(in crate::convert) fn refuse_left_out(&self, model_type: &str) -> Result<(), ConfigError> {
+    pub(crate) fn refuse_left_out(&self, model_type: &str) -> Result<(), ConfigError> {
         config_json::refuse(&self.fields, model_type).map_err(ConfigError::Model)
     }
 
@@ -72,7 +72,7 @@ impl HfConfig {
     }
 
     /// Everything, as the rules of an architecture read it.
-    pub(in crate::convert) fn source(&self) -> Map<String, Value> {
+    pub(crate) fn source(&self) -> Map<String, Value> {
         let mut source = self.fields.clone();
         source.insert("model_type".to_owned(), self.model_type.clone().into());
         source
@@ -80,7 +80,7 @@ impl HfConfig {
 
     /// With the fields that the rules completed. Those of a text model inside another come first,
     /// but for the size of the vocabulary: where the outer one is given, the runtime takes that.
-    pub(in crate::convert) fn completed(&self, completed: Completed) -> Self {
+    pub(crate) fn completed(&self, completed: Completed) -> Self {
         let Completed { mut fields, others } = completed;
         let inner = self.fields.get("text_config").and_then(|text| text.get("vocab_size"));
         let inner = inner.filter(|size| size.is_u64() && !self.has("vocab_size"));
@@ -97,30 +97,30 @@ impl HfConfig {
     }
 
     /// Whether a field is there, and not null.
-    pub(in crate::convert) fn has(&self, field: &str) -> bool {
+    pub(crate) fn has(&self, field: &str) -> bool {
         self.fields.get(field).is_some_and(|value| !value.is_null())
     }
 
     /// Whether a field is there at all.
-    pub(in crate::convert) fn is_given(&self, field: &str) -> bool {
+    pub(crate) fn is_given(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
 
     /// The field that says how many tokens there are.
-    pub(in crate::convert) fn vocab_field(&self) -> &'static str {
+    pub(crate) fn vocab_field(&self) -> &'static str {
         let is_given =
             self.fields.get("vocab_size").and_then(Value::as_u64).is_some_and(|size| size > 0);
         if !is_given && self.has(PADDED_VOCAB) { PADDED_VOCAB } else { "vocab_size" }
     }
 
     /// Whether a field is a list with this number in it.
-    pub(in crate::convert) fn lists(&self, field: &str, number: u64) -> bool {
+    pub(crate) fn lists(&self, field: &str, number: u64) -> bool {
         let list = self.fields.get(field).and_then(Value::as_array);
         list.is_some_and(|list| list.iter().any(|value| value.as_u64() == Some(number)))
     }
 
     /// A size of a config inside this one.
-    pub(in crate::convert) fn inner_size(
+    pub(crate) fn inner_size(
         &self,
         part: &'static str,
         field: &'static str,
@@ -131,17 +131,17 @@ impl HfConfig {
     }
 
     /// A field that holds a name.
-    pub(in crate::convert) fn text(&self, field: &str) -> Option<&str> {
+    pub(crate) fn text(&self, field: &str) -> Option<&str> {
         self.fields.get(field).and_then(Value::as_str)
     }
 
     /// A number that may be 0 or absent, which is 0 too.
-    pub(in crate::convert) fn count(&self, field: &'static str) -> Result<u64, ConfigError> {
+    pub(crate) fn count(&self, field: &'static str) -> Result<u64, ConfigError> {
         Ok(self.optional(field, 1 << 31)?.unwrap_or_default())
     }
 
     /// As many experts as there may be: each has names in memory.
-    pub(in crate::convert) fn bounded_experts(&self, count: u64) -> Result<u64, ConfigError> {
+    pub(crate) fn bounded_experts(&self, count: u64) -> Result<u64, ConfigError> {
         match count {
             1..=4096 => Ok(count),
             _ => Err(ConfigError::Model(format!("{count} experts, and 1 to 4096 are possible"))),
@@ -149,15 +149,12 @@ impl HfConfig {
     }
 
     /// A size that must be there.
-    pub(in crate::convert) fn size(&self, field: &'static str) -> Result<u64, ConfigError> {
+    pub(crate) fn size(&self, field: &'static str) -> Result<u64, ConfigError> {
         self.optional(field, 1 << 31)?.ok_or(ConfigError::Missing { field })
     }
 
     /// A flag; none where there is none.
-    pub(in crate::convert) fn flag(
-        &self,
-        field: &'static str,
-    ) -> Result<Option<bool>, ConfigError> {
+    pub(crate) fn flag(&self, field: &'static str) -> Result<Option<bool>, ConfigError> {
         match self.fields.get(field) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Bool(flag)) => Ok(Some(*flag)),
@@ -166,12 +163,12 @@ impl HfConfig {
     }
 
     /// Attention heads.
-    pub(in crate::convert) fn heads(&self) -> Result<u64, ConfigError> {
+    pub(crate) fn heads(&self) -> Result<u64, ConfigError> {
         Ok(self.first_of(&["num_attention_heads", "n_head"], 1 << 20)?.1)
     }
 
     /// Heads of keys and values; where none is given, as many as there are heads.
-    pub(in crate::convert) fn key_value_heads(&self) -> Result<u64, ConfigError> {
+    pub(crate) fn key_value_heads(&self) -> Result<u64, ConfigError> {
         match self.optional("num_key_value_heads", 1 << 20)? {
             Some(heads) => Ok(heads),
             None => self.heads(),
@@ -179,7 +176,7 @@ impl HfConfig {
     }
 
     /// The size of a head; where none is given, the heads share the hidden size.
-    pub(in crate::convert) fn head_dim(&self) -> Result<u64, ConfigError> {
+    pub(crate) fn head_dim(&self) -> Result<u64, ConfigError> {
         match self.optional("head_dim", 1 << 20)? {
             Some(size) => Ok(size),
             None => match self.size("hidden_size")? / self.heads()? {
@@ -190,17 +187,17 @@ impl HfConfig {
     }
 
     /// Layers.
-    pub(in crate::convert) fn layers(&self) -> Result<u64, ConfigError> {
+    pub(crate) fn layers(&self) -> Result<u64, ConfigError> {
         Ok(self.named_layers()?.1)
     }
 
     /// The same, and what the config calls them.
-    pub(in crate::convert) fn named_layers(&self) -> Result<(&'static str, u64), ConfigError> {
+    pub(crate) fn named_layers(&self) -> Result<(&'static str, u64), ConfigError> {
         self.first_of(&["num_hidden_layers", "n_layer", "num_layers"], 1 << 14)
     }
 
     /// The type of the biases of GPT-NeoX's feed-forward layers.
-    pub(in crate::convert) fn ffn_out_dtype(&self) -> Result<FloatType, ConfigError> {
+    pub(crate) fn ffn_out_dtype(&self) -> Result<FloatType, ConfigError> {
         const FIELD: &str = "ffn_out_dtype";
         match self.fields.get(FIELD) {
             None => Ok(FloatType::F32),

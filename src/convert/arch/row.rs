@@ -39,7 +39,7 @@ enum Source {
 
 /// What a parameter is to the quantization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::convert) enum Kind {
+pub(crate) enum Kind {
     /// The weight of a linear layer.
     Linear,
     /// A table of embeddings.
@@ -111,7 +111,7 @@ enum TypeRow {
 
 /// What is done to a tensor's values or to the order of its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::convert) enum Change {
+pub(crate) enum Change {
     /// Nothing.
     Nothing,
     /// One is added, in the checkpoint's type.
@@ -131,38 +131,38 @@ pub(in crate::convert) enum Change {
 /// Rows `[groups, rows]` of a tensor, of which each range of rows is taken from every group before
 /// the next range is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::convert) struct Regroup {
-    pub(in crate::convert) groups: u64,
+pub(crate) struct Regroup {
+    pub(crate) groups: u64,
     /// Rows a group.
-    pub(in crate::convert) rows: u64,
-    pub(in crate::convert) taken: Vec<Range<u64>>,
+    pub(crate) rows: u64,
+    pub(crate) taken: Vec<Range<u64>>,
     /// Whether what is taken of a group is transposed in itself.
-    pub(in crate::convert) transposed: bool,
+    pub(crate) transposed: bool,
 }
 
 impl Regroup {
     /// Rows that are taken of each group.
-    pub(in crate::convert) fn height(&self) -> u64 {
+    pub(crate) fn height(&self) -> u64 {
         self.taken.iter().map(|taken| taken.end - taken.start).sum()
     }
 }
 
 /// A parameter of the model, with all names and sizes known.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::convert) struct Parameter {
-    pub(in crate::convert) name: String,
-    pub(in crate::convert) kind: Kind,
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
     /// The tensors it is made of, one below the other, and the rows that each must have.
-    pub(in crate::convert) parts: Vec<(String, u64)>,
+    pub(crate) parts: Vec<(String, u64)>,
     /// Whether these are a row for each token.
-    pub(in crate::convert) is_vocab: bool,
+    pub(crate) is_vocab: bool,
     /// The input size of a matrix; none for a vector.
-    pub(in crate::convert) columns: Option<u64>,
+    pub(crate) columns: Option<u64>,
     /// Its sizes where they are not those of a vector or a matrix.
-    pub(in crate::convert) shape: Option<Vec<u64>>,
-    pub(in crate::convert) change: Change,
+    pub(crate) shape: Option<Vec<u64>>,
+    pub(crate) change: Change,
     /// Its own type; none: the quantization's.
-    pub(in crate::convert) dtype: Option<FloatType>,
+    pub(crate) dtype: Option<FloatType>,
 }
 
 /// The weight of a linear layer: output size, input size.

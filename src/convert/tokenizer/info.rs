@@ -7,7 +7,7 @@ use super::vocabulary::TokenizerJson;
 
 /// Upstream's `TokenizerInfo`, in the order in which it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(in crate::convert) struct TokenizerInfo {
+pub(crate) struct TokenizerInfo {
     token_postproc_method: PostProcess,
     prepend_space_in_encode: bool,
     strip_space_in_decode: bool,

@@ -35,7 +35,7 @@ const ADDRESS: u32 = 3 << 25 | 1 << 27;
 
 /// The object. `table` is the name of its table, `names` are what it points at, all without the
 /// leading `_`; the table ends with a null pointer. None where there are too many names.
-pub(in crate::library) fn anchor(
+pub(crate) fn anchor(
     table: &str,
     names: &[&str],
     arch: MacabiArch,

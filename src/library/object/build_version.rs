@@ -19,7 +19,7 @@ const HEADER: usize = 32;
 
 /// A platform and the oldest version of it that is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::library) struct BuildVersion {
+pub(crate) struct BuildVersion {
     /// `PLATFORM_IOS` and its like.
     platform: u32,
     /// `xxxx.yy.zz` in nibbles.
@@ -28,13 +28,12 @@ pub(in crate::library) struct BuildVersion {
 
 impl BuildVersion {
     /// The bytes of the command: command, size, platform, minimum version, SDK, number of tools.
-    pub(in crate::library) const SIZE: u32 = 24;
+    pub(crate) const SIZE: u32 = 24;
 
     /// iOS 14.0: what upstream's `ios/prepare_libs.sh` builds the runtime for.
-    pub(in crate::library) const IOS: Self =
-        Self { platform: macho::PLATFORM_IOS.0, minimum: 14 << 16 };
+    pub(crate) const IOS: Self = Self { platform: macho::PLATFORM_IOS.0, minimum: 14 << 16 };
     /// Mac Catalyst 18.0: upstream's default.
-    pub(in crate::library) const MAC_CATALYST: Self =
+    pub(crate) const MAC_CATALYST: Self =
         Self { platform: macho::PLATFORM_MACCATALYST.0, minimum: 18 << 16 };
 
     /// The command.
@@ -46,10 +45,7 @@ impl BuildVersion {
     ///
     /// # Errors
     /// As [`check`].
-    pub(in crate::library) fn write_into<'a>(
-        &self,
-        object: &'a [u8],
-    ) -> Result<Cow<'a, [u8]>, ObjectError> {
+    pub(crate) fn write_into<'a>(&self, object: &'a [u8]) -> Result<Cow<'a, [u8]>, ObjectError> {
         match self.start(object)? {
             None => Ok(Cow::Borrowed(object)),
             Some(Start { mut commands, rest }) => {

@@ -60,7 +60,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
 
 /// Whether an object does something when it is loaded, without being called: initializers of C++, and
 /// categories of Objective-C.
-pub(in crate::library) fn has_initializers(bytes: &[u8]) -> Result<bool, ObjectError> {
+pub(crate) fn has_initializers(bytes: &[u8]) -> Result<bool, ObjectError> {
     let mut commands = Header::parse(bytes, 0)?.load_commands(LE, bytes, 0)?;
     while let Some(command) = commands.next()? {
         if let LoadCommandVariant::Segment64(segment, data) = command.variant()? {

@@ -4,14 +4,14 @@ use std::time::SystemTime;
 
 use serde::Serialize;
 
-use super::super::budget::Use;
-use super::super::count;
-use super::super::foreign::visible;
-use super::super::human::{ANSWER, describe_kind, short};
-use super::super::measured::{Measured, Percent, Signed};
-use super::super::size::{ArtifactSize, LinkedBy, ModelReport, PackageReport, SizeReport};
-use super::super::table::{self, Mark};
 use crate::model::{self, ByteSize, CompilerIdentity, Measure};
+use crate::report::budget::Use;
+use crate::report::count;
+use crate::report::foreign::visible;
+use crate::report::human::{ANSWER, describe_kind, short};
+use crate::report::measured::{Measured, Percent, Signed};
+use crate::report::size::{ArtifactSize, LinkedBy, ModelReport, PackageReport, SizeReport};
+use crate::report::table::{self, Mark};
 
 /// More bars than this say less.
 const MOST_BARS: usize = 12;

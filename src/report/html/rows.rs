@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::super::foreign::visible;
-use super::super::measured::{Measured, Signed};
-use super::super::size::{ModelReport, PackageReport, SizeReport, Status};
-use super::super::table::{self, Mark};
 use super::page::{class, direction};
 use crate::model::ByteSize;
+use crate::report::foreign::visible;
+use crate::report::measured::{Measured, Signed};
+use crate::report::size::{ModelReport, PackageReport, SizeReport, Status};
+use crate::report::table::{self, Mark};
 
 #[derive(Serialize)]
 pub(super) struct Column {

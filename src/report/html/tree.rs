@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
-use super::super::foreign::visible;
-use super::super::size::{LinkedBy, ModelReport, PackageReport};
 use crate::manifest::PartRecord;
+use crate::report::foreign::visible;
+use crate::report::size::{LinkedBy, ModelReport, PackageReport};
 
 /// A part: its name, its kind, its bytes, what it is made of.
 #[derive(Debug, Serialize)]
