@@ -3,7 +3,7 @@
 # image, so that a commit of the action installs what was released with it and nothing else. The
 # workflows that others call name the action by this release: who pins them pins all that they run.
 #   scripts/record-release.sh VERSION DIRECTORY [IMAGE@sha256:DIGEST [COMPILER]]
-# DIRECTORY has the archives mlc-package-VERSION-*.tar.gz; COMPILER is the file with what
+# DIRECTORY has the programs mlc-package-VERSION-*.tar.gz and the kits mlc-package-VERSION-kit-*.tar.zst; COMPILER is the file with what
 # `mlc-package doctor --compiler-image IMAGE --format json` says of its `compiler`. ACTION_DIR: another action/, with
 # .github/workflows beside it, if there are any.
 set -euo pipefail
@@ -34,11 +34,13 @@ if [[ ! -f ${archives[0]} ]]; then
   echo "record-release: no mlc-package-$version-*.tar.gz in $directory" >&2
   exit 1
 fi
+shopt -s nullglob
+kits=("$directory/mlc-package-$version-kit-"*.tar.zst)
 # shellcheck disable=SC2016
 checksums=$(
   others 'index($2, "mlc-package-" version "-") != 1' checksums.txt
   cd "$directory"
-  sha256sum "${archives[@]##*/}"
+  sha256sum "${archives[@]##*/}" ${kits[@]+"${kits[@]##*/}"}
 )
 # shellcheck disable=SC2016
 images=$(
@@ -48,6 +50,14 @@ images=$(
 printf '%s\n' "$checksums" >"$action/checksums.txt"
 printf '%s' "${images:+$images$'\n'}" >"$action/images.txt"
 printf '%s\n' "$version" >"$action/version.txt"
+# Which kit is meant, for `kit: auto`.
+released=$(
+  jq --sort-keys --raw-input --slurp --arg version "$version" --slurpfile others "$action/kits.json" '
+    [split("\n")[] | capture("^(?<sha256>[0-9a-f]{64})  (?<file>mlc-package-\($version)-kit-(?<kit>.+)\\.tar\\.zst)$")]
+    | map({key: .kit, value: {file, sha256}}) | from_entries
+    | $others[0] + (if length > 0 then {($version): .} else {} end)' <<<"$checksums"
+)
+printf '%s\n' "$released" >"$action/kits.json"
 if [[ -n $compiler ]]; then
   # What plans are made with, where the image is not there.
   compilers=$(jq --sort-keys --arg image "$image" --slurpfile compiler "$compiler" \
@@ -55,7 +65,6 @@ if [[ -n $compiler ]]; then
   printf '%s\n' "$compilers" >"$action/compilers.json"
 fi
 
-shopt -s nullglob
 for workflow in "$action/../.github/workflows/"*.yml; do
   if ! grep --quiet --extended-regexp '^ *workflow_call:' "$workflow"; then continue; fi
   # `uses:` of the action itself and of the other workflows; comments tell callers what to write.

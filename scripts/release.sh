@@ -2,7 +2,11 @@
 # The steps of a release, as release.yml runs them. Each looks first at what was done already: a
 # release that broke anywhere is completed by running the workflow again, of the same commit.
 #   scripts/release.sh begin VERSION DIRECTORY         a draft of the release; what it has goes into DIRECTORY
-#   scripts/release.sh keep VERSION DIRECTORY          the archives in DIRECTORY go into the draft
+#   scripts/release.sh keep VERSION DIRECTORY          the programs and kits in DIRECTORY go into the draft
+#   scripts/release.sh unpack VERSION DIRECTORY        the programs for the images, unpacked into target/image
+#   scripts/release.sh kit VERSION DIRECTORY KIT IMAGE one kit, built by the program: in the image for android
+#   scripts/release.sh compiler VERSION DIRECTORY IMAGE FILE
+#                                                      what compiler the image has, written to FILE
 #   scripts/release.sh tag VERSION DIRECTORY IMAGE COMPILER
 #                                                      the commit that records them, and its tag
 #   scripts/release.sh publish VERSION DIRECTORY       the release, with all its files
@@ -25,6 +29,13 @@ targets='[
   {"target": "x86_64-apple-darwin", "os": "macos-15"}
 ]'
 
+# The runner that each platform binding is built on, and the kit of it kept.
+kits='[
+  {"kit": "android", "os": "ubuntu-24.04"},
+  {"kit": "iphone", "os": "macos-15"},
+  {"kit": "macabi-arm64", "os": "macos-15"}
+]'
+
 output() {
   printf '%s: %s\n' "$1" "$2"
   if [[ -n ${GITHUB_OUTPUT:-} ]]; then printf '%s=%s\n' "$1" "$2" >>"$GITHUB_OUTPUT"; fi
@@ -44,9 +55,9 @@ cleanup() {
   rm -rf "$temporary"
 }
 
-step=${1:-} version=${2:-} directory=${3:-} image=${4:-} compiler=${5:-}
+step=${1:-} version=${2:-} directory=${3:-}
 case $step/$# in
-begin/3 | keep/3 | publish/3 | tag/5 | move/2) ;;
+begin/3 | keep/3 | unpack/3 | publish/3 | kit/5 | compiler/5 | tag/5 | move/2) ;;
 *) usage ;;
 esac
 if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
@@ -82,7 +93,39 @@ made_from() {
   git rev-parse --verify FETCH_HEAD^
 }
 
-archives() { find "$directory" -maxdepth 1 -name "mlc-package-$version-*.tar.gz" | LC_ALL=C sort; }
+# The programs and kits that are in the directory.
+archives() {
+  find "$directory" -maxdepth 1 \
+    \( -name "mlc-package-$version-*.tar.gz" -o -name "mlc-package-$version-kit-*.tar.zst" \) | LC_ALL=C sort
+}
+
+# Those of a list, `targets` or `kits`, whose file is not in the directory.
+missing() {
+  jq --compact-output --arg there "$(archives)" --arg version "$version" '
+    map(select((if has("kit") then "kit-\(.kit).tar.zst" else "\(.target).tar.gz" end) as $name
+      | $there | contains("mlc-package-\($version)-\($name)") | not))' <<<"$1"
+}
+
+# Unpacks a released program into another directory.
+unpack_program() {
+  mkdir -p "$2"
+  tar -xzf "$directory/mlc-package-$version-$1.tar.gz" -C "$2" mlc-package
+}
+
+# The program for the machine that this runs on; PROGRAM names another.
+program() {
+  local target program=${PROGRAM:-}
+  if [[ -z $program ]]; then
+    case "$(uname -s)-$(uname -m)" in
+    Linux-x86_64) target=x86_64-unknown-linux-musl ;;
+    Darwin-arm64) target=aarch64-apple-darwin ;;
+    *) fail "no released program runs on $(uname -s) on $(uname -m)" ;;
+    esac
+    unpack_program "$target" "$temporary/program"
+    program=$temporary/program/mlc-package
+  fi
+  printf '%s' "$program"
+}
 
 begin() {
   local commit found tagged other=''
@@ -132,7 +175,7 @@ that commit, or check \`restart\` to discard the unfinished release"
     name=$(jq --raw-output .name <<<"$asset")
     if [[ $(jq --raw-output .state <<<"$asset") != uploaded ]]; then
       api --method DELETE "$releases/assets/$(jq .id <<<"$asset")" >/dev/null
-    elif [[ $name == "mlc-package-$version-"*.tar.gz ]]; then
+    elif [[ $name == "mlc-package-$version-"*.tar.gz || $name == "mlc-package-$version-kit-"*.tar.zst ]]; then
       api --header "Accept: application/octet-stream" \
         "$releases/assets/$(jq .id <<<"$asset")" >"$directory/$name"
       if [[ sha256:$(sha256sum "$directory/$name" | cut -d ' ' -f 1) != "$(jq --raw-output .digest <<<"$asset")" ]]; then
@@ -141,10 +184,8 @@ that commit, or check \`restart\` to discard the unfinished release"
       echo "$name is there already"
     fi
   done < <(jq --compact-output '.assets[]' <<<"$found")
-  output missing "$(
-    jq --compact-output --arg there "$(archives)" --arg version "$version" \
-      'map(select(.target as $t | $there | contains("mlc-package-\($version)-\($t).tar.gz") | not))' <<<"$targets"
-  )"
+  output missing "$(missing "$targets")"
+  output missing-kits "$(missing "$kits")"
 }
 
 keep() {
@@ -155,26 +196,68 @@ keep() {
   while IFS= read -r archive; do
     name=${archive##*/}
     if [[ $(jq --arg name "$name" '.assets | any(.name == $name)' <<<"$found") == true ]]; then continue; fi
-    api --method POST --header "Content-Type: application/gzip" --input "$archive" \
+    api --method POST --header "Content-Type: application/octet-stream" --input "$archive" \
       "$upload?name=$name" >/dev/null
     echo "$name is kept in the draft"
   done < <(archives)
 }
 
-# Every program, or the release would have fewer than its commit says.
+# The very programs that are released, for the image's label too.
+unpack() {
+  local digests
+  unpack_program x86_64-unknown-linux-musl target/image/amd64
+  unpack_program aarch64-unknown-linux-musl target/image/arm64
+  digests=$(cd "$directory" && sha256sum "mlc-package-$version-"*-unknown-linux-musl.tar.gz)
+  output digest "$(sha256sum <<<"$digests" | cut -d ' ' -f 1)"
+}
+
+# Android's is built in the image, which has the sources and the NDK; Apple's on a Mac, from the sources
+# that MLC_LLM_SOURCE_DIR names.
+kit() {
+  local kit=$1 image=$2 built name=mlc-package-$version-kit-$1.tar.zst
+  mkdir -p "$directory"
+  case $kit in
+  android)
+    docker run --rm --init --user "$(id -u):$(id -g)" --volume "$(realpath "$directory"):/kits" \
+      --env MLC_PACKAGE_CACHE_DIR=/tmp/mlc-package "$image" \
+      kit build --device android --output "/kits/$name"
+    ;;
+  iphone | macabi-*)
+    # Not in the substitution of an argument, where a failure would be lost.
+    built=$(program)
+    MLC_MACABI_ARCH=$(if [[ $kit == macabi-* ]]; then echo "${kit#macabi-}"; fi) \
+      "$built" kit build --device "${kit%%-*}" --output "$directory/$name"
+    ;;
+  *) fail "there is no kit $kit" ;;
+  esac
+  echo "$name"
+}
+
+compiler() {
+  local image=$1 file=$2 built
+  built=$(program)
+  docker pull --quiet "$image"
+  # It fails where this machine could not build a whole package, which it need not.
+  { "$built" doctor --compiler-image "$image" --format json || true; } >"$temporary/doctor.json"
+  if ! jq --exit-status --slurp '.[0].compiler' "$temporary/doctor.json" >"$file"; then
+    fail "$image did not say which compiler it has"
+  fi
+}
+
+# Every program and kit, or the release would have fewer than its commit says.
 complete() {
-  local target
-  for target in $(jq --raw-output '.[].target' <<<"$targets"); do
-    if [[ ! -f $directory/mlc-package-$version-$target.tar.gz ]]; then
-      fail "there is no mlc-package-$version-$target.tar.gz in $directory"
-    fi
-  done
+  local absent
+  absent=$({ missing "$targets" && missing "$kits"; } | jq --raw-output '
+    .[] | if has("kit") then "kit-\(.kit).tar.zst" else "\(.target).tar.gz" end')
+  if [[ -n $absent ]]; then
+    fail "there is no mlc-package-$version-${absent%%$'\n'*} in $directory"
+  fi
 }
 
 # The version, digests and image are in a commit of their own, and on no branch: main goes on
 # building from its sources.
 tag() {
-  local work commit tagged
+  local image=$1 compiler=$2 work commit tagged
   complete
   work=$temporary
   git worktree add --quiet --detach "$work/tree" HEAD
@@ -205,15 +288,11 @@ publish() {
   complete
   if [[ -z $(remote "$tag") ]]; then fail "there is no tag $tag: \`tag\` makes it"; fi
   while IFS= read -r archive; do files+=("--file=$archive"); done < <(archives)
-  local program=${PROGRAM:-}
-  if [[ -z $program ]]; then
-    program=$(mktemp -d)/mlc-package
-    tar -xzf "$directory/mlc-package-$version-$(uname -m)-unknown-linux-musl.tar.gz" \
-      -C "${program%/*}" mlc-package
-  fi
+  local built
+  built=$(program)
   # It sends what is missing and SHA256SUMS, compares every digest, and only then makes the draft a
   # release.
-  "$program" publish --repo "$GITHUB_REPOSITORY" --tag "$tag" "${files[@]}" --draft=false \
+  "$built" publish --repo "$GITHUB_REPOSITORY" --tag "$tag" "${files[@]}" --draft=false \
     "--prerelease=$(if [[ $version == *-* ]]; then echo true; else echo false; fi)"
 }
 
@@ -253,4 +332,4 @@ move() {
   echo "$major is on $commit"
 }
 
-"$step"
+"$step" "${@:4}"

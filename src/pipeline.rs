@@ -320,7 +320,7 @@ fn make_plan(
     let (config, checked) = read_config(request, ui)?;
     clock.lap("config");
     let (planned_binding, binding) =
-        binding::prepare(&request.binding(), &config, must, ui, cancel)?
+        binding::prepare(&request.binding(), config.device, must, ui, cancel)?
             .map_or((None, None), |(a, b)| (Some(a), b));
     if planned_binding.is_some() {
         clock.lap("sources");

@@ -116,6 +116,17 @@ pub enum BindingError {
         /// What is wrong with it.
         why: String,
     },
+    /// A list of a release's kits that is not one.
+    #[error("`{list}`, which MLC_PACKAGE_RELEASE_KITS names, cannot be used: {why}")]
+    BadKitList {
+        /// The list.
+        list: Utf8PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A binding was built, and cannot be linked again on another machine.
+    #[error("the platform binding was built, but it cannot be kept as a kit: {0}")]
+    NoKit(String),
     /// Nothing that links a kit.
     #[error("the platform binding is linked with {}, and there is none here", linker(*.0))]
     NoLinker(LinkerChoice),

@@ -18,7 +18,7 @@ use super::kit::{Kit, KitFile, KitRecord, KitStore};
 use super::linker_script::{self, Kind};
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, files, sha256, stamp, stream};
-use crate::model::{Device, Digest, MacabiArch};
+use crate::model::{Device, Digest, KitInputs, MacabiArch};
 
 /// The version of what is in the file.
 const FORMAT: u32 = 1;
@@ -37,9 +37,6 @@ const LONGEST_NAME: u64 = 1025;
 const LONGEST_INPUT: usize = 4096;
 /// The directories of a kit.
 const DIRS: [&str; 6] = ["files", "lib", "output", "sources", "notices", "classes"];
-/// What a kit that came as a file was made from, beside its own inputs: the file. A kit that is built
-/// here has no such input, so that no stranger's kit is taken for it.
-pub(super) const ORIGIN: &str = "kit";
 
 #[derive(Serialize, Deserialize)]
 struct Manifest {
@@ -55,7 +52,7 @@ pub(crate) fn write(kit: &Kit, to: &Utf8Path) -> Result<(String, u64), BindingEr
     let mut record = kit.record.clone();
     // When and how fast it was built here is nothing of the kit's own.
     (record.seconds, record.created) = (0.0, 0);
-    record.inputs.0.remove(ORIGIN);
+    record.inputs.0.remove(KitInputs::FILE);
     record.fingerprint = record.inputs.fingerprint();
     record.files.sort_by(|one, other| one.path.cmp(&other.path));
     let manifest = serde_json::to_vec_pretty(&Manifest { format: FORMAT, kit: record.clone() })?;
@@ -132,7 +129,7 @@ pub(crate) fn read(
     if let Some((device, arch)) = wanted.target {
         matches(&record, device, arch).map_err(bad)?;
     }
-    record.inputs.0.insert(ORIGIN.to_owned(), format!("sha256:{sha256}"));
+    record.inputs.0.insert(KitInputs::FILE.to_owned(), format!("sha256:{sha256}"));
     record.fingerprint = record.inputs.fingerprint();
     record.created = stamp::seconds_since_1970();
     let new = store.begin(record.fingerprint, cancel, |_| ())?.ok_or(BindingError::Interrupted)?;

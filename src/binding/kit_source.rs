@@ -5,8 +5,8 @@ use std::time::Duration;
 use camino::Utf8Path;
 
 use super::kit::{Kit, KitStore};
-use super::kit_file::{self, ORIGIN, Wanted};
-use super::{BindingError, Surroundings};
+use super::kit_file::{self, Wanted};
+use super::{BindingError, Surroundings, released_kits};
 use crate::io::cancel::Cancel;
 use crate::io::clock::Clock;
 use crate::io::http::address::printable;
@@ -15,7 +15,7 @@ use crate::io::http::{Client, ClientOptions, Url};
 use crate::io::marked::MarkedDir;
 use crate::io::retry::RetryPolicy;
 use crate::io::{atomic, files, sha256};
-use crate::model::{Device, KitChoice, MacabiArch};
+use crate::model::{Device, KitChoice, KitInputs, MacabiArch};
 use crate::store::Lookup;
 use crate::ui::Ui;
 
@@ -36,18 +36,38 @@ pub(super) struct KitRequest<'a> {
     pub(super) cancel: &'a Cancel,
 }
 
-/// The kit that is wanted, in the store; none where it is to be built from sources.
+/// Where a kit is that is not built here.
+pub(super) enum Found {
+    /// In the store.
+    Stored(Box<Kit>),
+    /// On a server; it was not asked yet.
+    Remote(RemoteKit),
+}
+
+/// A kit on a server.
+pub(super) struct RemoteKit {
+    url: Url,
+    sha256: String,
+}
+
+/// The kit that is wanted; none where it is to be built from sources.
 ///
 /// # Errors
-/// The file is not a kit for this device, or it cannot be read or downloaded.
+/// The file is not a kit for this device, or it cannot be read.
 pub(super) fn find(
     request: &KitRequest<'_>,
     store: &KitStore,
-) -> Result<Option<Kit>, BindingError> {
+) -> Result<Option<Found>, BindingError> {
+    let stored = |kit: Kit| Found::Stored(Box::new(kit));
     match request.choice {
         KitChoice::Source => Ok(None),
         KitChoice::Auto if request.given.path("MLC_LLM_SOURCE_DIR").is_some() => Ok(None),
-        KitChoice::Auto => Ok(imported(request, store, |_| true)),
+        KitChoice::Auto => {
+            match released_kits::find(request.given, request.device, request.macabi_arch)? {
+                Some((url, sha256)) => remote(request, &url, &sha256, store).map(Some),
+                None => Ok(imported(request, store, |_| true).map(stored)),
+            }
+        }
         KitChoice::File(path, wanted) => {
             let path = request.given.directory.join(path);
             let bad = |why| BindingError::BadKit { kit: path.to_string(), why };
@@ -56,15 +76,31 @@ pub(super) fn find(
                 return Err(bad(format!("its SHA-256 is {found} instead of {wanted}")));
             }
             match known(request, store, &found) {
-                Some(kit) => Ok(Some(kit)),
-                None => read(request, &path, &found, store).map(Some),
+                Some(kit) => Ok(Some(stored(kit))),
+                None => read(request, &path, &found, store).map(|kit| Some(stored(kit))),
             }
         }
-        KitChoice::Url(url, wanted) => match known(request, store, wanted) {
-            Some(kit) => Ok(Some(kit)),
-            None => from_server(request, url, wanted, store).map(Some),
-        },
+        KitChoice::Url(url, wanted) => remote(request, url, wanted, store).map(Some),
     }
+}
+
+/// A kit that a server has, unless the store has it.
+fn remote(
+    request: &KitRequest<'_>,
+    url: &str,
+    sha256: &str,
+    store: &KitStore,
+) -> Result<Found, BindingError> {
+    if let Some(kit) = known(request, store, sha256) {
+        return Ok(Found::Stored(Box::new(kit)));
+    }
+    let bad = |kit, why| BindingError::BadKit { kit, why };
+    let url = Url::parse(url).map_err(|why| bad(url.to_owned(), why.to_string()))?;
+    if request.offline {
+        let why = "it is not in the cache, and `--offline` does not let it be downloaded";
+        return Err(bad(printable(&url), why.to_owned()));
+    }
+    Ok(Found::Remote(RemoteKit { url, sha256: sha256.to_owned() }))
 }
 
 /// The kit of the store whose file has this SHA-256.
@@ -83,34 +119,44 @@ fn read(
     kit_file::read(file, Wanted { sha256: Some(sha256), target }, store, request.cancel)
 }
 
-fn from_server(
-    request: &KitRequest<'_>,
-    url: &str,
-    sha256: &str,
-    store: &KitStore,
-) -> Result<Kit, BindingError> {
-    let address = Url::parse(url)
-        .map_err(|why| BindingError::BadKit { kit: url.to_owned(), why: why.to_string() })?;
-    let shown = printable(&address);
-    let bad = |why: String| BindingError::BadKit { kit: shown.clone(), why };
-    if request.offline {
-        return Err(bad(
-            "it is not in the cache, and `--offline` does not let it be downloaded".into()
-        ));
+impl RemoteKit {
+    /// Its address, without what is secret in it.
+    pub(super) fn address(&self) -> String {
+        printable(&self.url)
     }
-    request.ui.status("Downloading", &format!("the kit {shown}"));
-    let packed = download(&address, request.ui, request.cancel).map_err(|error| match error {
-        SessionError::Cancelled => BindingError::Interrupted,
-        error => bad(error.to_string()),
-    })?;
-    files::create_dir_all(store.cache_dir()).map_err(|error| store.error(error))?;
-    let space = MarkedDir::new_in(store.cache_dir(), ".mlc-package-kit-")?;
-    let file = space.path().join("kit.tar.zst");
-    atomic::write_unsynced(&file, &packed).map_err(|error| store.error(error))?;
-    read(request, &file, sha256, store).map_err(|error| match error {
-        BindingError::BadKit { why, .. } => bad(why),
-        error => error,
-    })
+
+    /// What is known of it before it is here.
+    pub(super) fn inputs(&self, device: Device) -> KitInputs {
+        let file = (KitInputs::FILE.to_owned(), format!("sha256:{}", self.sha256));
+        KitInputs([("device".to_owned(), device.to_string()), file].into())
+    }
+
+    /// Downloads it into the store.
+    ///
+    /// # Errors
+    /// The server does not send it, or something else than that.
+    pub(super) fn download(
+        &self,
+        request: &KitRequest<'_>,
+        store: &KitStore,
+    ) -> Result<Kit, BindingError> {
+        let shown = self.address();
+        let bad = |why: String| BindingError::BadKit { kit: shown.clone(), why };
+        request.ui.status("Downloading", &format!("the kit {shown}"));
+        let packed =
+            download(&self.url, request.ui, request.cancel).map_err(|error| match error {
+                SessionError::Cancelled => BindingError::Interrupted,
+                error => bad(error.to_string()),
+            })?;
+        files::create_dir_all(store.cache_dir()).map_err(|error| store.error(error))?;
+        let space = MarkedDir::new_in(store.cache_dir(), ".mlc-package-kit-")?;
+        let file = space.path().join("kit.tar.zst");
+        atomic::write_unsynced(&file, &packed).map_err(|error| store.error(error))?;
+        read(request, &file, &self.sha256, store).map_err(|error| match error {
+            BindingError::BadKit { why, .. } => bad(why),
+            error => error,
+        })
+    }
 }
 
 /// The newest whole kit of the store that came as a file, and is for this phone.
@@ -121,7 +167,7 @@ fn imported(
 ) -> Option<Kit> {
     let mut records = store.records();
     records.retain(|record| {
-        record.inputs.0.get(ORIGIN).is_some_and(|origin| is_wanted(origin))
+        record.inputs.0.get(KitInputs::FILE).is_some_and(|origin| is_wanted(origin))
             && kit_file::matches(record, request.device, request.macabi_arch).is_ok()
     });
     records.sort_by_key(|record| std::cmp::Reverse(record.created));

@@ -1,14 +1,20 @@
-//! What `kit export` and `kit import` do: a kit between the cache and a file.
+//! What `kit build`, `kit export` and `kit import` do: a kit between sources, the cache and a file.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use super::kit_file::{self, Wanted};
-use super::{BindingError, KitStore};
+use super::obtain::Binder;
+use super::planned::{self, BindingOptions, PackageBinding};
+use super::{BindingError, Built, Kit, KitStore};
 use crate::io::cancel::Cancel;
-use crate::io::sha256;
-use crate::model::{Device, KitInputs};
+use crate::io::environment::Environment;
+use crate::io::marked::MarkedDir;
+use crate::io::{atomic, files, sha256};
+use crate::library::write_archive;
+use crate::model::{Device, KitChoice, KitInputs, LinkMode, MacabiArch};
 use crate::store::{Lookup, Miss};
+use crate::ui::Ui;
 
 /// A kit's file, and the cache that it comes from or goes to.
 #[derive(Debug)]
@@ -30,6 +36,62 @@ pub struct KitSummary {
     pub bytes: u64,
     /// The SHA-256 of its file, in hex.
     pub sha256: String,
+}
+
+/// A kit that is to be built without a package.
+#[derive(Debug)]
+pub struct KitBuildRequest {
+    /// The phone.
+    pub device: Device,
+    /// The processor of Mac Catalyst.
+    pub macabi_arch: MacabiArch,
+    /// The Python that runs MLC LLM's script for Android, as the user names it.
+    pub python: Option<String>,
+    /// How it is built.
+    pub options: BindingOptions,
+    /// The file to write, absolute, and the cache.
+    pub place: KitFileRequest,
+    /// The variables and the working directory of this process.
+    pub environment: Environment,
+}
+
+/// Builds a kit from sources, unless the cache has it, and writes it into a file.
+///
+/// # Errors
+/// What a build of the binding fails with; or the file cannot be written.
+pub fn build(
+    request: &KitBuildRequest,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<KitSummary, BindingError> {
+    let options = BindingOptions { kit: KitChoice::Source, ..request.options.clone() };
+    let binding = PackageBinding {
+        environment: &request.environment,
+        cache_dir: &request.place.cache_dir,
+        python: request.python.as_deref(),
+        macabi_arch: request.macabi_arch,
+        offline: false,
+        options: Some(&options),
+    };
+    let device = request.device;
+    let Some((_, Some(prepared))) = planned::prepare(&binding, device, true, ui, cancel)? else {
+        return Err(BindingError::NoKit("nothing was to be built".to_owned()));
+    };
+    // MLC LLM's script links the models of a package too: here there are none.
+    let cache_dir = &request.place.cache_dir;
+    files::create_dir_all(cache_dir)?;
+    let space = MarkedDir::new_in(cache_dir, ".mlc-package-models-")?;
+    let models = space.path().join(device.archive_name());
+    let mut archive = std::io::Cursor::new(Vec::new());
+    write_archive(device, &[], &mut archive)?;
+    atomic::write_unsynced(&models, archive.get_ref())?;
+    let (mode, archive) = (LinkMode::Auto, Utf8Path::new(""));
+    let binder =
+        Binder { request: binding, prepared: &prepared, mode, archive, linked: &[], ui, cancel };
+    match binder.kit(&models)? {
+        Built::Kit { kit, .. } => write(&kit, &request.place),
+        Built::NoKit { why, .. } => Err(BindingError::NoKit(why)),
+    }
 }
 
 /// Writes the newest kit of the cache, for a device, into a file.
@@ -61,9 +123,14 @@ pub fn export(
             return Err(BindingError::BadKit { kit, why });
         }
     };
-    let (sha256, bytes) = kit_file::write(&kit, &request.file)?;
+    write(&kit, request)
+}
+
+/// Writes a kit into a file, and says what it is.
+fn write(kit: &Kit, place: &KitFileRequest) -> Result<KitSummary, BindingError> {
+    let (sha256, bytes) = kit_file::write(kit, &place.file)?;
     let mut inputs = kit.record.inputs.clone();
-    inputs.0.remove("kit");
+    inputs.0.remove(KitInputs::FILE);
     Ok(KitSummary { device: kit.record.device, inputs, bytes, sha256 })
 }
 

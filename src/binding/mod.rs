@@ -33,6 +33,7 @@ pub(crate) mod obtain;
 pub mod planned;
 pub(crate) mod preflight;
 mod prepare;
+mod released_kits;
 mod script;
 mod source;
 mod surroundings;

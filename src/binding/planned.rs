@@ -3,14 +3,14 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::binding::kit_source::{self, KitRequest};
+use crate::binding::kit_source::{self, Found, KitRequest};
 use crate::binding::{
     Binding, BindingError, BindingRequest, KitStore, Linker, Surroundings, check_before_build,
     prepare as prepare_binding,
 };
 use crate::io::environment::Environment;
 use crate::io::process::{Cancel, Variables};
-use crate::model::{Device, KitChoice, KitInputs, LinkerChoice, MacabiArch, PackageConfig};
+use crate::model::{Device, KitChoice, KitInputs, LinkerChoice, MacabiArch};
 use crate::plan::{BindingMiss, BindingState, PlannedBinding};
 use crate::stage_error::StageError as _;
 use crate::store::{Lookup, Miss};
@@ -73,14 +73,14 @@ impl Prepared {
 /// If `must` be: what it lacks on this machine.
 pub(crate) fn prepare(
     request: &PackageBinding<'_>,
-    config: &PackageConfig,
+    device: Device,
     must: bool,
     ui: &Ui,
     cancel: &Cancel,
 ) -> Result<Option<(PlannedBinding, Option<Prepared>)>, BindingError> {
     let Some(options) = request.options else { return Ok(None) };
-    match look(request, options, config.device, ui, cancel) {
-        Ok((planned, prepared)) => Ok(Some((planned, Some(prepared)))),
+    match look(request, options, device, must, ui, cancel) {
+        Ok(found) => Ok(Some(found)),
         Err(error) if must || error.is_interrupted() => Err(error),
         Err(error) => {
             let state = BindingState::Impossible { why: error.to_string(), help: error.help() };
@@ -95,9 +95,10 @@ fn look(
     request: &PackageBinding<'_>,
     options: &BindingOptions,
     device: Device,
+    must: bool,
     ui: &Ui,
     cancel: &Cancel,
-) -> Result<(PlannedBinding, Prepared), BindingError> {
+) -> Result<(PlannedBinding, Option<Prepared>), BindingError> {
     let variables = request.environment.for_python();
     let store = KitStore::new(request.cache_dir);
     let given = Surroundings { variables: &variables, directory: &request.environment.directory };
@@ -110,10 +111,23 @@ fn look(
         ui,
         cancel,
     };
-    if let Some(kit) = kit_source::find(&wanted, &store)? {
-        if !device.is_apple() {
-            Linker::find(options.linker, given, cancel)?;
+    let found = kit_source::find(&wanted, &store)?;
+    if found.is_some() && !device.is_apple() {
+        Linker::find(options.linker, given, cancel)?;
+    }
+    let kit = match found {
+        None => None,
+        Some(Found::Stored(kit)) => Some(*kit),
+        Some(Found::Remote(kit)) if must => Some(kit.download(&wanted, &store)?),
+        Some(Found::Remote(kit)) => {
+            let inputs = kit.inputs(device);
+            let state =
+                BindingState::Miss { reason: BindingMiss::Download { from: kit.address() } };
+            let fingerprint = Some(inputs.fingerprint());
+            return Ok((PlannedBinding { inputs, fingerprint, build_dir: None, state }, None));
         }
+    };
+    if let Some(kit) = kit {
         let planned = PlannedBinding {
             inputs: kit.record.inputs.clone(),
             fingerprint: Some(kit.record.fingerprint),
@@ -121,7 +135,8 @@ fn look(
             state: BindingState::Hit,
         };
         let options = BindingOptions { rebuild: false, ..options.clone() };
-        return Ok((planned, Prepared { binding: Binding::of(&kit), store, variables, options }));
+        let binding = Binding::of(&kit);
+        return Ok((planned, Some(Prepared { binding, store, variables, options })));
     }
     let binding = prepare_binding(&binding_request(request, options, device, &variables, cancel))?;
     let state = match store.lookup(binding.fingerprint) {
@@ -146,7 +161,7 @@ fn look(
         build_dir: (state != BindingState::Hit).then(|| binding.build_dir.clone()),
         state,
     };
-    Ok((planned, Prepared { binding, store, variables, options: options.clone() }))
+    Ok((planned, Some(Prepared { binding, store, variables, options: options.clone() })))
 }
 
 pub(crate) fn binding_request<'a>(

@@ -1,13 +1,14 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
-use super::package::default_cache_dir;
+use super::package::{choice, default_cache_dir};
 use super::{Context, Format};
-use crate::binding::kit_transfer::{self, KitFileRequest};
+use crate::binding::kit_transfer::{self, KitBuildRequest, KitFileRequest};
+use crate::binding::planned::BindingOptions;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
-use crate::model::{ByteSize, Device, UnknownDevice};
+use crate::model::{ByteSize, Device, MacabiArch, UnknownDevice};
 
 /// `mlc-package kit`.
 #[derive(Debug, Args)]
@@ -18,15 +19,50 @@ pub(super) struct KitArgs {
 
 #[derive(Debug, Subcommand)]
 enum KitVerb {
-    /// Write the newest kit of the cache into a file
+    /// Build a kit from the sources of MLC LLM, without models, and write it to a file
+    Build(BuildArgs),
+    /// Write the newest kit in the cache to a file
     Export(ExportArgs),
-    /// Put a kit from a file into the cache, for builds that name no sources
+    /// Add a kit from a file to the cache, for builds that name no sources
     Import(ImportArgs),
 }
 
 #[derive(Debug, Args)]
+struct BuildArgs {
+    /// The device: android, iphone or macabi
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    device: Device,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: Utf8PathBuf,
+    /// The sources of MLC LLM
+    #[arg(
+        long,
+        alias = "mlc-llm-home",
+        value_name = "DIR",
+        env = "MLC_LLM_SOURCE_DIR",
+        hide_env_values = true
+    )]
+    mlc_llm_source_dir: Option<Utf8PathBuf>,
+    /// The directory to build in [default: below the cache]
+    #[arg(long, value_name = "DIR")]
+    build_dir: Option<Utf8PathBuf>,
+    /// Build the kit again, from scratch
+    #[arg(long)]
+    rebuild: bool,
+    /// Keep the debug information in Android's library, for crash reports
+    #[arg(long)]
+    keep_symbols: bool,
+    /// The Python interpreter that runs MLC LLM's script for Android
+    #[arg(long, value_name = "PYTHON", env = "MLC_PACKAGE_PYTHON", hide_env_values = true)]
+    python: Option<String>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
 struct ExportArgs {
-    /// For this device: android, iphone or macabi [default: that which the cache has kits of]
+    /// The device of the kit: android, iphone or macabi [default: the only device with kits]
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<Device>,
     /// The file to write
@@ -69,6 +105,28 @@ pub(super) fn run(args: KitArgs, context: &mut Context<'_>) -> Result<Exit, Erro
         Ok(KitFileRequest { file: environment.directory.join(file), cache_dir })
     };
     let (format, done) = match args.verb {
+        KitVerb::Build(args) => {
+            let place = request(&args.common, args.output)?;
+            let mut environment = environment.clone();
+            if let Some(dir) = args.mlc_llm_source_dir {
+                let dir = environment.directory.join(dir);
+                environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), dir.as_str().into());
+            }
+            let request = KitBuildRequest {
+                device: args.device,
+                macabi_arch: choice(&environment, "MLC_MACABI_ARCH", MacabiArch::default())?,
+                python: args.python,
+                options: BindingOptions {
+                    build_dir: args.build_dir,
+                    rebuild: args.rebuild,
+                    keep_symbols: args.keep_symbols,
+                    ..BindingOptions::default()
+                },
+                place,
+                environment,
+            };
+            (args.common.format, kit_transfer::build(&request, &context.ui, &context.cancel)?)
+        }
         KitVerb::Export(args) => {
             let request = request(&args.common, args.output)?;
             (args.common.format, kit_transfer::export(&request, args.device)?)

@@ -81,9 +81,10 @@ struct BindingArgs {
     /// Build the platform binding again, from scratch
     #[arg(long, conflicts_with = "no_binding")]
     rebuild_binding: bool,
-    /// Where the kit of the platform binding comes from: `source` builds it, a file or
-    /// URL#sha256=DIGEST is taken as it is, `auto` builds it where sources are named and uses a kit
-    /// that was imported otherwise [default: the kit of mlc-package.yml, else auto]
+    /// Where the kit of the platform binding comes from: `source` builds it from the sources of
+    /// MLC LLM; a file, or URL#sha256=DIGEST, is used as it is; `auto` builds it if sources are
+    /// named, and otherwise uses the kit of the release that MLC_PACKAGE_RELEASE_KITS lists, or an
+    /// imported kit [default: the kit of mlc-package.yml, else auto]
     #[arg(long, value_name = "KIT", env = "MLC_PACKAGE_KIT", hide_env_values = true)]
     kit: Option<KitChoice>,
     /// The linker of Android's library: auto, lld, rust-lld or wild; `auto` means lld, or else

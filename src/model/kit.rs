@@ -11,10 +11,16 @@ use super::{Digest, Fingerprint};
 pub struct KitInputs(pub BTreeMap<String, String>);
 
 impl KitInputs {
-    /// What the kit of a binding made from these is kept under.
+    /// The input that names the file of a kit that came as one. A kit that is built here has no such
+    /// input, so that no stranger's kit is taken for it.
+    pub const FILE: &str = "kit";
+
+    /// What the kit of a binding made from these is kept under. The file of a kit says all else, so
+    /// that its digest alone names it: who has not read it yet knows where it will be.
     pub fn fingerprint(&self) -> Fingerprint {
+        let file = self.0.get_key_value(Self::FILE);
         let mut text = String::new();
-        for (name, value) in &self.0 {
+        for (name, value) in self.0.iter().filter(|it| file.is_none_or(|file| file == *it)) {
             // Lengths, so that no value can look like the next name.
             text += &format!("{}:{name}{}:{value}", name.len(), value.len());
         }
@@ -33,6 +39,9 @@ mod tests {
             KitInputs(pairs.collect()).fingerprint()
         };
         let base = of(&[("a", "1"), ("b", "2")]);
+        let file = ("kit", "sha256:12");
+        assert_eq!(of(&[("a", "1"), file]), of(&[file]));
+        assert_ne!(of(&[("kit", "sha256:34")]), of(&[file]));
         assert_eq!(base, of(&[("b", "2"), ("a", "1")]));
         for other in [&[("a", "1")][..], &[("a", "1"), ("b", "3")], &[("a", "11:b1:2")], &[]] {
             assert_ne!(base, of(other), "{other:?}");

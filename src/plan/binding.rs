@@ -57,6 +57,11 @@ pub enum BindingMiss {
         /// Why.
         why: String,
     },
+    /// It is not here yet, but where it can be downloaded.
+    Download {
+        /// The address.
+        from: String,
+    },
     /// Something that changes it is not as it was.
     Changed {
         /// All that changed.
@@ -100,6 +105,7 @@ impl fmt::Display for BindingState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hit => f.write_str("cached"),
+            Self::Miss { reason: BindingMiss::Download { from } } => write!(f, "download {from}"),
             Self::Miss { reason } => write!(f, "build: {reason}"),
             Self::Impossible { why, .. } => write!(f, "cannot be built: {why}"),
         }
@@ -111,6 +117,7 @@ impl fmt::Display for BindingMiss {
         match self {
             Self::New => f.write_str("not built before"),
             Self::Rebuild => f.write_str("--rebuild-binding"),
+            Self::Download { from } => write!(f, "not downloaded from {from}"),
             Self::Unusable { why } => write!(f, "the cached kit cannot be used: {why}"),
             Self::Changed { changes } => super::change::write_changes(f, changes),
         }

@@ -26,6 +26,7 @@ TARGETS = [
     for system in ("unknown-linux-musl", "apple-darwin")
     for machine in ("x86_64", "aarch64")
 ]
+KITS = ["android", "iphone", "macabi-arm64"]
 
 
 class Repository(unittest.TestCase):
@@ -102,6 +103,11 @@ class Repository(unittest.TestCase):
             self.runs += 1
             (directory / f"mlc-package-{version}-{target}.tar.gz").write_text(f"{target} {self.runs}")
 
+    def kits(self, directory, version, kits):
+        for kit in kits:
+            self.runs += 1
+            (directory / f"mlc-package-{version}-kit-{kit}.tar.zst").write_text(f"{kit} {self.runs}")
+
     def compiler(self):
         """What `doctor` says of the image's compiler."""
         path = self.root / "compiler.json"
@@ -117,9 +123,14 @@ class Repository(unittest.TestCase):
         directory = pathlib.Path(tempfile.mkdtemp(dir=self.root))
         said = self.step("begin", version, directory, **variables)
         missing = [row["target"] for row in json.loads(self.outputs["missing"])]
+        missing_kits = [row["kit"] for row in json.loads(self.outputs["missing-kits"])]
         if until == "begin":
             return said
         self.built(directory, version, missing)
+        if until != "programs":
+            self.kits(directory, version, missing_kits)
+        elif missing:
+            return said + self.step("keep", version, directory)
         steps = (
             ("keep", directory), ("tag", directory, image, self.compiler()),
             ("publish", directory), ("move",),
@@ -139,6 +150,7 @@ class Repository(unittest.TestCase):
         self.assertEqual(len(self.github.releases), count)
         self.assertFalse(release["draft"])
         names = {f"mlc-package-{version}-{target}.tar.gz" for target in TARGETS}
+        names |= {f"mlc-package-{version}-kit-{kit}.tar.zst" for kit in KITS}
         self.assertEqual({asset["name"] for asset in release["assets"]}, names | {"SHA256SUMS"})
         self.assertEqual({asset["state"] for asset in release["assets"]}, {"uploaded"})
         self.git("fetch", "--quiet", "--force", "--tags", "origin")
@@ -152,6 +164,11 @@ class Repository(unittest.TestCase):
         digests = {asset["name"]: asset["digest"].removeprefix("sha256:") for asset in release["assets"]}
         del digests["SHA256SUMS"]
         self.assertEqual(recorded, digests)
+        kits = json.loads(self.show(version, "action/kits.json"))[version]
+        self.assertEqual(
+            kits, {kit: {"file": f"mlc-package-{version}-kit-{kit}.tar.zst",
+                         "sha256": digests[f"mlc-package-{version}-kit-{kit}.tar.zst"]} for kit in KITS}
+        )
         [sums] = [asset["id"] for asset in release["assets"] if asset["name"] == "SHA256SUMS"]
         self.assertEqual(
             dict(reversed(line.split()) for line in self.github.data[sums].decode().splitlines()), digests
@@ -205,7 +222,7 @@ class Release(Repository):
         self.assert_released()
 
     def test_it_goes_on_after_each_step_that_was_its_last(self):
-        for step in ("begin", "keep", "tag", "publish", "move"):
+        for step in ("begin", "programs", "keep", "tag", "publish", "move"):
             with self.subTest(step):
                 self.doCleanups()
                 self.setUp()
@@ -220,7 +237,8 @@ class Release(Repository):
                 if tagged:
                     self.assertEqual(self.tags()["v1.0.0"], tagged)
                 if step != "begin":
-                    self.assertEqual(self.runs, kept, "programs were built again")
+                    again = kept + len(KITS) if step == "programs" else kept
+                    self.assertEqual(self.runs, again, "programs were built again")
 
     def test_a_job_that_fails_costs_only_its_own_program(self):
         directory = self.root / "first"
@@ -233,6 +251,69 @@ class Release(Repository):
         self.assertEqual([row["target"] for row in json.loads(self.outputs["missing"])], TARGETS[3:])
         self.release()
         self.assert_released()
+
+    def test_a_kit_that_fails_costs_only_itself(self):
+        self.release(until="programs")
+        directory = self.root / "first"
+        self.step("begin", "1.0.0", directory)
+        self.kits(directory, "1.0.0", KITS[:2])
+        self.step("keep", "1.0.0", directory)
+        said = self.step("tag", "1.0.0", directory, IMAGE, self.compiler(), good=False)
+        self.assertIn(f"there is no mlc-package-1.0.0-kit-{KITS[2]}.tar.zst", said)
+        self.release(until="begin")
+        self.assertEqual([row["kit"] for row in json.loads(self.outputs["missing-kits"])], KITS[2:])
+        self.assertEqual(self.outputs["missing"], "[]")
+        self.release()
+        self.assert_released()
+
+    def test_a_kit_is_built_where_its_tools_are(self):
+        """Android's in the image, Apple's by the program."""
+        log = self.root / "called"
+        for name in ("docker", "program"):
+            path = self.bin / name
+            path.write_text(f'#!/bin/sh\necho "{name} arch=$MLC_MACABI_ARCH $*" >>{log}\n')
+            path.chmod(0o755)
+        directory = self.root / "kits"
+        for kit in KITS:
+            said = self.step("kit", "1.0.0", directory, kit, IMAGE, PROGRAM=self.bin / "program")
+            self.assertIn(f"mlc-package-1.0.0-kit-{kit}.tar.zst", said)
+        android, iphone, macabi = log.read_text().splitlines()
+        self.assertIn(f"{IMAGE} kit build --device android --output /kits/", android)
+        self.assertIn(f"--volume {directory}:/kits", android)
+        self.assertTrue(iphone.startswith("program arch= kit build --device iphone --output "), iphone)
+        self.assertTrue(macabi.startswith("program arch=arm64 kit build --device macabi --output "), macabi)
+        (self.bin / "program").write_text("#!/bin/sh\nexit 14\n")
+        said = self.step("kit", "1.0.0", directory, "iphone", IMAGE, good=False, PROGRAM=self.bin / "program")
+        self.assertIn("the step `kit` of the release 1.0.0 failed", self.one_error(said))
+
+    def test_the_compiler_of_the_image_is_written_or_one_error_is(self):
+        (self.bin / "docker").write_text("#!/bin/sh\n")
+        (self.bin / "docker").chmod(0o755)
+        program, file = self.bin / "program", self.root / "file.json"
+        arguments = ("compiler", "1.0.0", self.root, IMAGE, file)
+        for said, good in (('{"compiler": {"python": "x"}}', True), ('{"compiler": null}', False), ("", False)):
+            program.write_text(f"#!/bin/sh\necho '{said}'\nexit 1\n")
+            program.chmod(0o755)
+            done = self.step(*arguments, good=good, PROGRAM=program)
+            if good:
+                self.assertEqual(json.loads(file.read_text()), {"python": "x"})
+            else:
+                self.assertIn("did not say which compiler it has", self.one_error(done))
+
+    def test_programs_are_unpacked_for_the_images(self):
+        self.release(until="begin")
+        directory = self.root / "programs"
+        directory.mkdir()
+        self.assertIn("the step `unpack`", self.one_error(self.step("unpack", "1.0.0", directory, good=False)))
+        for target in TARGETS[:2]:
+            (self.root / "mlc-package").write_text(target)
+            archive = directory / f"mlc-package-1.0.0-{target}.tar.gz"
+            subprocess.run(["tar", "-czf", archive, "-C", self.root, "mlc-package"], check=True)
+        self.step("unpack", "1.0.0", directory)
+        self.assertEqual(len(self.outputs["digest"]), 64)
+        image = self.clone / "target/image"
+        self.assertEqual((image / "amd64/mlc-package").read_text(), TARGETS[0])
+        self.assertEqual((image / "arm64/mlc-package").read_text(), TARGETS[1])
 
     def test_what_an_upload_left_when_it_broke_is_no_file(self):
         for name in (f"mlc-package-1.0.0-{TARGETS[0]}.tar.gz", "SHA256SUMS"):
@@ -303,7 +384,7 @@ class Release(Repository):
                 kept = self.runs
                 said = self.release(RESTART="true")
                 self.assertIn("discarded the unfinished release", said)
-                self.assertEqual(self.runs, kept + len(TARGETS), "programs of before were kept")
+                self.assertEqual(self.runs, kept + len(TARGETS) + len(KITS), "programs of before were kept")
                 self.assert_released()
         # What is out stays.
         tags = self.tags()
@@ -395,9 +476,11 @@ class Workflow(unittest.TestCase):
         self.assertEqual(before("publish"), set(jobs) - {"publish"})
         runs = [step["run"] for step in jobs["publish"]["steps"] if "run" in step]
         steps = [run.split()[1] for run in runs if run.startswith("scripts/release.sh ")]
-        self.assertEqual(steps, ["tag", "publish", "move"])
-        # The other one only reads what compiler the image has.
+        self.assertEqual(steps, ["compiler", "tag", "publish", "move"])
         self.assertEqual(len(runs), 4)
+        # A kit is attested by the job that built it.
+        self.assertEqual(jobs["kits"]["permissions"]["attestations"], "write")
+        self.assertEqual(before("keep-kits"), {"begin", "programs", "keep", "image", "public", "kits"})
         # The tags are the deploy key's, and so is deleting one.
         for name in ("begin", "publish"):
             [checkout] = [s for s in jobs[name]["steps"] if s.get("uses", "").startswith("actions/checkout@")]
@@ -410,7 +493,7 @@ class Workflow(unittest.TestCase):
         # Who builds may not write, and who writes builds nothing.
         for name, job in jobs.items():
             text = json.dumps(job["steps"])
-            builds = "cargo build" in text or "build-push-action" in text
+            builds = any(word in text for word in ("cargo build", "build-push-action", "release.sh kit"))
             self.assertNotEqual(builds, job["permissions"].get("contents") == "write" or name == "public")
 
 

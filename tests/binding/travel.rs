@@ -76,6 +76,86 @@ fn a_whole_android_package_comes_of_a_kit_and_a_linker() {
 
 #[test]
 #[ignore = "needs scripts/setup-cross.sh: make test"]
+fn a_kit_is_built_without_models() {
+    for device in ["android", "iphone"] {
+        let site = Site::new(device);
+        site.xcode();
+        let file = site.scene.root.join("built.tar.zst");
+        let build = || {
+            site.call(&["kit", "build", "--device", device, "-o", file.as_str(), "--format=json"])
+                .ok()
+                .json()
+        };
+        let said = build();
+        assert_eq!(said["device"], device);
+        assert_eq!(build()["sha256"], said["sha256"], "out of the cache");
+        assert_eq!((site.scripts(), site.kits().len()), (1, 1));
+        // It is the kit that a package would have, down to the byte.
+        site.build(&[]).ok().says(if device == "android" { "kit cached" } else { "" });
+        assert_eq!(exported(&site).1, said["sha256"].as_str().unwrap());
+        assert_eq!(site.scripts(), 1);
+        let other = elsewhere(device);
+        call(&other, &["build", "--kit", file.as_str()]).ok();
+        assert_eq!(bindings(&other), bindings(&site));
+        assert_eq!((site.leftovers(), other.leftovers()), (vec![], vec![]));
+    }
+    let site = elsewhere("android");
+    let arguments = ["kit", "build", "--device", "android", "-o", "kit.tar.zst"];
+    call(&site, &arguments).fails(14).says("and none are named");
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn the_kit_of_a_release_is_downloaded_when_it_is_needed() {
+    let site = Site::new("iphone");
+    site.xcode();
+    site.build(&[]).ok();
+    let (file, sha256) = exported(&site);
+    let releases = server(fs_err::read(file).unwrap());
+    let other = elsewhere("iphone");
+    let list = |kits: &str| {
+        other.scene.write(
+            "kits.json",
+            format!(r#"{{"{}": {{{kits}}}, "0.0.1": {{}}}}"#, env!("CARGO_PKG_VERSION")),
+        )
+    };
+    let released =
+        list(&format!(r#""iphone": {{"file": "kit-iphone.tar.zst", "sha256": "{sha256}"}}"#));
+    let run = |arguments: &[&str]| {
+        call(&other, arguments)
+            .env("MLC_PACKAGE_RELEASE_KITS", &released)
+            .env("MLC_PACKAGE_RELEASES_URL", &releases)
+    };
+    // The plan knows where it will be, and asks nobody.
+    let plan = || run(&["plan", "--format", "json"]).ok().json()["binding"].take();
+    let before = plan();
+    assert_eq!((&before["cache"], &before["reason"]), (&"miss".into(), &"download".into()));
+    let address = format!("{releases}/v{}/kit-iphone.tar.zst", env!("CARGO_PKG_VERSION"));
+    assert_eq!(before["from"], address);
+    run(&["plan"]).ok().says(&format!("download {address}"));
+    assert_eq!(other.kits().len(), 0);
+    // Sources that are named are built.
+    let built = run(&["plan", "--format", "json"]).env("MLC_LLM_SOURCE_DIR", "nowhere").ok().json();
+    assert_eq!(built["binding"]["cache"], "impossible");
+    run(&["build", "--offline"]).fails(14).says("does not let it be downloaded");
+    run(&["build"]).ok().says("Downloading the kit");
+    assert_eq!(bindings(&other), bindings(&site));
+    let after = plan();
+    assert_eq!(after["cache"], "hit");
+    assert_eq!(after["fingerprint"], before["fingerprint"]);
+    let again = run(&["build", "--offline"]).ok();
+    assert!(!again.stderr.contains("Downloading"), "{}", again.stderr);
+    assert_eq!(other.leftovers(), [""; 0]);
+
+    // A list without one leaves what was imported; one that is no list is said.
+    list("");
+    run(&["build"]).ok();
+    other.scene.write("kits.json", "[]");
+    run(&["build"]).fails(14).says("which MLC_PACKAGE_RELEASE_KITS names, cannot be used");
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
 fn a_whole_iphone_package_comes_of_a_kit_on_linux() {
     let site = Site::new("iphone");
     site.xcode();
