@@ -16,7 +16,7 @@ if [[ $MODE == libraries ]]; then package_arguments+=(--libs-only); fi
 
 cached_libraries >"$state/restored"
 code=0
-with_toolchain build "${package_arguments[@]}" || code=$?
+run_package build "${package_arguments[@]}" || code=$?
 if [[ $MODE == libraries ]]; then
   # What this job compiled, and nothing that the cache had: for the job that puts all together.
   compiled=$state/compiled

@@ -77,63 +77,18 @@ hub_variables() {
   if [[ -z ${HF_HOME:-} ]]; then export HF_HOME=$HF_HOME_DEFAULT; fi
 }
 
-# Runs mlc-package, which starts the compiler's image itself for what is not cached. Only a platform
-# binding is made in the image as a whole, as the runner's own user, so that what it writes belongs
-# to that user: the image has the sources and the tools. Paths are the same in both.
-with_toolchain() {
+# Runs mlc-package for packages, with what it is told by variables. It starts the compiler's image
+# itself, for what is not cached; which compiler is in the image, and which kits were released, it
+# reads here.
+run_package() {
   hub_variables
   export MLC_PACKAGE_LOG_DIR=$logs
+  # shellcheck disable=SC2154 # of those who source this
+  export MLC_PACKAGE_COMPILER_IDENTITIES=$here/compilers.json
+  export MLC_PACKAGE_RELEASE_KITS=${MLC_PACKAGE_RELEASE_KITS-$here/kits.json}
   if [[ -n ${IMAGE:-} ]]; then export MLC_PACKAGE_COMPILER_IMAGE=$IMAGE; fi
-  if [[ -z ${IMAGE:-} || $IMAGE == none || $BINDING == false || $MODE != package ]]; then
-    # shellcheck disable=SC2154 # of those who source this
-    export MLC_PACKAGE_COMPILER_IDENTITIES=$here/compilers.json
-    run_program "$MLC_PACKAGE" "$@"
-    return
-  fi
-  # Not every runner keeps the files of a step's outputs below RUNNER_TEMP, and no directory of the
-  # runner's own is mounted for them: the container has a file of ours.
-  local outputs
-  outputs=$(mktemp "$state/outputs-XXXXXX")
-  local arguments=(
-    --rm --init --user "$(id -u):$(id -g)" --workdir "$PWD"
-    --volume "$GITHUB_WORKSPACE:$GITHUB_WORKSPACE" --volume "$RUNNER_TEMP:$RUNNER_TEMP"
-    --env "GITHUB_OUTPUT=$outputs"
-  )
-  local directory mounted=:
-  for directory in "${CACHE_DIR:-}" "$HF_HOME" "${HF_HUB_CACHE:-}"; do
-    case $directory in
-    "$GITHUB_WORKSPACE"/* | "$RUNNER_TEMP"/*) continue ;;
-    /*) if [[ $mounted == *":$directory:"* ]]; then continue; fi ;;
-    *) continue ;;
-    esac
-    if [[ $directory == *:* ]]; then
-      fail "the container cannot have a directory with a colon: \`$directory\` (HF_HOME or HF_HUB_CACHE)"
-    fi
-    mkdir -p "$directory"
-    mounted+=$directory:
-    arguments+=(--volume "$directory:$directory")
-  done
-  local name
-  for name in \
-    CI GITHUB_ACTIONS GITHUB_REF GITHUB_REPOSITORY GITHUB_SERVER_URL GITHUB_WORKSPACE \
-    HF_ENDPOINT HF_HOME HF_HUB_CACHE HF_HUB_OFFLINE HF_TOKEN \
-    HTTPS_PROXY HTTP_PROXY NO_PROXY https_proxy http_proxy no_proxy \
-    MLC_DOWNLOAD_CACHE_POLICY MLC_JIT_POLICY MLC_PACKAGE_ARTIFACT MLC_PACKAGE_ARTIFACT_VERSION \
-    MLC_PACKAGE_CACHE_DIR MLC_PACKAGE_COMPILE_TIMEOUT MLC_PACKAGE_CONFINE_TO MLC_PACKAGE_JOBS \
-    MLC_PACKAGE_LOG_DIR; do
-    # Without a value: docker takes it from here, and it is in no list of processes.
-    if [[ -n ${!name:-} ]]; then arguments+=(--env "$name"); fi
-  done
-  local code=0
-  run_program docker run "${arguments[@]}" "$IMAGE" "$@" || code=$?
-  cat "$outputs" >>"$GITHUB_OUTPUT"
-  rm -f "$outputs"
-  # 125 is docker's own; mlc-package has no such exit code.
-  if ((code == 125)); then
-    fail "$failing: the image $IMAGE could not be started, docker says why above: set \
-\`container: never\` to use the compiler of this machine" 125
-  fi
-  return "$code"
+  if [[ -n ${KIT:-} ]]; then export MLC_PACKAGE_KIT=$KIT; fi
+  run_program "$MLC_PACKAGE" "$@"
 }
 
 # The arguments that plan and build share, in `package_arguments`.

@@ -167,6 +167,12 @@ if [[ -n $SOURCE_DIR ]]; then
   inside source-dir "$directory/$SOURCE_DIR"
 fi
 
+single_line kit "$KIT"
+case $KIT in
+'' | auto | source | http://* | https://*) ;;
+*) present kit "${KIT%%#sha256=*}" ;;
+esac
+
 # An address, or a file; either may be said to be a package's: `NAME=`.
 while IFS= read -r earlier; do
   if [[ $earlier =~ $named && ! -e $directory/$earlier ]]; then earlier=${earlier#*=}; fi

@@ -64,7 +64,7 @@ source) build ;;
 esac
 chmod +x "$state/bin/mlc-package"
 
-# iphone and macabi need Xcode; a job that itself runs in a container has no engine.
+# A job that itself runs in a container has no engine.
 image=
 # It stands against an image that mlc-package.yml names.
 if [[ $CONTAINER == never ]]; then image=none; fi

@@ -14,7 +14,7 @@ package_arguments+=(--prefix-key "$PREFIX_KEY" --matrix-jobs "$MATRIX_JOBS")
 if [[ ${1:-} == keys ]]; then
   # What jobs of a matrix compiled, and a step before this one has brought here.
   cached_libraries >"$state/brought"
-  with_toolchain plan "${package_arguments[@]}" >/dev/null
+  run_package plan "${package_arguments[@]}" >/dev/null
 else
-  with_toolchain plan "${package_arguments[@]}"
+  run_package plan "${package_arguments[@]}"
 fi

@@ -59,5 +59,5 @@ env $browser cargo test --locked --test report -- --ignored
 step "the action: GitHub's own parser, and played by a runner"
 scripts/setup-workflow-parser.sh
 scripts/setup-act.sh
-MLC_PACKAGE_TEST_PROGRAM="$PWD/target/debug/mlc-package" \
+MLC_PACKAGE_TEST_PROGRAM="$PWD/target/debug/mlc-package" MLC_PACKAGE_TEST_CROSS="$PWD/target/cross/bin" \
   target/linters/bin/python -B -m unittest discover --start-directory tests/action

@@ -337,8 +337,9 @@ impl StageError for BindingError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::NoSource | Self::SourceMissing(_) | Self::SourceIsFile(_) => {
-                "name a checkout of mlc-llm with all its submodules in MLC_LLM_SOURCE_DIR or \
-                 --mlc-llm-source-dir; or leave the binding out with --no-binding"
+                "use a kit with --kit; name a checkout of mlc-llm with all its submodules in \
+                 MLC_LLM_SOURCE_DIR or --mlc-llm-source-dir; or leave the binding out with \
+                 --no-binding"
                     .to_owned()
             }
             Self::SourceIsCache(_) => {

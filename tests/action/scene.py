@@ -1,6 +1,9 @@
 """What a test of the action begins with: the action as a release has it, a repository with an app
 and two models, and the compiler of tests/data/compiler."""
 
+import functools
+import hashlib
+import http.server
 import json
 import os
 import pathlib
@@ -9,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 from runner import Job
@@ -16,6 +20,7 @@ from runner import Job
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests/data"
 PROGRAM = pathlib.Path(os.environ["MLC_PACKAGE_TEST_PROGRAM"])
+CROSS = os.environ.get("MLC_PACKAGE_TEST_CROSS", ROOT / "target/cross/bin")
 VERSION = "1.2.3"
 EVENTS = pathlib.Path(__file__).parent / "events"
 TARGET = f"{platform.machine().replace('arm64', 'aarch64')}-" + (
@@ -28,6 +33,33 @@ def run(*command, **variables):
     return subprocess.run(
         command, env=environment, check=True, text=True, stdout=subprocess.PIPE
     ).stdout
+
+
+def make_kit(root, device, file):
+    """Builds a kit from the tree of tests/data/mlc-llm by `kit build`, as a release does; the system's
+    clang stands for the NDK's. CMake and Ninja are those of scripts/setup-cross.sh."""
+    tools = root / "tools"
+    tools.mkdir(parents=True)
+    says = {
+        "rustup": "case \"$*\" in --version) echo 'rustup 1.28.2';; esac",
+        "rustc": "echo 'rustc 1.95.0 (test)'",
+        "javac": "echo 'javac 17.0.15'",
+        "xcodebuild": "echo 'Xcode 16.2'; echo 'Build version 16C5032a'",
+        "xcrun": 'if [ "$1" = metal ]; then exit 1; fi; echo 18.2',
+    }
+    for name, script in says.items():
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tools / name).chmod(0o755)
+    (root / "include").mkdir()
+    (root / "include/jni.h").write_text("")
+    for name in ("mlc-llm", "ndk"):
+        shutil.copytree(DATA / name, root / name)
+    run(
+        PROGRAM, "kit", "build", "--device", device, "--output", file, "--cache-dir", root / "cache",
+        PATH=f"{tools}:{CROSS}:{os.environ['PATH']}", HOME=str(root), PYTHONPATH=str(DATA / "compiler"),
+        MLC_LLM_SOURCE_DIR=str(root / "mlc-llm"), ANDROID_NDK=str(root / "ndk"),
+        MLC_PACKAGE_PYTHON=sys.executable, JAVA_HOME=str(root),
+    )
 
 
 def model(name):
@@ -115,6 +147,32 @@ class Scene(unittest.TestCase):
         self.variables["PATH"] = f"{tools}:{os.environ['PATH']}"
         self.variables["MLC_PACKAGE_PYTHON"] = str(self.root / "no-python")
         self.variables["PYTHONPATH"] = ""
+
+    def release_kit(self, device="android"):
+        """The release has a kit, and a server has the release's files. Gives the list of what the server
+        is asked for."""
+        # The program is the one that is tested, whatever release it is installed as.
+        version = run(PROGRAM, "--version").split()[1]
+        file = self.released / f"releases/v{version}/kit-{device}.tar.zst"
+        if not file.exists():
+            file.parent.mkdir(exist_ok=True)
+            make_kit(self.released / f"sources-{device}", device, file)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        kits = {version: {device: {"file": file.name, "sha256": digest}}}
+        (self.action / "action/kits.json").write_text(json.dumps(kits))
+        asked = []
+
+        class Files(http.server.SimpleHTTPRequestHandler):
+            def log_message(self, *_):
+                asked.append(self.path.rsplit("/", 1)[1])
+
+        handler = functools.partial(Files, directory=self.released / "releases")
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.variables["MLC_PACKAGE_RELEASES_URL"] = f"http://127.0.0.1:{server.server_address[1]}"
+        return asked
 
     def docker_calls(self):
         calls = self.root / "docker-calls"

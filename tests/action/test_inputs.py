@@ -185,9 +185,6 @@ class Install(Scene):
         images = self.action / "action/images.txt"
         images.write_text(f"{VERSION} example.invalid/image@sha256:{'0' * 64}\n")
         self.variables["PATH"] = f"{tools}:{os.environ['PATH']}"
-        run = self.refused("`container: never`", binding="true")
-        self.assertEqual(run.steps["plan"]["exit"], 125)
-        self.job.begin()
         run = self.refused("the container engine `docker` does not answer")
         self.assertEqual(run.steps["plan"]["exit"], 12)
         # Built from source, so that there is a program for the machine that is pretended.
@@ -202,16 +199,6 @@ class Install(Scene):
         self.job.begin()
         run = self.good(version="source")
         self.assertTrue(any("is for x86_64" in text for _, _, text in run.said), run.said)
-
-    def test_a_container_cannot_have_a_hub_cache_with_a_colon(self):
-        tools = self.root / "engine"
-        tools.mkdir()
-        (tools / "docker").write_text("#!/bin/sh\nexit 125\n")
-        (tools / "docker").chmod(0o755)
-        images = self.action / "action/images.txt"
-        images.write_text(f"{VERSION} example.invalid/image@sha256:{'0' * 64}\n")
-        self.variables.update(PATH=f"{tools}:{os.environ['PATH']}", HF_HOME="/var/a:b")
-        self.refused("cannot have a directory with a colon: `/var/a:b`", binding="true")
 
     def test_without_docker_the_machines_compiler_is_used(self):
         images = self.action / "action/images.txt"

@@ -275,5 +275,63 @@ class Image(Scene):
         self.assertNotEqual(self.docker_calls(), [])
 
 
+@unittest.skipUnless(sys.platform == "linux", "a kit is built as on Linux")
+class Kit(Scene):
+    """A package with its platform binding, on a machine that has nothing to build one."""
+
+    def built(self, job=None, **inputs):
+        return self.good(job, **{"binding": "true", "container": "never", **inputs})
+
+    def library(self):
+        return self.app / "dist/lib/mlc4j/output/arm64-v8a/libtvm4j_runtime_packed.so"
+
+    def test_the_kit_of_the_release_is_downloaded_once(self):
+        asked = self.release_kit()
+        first = self.built()
+        self.assertEqual(asked.count("kit-android.tar.zst"), 1)
+        self.assertTrue(self.library().is_file())
+        whole = self.library().read_bytes()
+        self.assertEqual(len([key for key in self.job.cache.keys() if "-kit-" in key]), 1)
+        # From here on nothing may start an image: a package is linked on this machine.
+        self.release_image()
+        shutil.rmtree(self.app / "dist")
+        second = self.built(self.new_job(), container="auto")
+        self.assertEqual(second.outputs["libs-compiled"], "0")
+        self.assertEqual(asked.count("kit-android.tar.zst"), 1, "the kit was in GitHub's cache")
+        self.assertEqual(self.docker_calls(), [])
+        self.assertEqual(self.library().read_bytes(), whole)
+        manifest = json.loads((self.app / first.outputs["manifest"]).read_text())
+        self.assertTrue(manifest["binding"]["inputs"]["kit"].startswith("sha256:"))
+
+    def test_a_plan_downloads_no_kit(self):
+        asked = self.release_kit()
+        self.built(mode="plan")
+        self.assertEqual(asked.count("kit-android.tar.zst"), 0)
+
+    def test_a_file_of_the_repository_is_a_kit_too(self):
+        self.release_kit()
+        [kit] = self.released.glob("releases/v*/kit-android.tar.zst")
+        shutil.copy(kit, self.app / "kit.tar.zst")
+        (self.action / "action/kits.json").write_text("{}")
+        self.built(kit="kit.tar.zst")
+        self.assertTrue(self.library().is_file())
+        digest = "0" * 64
+        self.refused("its SHA-256 is", self.new_job(), binding="true", kit=f"kit.tar.zst#sha256={digest}")
+
+    def test_without_a_kit_sources_are_named(self):
+        self.refused("none are named", binding="true")
+        self.release_kit()
+        self.refused("none are named", self.new_job(), binding="true", kit="source")
+
+    def test_an_iphone_package_is_whole_on_linux(self):
+        self.release_kit("iphone")
+        self.config["device"] = "iphone"
+        self.configure()
+        self.built()
+        libraries = sorted(path.name for path in (self.app / "dist/lib").iterdir())
+        self.assertGreater(len(libraries), 3, libraries)
+        self.assertIn("libmodel_iphone.a", libraries)
+
+
 if __name__ == "__main__":
     unittest.main()
