@@ -36,9 +36,9 @@ sha256() {
 
 # The libraries in the cache, their directories' names, one per line.
 cached_libraries() {
-  local directory
-  for directory in "$MLC_PACKAGE_CACHE_DIR"/libs/*/; do
-    if [[ -d $directory ]]; then basename "$directory"; fi
+  local entry
+  for entry in "$MLC_PACKAGE_CACHE_DIR"/libs/*/; do
+    if [[ -d $entry ]]; then basename "$entry"; fi
   done | LC_ALL=C sort
 }
 

@@ -91,6 +91,22 @@ fn a_failing_script_and_one_that_makes_nothing() {
 
 #[test]
 #[ignore = "needs scripts/setup-cross.sh: make test"]
+fn a_shared_library_among_the_static_ones_is_said_to_be_one() {
+    let site = site("iphone");
+    // The header of a Mach-O library for arm64 without load commands.
+    let header = r"\317\372\355\376\014\0\0\001\0\0\0\0\006\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let more =
+        format!("config release -j\nprintf '{header}' >lib/libtvm_runtime_extra.dylib\ncd ..");
+    site.scene.edit("mlc-llm/ios/prepare_libs.sh", "config release -j\ncd ..", &more);
+    site.build(&[])
+        .fails(14)
+        .says("libtvm_runtime_extra.dylib`: it is a shared library")
+        .says("check out the pinned sources");
+    assert!(!site.scene.dist().exists());
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
 fn apples_linker_takes_the_archive_for_one_of_ios() {
     let site = site("iphone");
     site.build(&["--no-binding"]).ok();

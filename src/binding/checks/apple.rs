@@ -7,7 +7,7 @@ use object::read::archive::ArchiveFile;
 use super::families::{Caller, is_shipped, remedy};
 use super::macho::Object;
 use super::{BLOB_SUFFIX, LinkCode, LinkProblem, LinkedModel, shown, some_of};
-use crate::model::{Device, MacabiArch};
+use crate::model::{Device, MacabiArch, pinned};
 
 /// How many members of one archive are named for one problem.
 const MEMBERS_NAMED: usize = 3;
@@ -78,6 +78,14 @@ fn read<'a>(archive: &Archive<'a>) -> (Members<'a>, Vec<LinkProblem>) {
                thinned to one processor with `lipo -thin`"
             .to_owned(),
     };
+    if is_shared(archive.bytes) {
+        let message = "it is a shared library: newer sources of MLC LLM build a part of TVM's \
+                       runtime as one, and an app that links the static libraries lacks it";
+        let help = format!("check out the pinned sources: `{}`", pinned::check_out_sources());
+        let path = archive.path.to_owned();
+        let code = LinkCode::Unreadable;
+        return (objects, vec![LinkProblem { path, code, message: message.to_owned(), help }]);
+    }
     let file = match ArchiveFile::parse(archive.bytes) {
         Ok(file) if !file.is_thin() => file,
         Ok(_) => return (objects, vec![problem("it is a thin archive".to_owned())]),
@@ -109,6 +117,12 @@ fn read<'a>(archive: &Archive<'a>) -> (Members<'a>, Vec<LinkProblem>) {
         bad.push("it has no objects in it".to_owned());
     }
     (objects, bad.into_iter().map(problem).collect())
+}
+
+/// Whether this is a Mach-O library that is loaded, not linked into an app (`MH_DYLIB`).
+fn is_shared(bytes: &[u8]) -> bool {
+    use object::Object as _;
+    object::File::parse(bytes).is_ok_and(|file| file.kind() == object::ObjectKind::Dynamic)
 }
 
 /// Members for another processor or another system.
