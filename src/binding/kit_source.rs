@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::kit::{Kit, KitStore};
 use super::kit_file::{self, Wanted};
@@ -40,6 +40,8 @@ pub(super) struct KitRequest<'a> {
 pub(super) enum Found {
     /// In the store.
     Stored(Box<Kit>),
+    /// A file that was not read yet, and its SHA-256 in hex.
+    File(Utf8PathBuf, String),
     /// On a server; it was not asked yet.
     Remote(RemoteKit),
 }
@@ -53,7 +55,7 @@ pub(super) struct RemoteKit {
 /// The kit that is wanted; none where it is to be built from sources.
 ///
 /// # Errors
-/// The file is not a kit for this device, or it cannot be read.
+/// A file that is named cannot be read, or is another one than its digest says.
 pub(super) fn find(
     request: &KitRequest<'_>,
     store: &KitStore,
@@ -75,10 +77,10 @@ pub(super) fn find(
             if let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != found) {
                 return Err(bad(format!("its SHA-256 is {found} instead of {wanted}")));
             }
-            match known(request, store, &found) {
-                Some(kit) => Ok(Some(stored(kit))),
-                None => read(request, &path, &found, store).map(|kit| Some(stored(kit))),
-            }
+            Ok(Some(match known(request, store, &found) {
+                Some(kit) => stored(kit),
+                None => Found::File(path, found),
+            }))
         }
         KitChoice::Url(url, wanted) => remote(request, url, wanted, store).map(Some),
     }
@@ -109,7 +111,11 @@ fn known(request: &KitRequest<'_>, store: &KitStore, sha256: &str) -> Option<Kit
     imported(request, store, |value| value == origin)
 }
 
-fn read(
+/// Reads a kit into the store.
+///
+/// # Errors
+/// It is not a kit for this device.
+pub(super) fn read(
     request: &KitRequest<'_>,
     file: &Utf8Path,
     sha256: &str,

@@ -111,13 +111,11 @@ fn look(
         ui,
         cancel,
     };
-    let found = kit_source::find(&wanted, &store)?;
-    if found.is_some() && !device.is_apple() {
-        Linker::find(options.linker, given, cancel)?;
-    }
+    let found = find_kit(&wanted, options, &store)?;
     let kit = match found {
         None => None,
         Some(Found::Stored(kit)) => Some(*kit),
+        Some(Found::File(path, sha256)) => Some(kit_source::read(&wanted, &path, &sha256, &store)?),
         Some(Found::Remote(kit)) if must => Some(kit.download(&wanted, &store)?),
         Some(Found::Remote(kit)) => {
             let inputs = kit.inputs(device);
@@ -162,6 +160,53 @@ fn look(
         state,
     };
     Ok((planned, Some(Prepared { binding, store, variables, options: options.clone() })))
+}
+
+/// The kit that is wanted, if what links it is here; none where the binding is built.
+fn find_kit(
+    wanted: &KitRequest<'_>,
+    options: &BindingOptions,
+    store: &KitStore,
+) -> Result<Option<Found>, BindingError> {
+    let found = kit_source::find(wanted, store)?;
+    if found.is_some() && !wanted.device.is_apple() {
+        Linker::find(options.linker, wanted.given, wanted.cancel)?;
+    }
+    Ok(found)
+}
+
+/// Where the kit is that the binding of a device is linked from; none where it is built from
+/// sources. Nothing is read into the cache or downloaded.
+///
+/// # Errors
+/// The kit that is named cannot be used, or nothing here links it.
+pub(crate) fn kit(
+    request: &PackageBinding<'_>,
+    device: Device,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Option<String>, BindingError> {
+    let Some(options) = request.options else { return Ok(None) };
+    let variables = request.environment.for_python();
+    let store = KitStore::new(request.cache_dir);
+    let given = Surroundings { variables: &variables, directory: &request.environment.directory };
+    let wanted = KitRequest {
+        choice: &options.kit,
+        device,
+        macabi_arch: request.macabi_arch,
+        given,
+        offline: request.offline,
+        ui,
+        cancel,
+    };
+    Ok(find_kit(&wanted, options, &store)?.map(|found| match found {
+        Found::Stored(kit) => {
+            let from = kit.record.inputs.0.get(KitInputs::FILE).cloned().unwrap_or_default();
+            format!("{from} is in the cache")
+        }
+        Found::File(path, _) => format!("the file {path}"),
+        Found::Remote(kit) => format!("it will be downloaded from {}", kit.address()),
+    }))
 }
 
 pub(crate) fn binding_request<'a>(

@@ -9,8 +9,8 @@ use crate::doctor::{self, AppleChoices};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
-use crate::model::{Device, MacabiArch, UnknownDevice};
-use crate::pipeline::{self, DoctorRequest};
+use crate::model::{Device, KitChoice, LinkerChoice, MacabiArch, UnknownDevice};
+use crate::pipeline::{self, BindingOptions, DoctorRequest};
 
 /// `mlc-package doctor`.
 #[derive(Debug, Args)]
@@ -34,6 +34,13 @@ pub(super) struct DoctorArgs {
     cache_dir: Option<Utf8PathBuf>,
     #[command(flatten)]
     metal: MetalArgs,
+    /// The kit that platform bindings are linked from, as of `build`: what only building them needs
+    /// is then not checked [default: auto]
+    #[arg(long, value_name = "KIT", env = "MLC_PACKAGE_KIT", hide_env_values = true)]
+    kit: Option<KitChoice>,
+    /// The linker of Android's library: auto, lld, rust-lld or wild [default: auto]
+    #[arg(long, value_name = "LINKER", env = "MLC_PACKAGE_LINKER", hide_env_values = true)]
+    linker: Option<LinkerChoice>,
     /// How to print what is found
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
@@ -61,6 +68,11 @@ pub(super) fn run(args: DoctorArgs, context: &mut Context<'_>) -> Result<Exit, E
         device: args.device,
         apple,
         compiler: args.compiler.choice(None),
+        binding: BindingOptions {
+            kit: args.kit.unwrap_or_default(),
+            linker: args.linker.unwrap_or_default(),
+            ..BindingOptions::default()
+        },
         cache_dir,
         environment,
     };

@@ -3,8 +3,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::binding::abi_headers;
+use crate::binding::planned::{self, BindingOptions, PackageBinding};
 use crate::binding::preflight::{self, Unbuildable};
-use crate::doctor::facts::{Abi, Facts, Python, Sources};
+use crate::doctor::facts::{Abi, Facts, Kit, Python, Sources};
 use crate::doctor::{self, AppleChoices, Build, DoctorError, Finding, Machine, Probe, Report};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
@@ -29,6 +30,8 @@ pub struct DoctorRequest {
     pub apple: AppleChoices,
     /// Which compiler is meant.
     pub compiler: CompilerChoice,
+    /// Where the kits of platform bindings come from, and what links them.
+    pub binding: BindingOptions,
     /// The cache.
     pub cache_dir: Utf8PathBuf,
     /// The variables and the working directory of this process.
@@ -82,12 +85,43 @@ pub fn doctor(request: &DoctorRequest, ui: &Ui, cancel: &Cancel) -> Result<Repor
         return Err(DoctorError::Interrupted);
     }
     facts.unbuildable = unbuildable(&facts, request.device, &machine);
+    facts.kits = kits(request, ui, cancel)?;
     let found = compiler.as_ref().ok().and_then(|found| found.as_ref().ok());
     facts.abi = found.and_then(|toolchain| abi_of(&facts, toolchain, &machine));
     let image = found.and_then(ImageCompiler::of);
     facts.python = Some(python(compiler));
     let report = doctor::report(&facts, request.device, request.apple);
     Ok(Report { compiler: image, ..report })
+}
+
+/// The kits that bindings are linked from.
+fn kits(
+    request: &DoctorRequest,
+    ui: &Ui,
+    cancel: &Cancel,
+) -> Result<Vec<(Device, Kit)>, DoctorError> {
+    let binding = PackageBinding {
+        environment: &request.environment,
+        cache_dir: &request.cache_dir,
+        python: request.compiler.python.as_deref(),
+        macabi_arch: request.apple.macabi_arch,
+        offline: false,
+        options: Some(&request.binding),
+    };
+    let all = [Device::Android, Device::Iphone, Device::Macabi];
+    let mut found = Vec::new();
+    for device in all.into_iter().filter(|one| request.device.is_none_or(|it| it == *one)) {
+        match planned::kit(&binding, device, ui, cancel) {
+            Ok(Some(place)) => found.push((device, Kit::Usable(place))),
+            Ok(None) => {}
+            Err(error) if error.is_interrupted() => return Err(DoctorError::Interrupted),
+            Err(error) => {
+                let help = error.help().unwrap_or_default();
+                found.push((device, Kit::Unusable { message: error.to_string(), help }));
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The clang that compiles a kind of kernels, or why there is none.

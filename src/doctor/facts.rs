@@ -18,6 +18,8 @@ pub struct Facts {
     pub home_is_sources: Option<Utf8PathBuf>,
     /// The compiler's tvm-ffi against that of the sources.
     pub abi: Option<Abi>,
+    /// The kits that bindings are linked from instead of being built, by device.
+    pub kits: Vec<(Device, Kit)>,
     /// What keeps the sources from being built, for each device that was asked for.
     pub unbuildable: Vec<Unbuildable>,
     /// CMake.
@@ -93,6 +95,20 @@ pub enum Python {
         message: String,
         /// What to do.
         help: Option<String>,
+    },
+}
+
+/// A kit of a platform binding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kit {
+    /// It can be linked here; where it is.
+    Usable(String),
+    /// It cannot be used.
+    Unusable {
+        /// Why.
+        message: String,
+        /// What to do.
+        help: String,
     },
 }
 

@@ -1,6 +1,6 @@
 //! The rules, on facts of machines that are not this one.
 
-use super::facts::{Abi, Facts, Host, Jdk, Ndk, NdkCompiler, Python, Sources, Tool, Xcode};
+use super::facts::{Abi, Facts, Host, Jdk, Kit, Ndk, NdkCompiler, Python, Sources, Tool, Xcode};
 use super::{AppleChoices, Build, DoctorError, Finding, Status, needed_for, report, require};
 use crate::model::{Device, MacabiArch, MetalChoice};
 
@@ -20,6 +20,7 @@ fn good() -> Facts {
         sources: Sources::Tree { path: "/src/mlc-llm".into(), empty: Vec::new(), not_tvm: None },
         home_is_sources: None,
         abi: Some(Abi::Same("tvm-ffi 0.1.13".to_owned())),
+        kits: Vec::new(),
         unbuildable: Vec::new(),
         cmake: found("/usr/bin/cmake", "cmake version 3.28.1"),
         ninja: found("/usr/bin/ninja", "1.11.1"),
@@ -67,6 +68,27 @@ fn a_machine_that_has_everything_is_ready_for_every_device() {
     assert_eq!(complaints(&good()), []);
     let report = report(&good(), None, AppleChoices::default());
     assert!(report.ok && report.devices.iter().all(|verdict| verdict.ok && verdict.compile));
+}
+
+#[test]
+fn a_kit_needs_nothing_that_builds() {
+    let mut facts = good();
+    facts.sources = Sources::Unnamed;
+    facts.cmake = Tool::Missing;
+    facts.ndk = Ndk::Unnamed(None);
+    let verdicts = |facts: &Facts| {
+        let report = report(facts, None, AppleChoices::default());
+        report.devices.into_iter().map(|it| (it.ok, it.problems)).collect::<Vec<_>>()
+    };
+    assert!(verdicts(&facts).iter().all(|(ok, _)| !ok));
+    facts.kits = vec![
+        (Device::Android, Kit::Usable("the file kit.tar.zst".to_owned())),
+        (Device::Iphone, Kit::Unusable { message: "no".to_owned(), help: "yes".to_owned() }),
+    ];
+    let [android, iphone, macabi] = verdicts(&facts).try_into().unwrap();
+    assert_eq!(android, (true, vec![]));
+    assert_eq!(iphone, (false, vec!["kit"]));
+    assert_eq!(macabi, (false, vec!["sources", "cmake"]));
 }
 
 /// What is found where one fact is as it should not be: how bad, by which check, and a part of the

@@ -55,6 +55,19 @@ fn a_whole_android_package_comes_of_a_kit_and_a_linker() {
     assert_eq!(bindings(&other), bindings(&site));
     assert!(other.scene.dist().join(LIBRARY).is_file());
 
+    // Nothing that builds is missed, and nothing is read in by looking.
+    let third = elsewhere("android");
+    let doctor = |arguments: &[&str]| {
+        let arguments =
+            [&["doctor", "--device", "android", "--format", "json"], arguments].concat();
+        let report = call(&third, &arguments).run().json();
+        report["devices"][0]["problems"].to_string()
+    };
+    assert!(doctor(&[]).contains("sources"), "{}", doctor(&[]));
+    assert_eq!(doctor(&["--kit", file.as_str()]), "[]");
+    assert_eq!(doctor(&["--kit", "gone.tar.zst"]), r#"["kit"]"#);
+    assert_eq!(third.kits().len(), 0);
+
     // It was put into the cache: `auto` finds it, and a file that is gone is not looked for.
     call(&other, &["build"]).ok().says("kit cached");
     call(&other, &["build", "--kit", "source"]).fails(14).says("and none are named");

@@ -68,6 +68,7 @@ pub fn probe(machine: &Machine<'_>, probe: Probe, cancel: &Cancel) -> Facts {
         sources: Sources::Unnamed,
         home_is_sources: sources::home(machine),
         abi: None,
+        kits: Vec::new(),
         unbuildable: Vec::new(),
         cmake: Tool::Missing,
         ninja: Tool::Missing,

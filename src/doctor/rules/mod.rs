@@ -2,6 +2,7 @@
 
 mod android;
 mod apple;
+mod kit;
 mod machine;
 mod sources;
 mod tools;
@@ -29,5 +30,7 @@ pub(super) fn judge(facts: &Facts, apple: AppleChoices) -> Vec<Finding> {
     found.extend(tools::clangs(facts));
     found.extend(machine::disks(facts));
     found.extend(facts.memory.map(machine::memory));
+    kit::not_built(&mut found, &facts.kits);
+    found.extend(kit::kits(&facts.kits));
     found
 }

@@ -17,7 +17,7 @@ pub(super) fn sources(facts: &Facts) -> Vec<Finding> {
     }
     found.push(match &facts.sources {
         Sources::Unnamed => about.problem(
-            "MLC_LLM_SOURCE_DIR is not set: the binding is built from sources",
+            "MLC_LLM_SOURCE_DIR is not set: the binding is built from sources, unless --kit names a kit",
             pinned::clone_sources(),
         ),
         Sources::Missing(path) => about.problem(
