@@ -1,15 +1,17 @@
 //! What a person sees while the work is done: one line a stage on standard error.
 
+pub mod heartbeat;
 mod progress;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 use camino::Utf8Path;
 
+use self::heartbeat::{Heartbeat, Said};
 use crate::io::files;
 use crate::model;
 
@@ -33,13 +35,17 @@ pub struct Ui {
     verbosity: Verbosity,
     github: bool,
     animated: bool,
+    /// How often it is said that long work goes on, where nothing moves; none for never.
+    beat: Option<Duration>,
     running: Arc<Mutex<Running>>,
 }
 
-/// The spinner that shows what is being compiled; only on a terminal.
+/// What runs, and since when. A spinner shows it on a terminal, a line now and then elsewhere.
+#[derive(Default)]
 struct Running {
     bar: Option<indicatif::ProgressBar>,
-    names: Vec<String>,
+    heartbeat: Option<Heartbeat>,
+    names: Vec<(String, Instant)>,
 }
 
 /// More of a message than this, in characters, is some file's: names in it may have any length.
@@ -62,8 +68,14 @@ impl Ui {
             verbosity,
             github,
             animated: watched && verbosity == Verbosity::Normal,
-            running: Arc::new(Mutex::new(Running { bar: None, names: Vec::new() })),
+            beat: None,
+            running: Arc::default(),
         }
+    }
+
+    /// The same with a line each time that this much of long work is done, where nothing moves.
+    pub fn beating(self, every: Option<Duration>) -> Self {
+        Self { beat: every.filter(|_| self.verbosity >= Verbosity::Normal), ..self }
     }
 
     /// The same without anything that moves: nobody watches, and on a terminal it would be mixed
@@ -178,9 +190,11 @@ impl Ui {
     /// Shows on a terminal that something is running.
     pub fn begin(&self, name: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.names.push(name.to_owned());
+        running.names.push((name.to_owned(), Instant::now()));
         if running.bar.is_none() && self.is_animated() {
             running.bar = Some(spinner());
+        } else if running.heartbeat.is_none() && !self.is_animated() {
+            running.heartbeat = Heartbeat::begin(self);
         }
         running.show();
     }
@@ -188,7 +202,7 @@ impl Ui {
     /// Ends what [`begin`](Self::begin) began.
     pub fn end(&self, name: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.names.retain(|running| running != name);
+        running.names.retain(|(running, _)| running != name);
         running.show();
     }
 
@@ -211,6 +225,7 @@ pub struct Transfer<'a> {
     verbs: [&'static str; 2],
     bars: Option<Bars>,
     files: Mutex<BTreeMap<String, File>>,
+    said: Said,
 }
 
 struct Bars {
@@ -250,7 +265,7 @@ impl<'a> Transfer<'a> {
             let total = all.add(byte_bar("all files", bytes));
             Bars { all, total }
         });
-        Self { ui, verbs, bars, files: Mutex::default() }
+        Self { ui, verbs, bars, files: Mutex::default(), said: Said::now() }
     }
 
     /// A file begins.
@@ -274,8 +289,12 @@ impl<'a> Transfer<'a> {
             return;
         }
         let tenths = |bytes: u64| bytes.saturating_mul(10).checked_div(file.bytes).unwrap_or(10);
-        if file.bytes >= Self::BIG && tenths(so_far) > tenths(before) && tenths(so_far) < 10 {
-            let percent = tenths(so_far) * 10;
+        let is_tenth = file.bytes >= Self::BIG && tenths(so_far) > tenths(before);
+        if tenths(so_far) < 10 && (is_tenth || self.said.is_due(self.ui)) {
+            let percent = match is_tenth {
+                true => tenths(so_far) * 10,
+                false => so_far.saturating_mul(100).checked_div(file.bytes).unwrap_or(100),
+            };
             self.ui.status(self.verbs[0], &format!("{name}: {percent} %"));
         }
     }
@@ -342,11 +361,13 @@ impl Drop for Transfer<'_> {
 impl Running {
     fn show(&mut self) {
         if self.names.is_empty() {
+            self.heartbeat = None;
             if let Some(bar) = self.bar.take() {
                 bar.finish_and_clear();
             }
         } else if let Some(bar) = &self.bar {
-            bar.set_message(self.names.join(", "));
+            let names: Vec<_> = self.names.iter().map(|(name, _)| name.as_str()).collect();
+            bar.set_message(names.join(", "));
         }
     }
 }

@@ -42,7 +42,7 @@ use self::stdout::Stdout;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::process::Cancel;
-use crate::ui::{Ui, Verbosity};
+use crate::ui::{Ui, Verbosity, heartbeat};
 
 /// Build the dist/ that an iOS or Android app needs to run LLMs on the phone with MLC LLM.
 #[derive(Debug, Parser)]
@@ -205,6 +205,8 @@ pub fn main() -> Exit {
     }
     let ui = Ui::new(verbosity, in_github());
     let ui = if in_ci() { ui.still() } else { ui };
+    let beat = std::env::var("MLC_PACKAGE_HEARTBEAT").ok();
+    let ui = ui.beating(heartbeat::every(beat.as_deref()));
     if cli.global.verbose > 1 {
         let ui = ui.clone();
         crate::io::trace::listen(move |verb, what| ui.detail(verb, what));

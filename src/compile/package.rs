@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Once;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -23,7 +24,7 @@ use crate::model::{
     CompileInputs, CompileRecord, Fingerprint, JitPolicy, KernelsChecked, LibraryName, ModelFiles,
     ModelId,
 };
-use crate::plan::{Origin, Plan};
+use crate::plan::{Estimate, Origin, Plan};
 use crate::toolchain::Toolchain;
 use crate::ui::Ui;
 
@@ -83,8 +84,10 @@ pub(crate) fn compile(
             total if total == misses => format!("{total} libraries"),
             total => format!("{misses} of {total} libraries"),
         };
-        ui.status("Compiling", &format!("{of}{at_a_time}"));
+        let time = Estimate::shown(plan.estimated_seconds, n);
+        ui.status("Compiling", &format!("{of}{at_a_time}{time}"));
     }
+    let done = AtomicUsize::new(0);
     let target = target(plan);
     let told_once = Once::new();
     let no_clang = |why: &NoClang| {
@@ -104,7 +107,7 @@ pub(crate) fn compile(
             policy: request.policy,
             parallel: request.jobs,
             check: &check,
-            events: &|event| show(ui, plan, &event),
+            events: &|event| show(ui, plan, &event, &done),
             cancel,
         },
     )
@@ -208,7 +211,8 @@ pub(crate) struct ObtainedLibrary {
     pub(crate) origin: LibraryOrigin,
 }
 
-fn show(ui: &Ui, plan: &Plan, event: &CompileEvent<'_>) {
+/// Shows what happens; `done` counts the libraries that were compiled.
+fn show(ui: &Ui, plan: &Plan, event: &CompileEvent<'_>, done: &AtomicUsize) {
     match event {
         CompileEvent::Waiting { model_lib, .. } => {
             let models = models_of(plan, model_lib);
@@ -219,7 +223,12 @@ fn show(ui: &Ui, plan: &Plan, event: &CompileEvent<'_>) {
             let models = models_of(plan, model_lib);
             ui.end(&models);
             let Some(seconds) = seconds else { return };
-            ui.status("Compiled", &format!("{models} in {seconds:.1} s"));
+            let n = done.fetch_add(1, Ordering::Relaxed) + 1;
+            let of = match plan.misses() {
+                misses if misses > 1 => format!(" ({n} of {misses})"),
+                _ => String::new(),
+            };
+            ui.status("Compiled", &format!("{models} in {seconds:.1} s{of}"));
             ui.log_file(&format!("compiler log of {models} ({seconds:.1} s)"), log);
         }
         CompileEvent::Failed { model_lib, error } => {

@@ -38,7 +38,8 @@ pub struct Change {
 
 impl MissReason {
     /// Why `inputs` are not in the store, whose records are given: the difference to the
-    /// nearest of them.
+    /// nearest of them that is of the same model. A record does not know its model; one of the same
+    /// library name, or of the same shape, is taken to be.
     pub fn find<'a>(
         inputs: &CompileInputs,
         records: impl IntoIterator<Item = &'a CompileRecord>,
@@ -50,12 +51,34 @@ impl MissReason {
                 old.device == inputs.device
                     && old.model_type == inputs.model_type
                     && old.quantization == inputs.quantization
+                    && (old.model_lib == inputs.model_lib || shape(old) == shape(inputs))
             })
             .map(|record| (Change::between(&record.inputs, inputs), record.created))
             .filter(|(changes, _)| !changes.is_empty())
             .min_by_key(|(changes, created)| (changes.len(), std::cmp::Reverse(*created)))
             .map_or(Self::New, |(changes, _)| Self::Changed { changes })
     }
+}
+
+/// The sizes by which a model is told from others of its architecture, as checkpoints name them.
+const SHAPE: [&str; 12] = [
+    "hidden_size",
+    "n_embd",
+    "num_hidden_layers",
+    "n_layer",
+    "num_layers",
+    "num_attention_heads",
+    "n_head",
+    "num_key_value_heads",
+    "intermediate_size",
+    "n_inner",
+    "head_dim",
+    "vocab_size",
+];
+
+pub(super) fn shape(inputs: &CompileInputs) -> Vec<Option<&Value>> {
+    let config = inputs.chat_config.get("model_config");
+    SHAPE.iter().map(|name| config.and_then(|config| config.get(name))).collect()
 }
 
 impl Change {

@@ -5,8 +5,9 @@ use camino::Utf8PathBuf;
 use super::default_name::completed;
 use super::fingerprint::compile_relevant;
 use super::{
-    Cached, Change, MissReason, Origin, Plan, PlanError, PlannedBundle, PlannedConversion,
-    PlannedFetch, PlannedLibrary, PlannedModel, Unfetched, default_model_lib, fingerprint,
+    Cached, Change, Estimate, MissReason, Origin, Plan, PlanError, PlannedBundle,
+    PlannedConversion, PlannedFetch, PlannedLibrary, PlannedModel, Unfetched, default_model_lib,
+    fingerprint,
 };
 use crate::model::{
     ChatConfig, CompileInputs, CompileRecord, CompilerIdentity, Device, Fingerprint, JitPolicy,
@@ -113,6 +114,7 @@ pub fn draft(request: &DraftRequest<'_>) -> Result<Draft, PlanError> {
         macabi_arch: (config.device == Device::Macabi).then_some(request.macabi_arch),
         compiler: request.compiler.cloned(),
         jit_policy: JitPolicy::default(),
+        estimated_seconds: None,
         refused: Vec::new(),
         libraries,
         models,
@@ -151,6 +153,11 @@ impl Draft {
                 None => Cached::Miss { reason: MissReason::find(inputs, records) },
             };
         }
+        let misses = self.plan.libraries.iter().filter_map(|library| match &library.origin {
+            Origin::Compiled { inputs, cached: Cached::Miss { .. }, .. } => Some(&**inputs),
+            _ => None,
+        });
+        self.plan.estimated_seconds = Estimate::of(misses, records);
         self.plan.jit_policy = policy;
         let refused = self.plan.libraries.iter().filter(|library| library.is_refused(policy));
         self.plan.refused = refused.map(|library| library.model_lib.clone()).collect();

@@ -9,6 +9,7 @@ mod binding;
 mod change;
 mod default_name;
 mod draft;
+mod estimate;
 mod fingerprint;
 pub mod keys;
 mod matrix;
@@ -22,6 +23,7 @@ pub use binding::{BindingMiss, BindingState, PlannedBinding};
 pub use change::{Change, MissReason};
 pub use default_name::default_model_lib;
 pub use draft::{Draft, DraftRequest, FoundModel, ModelFacts, draft};
+pub use estimate::Estimate;
 pub use fingerprint::{compile_relevant, fingerprint};
 pub use matrix::{Matrix, MatrixJob, NamedPlan};
 
@@ -46,6 +48,10 @@ pub struct Plan {
     pub compiler: Option<CompilerIdentity>,
     /// When libraries may be compiled.
     pub jit_policy: JitPolicy,
+    /// How long compiling takes with one compiler at a time, in seconds; none where nothing is compiled,
+    /// or nothing like it was compiled before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimated_seconds: Option<Estimate>,
     /// The libraries without which `build` fails, since the policy does not let it compile them.
     pub refused: Vec<LibraryName>,
     /// The libraries that go into the archive, each once.

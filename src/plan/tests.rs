@@ -33,9 +33,13 @@ fn entry(id: &str, model_lib: Option<&str>, overrides: Overrides) -> ModelEntry 
 }
 
 fn facts(extra: &str) -> FoundModel {
+    facts_of(64, extra)
+}
+
+fn facts_of(hidden_size: u32, extra: &str) -> FoundModel {
     let text = format!(
         r#"{{"model_type": "llama", "quantization": "q4f16_1", "temperature": 0.7 {extra},
-            "model_config": {{"hidden_size": 64, "context_window_size": 4096}}}}"#
+            "model_config": {{"hidden_size": {hidden_size}, "context_window_size": 4096}}}}"#
     );
     FoundModel::Known(Box::new(ModelFacts {
         chat_config: ChatConfig::parse(text.as_bytes()).unwrap(),
@@ -165,6 +169,47 @@ fn a_miss_says_what_changed_since_the_nearest_library() {
         why(one(r#", "active_vocab_size": 5"#, window(2048), "0.26")),
         "compile: active_vocab_size changed: none -> 5"
     );
+}
+
+#[test]
+fn another_model_explains_no_miss() {
+    let drafted_of = |hidden_size, name| {
+        let entry = entry("a", name, Overrides::default());
+        drafted(vec![(entry, facts_of(hidden_size, ""))], &[], "0.27").unwrap()
+    };
+    let records = [record(drafted_of(64, Some("mine")))];
+    let why = |draft: Draft| {
+        let plan = draft.resolve(&BTreeMap::new(), &records, JitPolicy::On);
+        let Origin::Compiled { cached, .. } = &plan.libraries[0].origin else { panic!() };
+        cached.to_string()
+    };
+    assert_eq!(why(drafted_of(128, None)), "compile: not compiled before");
+    // Under the name of the library that it is to be, a model was changed.
+    assert_eq!(
+        why(drafted_of(128, Some("mine"))),
+        "compile: model_config.hidden_size changed: 64 -> 128"
+    );
+}
+
+#[test]
+fn time_is_estimated_by_what_was_compiled_before() {
+    let of = |hidden_size, seconds: &[f64]| {
+        let entry = entry("a", None, window(if seconds.len() > 1 { 512 } else { 1024 }));
+        let draft = drafted(vec![(entry, facts_of(hidden_size, ""))], &[], "0.26").unwrap();
+        let record = record(draft);
+        let of = |seconds: &f64| CompileRecord { seconds: *seconds, ..record.clone() };
+        seconds.iter().map(of).collect::<Vec<_>>()
+    };
+    let records = [of(64, &[10.0, 90.0, 20.0]), of(128, &[400.0])].concat();
+    let estimate = |hidden_size, records: &[CompileRecord]| {
+        let entry = entry("a", None, Overrides::default());
+        let draft = drafted(vec![(entry, facts_of(hidden_size, ""))], &[], "0.27").unwrap();
+        draft.resolve(&BTreeMap::new(), records, JitPolicy::On).estimated_seconds
+    };
+    assert_eq!(estimate(64, &records), Some(Estimate(20.0)), "the median of its like");
+    assert_eq!(estimate(128, &records), Some(Estimate(400.0)));
+    assert_eq!(estimate(256, &records), Some(Estimate(90.0)), "the median of all");
+    assert_eq!(estimate(64, &[]), None);
 }
 
 #[test]

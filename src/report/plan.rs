@@ -3,14 +3,16 @@ use std::io::{self, Write};
 use super::{Heading, count, write_table};
 use crate::model::{Metal, ModelSource};
 use crate::plan::{
-    BindingState, Cached, CachedModel, Origin, Plan, PlannedBinding, PlannedBundle,
+    BindingState, Cached, CachedModel, Estimate, Origin, Plan, PlannedBinding, PlannedBundle,
     PlannedConversion, PlannedEngine, PlannedLibrary,
 };
 
 /// What `build` would do, for people.
 pub fn write_plan(out: &mut dyn Write, plan: &Plan, width: Option<usize>) -> io::Result<()> {
     let compile = match plan.refused.len() {
-        0 => format!("{} to compile", plan.misses()),
+        0 => {
+            format!("{} to compile{}", plan.misses(), Estimate::shown(plan.estimated_seconds, 1))
+        }
         refused => format!("{refused} refused by MLC_JIT_POLICY={}", plan.jit_policy),
     };
     writeln!(

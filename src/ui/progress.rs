@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Instant;
 
+use super::heartbeat::Said;
 use super::{Ui, byte_bar};
 use crate::model::ByteSize;
 
@@ -17,6 +18,7 @@ pub struct Progress<'a> {
     began: Instant,
     so_far: Mutex<u64>,
     bar: Option<indicatif::ProgressBar>,
+    said: Said,
 }
 
 impl<'a> Progress<'a> {
@@ -27,7 +29,16 @@ impl<'a> Progress<'a> {
     pub fn new(ui: &'a Ui, verb: &'static str, what: &str, bytes: u64) -> Self {
         let what = what.to_owned();
         let bar = ui.is_animated().then(|| byte_bar(&format!("{verb} {what}"), bytes));
-        Self { ui, verb, what, bytes, began: Instant::now(), so_far: Mutex::new(0), bar }
+        Self {
+            ui,
+            verb,
+            what,
+            bytes,
+            began: Instant::now(),
+            so_far: Mutex::new(0),
+            bar,
+            said: Said::now(),
+        }
     }
 
     /// So many bytes more are done.
@@ -36,18 +47,16 @@ impl<'a> Progress<'a> {
             bar.inc(bytes);
             return;
         }
-        if self.bytes < Self::BIG {
-            return;
-        }
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         let before = *so_far;
         *so_far = before.saturating_add(bytes);
-        let tenths = |bytes: u64| bytes.saturating_mul(10) / self.bytes;
-        if tenths(*so_far) > tenths(before) && tenths(*so_far) < 10 {
+        let tenths = |bytes: u64| bytes.saturating_mul(10).checked_div(self.bytes).unwrap_or(10);
+        let is_tenth = self.bytes >= Self::BIG && tenths(*so_far) > tenths(before);
+        if tenths(*so_far) < 10 && (is_tenth || self.said.is_due(self.ui)) {
             let seconds = self.began.elapsed().as_secs_f64().max(1e-3);
             let rate = *so_far as f64 / seconds;
             let left = self.bytes.saturating_sub(*so_far) as f64 / rate;
-            let percent = tenths(*so_far) * 10;
+            let percent = so_far.saturating_mul(100) / self.bytes;
             let rate = ByteSize(rate as u64);
             let line = format!("{}: {percent} %, {rate}/s, {left:.0} s left", self.what);
             self.ui.status(self.verb, &line);

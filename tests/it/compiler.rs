@@ -26,6 +26,24 @@ fn fails(scene: &Scene, call: crate::call::Call<'_>, code: i32) -> String {
 }
 
 #[test]
+fn long_work_shows_itself_where_nothing_moves() {
+    let scene = Scene::new("android");
+    let (go, log) = (scene.root.join("go"), scene.root.join("log"));
+    let build = scene.build(&["--jobs", "2"]).env("STAND_IN_WAIT", &go);
+    let run =
+        build.env("MLC_PACKAGE_HEARTBEAT", "1").through_shell(&format!("\"$@\" 2>{log}")).spawn();
+    let said = || fs_err::read_to_string(&log).unwrap_or_default();
+    crate::call::wait_for("a line", || {
+        (said().contains("     Running ") && said().contains(" s so far)")).then_some(())
+    });
+    fs_err::write(&go, "").unwrap();
+    run.wait().code(0);
+    let said = said();
+    assert!(said.contains("(1 of 2)") && said.contains("(2 of 2)"), "{said}");
+    assert!(said.contains("one-q0f16 ("), "{said}");
+}
+
+#[test]
 fn whatever_a_compiler_does_instead_is_said_and_nothing_of_it_is_kept() {
     let scene = scene_with_dist();
     for behaviour in [
