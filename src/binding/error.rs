@@ -126,7 +126,7 @@ pub enum BindingError {
     },
     /// A binding was built, and cannot be linked again on another machine.
     #[error("the platform binding was built, but it cannot be kept as a kit: {0}")]
-    NoKit(String),
+    Unkeepable(String),
     /// Nothing that links a kit.
     #[error("the platform binding is linked with {}, and there is none here", linker(*.0))]
     NoLinker(LinkerChoice),

@@ -75,7 +75,7 @@ pub fn build(
     };
     let device = request.device;
     let Some((_, Some(prepared))) = planned::prepare(&binding, device, true, ui, cancel)? else {
-        return Err(BindingError::NoKit("nothing was to be built".to_owned()));
+        return Err(BindingError::Unkeepable("nothing was to be built".to_owned()));
     };
     // MLC LLM's script links the models of a package too: here there are none.
     let cache_dir = &request.place.cache_dir;
@@ -90,7 +90,7 @@ pub fn build(
         Binder { request: binding, prepared: &prepared, mode, archive, linked: &[], ui, cancel };
     match binder.kit(&models)? {
         Built::Kit { kit, .. } => write(&kit, &request.place),
-        Built::NoKit { why, .. } => Err(BindingError::NoKit(why)),
+        Built::NoKit { why, .. } => Err(BindingError::Unkeepable(why)),
     }
 }
 

@@ -47,8 +47,11 @@ fn one(task: &Task, update: &Update, context: &mut Context<'_>) -> Result<(), Er
     if locked.models.is_empty() {
         writeln!(context.out, "no models of the Hub in {}", request.package_config)?;
     }
-    if !locked.models.is_empty() || !locked.dropped.is_empty() {
+    let is_new = |(_, old, new): &(_, Option<_>, _)| old.as_ref() != Some(new);
+    if locked.models.iter().any(is_new) || !locked.dropped.is_empty() {
         context.ui.status("Locked", locked.path.as_str());
+    } else if !locked.models.is_empty() {
+        context.ui.status("Up to date", locked.path.as_str());
     }
     Ok(())
 }

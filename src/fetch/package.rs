@@ -24,6 +24,9 @@ use crate::plan::{FoundModel, ModelFacts, PlannedBundle, PlannedFetch};
 use crate::stage_error::StageError;
 use crate::ui::{Transfer, Ui};
 
+/// The branch that upstream's apps download weights from.
+const APPS_REVISION: &str = "main";
+
 /// Why the models that were asked for cannot be had. Exit 11, but for a model's own config: 10, and
 /// for a name that is not in the config: 2.
 #[derive(Debug, thiserror::Error)]
@@ -270,11 +273,12 @@ impl PackageModels {
             Err(error) => return Err(of_model(&entry.model_id)(error)),
         };
         let commit = model.commit.as_ref().map(ToString::to_string);
-        if let Some(revision) = repo.revision().filter(|_| !entry.bundle_weight) {
-            // Upstream's apps have `resolve/main` in their code.
+        // Upstream's apps have `resolve/main` in their code.
+        let other = repo.revision().filter(|revision| revision.as_str() != APPS_REVISION);
+        if let Some(revision) = other.filter(|_| !entry.bundle_weight) {
             ui.warn(&format!(
                 "model `{}`: its library is for the revision `{}`, but the app downloads its \
-                 weights from `main`; bundle them to ship that revision",
+                 weights from `{APPS_REVISION}`; bundle them to ship that revision",
                 entry.model_id,
                 revision.as_str()
             ));
@@ -387,8 +391,12 @@ impl PackageModels {
                 continue;
             }
             if model.missing_bytes > 0 && !hub.is_offline() {
-                let (bytes, files) = (ByteSize(model.missing_bytes), model.missing_files);
-                ui.status("Downloading", &format!("{model_id}: {bytes} in {files} files"));
+                let bytes = ByteSize(model.missing_bytes);
+                let files = match model.missing_files {
+                    1 => "1 file".to_owned(),
+                    files => format!("{files} files"),
+                };
+                ui.status("Downloading", &format!("{model_id}: {bytes} in {files}"));
             }
             let transfer = Transfer::new(ui, model.missing_bytes);
             hub.complete(repo, model, &|event| show(&transfer, event))

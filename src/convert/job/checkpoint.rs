@@ -158,7 +158,8 @@ impl Checkpoint {
         let (count, bytes) = if whole { hub.checkpoint_missing(repo, found) } else { (0, 0) };
         if count > 0 && !hub.is_offline() {
             let bytes = ByteSize(bytes);
-            ui.status("Downloading", &format!("{repo}: {bytes} in {count} files"));
+            let files = if count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+            ui.status("Downloading", &format!("{repo}: {bytes} in {files}"));
         }
         let transfer = Transfer::new(ui, bytes);
         let dir = match whole {
