@@ -44,7 +44,6 @@ pub(super) struct Conversation {
 }
 
 const SYSTEM: &str = "{system_message}";
-const FUNCTION: &str = "{function_string}";
 
 fn system_placeholder() -> String {
     SYSTEM.to_owned()
@@ -118,11 +117,12 @@ impl Conversation {
         Ok(text)
     }
 
-    /// A message as its role's template has it. No functions are offered.
+    /// A message as its role's template has it. Where no functions are offered, the phone leaves their
+    /// placeholder there.
     fn filled(&self, role: &str, content: &str) -> String {
         let placeholder = format!("{{{role}_message}}");
         let template = self.role_templates.get(role).unwrap_or(&placeholder);
-        template.replace(FUNCTION, "").replacen(&placeholder, content, 1)
+        template.replacen(&placeholder, content, 1)
     }
 
     /// Every text that the template itself has in a prompt, or ends an answer by.
@@ -193,6 +193,22 @@ mod tests {
         assert_eq!(text(&llama2), "[INST] <<SYS>>\nBe kind.\n<</SYS>>\n\nHi? [/INST] ");
     }
 
+    /// Every template that upstream knows, and the prompt that its own `as_prompt` makes of it, in
+    /// tests/data/prompts.json.
+    #[test]
+    fn prompts_of_all_templates_are_those_of_upstream() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/prompts.json");
+        let cases: Value = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();
+        let cases = cases.as_object().unwrap();
+        for (name, case) in cases {
+            assert_eq!(text(&case["template"]), case["prompt"].as_str().unwrap(), "{name}");
+            let read = read(&case["template"]).unwrap();
+            let prefix = serde_json::to_value(&read.system_prefix_token_ids).unwrap();
+            assert_eq!(prefix, case["template"]["system_prefix_token_ids"], "{name}");
+        }
+        assert_eq!(cases.len(), 53);
+    }
+
     #[test]
     fn what_was_said_before_has_its_own_separators() {
         let template = json!({
@@ -203,10 +219,13 @@ mod tests {
             "role_content_sep": ": ",
             "role_empty_sep": ":",
         });
-        assert_eq!(text(&template), "U: <one>; A: two.\nU: <Hi?>; A:");
+        assert_eq!(
+            text(&template),
+            "U: <one{function_string}>; A: two.\nU: <Hi?{function_string}>; A:"
+        );
         let mut with_system = template;
         with_system["messages"] = json!([["system", "S"], ["system", "T"]]);
-        assert_eq!(text(&with_system), "STU: <Hi?>; A:");
+        assert_eq!(text(&with_system), "STU: <Hi?{function_string}>; A:");
     }
 
     #[test]

@@ -116,7 +116,20 @@ fn the_cause_is_guessed() {
         tensors[1].1 = json!([2, 32]);
         tensors[3].1 = json!([2, 32]);
     });
-    assert_eq!(turned, "the layout is transposed, as that of q4f16_0 is against q4f16_1");
+    let transposed = "the layout is transposed, as that of q4f16_0 is against q4f16_1";
+    assert_eq!(turned, transposed);
+    let all = cause(|tensors| {
+        for tensor in tensors {
+            tensor.1.as_array_mut().unwrap().reverse();
+        }
+    });
+    assert_eq!(all, transposed);
+    let renamed = cause(|tensors| {
+        (tensors[0].0, tensors[1].0) = ("emb.weight", "h.0.q_weight");
+        (tensors[2].0, tensors[3].0, tensors[4].0) =
+            ("h.0.norm.weight", "h.1.q_weight", "h.1.norm");
+    });
+    assert_eq!(renamed, "5 tensors have other names");
     assert_eq!(
         cause(|tensors| tensors[0].1 = json!([400, 16])),
         "mlc-chat-config.json says `vocab_size` 384, and the weights have 400"

@@ -126,7 +126,11 @@ const TRUTH: Kind = (|value| INTEGER.0(value), "true or false");
 const NUMBER: Kind = (|value| value.is_number() || value.is_boolean(), "a number");
 const TEXT: Kind = (Value::is_string, "a string");
 const TEXTS: Kind = (|value| all(value, Value::is_string), "a list of strings");
-const INTEGERS: Kind = (|value| all(value, |one| INTEGER.0(one)), "a list of integers");
+const POSITIVE: Kind = (|value| value.as_u64().is_some_and(|size| size > 0), "a positive integer");
+const TOKENS: Kind = (
+    |value| all(value, |one| one.as_u64().is_some_and(|id| i32::try_from(id).is_ok())),
+    "a list of ids of tokens",
+);
 const OBJECT_OF_TEXTS: Kind = (
     |value| value.as_object().is_some_and(|object| object.values().all(Value::is_string)),
     "an object of strings",
@@ -145,7 +149,7 @@ const ROLES: Kind = (
 const MESSAGES: Kind = (|value| all(value, is_message), "a list of pairs of role and content");
 
 /// What the runtime reads of the config itself; it does not start without the first two.
-const NEEDED: [(&str, Kind); 2] = [("vocab_size", INTEGER), ("prefill_chunk_size", INTEGER)];
+const NEEDED: [(&str, Kind); 2] = [("vocab_size", POSITIVE), ("prefill_chunk_size", INTEGER)];
 const OPTIONAL: [(&str, Kind); 8] = [
     ("tokenizer_files", TEXTS),
     ("context_window_size", INTEGER),
@@ -168,11 +172,11 @@ const OF_TEMPLATE: [(&str, Kind); 10] = [
     ("role_content_sep", TEXT),
     ("role_empty_sep", TEXT),
     ("stop_str", TEXTS),
-    ("stop_token_ids", INTEGERS),
+    ("stop_token_ids", TOKENS),
 ];
 const OPTIONAL_OF_TEMPLATE: [(&str, Kind); 4] = [
     ("name", TEXT),
-    ("system_prefix_token_ids", INTEGERS),
+    ("system_prefix_token_ids", TOKENS),
     ("role_templates", OBJECT_OF_TEXTS),
     ("strip_reasoning_in_history", TRUTH),
 ];
@@ -280,6 +284,8 @@ mod tests {
         assert_eq!(wrong, 13);
         for (field, value) in [
             ("vocab_size", json!("8")),
+            ("vocab_size", json!(0)),
+            ("vocab_size", json!(-1)),
             ("prefill_chunk_size", Value::Null),
             ("sliding_window_size", json!(1.5)),
             ("tokenizer_files", json!("tokenizer.json")),
@@ -302,6 +308,8 @@ mod tests {
             ("roles", json!({"user": "U"})),
             ("messages", json!([["user"]])),
             ("stop_token_ids", json!([1.5])),
+            ("stop_token_ids", json!([-1])),
+            ("system_prefix_token_ids", json!([1_u64 << 31])),
         ] {
             let mut config = whole();
             config["conv_template"][field] = value;

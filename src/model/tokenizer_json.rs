@@ -25,7 +25,12 @@ pub enum TokenizerFault {
 const NO_OBJECT: &str = "it is not a JSON object";
 const NO_MODEL: &str = "it has no object `model`";
 const NO_VOCABULARY: &str = "its `model` has no `vocab`";
+const NO_KIND: &str =
+    "its `model` is of no type that there is: BPE, Unigram, WordLevel or WordPiece";
 const NO_TOKENS: &str = "the `vocab` of its `model` lists no tokens";
+
+/// How models of tokenizers make tokens.
+const KINDS: [&str; 4] = ["BPE", "Unigram", "WordLevel", "WordPiece"];
 
 /// Looks at the text of a `tokenizer.json`: it must have the `model` by which every kind of tokenizer
 /// makes tokens, and tokens in it.
@@ -54,6 +59,8 @@ pub fn judge(text: &[u8]) -> Result<(), TokenizerFault> {
 enum Part {
     Whole,
     Model,
+    /// Which older ones leave out.
+    Kind,
     Vocabulary,
 }
 
@@ -66,6 +73,7 @@ impl Part {
         match self {
             Self::Whole => NO_OBJECT,
             Self::Model => NO_MODEL,
+            Self::Kind => NO_KIND,
             Self::Vocabulary => NO_VOCABULARY,
         }
     }
@@ -87,25 +95,30 @@ impl<'de> Visitor<'de> for Outline {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (field, inner, lacking) = match self.0 {
-            Part::Whole => ("model", Part::Model, NO_MODEL),
-            Part::Model => ("vocab", Part::Vocabulary, NO_VOCABULARY),
-            Part::Vocabulary => {
-                let mut tokens = None;
+        // The fields that are looked at, and what is wrong where they are not there.
+        let mut parts = match self.0 {
+            Part::Whole => vec![("model", Part::Model, Some(NO_MODEL))],
+            Part::Model => {
+                vec![("type", Part::Kind, None), ("vocab", Part::Vocabulary, Some(NO_VOCABULARY))]
+            }
+            Part::Kind | Part::Vocabulary => {
+                let mut is_empty = true;
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-                    tokens = Some(());
+                    is_empty = false;
                 }
-                return Ok(tokens.map_or(Some(NO_TOKENS), |()| None));
+                return Ok(match self.0 {
+                    Part::Vocabulary => is_empty.then_some(NO_TOKENS),
+                    other => Some(other.otherwise()),
+                });
             }
         };
-        let mut found = Some(lacking);
-        while let Some(is_it) = map.next_key_seed(Is(field))? {
-            match is_it {
-                true => found = map.next_value_seed(Outline(inner))?,
-                false => drop(map.next_value::<IgnoredAny>()?),
+        while let Some(at) = map.next_key_seed(Place(parts.iter().map(|part| part.0).collect()))? {
+            match at.and_then(|at| parts.get_mut(at)) {
+                Some((_, inner, found)) => *found = map.next_value_seed(Outline(*inner))?,
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(found)
+        Ok(parts.into_iter().find_map(|(.., found)| found))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
@@ -136,8 +149,9 @@ impl<'de> Visitor<'de> for Outline {
         Ok(Some(self.0.otherwise()))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-        Ok(Some(self.0.otherwise()))
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        let is_kind = matches!(self.0, Part::Kind) && KINDS.contains(&text);
+        Ok((!is_kind).then(|| self.0.otherwise()))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -145,26 +159,26 @@ impl<'de> Visitor<'de> for Outline {
     }
 }
 
-/// Whether a key is this one.
-struct Is(&'static str);
+/// Which of these a key is.
+struct Place(Vec<&'static str>);
 
-impl<'de> DeserializeSeed<'de> for Is {
-    type Value = bool;
+impl<'de> DeserializeSeed<'de> for Place {
+    type Value = Option<usize>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Is {
-    type Value = bool;
+impl Visitor<'_> for Place {
+    type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<bool, E> {
-        Ok(key == self.0)
+    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
+        Ok(self.0.iter().position(|name| *name == key))
     }
 }
 
@@ -201,6 +215,10 @@ mod tests {
         for model in ["{}", r#"{"vocab": 3}"#, r#"{"vocab": null}"#, r#"{"merges": []}"#] {
             let text = format!(r#"{{"model": {model}}}"#);
             assert_eq!(why(&text), "its `model` has no `vocab`", "{text}");
+        }
+        for kind in [r#""Nope""#, "7", "null", "{}", "[]"] {
+            let text = format!(r#"{{"model": {{"type": {kind}, "vocab": {{"a": 0}}}}}}"#);
+            assert!(why(&text).starts_with("its `model` is of no type that there is"), "{text}");
         }
         for vocab in ["{}", "[]"] {
             let text = format!(r#"{{"model": {{"vocab": {vocab}}}}}"#);

@@ -259,7 +259,7 @@ fn what_no_app_can_load_is_an_error_of_build_and_check() {
             },
             10,
             "invalid-chat-config",
-            "`vocab_size` of its mlc-chat-config.json is not an integer",
+            "`vocab_size` of its mlc-chat-config.json is not a positive integer",
         ),
     ];
     for (spoil, exit, code, said) in ways {

@@ -55,9 +55,11 @@ pub(super) fn guess(
         let file = ChatConfig::FILE_NAME;
         return Some(format!("{file} has no number `{name}`, which the library asks it for"));
     }
-    vocabulary(metadata, weights, differences)
+    let several = other_sizes().filter(|sizes| sizes.contains(", "));
+    layout(differences)
+        .or(several)
+        .or_else(|| vocabulary(metadata, weights, differences))
         .or_else(|| head(differences))
-        .or_else(|| layout(differences))
         .or_else(other_sizes)
         .or_else(|| prefixed(differences))
         .or_else(|| quantized(differences))
@@ -198,15 +200,16 @@ fn layout(differences: &[Difference]) -> Option<String> {
 
 /// Quantized on one side only, or with other words a row.
 fn quantized(differences: &[Difference]) -> Option<String> {
-    let lacks = |how: How, ending: &str| {
-        differences
-            .iter()
-            .any(|difference| difference.how == how && difference.name.ends_with(ending))
+    let stems = |how: How, ending: &'static str| {
+        let names = differences.iter().filter(move |difference| difference.how == how);
+        names.filter_map(move |it| it.name.strip_suffix(ending)).collect::<BTreeSet<_>>()
     };
-    if lacks(How::Missing, ".q_weight") && lacks(How::Unknown, ".weight") {
+    let same =
+        |missing, unknown| !stems(How::Missing, missing).is_disjoint(&stems(How::Unknown, unknown));
+    if same(".q_weight", ".weight") {
         return Some("the library takes quantized weights, and these are not".to_owned());
     }
-    if lacks(How::Missing, ".weight") && lacks(How::Unknown, ".q_weight") {
+    if same(".weight", ".q_weight") {
         return Some("the weights are quantized, and the library takes none that are".to_owned());
     }
     let words = |difference: &&Difference| {
@@ -220,16 +223,23 @@ fn quantized(differences: &[Difference]) -> Option<String> {
         .then(|| "they are quantized to another number of bits, or have another width".to_owned())
 }
 
-/// One tensor too few and one too many, of one kind.
+/// As many tensors too few as too many, of the same kinds.
 fn renamed(differences: &[Difference]) -> Option<String> {
-    let mut missing = differences.iter().filter(|difference| difference.how == How::Missing);
-    let mut unknown = differences.iter().filter(|difference| difference.how == How::Unknown);
-    let (missing, unknown) = match (missing.next(), missing.next(), unknown.next(), unknown.next())
-    {
-        (Some(missing), None, Some(unknown), None) => (missing, unknown),
-        _ => return None,
+    let kinds = |how: How| {
+        let found = differences.iter().filter(|it| it.how == how);
+        let found = found.filter_map(|it| it.library.as_ref().or(it.weights.as_ref()));
+        let mut kinds: Vec<_> = found.map(ToString::to_string).collect();
+        kinds.sort();
+        kinds
     };
-    (missing.library == unknown.weights).then(|| "a tensor has another name".to_owned())
+    let (missing, unknown) = (kinds(How::Missing), kinds(How::Unknown));
+    if missing.len() * 2 != differences.len() || missing != unknown {
+        return None;
+    }
+    Some(match missing.len() {
+        1 => "a tensor has another name".to_owned(),
+        count => format!("{count} tensors have other names"),
+    })
 }
 
 /// Names that begin otherwise on one side, all in the same way.
