@@ -15,6 +15,7 @@ use super::{
 };
 use crate::exit::Exit;
 use crate::io::cancel::Cancel;
+use crate::io::digest;
 use crate::io::environment::Environment;
 use crate::model::{
     ByteSize, Device, Digest, DownloadPolicy, FileCheck, HubRepo, ModelEntry, ModelFile,
@@ -481,6 +482,21 @@ impl PackageModels {
         };
         let checked = contents.check(&file.path, &file.source, found, &self.cancel);
         self.settle(model_id, *origin, file, checked, ui)
+    }
+
+    /// Reads all files of a model, and holds each against what is said of it, for who makes no copies.
+    ///
+    /// # Errors
+    /// One is not what is said of it, and cannot be had from elsewhere.
+    pub fn check_all(&self, model_id: &ModelId, ui: &Ui) -> Result<(), ModelsError> {
+        for file in self.files.get(model_id).into_iter().flat_map(|files| &files.files) {
+            let read = || digest::file(&file.source);
+            let mut found = read().map_err(|error| of_model(model_id)(error.into()))?;
+            while self.check(model_id, file, found.0, ui)? == FileCheck::Replaced {
+                found = read().map_err(|error| of_model(model_id)(error.into()))?;
+            }
+        }
+        Ok(())
     }
 
     fn settle(

@@ -126,6 +126,7 @@ fn whole(
         return Err(PlanError::Unfetched(missing).into());
     }
     models.complete(models.to_fetch(), ui)?;
+    models.check_all(&model_id, ui)?;
     Ok((models, model_id))
 }
 

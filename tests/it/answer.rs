@@ -207,6 +207,21 @@ fn a_tokenizer_that_only_apps_read_is_no_fault_of_the_model() {
 
 #[test]
 fn shards_are_held_against_their_md5() {
+    // One that was found right before, and is changed: large enough to be remembered.
+    let scene = Scene::with_models("android", &[]);
+    scene.own_compiler();
+    runtime(&scene, &FUNCTIONS, &json!({"model_type": "a", "quantization": "q4f16_1"}));
+    crate::tree::copy(MODEL, scene.root.join("copy"));
+    let model = scene.root.join("copy");
+    let tried = || scene.call(&["try", model.as_str(), "--device", "vulkan"]);
+    tried().fails(13).says("no parameters at all");
+    let shard = model.join("params_shard_0.bin");
+    let mut bytes = fs_err::read(&shard).unwrap();
+    assert!(bytes.len() > 1 << 16);
+    bytes[1000] ^= 1;
+    fs_err::write(&shard, bytes).unwrap();
+    tried().fails(11).says("params_shard_0.bin` has the MD5 digest");
+    // And one that never was.
     let scene = Scene::with_models("android", &["one"]);
     let shard = scene.root.join("app/models/one/params_shard_0.bin");
     let mut bytes = fs_err::read(&shard).unwrap();
