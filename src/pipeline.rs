@@ -22,7 +22,7 @@ pub use self::project::{package_at, project};
 pub use self::report::{NamedPath, ReportRequest, over_budget, report};
 pub use self::report_baseline::{BaselineSource, Variable};
 use crate::assemble::artifact::ArtifactRequest;
-use crate::assemble::binding as place;
+use crate::assemble::binding::{Models as BoundModels, bind};
 use crate::assemble::record::RecordedPackage;
 use crate::assemble::vram::{self, DeclaredMemory, Raised};
 use crate::assemble::{AppModel, Assembly, app_config, breakdown, output, record};
@@ -46,7 +46,7 @@ use crate::io::environment::Environment;
 use crate::io::process::Cancel;
 use crate::library::kernels::Gate;
 use crate::library::package::{self as library, LibrarySource, check_prepared, with_libraries};
-use crate::library::{Anatomy, Linked, write_archive};
+use crate::library::{KernelBytes, Linked, write_archive};
 use crate::manifest::{AnswerRecord, InputFile, Manifest, StageRecord};
 use crate::model::{
     Artifact, CheckKernels, CompilerChoice, Device, Digest, DownloadPolicy, Fingerprint, JitPolicy,
@@ -475,8 +475,8 @@ fn assemble(
         Some(prepared) => {
             clock.lap("archive");
             let (package, mode) = (request.package.binding(), request.link_mode);
-            let models = place::Models { linked, archive: &archive };
-            let bound = place::bind(package, prepared, mode, &models, &mut assembly, ui, cancel)?;
+            let models = BoundModels { linked, archive: &archive };
+            let bound = bind(package, prepared, mode, &models, &mut assembly, ui, cancel)?;
             clock.lap("binding");
             Some(bound)
         }
@@ -506,14 +506,15 @@ fn assemble(
         None => None,
     };
 
-    let anatomy = Anatomy::of(linked);
+    let kernel_bytes = KernelBytes::of(linked);
     let models = &planned.models.files;
     let (config, answers) = (&planned.config, &planned.answers);
     let package = RecordedPackage { plan, config, models, obtained, kernels, answers };
-    let mut manifest = record::manifest(&package, sources, linked, &anatomy, clock.stages);
+    let mut manifest = record::manifest(&package, sources, linked, &kernel_bytes, clock.stages);
     raised.write(&planned.checked, &mut manifest, ui)?;
     Ok(assembly.finish(|outputs| {
-        let duplicates = breakdown::duplicates(&anatomy, plan, &planned.models.files, &outputs);
+        let duplicates =
+            breakdown::duplicates(&kernel_bytes, plan, &planned.models.files, &outputs);
         let manifest = Manifest { outputs, duplicates, binding, artifact, ..manifest };
         manifest.to_json().map(|text| (text, manifest))
     })?)

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::library::Anatomy;
+use crate::library::KernelBytes;
 use crate::manifest::{DuplicateKind, DuplicateRecord, OutputFile, PartRecord};
 use crate::model::{Digest, ModelFiles, ModelId, TensorCache};
 use crate::plan::Plan;
@@ -15,8 +15,8 @@ const LARGEST: usize = 10;
 const DUPLICATES: usize = 100;
 
 /// The largest kernels of the library at `index` of the archive.
-pub(crate) fn largest_kernels(anatomy: &Anatomy<'_>, index: usize) -> Vec<PartRecord> {
-    anatomy.largest(index, LARGEST).into_iter().map(part).collect()
+pub(crate) fn largest_kernels(kernel_bytes: &KernelBytes<'_>, index: usize) -> Vec<PartRecord> {
+    kernel_bytes.largest(index, LARGEST).into_iter().map(part).collect()
 }
 
 /// The largest tensors as they are stored.
@@ -34,12 +34,12 @@ fn part((name, bytes): (&str, u64)) -> PartRecord {
 /// The kernels that several libraries hold, and the shards that several models do, most costly
 /// first.
 pub(crate) fn duplicates(
-    anatomy: &Anatomy<'_>,
+    kernel_bytes: &KernelBytes<'_>,
     plan: &Plan,
     files: &BTreeMap<ModelId, ModelFiles>,
     outputs: &[OutputFile],
 ) -> Vec<DuplicateRecord> {
-    let kernels = anatomy.shared().into_iter().map(|kernel| DuplicateRecord {
+    let kernels = kernel_bytes.shared().into_iter().map(|kernel| DuplicateRecord {
         kind: DuplicateKind::Kernel,
         name: kernel.name.to_owned(),
         bytes: kernel.bytes,

@@ -6,7 +6,7 @@ use super::breakdown::{largest_kernels, largest_tensors};
 use crate::compile::package::ObtainedLibrary;
 use crate::library::kernels::Gate;
 use crate::library::package::LibrarySource;
-use crate::library::{self, Anatomy, Linked};
+use crate::library::{self, KernelBytes, Linked};
 use crate::manifest::{
     AnswerRecord, InputFile, LibraryOrigin, LibraryRecord, LibrarySizes, Manifest, MemoryRecord,
     ModelRecord, ModelSizes, StageRecord,
@@ -36,7 +36,7 @@ pub(crate) fn manifest(
     package: &RecordedPackage<'_>,
     sources: &[LibrarySource<'_>],
     linked: &[Linked<'_>],
-    anatomy: &Anatomy<'_>,
+    kernel_bytes: &KernelBytes<'_>,
     stages: Vec<StageRecord>,
 ) -> Manifest {
     let plan = package.plan;
@@ -53,7 +53,7 @@ pub(crate) fn manifest(
             .zip(linked)
             .enumerate()
             .map(|(index, (source, linked))| LibraryRecord {
-                largest_kernels: largest_kernels(anatomy, index),
+                largest_kernels: largest_kernels(kernel_bytes, index),
                 ..library_record(source, linked, package.obtained, package.kernels)
             })
             .collect(),

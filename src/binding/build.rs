@@ -12,7 +12,7 @@ use crate::io::link;
 use crate::io::lock::Lock;
 use crate::io::positioned::is_full;
 use crate::io::process::Variables;
-use crate::io::{atomic, dir, files, stamp};
+use crate::io::{atomic, clock, dir, files};
 use crate::model::{Digest, Fingerprint, LinkMode};
 use crate::store::{Lookup, says_full};
 
@@ -147,7 +147,7 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
                 inputs: binding.inputs.clone(),
                 device: binding.device,
                 seconds,
-                created: stamp::seconds_since_1970(),
+                created: clock::seconds_since_1970(),
                 files,
                 link,
             };

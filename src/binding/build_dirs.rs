@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::build::{LOCK, LOG};
 use crate::io::lock::Lock;
 use crate::io::{dir, files};
-use crate::store::{Bucket, Removal, StoreError, bytes_in};
+use crate::store::{Bucket, Removal, StoreError};
 
 /// A directory of the cache that bindings are built in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub fn build_dirs(cache_dir: &Utf8Path) -> Result<Vec<BuildDir>, StoreError> {
     let dirs = names.into_iter().map(|name| {
         let path = home.join(&name);
         let last_used = files::modified(&path.join(LOG)).ok().flatten().unwrap_or_default();
-        BuildDir { bytes: bytes_in(&path), last_used, name, path }
+        BuildDir { bytes: files::bytes_below(&path), last_used, name, path }
     });
     Ok(dirs.collect())
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::answers::{self, Answers};
+use super::tool_notes::{self, ToolNotes};
 use super::{BindingError, Surroundings, git_settings};
 use crate::io::answer::{self, Question};
 use crate::io::cancel::Cancel;
+use crate::io::file_stamp::{self, Moment};
 use crate::io::files::{self, TreeKind};
-use crate::io::stamp::{self, Moment};
 use crate::io::{digest, process};
 use crate::model::Digest;
 
@@ -33,14 +33,14 @@ const DEPTH: usize = 8;
 pub(super) struct Identifier<'a> {
     git: Option<Utf8PathBuf>,
     variables: process::Variables,
-    answers: &'a mut Answers,
+    notes: &'a mut ToolNotes,
     cancel: &'a Cancel,
 }
 
 impl<'a> Identifier<'a> {
     pub(super) fn new(
         given: Surroundings<'_>,
-        answers: &'a mut Answers,
+        notes: &'a mut ToolNotes,
         cancel: &'a Cancel,
     ) -> Self {
         let mut variables = given.variables.clone();
@@ -50,7 +50,7 @@ impl<'a> Identifier<'a> {
         for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
             variables.remove(&OsString::from(name));
         }
-        Self { git: given.program("git"), variables, answers, cancel }
+        Self { git: given.program("git"), variables, notes, cancel }
     }
 
     /// What the tree holds, in a few words.
@@ -157,13 +157,13 @@ impl<'a> Identifier<'a> {
                 // What a link says is read at once; what it is to lies elsewhere in the tree.
                 stamps.extend_from_slice(files::read_link(&path)?.as_str().as_bytes());
                 stamps.push(0);
-            } else if let Some(stamp) = stamp::of(&path)? {
+            } else if let Some(stamp) = file_stamp::of(&path)? {
                 settled &= stamp.is_settled(began);
                 stamps.extend_from_slice(&stamp.to_bytes());
             }
         }
-        let key = answers::key(&[b"tree", tree.as_str().as_bytes(), &stamps]);
-        if let Some(known) = self.answers.get(key) {
+        let key = tool_notes::key(&[b"tree", tree.as_str().as_bytes(), &stamps]);
+        if let Some(known) = self.notes.get(key) {
             return Ok(known);
         }
         let mut listing = String::new();
@@ -180,7 +180,7 @@ impl<'a> Identifier<'a> {
         }
         let identity = format!("files {}", short(Digest::of(listing.as_bytes())));
         if settled {
-            self.answers.remember(key, &identity);
+            self.notes.remember(key, &identity);
         }
         Ok(identity)
     }

@@ -17,7 +17,7 @@ use super::BindingError;
 use super::kit::{Kit, KitFile, KitRecord, KitStore};
 use super::linker_script::{self, Kind};
 use crate::io::cancel::Cancel;
-use crate::io::{atomic, files, sha256, stamp, stream};
+use crate::io::{atomic, clock, files, sha256, stream};
 use crate::model::{Device, Digest, KitInputs, MacabiArch};
 
 /// The version of what is in the file.
@@ -131,7 +131,7 @@ pub(crate) fn read(
     }
     record.inputs.0.insert(KitInputs::FILE.to_owned(), format!("sha256:{sha256}"));
     record.fingerprint = record.inputs.fingerprint();
-    record.created = stamp::seconds_since_1970();
+    record.created = clock::seconds_since_1970();
     let new = store.begin(record.fingerprint, cancel, |_| ())?.ok_or(BindingError::Interrupted)?;
     let inputs: Vec<_> = record.link.iter().flat_map(|link| link.command.files()).collect();
     let mut listed: BTreeMap<_, _> =

@@ -10,7 +10,6 @@
 
 pub mod abi;
 pub(crate) mod abi_headers;
-mod answers;
 mod build;
 mod build_dirs;
 pub mod checks;
@@ -37,6 +36,7 @@ mod released_kits;
 mod script;
 mod source;
 mod surroundings;
+mod tool_notes;
 mod tools;
 
 pub use build::{BuildEvent, BuildLock, BuildRequest, Built, build, check_before_build};

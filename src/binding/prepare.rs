@@ -3,8 +3,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::answers::Answers;
 use super::identity::Identifier;
+use super::tool_notes::ToolNotes;
 use super::tools::{self, Ndk, Versions};
 use super::{BindingError, Kit, SourceTree, Surroundings};
 use crate::io::cancel::Cancel;
@@ -158,7 +158,7 @@ fn default_build_dir(request: &BindingRequest<'_>, source: &SourceTree) -> Utf8P
         Device::Macabi => format!("-{}", request.macabi_arch),
         Device::Iphone | Device::Android => String::new(),
     };
-    let key = super::answers::key(&[source.mlc_llm.as_str().as_bytes()]).to_hex();
+    let key = super::tool_notes::key(&[source.mlc_llm.as_str().as_bytes()]).to_hex();
     let key = key.get(..16).unwrap_or(&key);
     Bucket::BUILD_DIRS.path(request.cache_dir).join(format!("{}{arch}-{key}", request.device))
 }
@@ -170,7 +170,7 @@ fn inputs(
 ) -> Result<KitInputs, BindingError> {
     let given = request.given;
     let (cmake, rustup) = (tools::need(given, "cmake")?, tools::need(given, "rustup")?);
-    let mut answers = Answers::load(request.cache_dir);
+    let mut notes = ToolNotes::load(request.cache_dir);
     let mut inputs = KitInputs::default();
     let mut note = |name: &str, value: String| drop(inputs.0.insert(name.to_owned(), value));
     note("mlc-package", format!("{} ({})", env!("CARGO_PKG_VERSION"), Bucket::KITS.format));
@@ -180,17 +180,13 @@ fn inputs(
     }
     note("host", format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH));
 
-    let mut identifier = Identifier::new(given, &mut answers, request.cancel);
+    let mut identifier = Identifier::new(given, &mut notes, request.cancel);
     note("mlc-llm", identifier.identify(&source.mlc_llm)?);
     if let Some(tvm) = &source.tvm {
         note("TVM_SOURCE_DIR", identifier.identify(tvm)?);
     }
-    let mut versions = Versions {
-        given,
-        directory: &source.mlc_llm,
-        answers: &mut answers,
-        cancel: request.cancel,
-    };
+    let mut versions =
+        Versions { given, directory: &source.mlc_llm, notes: &mut notes, cancel: request.cancel };
     note("cmake", versions.ask(&cmake, &["--version"])?);
     note(
         "rustc",
@@ -228,6 +224,6 @@ fn inputs(
             note(name, value.into_owned());
         }
     }
-    answers.store();
+    notes.store();
     Ok(inputs)
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::answers::{self, Answers};
+use super::tool_notes::{self, ToolNotes};
 use super::{BindingError, Surroundings};
 use crate::io::answer::{self, Question};
 use crate::io::cancel::Cancel;
-use crate::io::stamp::{self, Moment};
+use crate::io::file_stamp::{self, Moment};
 use crate::io::{dir, files};
 
 /// The oldest NDK that upstream's documentation names, by the first number of its revision.
@@ -91,7 +91,7 @@ pub(super) struct Versions<'a> {
     pub(super) given: Surroundings<'a>,
     /// Where they are asked: rustup looks for a `rust-toolchain.toml` from here on.
     pub(super) directory: &'a Utf8Path,
-    pub(super) answers: &'a mut Answers,
+    pub(super) notes: &'a mut ToolNotes,
     pub(super) cancel: &'a Cancel,
 }
 
@@ -110,7 +110,7 @@ impl Versions<'_> {
         let mut parts = vec![program.as_str().to_owned(), args.join("\0")];
         let mut settled = true;
         for path in std::iter::once(program.to_owned()).chain(self.behind()) {
-            let stamp = stamp::of(&path).map_err(failed)?;
+            let stamp = file_stamp::of(&path).map_err(failed)?;
             settled &= stamp.is_none_or(|stamp| stamp.is_settled(began));
             parts.push(format!("{path} {stamp:?}"));
         }
@@ -119,8 +119,8 @@ impl Versions<'_> {
         }
         parts.push(self.directory.to_string());
         let parts: Vec<_> = parts.iter().map(String::as_bytes).collect();
-        let key = answers::key(&parts);
-        if let Some(known) = self.answers.get(key) {
+        let key = tool_notes::key(&parts);
+        if let Some(known) = self.notes.get(key) {
             return Ok(known);
         }
         let args: Vec<_> = args.iter().map(OsString::from).collect();
@@ -136,7 +136,7 @@ impl Versions<'_> {
         let text = String::from_utf8_lossy(&answer);
         let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("unknown");
         if settled {
-            self.answers.remember(key, line);
+            self.notes.remember(key, line);
         }
         Ok(line.to_owned())
     }

@@ -10,9 +10,9 @@ use crate::convert::ConvertedRecord;
 use crate::fetch::notes::{self, CachedNote};
 use crate::fetch::weights::{self, CachedModel, Content};
 use crate::fetch::{Record, Register, SnapshotKey};
-use crate::io::stamp;
+use crate::io::{clock, kept_log};
 use crate::model::{ByteSize, CompileRecord, Revision};
-use crate::store::{self, Entry};
+use crate::store::Entry;
 
 /// What the caches hold.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -125,7 +125,7 @@ pub struct CachedWeights {
 /// A cache cannot be listed.
 pub fn list(request: &CacheRequest) -> Result<CacheList, CacheError> {
     let mut list = CacheList {
-        now: stamp::seconds_since_1970(),
+        now: clock::seconds_since_1970(),
         cache_dir: request.cache_dir.clone(),
         libraries: None,
         kits: Vec::new(),
@@ -147,7 +147,7 @@ pub fn list(request: &CacheRequest) -> Result<CacheList, CacheError> {
         list.converted = entries::<ConvertedRecord>(request, left)?;
         let build_dirs = binding::build_dirs(&request.cache_dir)?;
         list.build_dirs = build_dirs.iter().map(|dir| ByteSize(dir.bytes)).sum();
-        list.logs = store::logs(&request.cache_dir).iter().map(|log| ByteSize(log.bytes)).sum();
+        list.logs = kept_log::all(&request.cache_dir).iter().map(|log| ByteSize(log.bytes)).sum();
     }
     if let Some(hub_cache) = &request.hub_cache {
         let scan = weights::scan(hub_cache)?;

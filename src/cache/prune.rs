@@ -11,9 +11,9 @@ use crate::fetch::notes::{self, CachedNote, NoteKind};
 use crate::fetch::{Pruned, Pruner, Record};
 use crate::io::cancel::Cancel;
 use crate::io::outside::{holds_mount, leads_out};
-use crate::io::{files, stamp};
+use crate::io::{clock, files, kept_log};
 use crate::model::{Age, ByteSize, CompileRecord};
-use crate::store::{self, Bucket, Entry, Prune, Removal};
+use crate::store::{Bucket, Entry, Prune, Removal};
 use crate::ui::Ui;
 
 /// Logs of failed compilations are looked at soon or never, in seconds.
@@ -108,7 +108,7 @@ pub fn prune(
     let register = request.register();
     let mut pruner = Pruner::new(&register, what.dry_run);
     let mut result = PruneResult {
-        now: stamp::seconds_since_1970(),
+        now: clock::seconds_since_1970(),
         dry_run: what.dry_run,
         ..PruneResult::default()
     };
@@ -326,7 +326,7 @@ fn remove_logs(
     result: &mut PruneResult,
 ) -> Result<(), CacheError> {
     let limit = what.older_than.unwrap_or(LOG_AGE);
-    for log in store::logs(cache_dir) {
+    for log in kept_log::all(cache_dir) {
         if Age(result.now.saturating_sub(log.written)) < limit {
             continue;
         }

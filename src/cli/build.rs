@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::kernels::KernelArgs;
-use super::libraries::{self, Made};
+use super::libraries::{self, StepOutputs};
 use super::package::PackageArgs;
 use super::project::{self, Task};
 use super::{Context, Format, outputs};
@@ -118,7 +118,7 @@ fn default_jobs() -> NonZeroUsize {
 
 pub(super) fn run(args: BuildArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     let tasks = args.package.clone().tasks(&context.ui)?;
-    let mut made = Made::default();
+    let mut made = StepOutputs::default();
     project::each(tasks, context, |task, name, context| args.one(task, name, &mut made, context))?;
     if !args.dry_run && matches!(args.format, BuildFormat::Github) {
         outputs::set(&made.outputs(), context)?;
@@ -132,7 +132,7 @@ impl BuildArgs {
         &self,
         task: Task,
         name: Option<&PackageName>,
-        made: &mut Made,
+        made: &mut StepOutputs,
         context: &mut Context<'_>,
     ) -> Result<(), Error> {
         let mut package = task.request;

@@ -37,14 +37,14 @@ pub(super) fn print(
 
 /// What was made, of all packages: for the outputs of the step.
 #[derive(Debug, Default)]
-pub(super) struct Made {
+pub(super) struct StepOutputs {
     packages: Vec<PackageName>,
     dists: Vec<Utf8PathBuf>,
     /// A library that several packages need was compiled for the first of them.
     libraries: BTreeMap<Fingerprint, LibraryOrigin>,
 }
 
-impl Made {
+impl StepOutputs {
     /// A package was made in `dist`.
     pub(super) fn package(&mut self, name: Option<PackageName>, made: &Manifest, dist: &Utf8Path) {
         let libraries = made.libraries.iter();

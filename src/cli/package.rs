@@ -6,8 +6,8 @@ use clap::Args;
 use super::artifact::ArtifactArgs;
 use super::compiler::CompilerArgs;
 use super::metal::MetalArgs;
+use super::occupied;
 use super::only;
-use super::place;
 use super::project::{ChoiceArgs, Chosen, Task, refuse_for_several};
 use crate::error::Error;
 use crate::fetch;
@@ -148,7 +148,7 @@ impl PackageArgs {
             let output = self.output.clone().or_else(|| chosen.output.clone());
             let output = output.unwrap_or_else(|| OUTPUT.into());
             let config = files::parent(&chosen.package_config);
-            place::refuse_occupied(&output, &[place::HERE, ("the config", config.as_str())])?;
+            occupied::refuse_occupied(&output, &[occupied::HERE, ("the config", config.as_str())])?;
             let artifact = self.artifact.of(&chosen, &environment)?;
             let compiler = self.compiler.clone().choice(chosen.compiler_image.clone());
             let task = self.models.clone().task(chosen, only, environment, output, compiler)?;

@@ -1,7 +1,7 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 
-use super::{Context, place};
+use super::{Context, occupied};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::github::api::ApiOptions;
@@ -22,7 +22,7 @@ pub(super) struct UnpackArgs {
 }
 
 pub(super) fn run(args: &UnpackArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    place::refuse_occupied(&args.output, &[place::HERE])?;
+    occupied::refuse_occupied(&args.output, &[occupied::HERE])?;
     let request = UnpackRequest {
         source: Source::find(&args.source)?,
         output: args.output.clone(),

@@ -8,7 +8,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::io::stamp;
+use crate::io::clock;
 use crate::model::{CompileInputs, CompileRecord, Fingerprint, KernelsChecked};
 use crate::store::{Bucket, Changed, NewEntry, Record, RecordedFile, Store, StoreError, Stored};
 
@@ -78,7 +78,7 @@ impl NewLibrary {
     ) -> Result<StoredLibrary, StoreError> {
         let (digest, bytes) = self.measure(LIBRARY)?;
         let (fingerprint, inputs) = (self.fingerprint(), inputs.clone());
-        let created = stamp::seconds_since_1970();
+        let created = clock::seconds_since_1970();
         self.commit(CompileRecord { fingerprint, inputs, seconds, bytes, digest, created, kernels })
     }
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use crate::io::stamp;
+use crate::io::clock;
 use crate::model::{Digest, Fingerprint, ShardPath};
 use crate::store::{Bucket, NewEntry, Note, Record, RecordedFile, Store, StoreError, Stored};
 
@@ -143,7 +143,7 @@ impl NewModel {
     }
 
     /// Where the checkpoint is shown to a program. Nothing is there.
-    pub(super) fn checkpoint_view(&self) -> Utf8PathBuf {
+    pub(super) fn checkpoint_copy(&self) -> Utf8PathBuf {
         self.beside("checkpoint")
     }
 
@@ -156,7 +156,7 @@ impl NewModel {
     pub(super) fn keep(self, record: ConvertedRecord) -> Result<StoredModel, StoreError> {
         let files = self.measure_all(MODEL)?.into_iter();
         let files = files.map(|(path, bytes, digest)| ConvertedFile { path, bytes, digest });
-        let (files, created) = (files.collect(), stamp::seconds_since_1970());
+        let (files, created) = (files.collect(), clock::seconds_since_1970());
         self.commit(ConvertedRecord { created, files, ..record })
     }
 }

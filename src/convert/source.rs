@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::ConvertError;
 use crate::io::cancel::Cancel;
 use crate::io::digest;
-use crate::io::stamp::{self, FileStamp, Moment};
+use crate::io::file_stamp::{self, FileStamp, Moment};
 use crate::model::{Digest, ShardPath};
 use crate::store::Note;
 
 /// What is remembered of one file: while the stamp is this, so is the digest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Remembered {
+struct DigestNote {
     path: Utf8PathBuf,
     stamp: FileStamp,
     digest: Digest,
@@ -37,7 +37,7 @@ pub fn digest(
         }
         let failed = |source| ConvertError::Read { path: path.clone(), source };
         let gone = || failed(io::ErrorKind::NotFound.into());
-        let stamp = stamp::of(path).map_err(failed)?.ok_or_else(gone)?;
+        let stamp = file_stamp::of(path).map_err(failed)?.ok_or_else(gone)?;
         let known = remembered.iter().find(|known| known.path == *path && known.stamp == stamp);
         let digest = match known {
             Some(known) => known.digest,
@@ -46,7 +46,7 @@ pub fn digest(
         // The name ends at a NUL, which no path holds.
         listing += &format!("{name}\0{digest}\n");
         if known.is_some() || stamp.is_settled(began) {
-            kept.push(Remembered { path: path.clone(), stamp, digest });
+            kept.push(DigestNote { path: path.clone(), stamp, digest });
         }
     }
     // A cache that cannot be written to costs the next run its time, and nothing else.
@@ -58,6 +58,6 @@ pub fn digest(
     Ok(Digest::of(listing.as_bytes()))
 }
 
-fn recall(note: &Note) -> Vec<Remembered> {
+fn recall(note: &Note) -> Vec<DigestNote> {
     serde_json::from_slice(&note.read().unwrap_or_default()).unwrap_or_default()
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::io::cancel::Cancel;
 use crate::io::in_use::InUse;
-use crate::io::{space, stamp};
+use crate::io::{clock, space};
 use crate::model::loadable::{self, Unloadable};
 use crate::model::{
     ChatConfig, DownloadPolicy, FileRole, HubRepo, ModelFile, ModelFiles, ShardPath, TensorCache,
@@ -414,7 +414,7 @@ impl HubModels {
         if !new.is_empty() {
             let key = SnapshotKey { hub_cache: &self.hub_cache, repo, commit: &commit };
             let files = new.iter().map(|file| (&file.path, file.bytes));
-            let _ = self.register.note(key, files, stamp::seconds_since_1970());
+            let _ = self.register.note(key, files, clock::seconds_since_1970());
         }
     }
 }

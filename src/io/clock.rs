@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::cancel::Cancel;
 
 /// How often a wait looks whether somebody asked to stop.
 const TICK: Duration = Duration::from_millis(50);
+
+/// Seconds since 1970. A clock before that is no reason to fail.
+pub fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
 
 /// A source of time.
 pub trait Time: Send + Sync {

@@ -270,6 +270,18 @@ pub fn real(path: &Utf8Path) -> Utf8PathBuf {
     }
 }
 
+/// The bytes of the files below a directory, as far as it can be read. A link in its
+/// place has none.
+pub fn bytes_below(dir: &Utf8Path) -> u64 {
+    if !matches!(kind(dir), Ok(Some(TreeKind::Dir))) {
+        return 0;
+    }
+    let tree = tree(dir, |_| true).unwrap_or_default();
+    let sizes =
+        tree.iter().map(|entry| if let TreeKind::File(bytes) = entry.kind { bytes } else { 0 });
+    sizes.sum()
+}
+
 #[cfg(test)]
 mod tests {
     use camino::Utf8Path;

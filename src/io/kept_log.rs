@@ -2,19 +2,34 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::{atomic, dir, files, open, stamp};
+use super::files::TreeKind;
+use super::{atomic, clock, dir, files, open};
+
+/// Where they are in the cache directory.
+pub const DIR: &str = "logs";
 
 /// How many are kept.
 const KEPT: usize = 20;
 
+/// The log of a program that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptLog {
+    /// The file.
+    pub path: Utf8PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// When it was written, in seconds since 1970.
+    pub written: u64,
+}
+
 /// Moves a log to `<cache-dir>/logs/<time>-<name>.log`; gives its new path, or none if it cannot
 /// be kept. Of the name, what fits no file name is replaced.
 pub fn keep(log: &Utf8Path, cache_dir: &Utf8Path, name: &str) -> Option<Utf8PathBuf> {
-    let logs = cache_dir.join("logs");
+    let logs = cache_dir.join(DIR);
     files::create_dir_all(&logs).ok()?;
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     let name: String = name.chars().map(|c| if fits(c) { c } else { '_' }).take(LONGEST).collect();
-    let time = timestamp(stamp::seconds_since_1970());
+    let time = timestamp(clock::seconds_since_1970());
     let path = (1..100)
         .map(|n| match n {
             1 => logs.join(format!("{time}-{name}.log")),
@@ -28,6 +43,20 @@ pub fn keep(log: &Utf8Path, cache_dir: &Utf8Path, name: &str) -> Option<Utf8Path
         let _ = files::remove_file(&logs.join(old));
     }
     Some(path)
+}
+
+/// All that are kept.
+pub fn all(cache_dir: &Utf8Path) -> Vec<KeptLog> {
+    let logs = cache_dir.join(DIR);
+    let names = dir::names(&logs).unwrap_or_default();
+    let paths = names.iter().filter(|name| name.ends_with(".log")).map(|name| logs.join(name));
+    paths
+        .filter_map(|path| {
+            let TreeKind::File(bytes) = files::kind(&path).ok()?? else { return None };
+            let written = files::modified(&path).ok()??;
+            Some(KeptLog { path, bytes, written })
+        })
+        .collect()
 }
 
 /// Copies a log into a directory of the user's, under its own name or one like it: nothing there

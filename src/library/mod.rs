@@ -6,12 +6,12 @@
 //!       -> validate -> archive
 //! ```
 
-mod anatomy;
 mod archive;
 pub mod blob;
 mod container;
 mod error;
 mod inspect;
+mod kernel_bytes;
 pub mod kernels;
 pub mod memory;
 pub mod metadata;
@@ -30,11 +30,11 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 
-pub use anatomy::{Anatomy, SharedKernel};
 pub use archive::write_archive;
 pub use container::ContainerError;
 pub use error::{BlobProblem, LibrariesError, LibraryError};
 pub use inspect::{InspectedLibrary, Inspection, inspect, model_lib};
+pub use kernel_bytes::{KernelBytes, SharedKernel};
 pub use object::{ObjectError, ObjectFormat, Platform, Processor};
 pub use render::write_inspection;
 pub use shared::check_format;

@@ -40,7 +40,7 @@ pub(crate) struct Merged {
 }
 
 /// An object of an archive.
-struct Part<'a> {
+struct ArchiveObject<'a> {
     name: String,
     bytes: Cow<'a, [u8]>,
     defined: Vec<(&'a str, bool)>,
@@ -103,7 +103,7 @@ fn read<'a>(
     merging: &Merging<'a>,
     archive: &str,
     bytes: &'a [u8],
-    parts: &mut Vec<Part<'a>>,
+    parts: &mut Vec<ArchiveObject<'a>>,
     seen: &mut HashSet<Digest>,
     undefined: &mut BTreeSet<String>,
 ) -> Result<(), String> {
@@ -129,7 +129,7 @@ fn read<'a>(
             Some(platform) => platform.write_into(object).map_err(|why| failed(&why))?,
             None => Cow::Borrowed(object),
         };
-        parts.push(Part {
+        parts.push(ArchiveObject {
             name: format!("{stem}_{}", plain(&name)),
             bytes: with_platform,
             defined: info.defined.iter().map(|symbol| (symbol.name, symbol.weak)).collect(),

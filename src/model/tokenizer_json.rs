@@ -43,7 +43,7 @@ pub fn judge(text: &[u8]) -> Result<(), TokenizerFault> {
     }
     let text = str::from_utf8(text).map_err(|_| TokenizerFault::Encoding)?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let read = Outline(Part::Whole).deserialize(&mut json).and_then(|found| {
+    let read = Outline(Section::Whole).deserialize(&mut json).and_then(|found| {
         json.end()?;
         Ok(found)
     });
@@ -56,7 +56,7 @@ pub fn judge(text: &[u8]) -> Result<(), TokenizerFault> {
 
 /// A part of the text.
 #[derive(Clone, Copy)]
-enum Part {
+enum Section {
     Whole,
     Model,
     /// Which older ones leave out.
@@ -65,9 +65,9 @@ enum Part {
 }
 
 /// Reads a part to its end, and says what is wrong with it.
-struct Outline(Part);
+struct Outline(Section);
 
-impl Part {
+impl Section {
     /// What is wrong with a value of another type.
     fn otherwise(self) -> &'static str {
         match self {
@@ -97,17 +97,17 @@ impl<'de> Visitor<'de> for Outline {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         // The fields that are looked at, and what is wrong where they are not there.
         let mut parts = match self.0 {
-            Part::Whole => vec![("model", Part::Model, Some(NO_MODEL))],
-            Part::Model => {
-                vec![("type", Part::Kind, None), ("vocab", Part::Vocabulary, Some(NO_VOCABULARY))]
+            Section::Whole => vec![("model", Section::Model, Some(NO_MODEL))],
+            Section::Model => {
+                vec![("type", Section::Kind, None), ("vocab", Section::Vocabulary, Some(NO_VOCABULARY))]
             }
-            Part::Kind | Part::Vocabulary => {
+            Section::Kind | Section::Vocabulary => {
                 let mut is_empty = true;
                 while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
                     is_empty = false;
                 }
                 return Ok(match self.0 {
-                    Part::Vocabulary => is_empty.then_some(NO_TOKENS),
+                    Section::Vocabulary => is_empty.then_some(NO_TOKENS),
                     other => Some(other.otherwise()),
                 });
             }
@@ -128,7 +128,7 @@ impl<'de> Visitor<'de> for Outline {
         }
         Ok(match self.0 {
             // As unigram tokenizers have it.
-            Part::Vocabulary => is_empty.then_some(NO_TOKENS),
+            Section::Vocabulary => is_empty.then_some(NO_TOKENS),
             other => Some(other.otherwise()),
         })
     }
@@ -150,7 +150,7 @@ impl<'de> Visitor<'de> for Outline {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        let is_kind = matches!(self.0, Part::Kind) && KINDS.contains(&text);
+        let is_kind = matches!(self.0, Section::Kind) && KINDS.contains(&text);
         Ok((!is_kind).then(|| self.0.otherwise()))
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::foreign::visible;
+use super::harmless::visible;
 use super::measured::{Measured, Percent, Signed};
 use super::size::{LinkedBy, PackageReport, SizeReport};
 use super::table::{self, Column, Mark, ModelTable};

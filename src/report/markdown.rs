@@ -4,7 +4,7 @@
 use std::fmt::{self, Write as _};
 
 use super::count;
-use super::foreign::{code, code_up_to};
+use super::harmless::{code, code_up_to};
 use super::human::{ANSWER, describe, in_brackets, short};
 use super::measured::Measured;
 use super::size::{LinkedBy, ModelReport, PackageReport, SizeReport};

@@ -3,7 +3,7 @@
 
 mod budget;
 mod columns;
-mod foreign;
+mod harmless;
 mod html;
 mod human;
 mod inputs;

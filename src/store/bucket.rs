@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::StoreError;
-use crate::io::{atomic, files};
+use crate::io::{atomic, files, kept_log};
 
 /// How often the time of a note's last use is written.
 const USED_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -43,7 +43,7 @@ impl Bucket {
     /// Directories in which platform bindings are built.
     pub const BUILD_DIRS: Self = Self { dir: "binding", format: 1, prune: Prune::Items };
     /// Logs of programs that failed.
-    pub const LOGS: Self = Self { dir: "logs", format: 1, prune: Prune::Items };
+    pub const LOGS: Self = Self { dir: kept_log::DIR, format: 1, prune: Prune::Items };
     /// What was downloaded into the Hugging Face cache.
     pub const WEIGHTS: Self = Self { dir: "weights", format: 1, prune: Prune::Items };
     /// Which files of models were found right.

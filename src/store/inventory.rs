@@ -6,9 +6,9 @@ use std::sync::Arc;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::record::{self, Record};
-use super::{Bucket, Store, StoreError, TEMPORARY};
+use super::{Store, StoreError, TEMPORARY};
 use crate::io::dir;
-use crate::io::files::{self, TreeKind};
+use crate::io::files;
 use crate::io::lock::Lock;
 use crate::io::marked::MarkedDir;
 
@@ -57,17 +57,6 @@ impl Leftover {
     }
 }
 
-/// The log of a program that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// The file.
-    pub path: Utf8PathBuf,
-    /// Its size.
-    pub bytes: u64,
-    /// When it was written, in seconds since 1970.
-    pub written: u64,
-}
-
 impl<R: Record> Store<R> {
     /// Every entry, by name. A store that does not exist has none.
     ///
@@ -84,7 +73,7 @@ impl<R: Record> Store<R> {
         let modified = |path: &Utf8Path| files::modified(path).ok().flatten().unwrap_or_default();
         let made = record.as_ref().map_or_else(|_| modified(&path), Record::created);
         let last_used = made.max(modified(&self.use_lock(&name)));
-        Entry { bytes: bytes_in(&path), last_used, name, path, record }
+        Entry { bytes: files::bytes_below(&path), last_used, name, path, record }
     }
 
     /// Reads an entry whole and holds it against its record; says what is wrong.
@@ -134,34 +123,8 @@ impl<R: Record> Store<R> {
                 lock.filter(Lock::excludes).map(Arc::new)
             });
             let path = self.home.join(name);
-            Some(Leftover { bytes: bytes_in(&path), path, _lock: lock.clone()? })
+            Some(Leftover { bytes: files::bytes_below(&path), path, _lock: lock.clone()? })
         });
         temporary.collect()
     }
-}
-
-/// The logs of programs that failed.
-pub fn logs(cache_dir: &Utf8Path) -> Vec<Log> {
-    let logs = Bucket::LOGS.path(cache_dir);
-    let names = dir::names(&logs).unwrap_or_default();
-    let paths = names.iter().filter(|name| name.ends_with(".log")).map(|name| logs.join(name));
-    paths
-        .filter_map(|path| {
-            let TreeKind::File(bytes) = files::kind(&path).ok()?? else { return None };
-            let written = files::modified(&path).ok()??;
-            Some(Log { path, bytes, written })
-        })
-        .collect()
-}
-
-/// The bytes of the files below a directory of the cache, as far as it can be read. A link in its
-/// place has none.
-pub fn bytes_in(dir: &Utf8Path) -> u64 {
-    if !matches!(files::kind(dir), Ok(Some(TreeKind::Dir))) {
-        return 0;
-    }
-    let tree = files::tree(dir, |_| true).unwrap_or_default();
-    let sizes =
-        tree.iter().map(|entry| if let TreeKind::File(bytes) = entry.kind { bytes } else { 0 });
-    sizes.sum()
 }

@@ -23,7 +23,7 @@ mod record;
 pub use bucket::{Bucket, Note, Prune};
 pub use entry::{Lookup, Miss, NewEntry, Store, Stored};
 pub use error::{StoreError, help_if_full, says_full};
-pub use inventory::{Entry, Leftover, Log, Removal, bytes_in, logs};
+pub use inventory::{Entry, Leftover, Removal};
 pub use record::{Changed, Record, RecordedFile};
 
 const TEMPORARY: &str = ".tmp-";

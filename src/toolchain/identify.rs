@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
-use super::memory::Memory;
 use super::probe::{self, Answer, Module};
+use super::probe_note::ProbeNote;
 use super::{Interpreter, ToolchainError, image, machine, python, sources, xcode};
 use crate::io::environment::Environment;
+use crate::io::file_stamp::Moment;
 use crate::io::process::Cancel;
-use crate::io::stamp::Moment;
 use crate::model::{CompilerChoice, CompilerIdentity, Metal, MetalChoice, PackageIdentity, Target};
 use crate::ui::Ui;
 
@@ -66,27 +66,27 @@ pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, ToolchainEr
     }
     let python = python::find(request.compiler.python.as_deref(), request.environment)?;
     let files = |source| ToolchainError::Files { python: python.clone(), source };
-    let key = Memory::key(&python, request.environment).map_err(files)?;
-    let mut memory = Memory::load(request.cache_dir, key);
-    let probed = memory.is_none();
-    let memory = match &mut memory {
-        Some(memory) => memory,
+    let key = ProbeNote::key(&python, request.environment).map_err(files)?;
+    let mut note = ProbeNote::load(request.cache_dir, key);
+    let probed = note.is_none();
+    let note = match &mut note {
+        Some(note) => note,
         none => {
             let asked = Moment::now();
             let answer = probe::ask(&python, request.environment, request.limit, request.cancel)?
                 .ok_or(ToolchainError::Interrupted)?;
             // An answer that is an error is not remembered: the remedy must be seen at once.
             complain(&answer, &python)?;
-            none.insert(Memory::new(answer, &python, request.environment, asked).map_err(files)?)
+            none.insert(ProbeNote::new(answer, &python, request.environment, asked).map_err(files)?)
         }
     };
     let mut package = |name: &'static str| {
-        let module = module(memory.answer(), name, &python)?.clone();
-        let remembered = memory.sources(name);
+        let module = module(note.answer(), name, &python)?.clone();
+        let remembered = note.sources(name);
         let digested =
             sources::digest(name, &module, request.environment, remembered).map_err(files)?;
         let remember = digested.as_ref().and_then(|digested| digested.remember);
-        memory.remember_sources(name, remember);
+        note.remember_sources(name, remember);
         Ok::<_, ToolchainError>(PackageIdentity {
             distribution: module.distribution,
             version: module.version,
@@ -94,8 +94,8 @@ pub fn identify(request: &ToolchainRequest<'_>) -> Result<Toolchain, ToolchainEr
         })
     };
     let (mlc_llm, tvm, tvm_ffi) = (package("mlc_llm")?, package("tvm")?, package("tvm_ffi")?);
-    memory.store(request.cache_dir, key);
-    let libraries = memory.answer().libraries.clone();
+    note.store(request.cache_dir, key);
+    let libraries = note.answer().libraries.clone();
     let mut identity = CompilerIdentity { mlc_llm, tvm, tvm_ffi, tools: [].into() };
     let metal = match request.target.device().filter(|device| device.is_apple()) {
         Some(_) => xcode::metal(request.metal, request.environment, request.cancel)?,

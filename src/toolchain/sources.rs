@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::Module;
 use crate::io::environment::Environment;
-use crate::io::stamp::{self, FileStamp, Moment};
+use crate::io::file_stamp::{self, FileStamp, Moment};
 use crate::io::{digest, files};
 use crate::model::Digest;
 
 /// What is remembered of a digested package: while the stamps are these, so is the digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Remembered {
+pub(super) struct DigestNote {
     stamps: Digest,
     files: Digest,
 }
@@ -23,7 +23,7 @@ pub(super) struct Remembered {
 /// so new that a change to it might go unseen.
 pub(super) struct Digested {
     pub(super) files: Digest,
-    pub(super) remember: Option<Remembered>,
+    pub(super) remember: Option<DigestNote>,
 }
 
 /// Digests the files that make up a module, unless they are those of `remembered`. Gives none
@@ -32,7 +32,7 @@ pub(super) fn digest(
     name: &str,
     module: &Module,
     environment: &Environment,
-    remembered: Option<Remembered>,
+    remembered: Option<DigestNote>,
 ) -> io::Result<Option<Digested>> {
     let began = Moment::now();
     let found = files_of(name, module, environment)?;
@@ -57,7 +57,7 @@ pub(super) fn digest(
     }
     let files = Digest::of(listing.as_bytes());
     let settled = found.iter().all(|file| file.stamp.is_settled(began));
-    Ok(Some(Digested { files, remember: settled.then_some(Remembered { stamps, files }) }))
+    Ok(Some(Digested { files, remember: settled.then_some(DigestNote { stamps, files }) }))
 }
 
 struct SourceFile {
@@ -74,7 +74,7 @@ fn files_of(name: &str, module: &Module, environment: &Environment) -> io::Resul
             name.rsplit_once('.').is_some_and(|(_, extension)| extension == "py")
                 || is_native_library(name)
         };
-        for (path, stamp) in stamp::files_below(&module.directory, &["__pycache__"], wanted)? {
+        for (path, stamp) in file_stamp::files_below(&module.directory, &["__pycache__"], wanted)? {
             let label = format!("package/{path}");
             found.push(SourceFile { path: module.directory.join(path), label, stamp });
         }
@@ -86,7 +86,7 @@ fn files_of(name: &str, module: &Module, environment: &Environment) -> io::Resul
             if ours
                 && is_native_library(&file)
                 && files::is_file(&path)
-                && let Some(stamp) = stamp::of(&path)?
+                && let Some(stamp) = file_stamp::of(&path)?
             {
                 found.push(SourceFile { path, label: format!("library/{file}"), stamp });
             }

@@ -4,8 +4,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use proptest::prelude::*;
 
 use super::super::Surroundings;
-use super::super::answers::Answers;
 use super::super::identity::Identifier;
+use super::super::tool_notes::ToolNotes;
 use super::{are_harmless, gitlinks, starts_programs};
 use crate::io::cancel::Cancel;
 
@@ -85,7 +85,7 @@ fn a_look_at_a_tree_runs_none_of_its_filters() {
     for place in [repository.tree(), repository.tree().join("sub/module")] {
         let variables = std::env::vars_os().collect();
         let given = Surroundings { variables: &variables, directory: &repository.root };
-        let mut answers = Answers::load(&repository.root.join("cache"));
+        let mut notes = ToolNotes::load(&repository.root.join("cache"));
         git(&place, &["config", "filter.evil.clean", &format!("touch {ran}; cat")]);
         let attributes = git(&place, &["rev-parse", "--git-path", "info/attributes"]);
         let attributes = place.join(attributes.trim());
@@ -94,7 +94,7 @@ fn a_look_at_a_tree_runs_none_of_its_filters() {
         // Another time, and the same text.
         fs_err::write(place.join("file.txt"), "text\n").unwrap();
         let cancel = Cancel::default();
-        let mut identifier = Identifier::new(given, &mut answers, &cancel);
+        let mut identifier = Identifier::new(given, &mut notes, &cancel);
         let identity = identifier.identify(&repository.tree()).unwrap();
         assert!(identity.starts_with("files "), "{identity}");
         assert!(!ran.exists());

@@ -9,8 +9,8 @@
 mod facts;
 mod hints;
 mod judge;
-pub mod remembered;
 mod rules;
+pub mod template_notes;
 #[cfg(test)]
 mod tests;
 

@@ -1,8 +1,8 @@
 //! Who converts: this program, or `python -m mlc_llm` for all that this program leaves to it.
 
 mod inputs;
+mod linked_copy;
 mod python;
-mod view;
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use self::inputs::{MlcArguments, MlcInputs};
+pub use self::linked_copy::{Listed, awq_source, is_config, make_linked_copy};
 pub use self::python::{MlcEngine, WeightRequest};
-pub use self::view::{Listed, awq_source, is_config, make_view};
 use super::ConvertError;
 use super::chat;
 use super::nearest::nearest;
@@ -53,7 +53,7 @@ pub enum Choice {
 #[serde(tag = "reason", rename_all = "snake_case")]
 pub enum Why {
     /// `--engine` says so.
-    Asked,
+    EngineOption,
     /// Nothing needs the other one.
     AllNative,
     /// The architecture is converted by MLC LLM alone.
@@ -110,7 +110,7 @@ pub struct Wish<'a> {
 /// registry did not have when this was written.
 pub fn choose(asked: Engine, wish: &Wish<'_>) -> Result<Choice, ConvertError> {
     if asked == Engine::Mlc {
-        return Ok(Choice::Mlc { why: Why::Asked });
+        return Ok(Choice::Mlc { why: Why::EngineOption });
     }
     if wish.quantization.parse::<Scheme>().is_err() {
         let name = wish.quantization.to_owned();
@@ -120,7 +120,7 @@ pub fn choose(asked: Engine, wish: &Wish<'_>) -> Result<Choice, ConvertError> {
     let why = beyond_native(wish)?;
     match (asked, why) {
         (Engine::Native, Some(why)) => Err(ConvertError::NotNative { why }),
-        (Engine::Native, None) => Ok(Choice::Native { why: Why::Asked }),
+        (Engine::Native, None) => Ok(Choice::Native { why: Why::EngineOption }),
         (_, Some(why)) => Ok(Choice::Mlc { why }),
         (_, None) => Ok(match convertible_tokenizer(wish.files) {
             Some(file) => Choice::Mlc { why: Why::Tokenizer { file } },
@@ -207,7 +207,7 @@ impl fmt::Display for Choice {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Asked => f.write_str("--engine says so"),
+            Self::EngineOption => f.write_str("--engine says so"),
             Self::AllNative => f.write_str("nothing needs Python"),
             Self::Architecture { model_type } => match chat::left_to_mlc(model_type) {
                 Some(why) => {

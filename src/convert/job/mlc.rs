@@ -9,7 +9,7 @@ use super::cached::{CachedEntry, entry};
 use super::checkpoint::Files;
 use super::conversion::{ByMlc, Job};
 use crate::convert::chat::ChatRequest;
-use crate::convert::engine::{MlcEngine, WeightRequest, awq_source, is_config, make_view};
+use crate::convert::engine::{MlcEngine, WeightRequest, awq_source, is_config, make_linked_copy};
 use crate::convert::record::{LOG, NewModel};
 use crate::convert::{ConvertError, Extent};
 use crate::fetch::checkpoint_files;
@@ -44,10 +44,10 @@ impl MlcConversion<'_> {
         let found = self.entry(Extent::Config, |new| {
             let mut listed = checkpoint.files(false, ui)?;
             listed.retain(|(path, _)| is_config(path));
-            make_view(&listed, &new.checkpoint_view())?;
+            make_linked_copy(&listed, &new.checkpoint_copy())?;
             ui.status("Configuring", &format!("{name} by mlc_llm gen_config"));
             let request = ChatRequest {
-                checkpoint: &new.checkpoint_view(),
+                checkpoint: &new.checkpoint_copy(),
                 quantization: &self.by.inputs.quantization,
                 model_type: None,
                 conv_template: self.by.inputs.conv_template.as_deref().unwrap_or_default(),
@@ -78,7 +78,7 @@ impl MlcConversion<'_> {
                     link::copy_of(&config.dir.join(&name), &new.model_dir().join(&name))?;
                 }
             }
-            make_view(&checkpoint.files(true, ui)?, &new.checkpoint_view())?;
+            make_linked_copy(&checkpoint.files(true, ui)?, &new.checkpoint_copy())?;
             let began = Instant::now();
             let why = &self.by.why;
             ui.status("Converting", &format!("{name} to {to} (python -m mlc_llm: {why})"));
@@ -94,7 +94,7 @@ impl MlcConversion<'_> {
 
     fn convert_weight(&self, new: &NewModel) -> Result<(), JobError> {
         let arguments = &self.by.inputs.arguments;
-        let checkpoint = new.checkpoint_view();
+        let checkpoint = new.checkpoint_copy();
         let mut source_format = arguments.source_format.as_deref();
         if self.by.inputs.quantization == AWQ && source_format.is_none() {
             source_format = Some("awq");
@@ -136,7 +136,7 @@ impl MlcConversion<'_> {
     /// What MLC LLM sees where it is in an image: the entry, and what its views lead to.
     fn mounts(&self, new: &NewModel) -> Result<Mounts, JobError> {
         let mut mounts = Mounts::default().writable(&new.work()).writable(&new.model_dir());
-        for view in [new.checkpoint_view(), new.source_view()] {
+        for view in [new.checkpoint_copy(), new.source_view()] {
             if files::is_dir(&view) {
                 mounts = mounts.writable(&view).linked_from(&view)?;
             }
@@ -185,7 +185,7 @@ impl MlcConversion<'_> {
 /// Shows weights that are elsewhere to Python; gives where they are then.
 fn shown(place: &Utf8Path, view: &Utf8Path) -> Result<Utf8PathBuf, JobError> {
     let is_dir = files::is_dir(place);
-    make_view(&listed(if is_dir { place } else { files::parent(place) })?, view)?;
+    make_linked_copy(&listed(if is_dir { place } else { files::parent(place) })?, view)?;
     Ok(match place.file_name().filter(|_| !is_dir) {
         Some(name) => view.join(name),
         None => view.to_owned(),

@@ -4,7 +4,7 @@ use camino::Utf8Path;
 
 use super::JobError;
 use super::checkpoint::Checkpoint;
-use crate::convert::derive::{derive, remembered};
+use crate::convert::derive::{derive, template_notes};
 use crate::model::{Conversion, ModelEntry, ModelSource, ResolvedConversion, TemplateOrigin};
 use crate::ui::Ui;
 
@@ -28,11 +28,11 @@ pub(super) fn resolved(
         ModelSource::Hub(repo) => {
             let commit = checkpoint.commit().unwrap_or_default();
             let source = format!("{}/{}@{commit}", repo.user(), repo.repo());
-            match remembered::recall(cache_dir, &source) {
+            match template_notes::recall(cache_dir, &source) {
                 Some(template) => template,
                 None => {
                     let template = derive(&checkpoint.dir(false, ui)?, Some(repo.repo()))?;
-                    remembered::remember(cache_dir, &source, template);
+                    template_notes::remember(cache_dir, &source, template);
                     template
                 }
             }

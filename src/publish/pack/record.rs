@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::assets::{ArchiveRecord, FileRecord};
 use super::{AssetName, AssetPlan, Compression, PackError, PackPlan};
-use crate::io::stamp::FileStamp;
-use crate::io::{atomic, files, stamp};
+use crate::io::file_stamp::FileStamp;
+use crate::io::{atomic, file_stamp, files};
 use crate::model::Digest;
 
 /// Where the records are, in a staging directory.
@@ -59,7 +59,7 @@ pub(super) fn input(plan: &PackPlan, asset: &AssetPlan) -> Result<Digest, PackEr
 pub(super) fn kept(staging: &Utf8Path, name: &AssetName, input: Digest) -> Option<ArchiveRecord> {
     let record = read(staging, name)?;
     let stamps = record.archive.parts.iter().map(|part| {
-        let found = stamp::of(&staging.join(part.name.as_str())).ok()?;
+        let found = file_stamp::of(&staging.join(part.name.as_str())).ok()?;
         found.filter(|_| files::is_file(&staging.join(part.name.as_str())))
     });
     let stamps: Option<Vec<_>> = stamps.collect();
@@ -88,7 +88,8 @@ pub(super) fn keep(
     for part in &archive.parts {
         let part = staging.join(part.name.as_str());
         let gone = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        stamps.push(stamp::of(&part).and_then(|stamp| stamp.ok_or_else(gone)).map_err(failed)?);
+        stamps
+            .push(file_stamp::of(&part).and_then(|stamp| stamp.ok_or_else(gone)).map_err(failed)?);
     }
     let record = Record { input, archive, stamps };
     atomic::write(&path, &serde_json::to_vec(&record)?).map_err(failed)?;

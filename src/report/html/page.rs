@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::model::{self, ByteSize, CompilerIdentity, Measure};
 use crate::report::budget::Use;
 use crate::report::count;
-use crate::report::foreign::visible;
+use crate::report::harmless::visible;
 use crate::report::human::{ANSWER, describe_kind, short};
 use crate::report::measured::{Measured, Percent, Signed};
 use crate::report::size::{ArtifactSize, LinkedBy, ModelReport, PackageReport, SizeReport};

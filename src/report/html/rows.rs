@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::page::{class, direction};
 use crate::model::ByteSize;
-use crate::report::foreign::visible;
+use crate::report::harmless::visible;
 use crate::report::measured::{Measured, Signed};
 use crate::report::size::{ModelReport, PackageReport, SizeReport, Status};
 use crate::report::table::{self, Mark};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::manifest::PartRecord;
-use crate::report::foreign::visible;
+use crate::report::harmless::visible;
 use crate::report::size::{LinkedBy, ModelReport, PackageReport};
 
 /// A part: its name, its kind, its bytes, what it is made of.

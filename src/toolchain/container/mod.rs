@@ -16,11 +16,11 @@ use serde::Deserialize;
 use self::engine::{Engine, Kind};
 pub use self::error::ContainerError;
 pub use self::mounts::Mounts;
+use crate::io::clock;
 use crate::io::environment::Environment;
 use crate::io::process::{
     self, Cancel, Dialogue, End, Ended, LogLimit, Program, Variables, last_lines,
 };
-use crate::io::stamp;
 use crate::model::{Digest, EngineChoice, ImageName};
 use crate::ui::Ui;
 
@@ -362,7 +362,7 @@ fn name_of_container(directory: &Utf8Path) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let text =
-        format!("{directory}\0{}\0{count}\0{}", std::process::id(), stamp::seconds_since_1970());
+        format!("{directory}\0{}\0{count}\0{}", std::process::id(), clock::seconds_since_1970());
     let hex = Digest::of(text.as_bytes()).to_hex();
     format!("mlc-package-{}", hex.get(..24).unwrap_or(&hex))
 }

@@ -1,6 +1,6 @@
 use camino::Utf8Path;
 
-use super::{Remembered, digest};
+use super::{DigestNote, digest};
 use crate::model::Digest;
 use crate::toolchain::probe::Module;
 use crate::toolchain::scene::{Scene, settle};
@@ -9,7 +9,7 @@ fn source(directory: &Utf8Path) -> Module {
     Module { directory: directory.to_owned(), distribution: None, version: None, from_index: false }
 }
 
-fn digested(scene: &Scene, tree: &str, remembered: Option<Remembered>) -> Digest {
+fn digested(scene: &Scene, tree: &str, remembered: Option<DigestNote>) -> Digest {
     let module = source(&scene.root.join(tree).join("python/tvm"));
     digest("tvm", &module, &scene.environment(&[]), remembered).unwrap().unwrap().files
 }
@@ -66,7 +66,7 @@ fn only_what_is_settled_is_remembered_and_then_not_read_again() {
     let settled = digest("tvm", &module, &environment, None).unwrap().unwrap();
     assert_eq!(settled.files, fresh.files);
     // A digest that the files do not have comes back: they were not read.
-    let marked = Remembered { files: Digest::of(b"marked"), ..settled.remember.unwrap() };
+    let marked = DigestNote { files: Digest::of(b"marked"), ..settled.remember.unwrap() };
     assert_eq!(digested(&scene, "tree", Some(marked)), Digest::of(b"marked"));
     scene.write("tree/python/tvm/__init__.py", "b");
     assert_ne!(digested(&scene, "tree", Some(marked)), Digest::of(b"marked"));

@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use self::part::{Claim, Claimed, Part};
+use self::part::{Claim, Claimed, PartialFile};
 use super::requests::below;
 use super::{Commit, Hub, HubError, RemoteDigest, RemoteFile};
 use crate::io::cancel::Cancel;
@@ -118,9 +118,9 @@ fn missing(
     repo: &HubRepo,
     commit: &Commit,
     files: &[RemoteFile],
-) -> Result<Vec<Part>, HubError> {
+) -> Result<Vec<PartialFile>, HubError> {
     let cache = hub.cache(repo);
-    let mut parts: BTreeMap<RemoteDigest, Part> = BTreeMap::new();
+    let mut parts: BTreeMap<RemoteDigest, PartialFile> = BTreeMap::new();
     for file in files {
         if cache.has_pointer(commit, file) {
             continue;
@@ -149,7 +149,7 @@ fn missing(
         let names = [repo.user(), repo.repo(), "resolve", commit.as_str()];
         let path = file.path.as_str().split('/');
         let url = below(&hub.options.endpoint, names.into_iter().chain(path))?;
-        let part = Part::new(repo, commit, file, url, &cache, hub.options.range_bytes);
+        let part = PartialFile::new(repo, commit, file, url, &cache, hub.options.range_bytes);
         parts.insert(file.digest, part);
     }
     Ok(parts.into_values().collect())
@@ -158,7 +158,7 @@ fn missing(
 /// One thread: takes work until there is none.
 fn work(
     hub: &Hub,
-    parts: &[Part],
+    parts: &[PartialFile],
     stop: &Cancel,
     events: &Sender<FetchEvent>,
 ) -> Result<(), HubError> {
@@ -183,7 +183,7 @@ fn work(
 }
 
 enum Next<'p> {
-    Work(&'p Part, Claim),
+    Work(&'p PartialFile, Claim),
     Wait,
     Nothing,
 }
@@ -191,8 +191,8 @@ enum Next<'p> {
 /// The next piece of work: of the file that the thread has been at, so that its digest is made
 /// as the bytes come; then of a file that nobody is at; then of any.
 fn next<'p>(
-    parts: &'p [Part],
-    own: Option<&'p Part>,
+    parts: &'p [PartialFile],
+    own: Option<&'p PartialFile>,
     events: &Sender<FetchEvent>,
 ) -> Result<Next<'p>, HubError> {
     let mut all_finished = true;

@@ -25,7 +25,7 @@ const SAVE_EVERY: u64 = 8 << 20;
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
 /// One file that is not in the cache.
-pub(super) struct Part {
+pub(super) struct PartialFile {
     pub(super) repo: HubRepo,
     pub(super) commit: Commit,
     /// The file, under the first of its names.
@@ -80,7 +80,7 @@ pub(super) struct Advanced {
     pub(super) tell: Option<u64>,
 }
 
-impl Part {
+impl PartialFile {
     pub(super) fn new(
         repo: &HubRepo,
         commit: &Commit,

@@ -3,7 +3,7 @@
 use std::sync::mpsc::Sender;
 
 use super::FetchEvent;
-use super::part::{Claim, Ended, Part};
+use super::part::{Claim, Ended, PartialFile};
 use crate::fetch::hub::HubError;
 use crate::fetch::hub::digest::Hasher;
 use crate::fetch::hub::requests::{Asker, Failure, Subject, gave_up};
@@ -33,7 +33,7 @@ impl<E: Into<Failure>> From<E> for Stop {
 /// Does a claim, and gives it back whatever happens.
 pub(super) fn work(
     asker: &Asker<'_>,
-    part: &Part,
+    part: &PartialFile,
     claim: &Claim,
     events: &Sender<FetchEvent>,
 ) -> Result<(), HubError> {
@@ -68,7 +68,7 @@ pub(super) fn work(
 /// Asks until nothing of the claim is missing.
 fn go_on(
     asker: &Asker<'_>,
-    part: &Part,
+    part: &PartialFile,
     claim: &Claim,
     tell: &dyn Fn(FetchEvent),
 ) -> Result<(), HubError> {
@@ -100,7 +100,7 @@ fn go_on(
 /// Asks once for what is missing, and writes what comes.
 fn request(
     asker: &Asker<'_>,
-    part: &Part,
+    part: &PartialFile,
     claim: &Claim,
     (start, end): (u64, u64),
     got: &mut u64,
@@ -141,7 +141,7 @@ fn request(
 /// Holds the head of an answer against what was asked for; gives the byte after the last one
 /// that it brings.
 fn check_head(
-    part: &Part,
+    part: &PartialFile,
     response: &Response<'_>,
     range: Option<(u64, u64)>,
 ) -> Result<u64, Stop> {
@@ -184,7 +184,7 @@ fn check_head(
 
 /// Where the bytes of one range go.
 struct Sink<'p> {
-    part: &'p Part,
+    part: &'p PartialFile,
     disk: &'p PositionedFile,
     index: usize,
     at: u64,
@@ -219,7 +219,7 @@ impl Sink<'_> {
 /// Reads the whole file from its beginning and writes what is missing. What is there is never
 /// written again: it may be part of the digest already.
 fn fill_gaps(
-    part: &Part,
+    part: &PartialFile,
     disk: &PositionedFile,
     (response, from): (&mut Response<'_>, &Url),
     cancel: &Cancel,
@@ -245,13 +245,13 @@ fn fill_gaps(
     ended(at, part.file.bytes)
 }
 
-fn write(part: &Part, disk: &PositionedFile, bytes: &[u8], at: u64) -> Result<(), Stop> {
+fn write(part: &PartialFile, disk: &PositionedFile, bytes: &[u8], at: u64) -> Result<(), Stop> {
     let written = disk.write_all_at(bytes, at);
     written.map_err(|error| Stop::Failure(Failure::Final(part.disk_error(error))))
 }
 
 fn go_further(
-    part: &Part,
+    part: &PartialFile,
     index: usize,
     bytes: usize,
     cancel: &Cancel,
@@ -276,7 +276,7 @@ fn ended(at: u64, until: u64) -> Result<(), Stop> {
 
 /// Brings the digest as far as the file goes without a gap, from the disk: the system still
 /// has in memory what was just written.
-fn catch_up(part: &Part, claim: &Claim, cancel: &Cancel) -> Result<(), HubError> {
+fn catch_up(part: &PartialFile, claim: &Claim, cancel: &Cancel) -> Result<(), HubError> {
     let mut block = Vec::new();
     while let Some((mut hasher, mut at, end)) = part.take_lagging_hasher(claim.range) {
         let mut done = Ok(());

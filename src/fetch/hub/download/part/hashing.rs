@@ -1,10 +1,10 @@
 //! The digest of a file that comes in ranges: one thread at a time has it, and goes as far as the
 //! file is whole.
 
-use super::Part;
+use super::PartialFile;
 use crate::fetch::hub::digest::Hasher;
 
-impl Part {
+impl PartialFile {
     /// The digest so far, if it has come to `position` and nobody else has it.
     pub(crate) fn take_hasher(&self, position: u64) -> Option<Hasher> {
         self.with(|open| if open.hashed == position { open.hasher.take() } else { None }).flatten()

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
-use super::{Open, Part};
+use super::{Open, PartialFile};
 use crate::fetch::hub::HubError;
 use crate::fetch::hub::download::ranges::Ranges;
 use crate::io::lock::Lock;
 use crate::io::positioned::PositionedFile;
 use crate::io::{atomic, files, sync};
 
-impl Part {
+impl PartialFile {
     pub(super) fn incomplete(&self) -> Utf8PathBuf {
         self.cache.blobs().join(format!("{}.mlc-package.incomplete", self.file.digest))
     }

@@ -10,18 +10,18 @@ use crate::store::{Bucket, Note};
 
 /// The most the file may have in bytes.
 const LIMIT: u64 = 1 << 20;
-/// Programs come and go: beyond this many answers the file begins anew.
+/// Programs come and go: beyond this many notes the file begins anew.
 const KEPT: usize = 512;
 
-/// Answers by their key.
+/// The notes by their key.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct ToolNotes {
     note: Note,
     known: BTreeMap<String, String>,
     changed: bool,
 }
 
-impl Answers {
+impl ToolNotes {
     /// What earlier runs found out; nothing where that cannot be read.
     pub(super) fn load(cache_dir: &Utf8Path) -> Self {
         let note = Note::new(Bucket::TOOLS.path(cache_dir), LIMIT);

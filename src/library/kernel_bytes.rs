@@ -11,13 +11,13 @@ use crate::model::LibraryName;
 /// The kernels of the libraries of one archive. Each is known by its name without the prefix that
 /// the compiler gives all names of a library.
 #[derive(Debug)]
-pub struct Anatomy<'a> {
-    libraries: Vec<(&'a LibraryName, Vec<Part<'a>>)>,
+pub struct KernelBytes<'a> {
+    libraries: Vec<(&'a LibraryName, Vec<LibraryKernel<'a>>)>,
 }
 
 /// A kernel of one library.
 #[derive(Debug)]
-struct Part<'a> {
+struct LibraryKernel<'a> {
     /// Without the library's prefix.
     name: &'a str,
     /// Its own bytes.
@@ -37,13 +37,13 @@ pub struct SharedKernel<'a> {
     pub owners: Vec<&'a LibraryName>,
 }
 
-impl<'a> Anatomy<'a> {
+impl<'a> KernelBytes<'a> {
     /// Takes the libraries apart.
     pub fn of(linked: &[Linked<'a>]) -> Self {
         let size = |linked: &Linked<'_>| usize::try_from(linked.library.file_bytes).unwrap_or(0);
         let parts = parallel::map(linked, size, |linked| {
             let prefix = linked.name.system_lib_prefix();
-            kernels(linked.library).map(|kernel| Part::of(&kernel, &prefix)).collect()
+            kernels(linked.library).map(|kernel| LibraryKernel::of(&kernel, &prefix)).collect()
         });
         let names = linked.iter().map(|linked| linked.name);
         Self { libraries: names.zip(parts).collect() }
@@ -75,7 +75,7 @@ impl<'a> Anatomy<'a> {
     }
 }
 
-impl<'a> Part<'a> {
+impl<'a> LibraryKernel<'a> {
     fn of(kernel: &Kernel<'a>, prefix: &str) -> Self {
         let name = kernel.name.strip_prefix(prefix).unwrap_or(kernel.name);
         let mut code = Vec::with_capacity(kernel.code.len());

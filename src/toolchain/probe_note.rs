@@ -8,9 +8,9 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::probe::Answer;
-use super::sources::Remembered;
+use super::sources::DigestNote;
 use crate::io::environment::Environment;
-use crate::io::stamp::{self, FileStamp, Moment};
+use crate::io::file_stamp::{self, FileStamp, Moment};
 use crate::io::{dir, files, process};
 use crate::model::Digest;
 use crate::store::{Bucket, Note};
@@ -22,7 +22,7 @@ const ANSWERS_KEPT: usize = 64;
 
 /// A Python's answer in memory.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub(super) struct ProbeNote {
     record: Record,
     /// It may be written down.
     settled: bool,
@@ -35,7 +35,7 @@ pub(super) struct Memory {
 struct Record {
     format: u32,
     answer: Answer,
-    sources: BTreeMap<String, Remembered>,
+    sources: BTreeMap<String, DigestNote>,
     watched: Vec<Watched>,
 }
 
@@ -50,7 +50,7 @@ struct Watched {
     names: Option<Digest>,
 }
 
-impl Memory {
+impl ProbeNote {
     /// What tells one remembered answer from another: the interpreter, and the variables that
     /// Python reads. A script that stands for an interpreter (of pyenv, or somebody's own) may
     /// look at anything: for it, all variables count, and the working directory.
@@ -110,12 +110,12 @@ impl Memory {
     }
 
     /// What is remembered of a module's files.
-    pub(super) fn sources(&self, name: &str) -> Option<Remembered> {
+    pub(super) fn sources(&self, name: &str) -> Option<DigestNote> {
         self.record.sources.get(name).copied()
     }
 
     /// Remembers the digest of a module's files, or forgets it.
-    pub(super) fn remember_sources(&mut self, name: &str, remember: Option<Remembered>) {
+    pub(super) fn remember_sources(&mut self, name: &str, remember: Option<DigestNote>) {
         let before = match remember {
             Some(remember) => self.record.sources.insert(name.to_owned(), remember),
             None => self.record.sources.remove(name),
@@ -144,7 +144,7 @@ impl Memory {
 
 impl Watched {
     fn look(path: Utf8PathBuf) -> io::Result<Self> {
-        let stamp = stamp::of(&path)?;
+        let stamp = file_stamp::of(&path)?;
         let names = files::is_dir(&path).then(|| relevant_names(&path)).transpose()?;
         Ok(Self { path, stamp, names })
     }
@@ -154,7 +154,7 @@ impl Watched {
     }
 
     fn is_unchanged(&self) -> io::Result<bool> {
-        let stamp = stamp::of(&self.path)?;
+        let stamp = file_stamp::of(&self.path)?;
         if stamp == self.stamp {
             return Ok(true);
         }

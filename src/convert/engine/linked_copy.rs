@@ -23,7 +23,7 @@ pub fn is_config(path: &ShardPath) -> bool {
 }
 
 /// Makes a directory with a link to each of the files.
-pub fn make_view(listed: &Listed, dir: &Utf8Path) -> Result<(), ConvertError> {
+pub fn make_linked_copy(listed: &Listed, dir: &Utf8Path) -> Result<(), ConvertError> {
     let make = || {
         files::create_dir_all(dir)?;
         for (name, path) in listed.iter().filter(|(name, _)| !name.as_str().ends_with(TEXT)) {
@@ -52,7 +52,7 @@ pub fn awq_source(dir: &Utf8Path) -> Option<Utf8PathBuf> {
 mod tests {
     use camino::Utf8Path;
 
-    use super::{awq_source, is_config, make_view};
+    use super::{awq_source, is_config, make_linked_copy};
 
     #[test]
     fn configs_and_tokenizers_are_no_weights() {
@@ -78,7 +78,7 @@ mod tests {
             fs_err::write(checkpoint.join(name), name).unwrap();
             (name.parse().unwrap(), checkpoint.join(name))
         });
-        make_view(&listed, &view).unwrap();
+        make_linked_copy(&listed, &view).unwrap();
         assert_eq!(fs_err::read_to_string(view.join("deep/config.json")).unwrap(), names[1]);
         assert!(!view.join("README.md").exists());
         assert_eq!(awq_source(&view), Some(view.join("model.safetensors")));

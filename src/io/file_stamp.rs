@@ -6,11 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-/// Seconds since 1970. A clock before that is no reason to fail.
-pub fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
 /// What a file system says of a file, links followed: while it stays the same, so does the
 /// content, if the stamp was [settled](Self::is_settled) when the content was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
