@@ -149,18 +149,25 @@ impl Conversion<'_> {
             let (needed, free) = (ByteSize(plan.weight_bytes()), ByteSize(free));
             return Err(WeightsError::NoRoom { output: request.output.to_owned(), needed, free });
         }
-        let output = Output::new(request.output, &plan.shards);
-        let nonfinite = NonFinite::default();
-        let (plan, cancel) = (&plan, request.cancel);
-        let (output_ref, found) = (&output, &nonfinite);
-        let checkpoint = &checkpoint;
-        Work { checkpoint, plan, output: output_ref, nonfinite: found, cancel, progress }
-            .run(request.threads.get())?;
-        let nonfinite = nonfinite.lines(plan);
-        if !nonfinite.is_empty() && !request.allow_nonfinite {
-            return Err(WeightsError::NonFinite { tensors: nonfinite });
-        }
-        let digests = output.finish()?;
+        let (output, whole) = Output::new(request.output, &plan.shards);
+        let (plan, found) = (&plan, NonFinite::default());
+        let work = |output: Output| {
+            let (checkpoint, nonfinite, cancel) = (&checkpoint, &found, request.cancel);
+            Work { checkpoint, plan, output: &output, nonfinite, cancel, progress }
+                .run(request.threads.get())?;
+            let nonfinite = found.lines(plan);
+            if !nonfinite.is_empty() && !request.allow_nonfinite {
+                return Err(WeightsError::NonFinite { tensors: nonfinite });
+            }
+            Ok((output.finish()?, nonfinite))
+        };
+        let (done, synced) = std::thread::scope(|scope| {
+            let syncing = scope.spawn(|| whole.sync());
+            let done = work(output);
+            (done, syncing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        let (digests, nonfinite) = done?;
+        synced?;
         let param_bytes = plan.param_bytes as f64;
         let bits_per_param = param_bytes * 8.0 / plan.elements as f64;
         let metadata = Metadata { tensors: plan.tensors, param_bytes, bits_per_param };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -27,6 +28,23 @@ pub(super) struct Output {
     waiting: AtomicI64,
     /// What is hashed at a time where somebody begins.
     step: i64,
+    /// Told of each shard that is whole.
+    whole: Sender<Utf8PathBuf>,
+}
+
+/// The shards that are whole, as they become so.
+pub(super) struct Whole(Receiver<Utf8PathBuf>);
+
+impl Whole {
+    /// Syncs each, so that the disk writes while the next are made; ends with the output. More than
+    /// time is not gained: what is made visible is synced before, as a whole.
+    pub(super) fn sync(self) -> Result<(), WeightsError> {
+        for path in self.0 {
+            let file = PositionedFile::open(&path).map_err(WeightsError::Output)?;
+            file.sync().map_err(WeightsError::Output)?;
+        }
+        Ok(())
+    }
 }
 
 struct OutputShard {
@@ -62,8 +80,8 @@ struct Lane<'a> {
 }
 
 impl Output {
-    /// Shards to be made in a directory.
-    pub(super) fn new(dir: &Utf8Path, plans: &[ShardPlan]) -> Self {
+    /// Shards to be made in a directory, and those that are whole.
+    pub(super) fn new(dir: &Utf8Path, plans: &[ShardPlan]) -> (Self, Whole) {
         let shard = |plan: &ShardPlan| {
             let hash = Hash { state: md5::START, hashed: 0, digest: None };
             let (file, written) = Default::default();
@@ -76,7 +94,9 @@ impl Output {
             }
         };
         let shards = plans.iter().map(shard).collect();
-        Self { shards, waiting: AtomicI64::new(0), step: WAITING }
+        let (whole, receiver) = mpsc::channel();
+        let output = Self { shards, waiting: AtomicI64::new(0), step: WAITING, whole };
+        (output, Whole(receiver))
     }
 
     /// Writes bytes of a tensor; [`done`](Self::done) says later that they are there.
@@ -117,7 +137,7 @@ impl Output {
                 }
             }
             for lane in ended {
-                lane.end(&self.waiting)?;
+                lane.end(&self.waiting, &self.whole)?;
             }
             let Some(left) = lanes.iter().map(Lane::left).min() else {
                 match shards.len() {
@@ -196,7 +216,7 @@ impl Lane<'_> {
     }
 
     /// What is left is less than a block: of a whole shard, its end.
-    fn end(mut self, waiting: &AtomicI64) -> Result<(), WeightsError> {
+    fn end(mut self, waiting: &AtomicI64, whole: &Sender<Utf8PathBuf>) -> Result<(), WeightsError> {
         if self.end != self.shard.nbytes {
             waiting.fetch_add(self.left().cast_signed(), Ordering::Relaxed);
             return Ok(());
@@ -210,6 +230,8 @@ impl Lane<'_> {
         }
         self.hash.digest = Some(md5::digest(self.hash.state, &rest, wanted));
         *lock(&self.shard.file) = None;
+        // Nobody listens any more where the sync has failed, which is told.
+        let _ = whole.send(self.shard.path.clone());
         Ok(())
     }
 }
@@ -262,7 +284,8 @@ mod tests {
         };
         let plans: Vec<_> = lengths.iter().enumerate().map(plan).collect();
         for step in [1, 70_000, 1 << 20, i64::MAX] {
-            let output = Output { step, ..Output::new(dir, &plans) };
+            let (output, whole) = Output::new(dir, &plans);
+            let output = Output { step, ..output };
             let mut pieces = Vec::new();
             for plan in &plans {
                 let starts = (0..plan.nbytes).step_by(9_999);
@@ -291,6 +314,12 @@ mod tests {
                 digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
             });
             assert_eq!(output.finish().unwrap(), right.collect::<Vec<_>>());
+            // Each is told once.
+            let mut told: Vec<_> = whole.0.iter().collect();
+            told.sort_unstable();
+            let mut paths: Vec<_> = plans.iter().map(|plan| dir.join(plan.file_name())).collect();
+            paths.sort_unstable();
+            assert_eq!(told, paths);
         }
     }
 
@@ -298,11 +327,13 @@ mod tests {
     fn a_shard_that_is_not_whole_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let dir = Utf8Path::from_path(dir.path()).unwrap();
-        let output = Output::new(dir, &[ShardPlan { number: 0, nbytes: 200, records: Vec::new() }]);
+        let plan = ShardPlan { number: 0, nbytes: 200, records: Vec::new() };
+        let (output, whole) = Output::new(dir, &[plan]);
         let place = Place { shard: 0, offset: 0 };
         output.write(place, 0, &[1; 130]).unwrap();
         output.done(place, 0, 130).unwrap();
         let error = output.finish().unwrap_err().to_string();
         assert!(error.contains("200"), "{error}");
+        assert!(whole.0.iter().next().is_none());
     }
 }
