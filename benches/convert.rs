@@ -1,7 +1,7 @@
 //! bf16 checkpoints shaped like Llama to q4f16_1, beside what the machine can do with as many
 //! bytes, in turns: reading the file, one pass over memory, and the bare arithmetic (quantization,
-//! and MD5 of the result, which is one number after the other) on all processors. The goal: half
-//! of the slowest of these, and a peak below 256 MiB.
+//! and MD5 of the result, which is one number after the other) on all processors. The goal: 0.7 of
+//! the slowest of these, 0.8 for the small one, and a peak below 64 MiB.
 //!
 //! The files go to `MLC_PACKAGE_BENCH_DIR`, or `target/bench-convert`: 6 GB at a time.
 
@@ -52,16 +52,16 @@ const WORDS: usize = PIECE / 4;
 fn main() -> anyhow::Result<()> {
     let dir = std::env::var("MLC_PACKAGE_BENCH_DIR")
         .map_or_else(|_| Utf8PathBuf::from("target/bench-convert"), Utf8PathBuf::from);
-    for layers in [3, 43] {
+    for (layers, goal) in [(3, 0.8), (43, 0.7)] {
         let source = dir.join(format!("layers-{layers}"));
         let bytes = checkpoint(&source, layers)?;
-        measure(&source, &dir.join("model"), bytes)?;
+        measure(&source, &dir.join("model"), bytes, goal)?;
         fs_err::remove_dir_all(&source)?;
     }
     Ok(fs_err::remove_dir_all(&dir)?)
 }
 
-fn measure(source: &Utf8Path, output: &Utf8Path, bytes: u64) -> anyhow::Result<()> {
+fn measure(source: &Utf8Path, output: &Utf8Path, bytes: u64, goal: f64) -> anyhow::Result<()> {
     let file = source.join("model.safetensors");
     let (mut ours, mut limits, mut peak) = (Vec::new(), [const { Vec::new() }; 3], 0);
     for _ in 0..ROUNDS {
@@ -84,9 +84,9 @@ fn measure(source: &Utf8Path, output: &Utf8Path, bytes: u64) -> anyhow::Result<(
         slowest = slowest.max(seconds);
         println!("  {name:<19}  {seconds:6.3} s  {:6.2} GB/s", rate(seconds));
     }
-    println!("  {:.2} of the slowest; the goal is 0.5", slowest / ours);
-    println!("  most memory {:.1} MiB; the goal is 256", peak as f64 / 1024.0);
-    ensure!(peak < 256 << 10, "the conversion took {peak} KiB");
+    println!("  {:.2} of the slowest; the goal is {goal}", slowest / ours);
+    println!("  most memory {:.1} MiB; the goal is 64", peak as f64 / 1024.0);
+    ensure!(peak < 64 << 10, "the conversion took {peak} KiB");
     Ok(())
 }
 
