@@ -20,6 +20,7 @@ RUN apt-get update \
 WORKDIR /build
 COPY Cargo.toml Cargo.lock ./
 COPY benches benches
+COPY docs/reference docs/reference
 COPY schema schema
 COPY src src
 COPY toolchain.toml ./

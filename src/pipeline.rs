@@ -399,9 +399,13 @@ fn read_whole_config(request: &PackageRequest, ui: &Ui) -> Result<(PackageConfig
     for model_id in &request.only {
         if !config.models.iter().any(|entry| entry.model_id == *model_id) {
             let known: Vec<_> = config.models.iter().map(|entry| entry.model_id.as_str()).collect();
+            let listed = format!("its models are: {}", known.join(", "));
             return Err(Error::usage(
                 format!("--only {model_id}: the config has no such model"),
-                format!("its models are: {}", known.join(", ")),
+                match config::nearest(model_id.as_str(), known) {
+                    Some(meant) => format!("did you mean `{meant}`? {listed}"),
+                    None => listed,
+                },
             ));
         }
     }

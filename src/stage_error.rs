@@ -1,6 +1,7 @@
 //! What every stage says of its errors: the exit code, what to do, and what a person reads.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
 
 use camino::Utf8Path;
@@ -36,6 +37,8 @@ pub trait StageError: Error + Send + Sync + 'static {
 pub struct Message<'a> {
     /// What is wrong.
     pub text: String,
+    /// The code of the problem, which `explain` explains.
+    pub code: Option<String>,
     /// What it is about, where that is too much for the text: a line each.
     pub items: &'a [String],
     /// The exception that ended a program: why, in its own words.
@@ -54,6 +57,12 @@ impl Message<'_> {
     /// A problem, and what to do about it.
     pub fn new(text: String, help: Option<String>) -> Self {
         Self { text, help, ..Self::default() }
+    }
+
+    /// The same with the code of the problem.
+    #[must_use]
+    pub fn coded(self, code: impl Display) -> Self {
+        Self { code: Some(code.to_string()), ..self }
     }
 }
 

@@ -120,6 +120,38 @@ fn the_exit_codes_are_those_of_the_program() {
     hold("exit-codes.md", "codes", &text);
 }
 
+/// Each part of the page has a section for every code of one kind, and no other.
+#[test]
+fn every_code_has_a_section() {
+    let page = read(&docs().join("codes.md"));
+    let kebab = regex::Regex::new(r#""([a-z0-9]+(?:-[a-z0-9]+)*)""#).unwrap();
+    let written = |file: &str, start: &str| -> BTreeSet<String> {
+        let source = read(&root().join(file));
+        let (_, code) = source.split_once(start).unwrap_or_else(|| panic!("{file}: no `{start}`"));
+        let body = code.split("\n}").next().unwrap();
+        kebab.captures_iter(body).map(|found| found[1].to_owned()).collect()
+    };
+    let parts = [
+        (
+            "In a package config or mlc-package.yml",
+            mlc_package::config::Code::ALL.iter().map(|code| code.as_str().to_owned()).collect(),
+        ),
+        ("In a model library", written("src/library/validate.rs", "impl fmt::Display for Code {")),
+        ("In what was linked", written("src/binding/checks/mod.rs", "impl LinkCode {")),
+    ];
+    assert_eq!(page.matches("\n## ").count(), parts.len());
+    for (part, codes) in parts {
+        let (_, rest) = page.split_once(&format!("\n## {part}\n")).unwrap();
+        let section = rest.split("\n## ").next().unwrap();
+        let explained = section.lines().filter_map(|line| line.strip_prefix("### "));
+        let explained: Vec<_> = explained.map(str::to_owned).collect();
+        let once: BTreeSet<_> = explained.iter().cloned().collect();
+        assert_eq!(explained.len(), once.len(), "{part}: a code is explained twice");
+        assert!(codes.len() > 5, "{part}");
+        assert_eq!(once, codes, "{part}");
+    }
+}
+
 #[test]
 fn the_manifest_is_that_of_its_types() {
     let source = read(&root().join("src/manifest.rs"));

@@ -7,7 +7,7 @@ use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use clap_complete::env::{CompleteEnv, Shells};
 
-use super::Cli;
+use super::{Cli, explain};
 use crate::config;
 use crate::config::project::{self, FILE_NAME};
 use crate::convert;
@@ -62,6 +62,7 @@ fn offer(verb: &str, argument: Arg) -> Arg {
         ("convert", "conv-template") => argument.add(ArgValueCandidates::new(|| {
             std::iter::once("auto").chain(convert::template_names()).map(Into::into).collect()
         })),
+        ("explain", "codes") => argument.add(words(&explain::codes())),
         (_, "metal") => argument.add(listed(MetalChoice::WORDS)),
         (_, "check-kernels") => argument.add(listed(CheckKernels::WORDS)),
         (_, "linker") => argument.add(listed(LinkerChoice::WORDS)),

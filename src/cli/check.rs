@@ -15,7 +15,7 @@ use crate::io::files;
 use crate::model::{PackageName, Project};
 use crate::pipeline;
 
-/// The width that source lines are shown in.
+/// The width that source lines are shown in, if no terminal is narrower.
 const WIDTH: usize = 120;
 
 /// `mlc-package check`.
@@ -106,7 +106,10 @@ fn print<T: Contents>(
     context: &mut Context<'_>,
 ) -> io::Result<Exit> {
     match format {
-        CheckFormat::Human => render::human(checked, WIDTH, &mut context.out)?,
+        CheckFormat::Human => {
+            let width = context.width.map_or(WIDTH, |columns| columns.min(WIDTH));
+            render::human(checked, width, &mut context.out)?;
+        }
         CheckFormat::Json => render::json(checked, &mut context.out)?,
         CheckFormat::Github => render::github(checked, repository, &mut context.out)?,
     }

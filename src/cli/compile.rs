@@ -9,14 +9,13 @@ use super::compiler::CompilerArgs;
 use super::kernels::KernelArgs;
 use super::metal::MetalArgs;
 use super::package::{choice, default_cache_dir};
+use super::suggest::{overrides, target};
 use super::{Context, Format};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
 use crate::io::files;
-use crate::model::{
-    JitPolicy, LibraryFormat, LibraryName, MacabiArch, OptFlags, Target, parse_overrides,
-};
+use crate::model::{JitPolicy, LibraryFormat, LibraryName, MacabiArch, OptFlags, Target};
 use crate::pipeline::{self, CompileOneRequest, CompiledOne};
 use crate::plan::Cached;
 
@@ -27,7 +26,7 @@ pub(super) struct CompileArgs {
     model: Utf8PathBuf,
     /// What to compile for: android, iphone, macabi, cuda, vulkan, metal, rocm, webgpu, or any
     /// other that MLC LLM or TVM knows
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(long, value_name = "DEVICE", value_parser = target)]
     device: Target,
     /// The library to write; its suffix says of which kind: .tar, .so, .dylib, .dll, .lib, .wasm
     #[arg(short, long, value_name = "FILE")]
@@ -107,8 +106,7 @@ impl CompileArgs {
         }
         let format = self.library_format()?;
         let model_lib = self.library_name()?;
-        let overrides = parse_overrides(&self.overrides)
-            .map_err(|why| Error::Usage { message: format!("--overrides: {why}"), help: None })?;
+        let overrides = overrides(&self.overrides)?;
         let fields = overrides.set_fields().map(|(name, value)| format!("{name}={value}"));
         Ok(CompileOneRequest {
             overrides: fields.collect::<Vec<_>>().join(";"),

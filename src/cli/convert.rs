@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::compiler::CompilerArgs;
 use super::package::default_cache_dir;
+use super::suggest::overrides;
 use super::{Context, Format};
 use crate::convert::engine::{Engine, MlcArguments};
 use crate::convert::job::{ConvertRequest, Converted, Source, convert};
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
 use crate::io::files;
-use crate::model::{HubRepo, parse_overrides};
+use crate::model::HubRepo;
 
 /// `mlc-package convert`.
 #[derive(Debug, Args)]
@@ -93,8 +94,7 @@ pub(super) fn run(args: ConvertArgs, context: &mut Context<'_>) -> Result<Exit, 
 impl ConvertArgs {
     fn request(self) -> Result<ConvertRequest, Error> {
         let environment = Environment::current()?;
-        let overrides = parse_overrides(self.overrides.as_deref().unwrap_or_default())
-            .map_err(|error| Error::Usage { message: format!("--overrides: {error}"), help: None });
+        let overrides = overrides(self.overrides.as_deref().unwrap_or_default());
         Ok(ConvertRequest {
             checkpoint: checkpoint(&self.model)?,
             model: self.model,

@@ -4,12 +4,13 @@ use clap::Args;
 use super::compiler::CompilerArgs;
 use super::metal::MetalArgs;
 use super::package::{choice, default_cache_dir};
+use super::suggest::device;
 use super::{Context, Format};
 use crate::doctor::{self, AppleChoices};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
-use crate::model::{Device, KitChoice, LinkerChoice, MacabiArch, UnknownDevice};
+use crate::model::{Device, KitChoice, LinkerChoice, MacabiArch};
 use crate::pipeline::{self, BindingOptions, DoctorRequest};
 
 /// `mlc-package doctor`.
@@ -44,10 +45,6 @@ pub(super) struct DoctorArgs {
     /// How to print what is found
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
-}
-
-fn device(text: &str) -> Result<Device, UnknownDevice> {
-    text.parse()
 }
 
 pub(super) fn run(args: DoctorArgs, context: &mut Context<'_>) -> Result<Exit, Error> {

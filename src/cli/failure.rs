@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::config::render::explaining;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::kept_log;
@@ -14,9 +15,13 @@ use crate::ui::{self, Ui};
 /// Says why a run failed. In a job, one annotation says it on the job's page; the logs of what
 /// failed are copied into `log_dir`.
 pub(super) fn tell(error: &Error, ui: &Ui, log_dir: Option<&Utf8Path>) {
-    let mut telling = Telling { ui, annotation: String::new(), logs: Vec::new() };
+    let mut telling =
+        Telling { ui, annotation: String::new(), logs: Vec::new(), codes: Vec::new() };
     telling.error(error);
-    let Telling { annotation, logs, .. } = telling;
+    let Telling { annotation, logs, codes, .. } = telling;
+    if let Some(command) = explaining(codes.iter().map(String::as_str), WIDTH) {
+        ui.note("explain", &command);
+    }
     for log in log_dir.iter().flat_map(|dir| logs.iter().map(move |log| (dir, log))) {
         if let Err(why) = kept_log::copy_into(log.1, log.0) {
             ui.warn(&format!("the log `{}` could not be copied: {why}", log.1));
@@ -30,6 +35,9 @@ pub(super) fn tell(error: &Error, ui: &Ui, log_dir: Option<&Utf8Path>) {
 /// More of a message than this, in characters, is some file's: names in it may have any length.
 const LONGEST: usize = 1000;
 
+/// The columns that a list of codes may take.
+const WIDTH: usize = 80;
+
 /// A failed run that is being told.
 struct Telling<'a> {
     ui: &'a Ui,
@@ -37,6 +45,8 @@ struct Telling<'a> {
     annotation: String,
     /// The logs of what failed.
     logs: Vec<Utf8PathBuf>,
+    /// The codes of the problems.
+    codes: Vec<String>,
 }
 
 impl Telling<'_> {
@@ -55,7 +65,12 @@ impl Telling<'_> {
     }
 
     fn message(&mut self, message: &Message<'_>) {
-        let Message { text, items, exception, output, log, help, is_shown } = message;
+        let Message { text, code, items, exception, output, log, help, is_shown } = message;
+        let text = &match code {
+            Some(code) => format!("[{code}] {text}"),
+            None => text.clone(),
+        };
+        self.codes.extend(code.clone());
         if *is_shown {
             return self.annotate(text);
         }

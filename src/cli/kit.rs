@@ -2,13 +2,14 @@ use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
 use super::package::{choice, default_cache_dir};
+use super::suggest::device;
 use super::{Context, Format};
 use crate::binding::kit_transfer::{self, KitBuildRequest, KitFileRequest};
 use crate::binding::planned::BindingOptions;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
-use crate::model::{ByteSize, Device, MacabiArch, UnknownDevice};
+use crate::model::{ByteSize, Device, MacabiArch};
 
 /// `mlc-package kit`.
 #[derive(Debug, Args)]
@@ -89,10 +90,6 @@ struct CommonArgs {
     /// How to print what was done
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     format: Format,
-}
-
-fn device(text: &str) -> Result<Device, UnknownDevice> {
-    text.parse()
 }
 
 pub(super) fn run(args: KitArgs, context: &mut Context<'_>) -> Result<Exit, Error> {

@@ -10,6 +10,7 @@ mod compiler;
 mod completions;
 mod convert;
 mod doctor;
+mod explain;
 mod failure;
 mod feedback;
 mod inspect;
@@ -29,8 +30,10 @@ mod report;
 mod schema;
 mod signals;
 mod stdout;
+mod suggest;
 mod try_model;
 mod unpack;
+mod upstream;
 mod variables;
 
 use std::io::Write;
@@ -137,6 +140,8 @@ enum Verb {
     Cache(cache::CacheArgs),
     /// Take the kits of the platform binding, which link it again, to other machines and back
     Kit(kit::KitArgs),
+    /// Explain the code of a problem, or an exit code
+    Explain(explain::ExplainArgs),
     /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
     Schema(schema::SchemaArgs),
     /// Print a shell's completions
@@ -149,7 +154,10 @@ impl Verb {
     fn stops_when_asked(&self) -> bool {
         match self {
             Self::Inspect(args) => args.starts_programs(),
-            verb => !matches!(verb, Self::Check(_) | Self::Schema(_) | Self::Completions(_)),
+            verb => !matches!(
+                verb,
+                Self::Check(_) | Self::Explain(_) | Self::Schema(_) | Self::Completions(_)
+            ),
         }
     }
 }
@@ -181,6 +189,17 @@ pub fn main() -> Exit {
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
+            let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+            let arguments: Vec<_> =
+                arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+            if let Some(answer) = upstream::answer(&error, &arguments) {
+                let ui = Ui::new(Verbosity::Quiet, in_github());
+                ui.error(&answer, None);
+                if ui.in_github() {
+                    ui.annotate(&answer);
+                }
+                return Exit::Usage;
+            }
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
             // Help that nobody can read any more needs no complaint.
             let _ = error.print();
@@ -276,6 +295,7 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
         Verb::Unpack(args) => unpack::run(&args, context),
         Verb::Cache(args) => cache::run(&args, context),
         Verb::Kit(args) => kit::run(args, context),
+        Verb::Explain(args) => explain::run(&args, context),
         Verb::Schema(args) => schema::run(&args, context),
         Verb::Completions(args) => completions::run(&args, context),
     }

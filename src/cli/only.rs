@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::project::Chosen;
+use super::suggest::suggest;
 use crate::config;
 use crate::error::Error;
 use crate::model::{ModelChoice, ModelId, PackageName};
@@ -39,9 +40,13 @@ pub(super) fn share(
             |package: &Chosen| choice.package.is_none() || choice.package == package.name;
         let known = shared.iter().filter(|(package, ..)| is_of_it(package));
         let known: BTreeSet<_> = known.flat_map(|it| &it.2).map(ModelId::as_str).collect();
+        let known = Vec::from_iter(known);
         return Err(Error::usage(
             format!("--only {choice}: {why}"),
-            format!("the models there are: {}", Vec::from_iter(known).join(", ")),
+            suggest(
+                config::nearest(choice.model_id.as_str(), known.iter().copied()),
+                format!("the models there are: {}", known.join(", ")),
+            ),
         ));
     }
     if !only.is_empty() {
@@ -66,7 +71,10 @@ fn refuse_unchosen(choice: &ModelChoice, chosen: &[Chosen]) -> Result<(), Error>
     Err(Error::usage(
         format!("--only {choice}: `{name}` is none of the packages here"),
         match names().next() {
-            Some(_) => format!("they are: {}", listed(names())),
+            Some(_) => suggest(
+                config::nearest(name.as_str(), names().map(PackageName::as_str)),
+                format!("they are: {}", listed(names())),
+            ),
             None => format!("the config is of no package: write --only {}", choice.model_id),
         },
     ))

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Context;
+use super::suggest::suggest;
 use crate::config;
 use crate::config::project::FILE_NAME;
 use crate::error::Error;
@@ -24,10 +25,13 @@ use crate::ui::Ui;
 pub(super) struct ChoiceArgs {
     /// The package config [default: those of the packages of mlc-package.yml; without any,
     /// mlc-package-config.json]
-    #[arg(long, value_name = "FILE")]
+    #[arg(value_name = "CONFIG")]
+    config: Option<Utf8PathBuf>,
+    /// The same, as `mlc_llm package` has it
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
     package_config: Option<Utf8PathBuf>,
     /// Only this package of mlc-package.yml; may be given more than once
-    #[arg(long, value_name = "NAME", conflicts_with = "package_config")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["config", "package_config"])]
     pub(super) package: Vec<PackageName>,
 }
 
@@ -57,7 +61,16 @@ pub(super) struct Chosen {
 impl ChoiceArgs {
     /// The packages in the file's order; never none.
     pub(super) fn choose(self, ui: &Ui) -> Result<Vec<Chosen>, Error> {
-        if let Some(config) = self.package_config {
+        if let Some(config) = self.config.or(self.package_config) {
+            if matches!(config.extension(), Some("yml" | "yaml")) {
+                return Err(Error::usage(
+                    format!("`{config}` is not a package config"),
+                    format!(
+                        "the packages of {FILE_NAME} are built in its directory: change to it, and \
+                         leave the argument out"
+                    ),
+                ));
+            }
             return Ok(vec![Chosen::config_alone(config)]);
         }
         let project = pipeline::project(None, ui)?;
@@ -85,7 +98,10 @@ pub(super) fn refuse_unknown(name: &PackageName, project: &Project) -> Result<()
         format!("--package {name}: {FILE_NAME} has no such package"),
         match names.is_empty() {
             true => format!("list it below `packages:` in a {FILE_NAME} here, with its config"),
-            false => format!("its packages are: {}", names.join(", ")),
+            false => suggest(
+                config::nearest(name.as_str(), names.iter().copied()),
+                format!("its packages are: {}", names.join(", ")),
+            ),
         },
     ))
 }

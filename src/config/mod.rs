@@ -44,7 +44,9 @@ pub use diagnostic::{Diagnostic, MAX_PROBLEMS, Span};
 pub use disk::{Disk, check_file, check_file_with};
 pub use lexical::MAX_DEPTH;
 pub use over_budget::OverBudget;
+pub use package::device_meant;
 pub use schema::schema;
+pub use suggest::nearest;
 pub use surroundings::{FileText, ModelDir, ModelFault, Place, Surroundings, TemplateDoubt};
 pub use vram::VramNeed;
 

@@ -51,18 +51,22 @@ fn not_an_object(root: &Node) -> Diagnostic {
     )
 }
 
+/// The device that a name of something else most likely means.
+pub fn device_meant(name: &str) -> Option<&'static str> {
+    match name.to_ascii_lowercase().as_str() {
+        "ios" | "ipad" | "ipados" | "iphoneos" | "apple" => Some("iphone"),
+        "mac" | "macos" | "osx" | "catalyst" | "maccatalyst" | "mac-catalyst" => Some("macabi"),
+        _ => nearest(name, Device::ALL.map(Device::as_str)),
+    }
+}
+
 fn device(sink: &mut Sink, fields: &Fields) -> Option<Device> {
     fields.require(sink, "device", "add `\"device\": \"android\"` (or iphone, or macabi)");
     let text = fields.text(sink, "device")?;
     if let Ok(device) = text.value.parse() {
         return Some(device);
     }
-    let meant = match text.value.to_ascii_lowercase().as_str() {
-        "ios" | "ipad" | "ipados" | "iphoneos" | "apple" => Some("iphone"),
-        "mac" | "macos" | "osx" | "catalyst" | "maccatalyst" | "mac-catalyst" => Some("macabi"),
-        _ => nearest(text.value, Device::ALL.map(Device::as_str)),
-    };
-    let help = match meant {
+    let help = match device_meant(text.value) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "packages are built for android, iphone and macabi".to_owned(),
     };

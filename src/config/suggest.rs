@@ -20,10 +20,7 @@ const ALIASES: [(&str, &str); 14] = [
 ];
 
 /// The candidate that a misspelt or foreign name most likely means.
-pub(super) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.is_empty() || name.len() > LONGEST {
         return None;
     }

@@ -150,7 +150,7 @@ impl StageError for LibrariesError {
     fn messages(&self) -> Vec<Message<'_>> {
         let told = |problem: &Problem| {
             let Problem { code, path, message, help } = problem;
-            Message::new(format!("[{code}] `{path}`: {message}"), Some(help.clone()))
+            Message::new(format!("`{path}`: {message}"), Some(help.clone())).coded(code)
         };
         match (self, self.carried()) {
             (_, Some(carried)) => carried.messages(),

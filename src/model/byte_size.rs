@@ -29,33 +29,19 @@ impl fmt::Display for ByteSize {
 
 /// A text that is no size.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected a size such as 2GiB, 500MiB or 1.5GB")]
+#[error("expected a size such as 2GiB, 500M or 1.5GB")]
 pub struct NotASize;
 
-/// What [`Display`](fmt::Display) prints, with or without the space; a fraction; and the decimal
-/// units too. `2G` is none: one would have to guess.
+/// What [`Display`](fmt::Display) prints, with or without the space and in any case; a fraction; and
+/// the decimal units too. `2G` is `2GiB`, as coreutils and container engines have it.
 impl FromStr for ByteSize {
     type Err = NotASize;
 
     fn from_str(text: &str) -> Result<Self, NotASize> {
-        const UNITS: [(&str, u64); 12] = [
-            ("B", 1),
-            ("KiB", 1 << 10),
-            ("MiB", 1 << 20),
-            ("GiB", 1 << 30),
-            ("TiB", 1 << 40),
-            ("PiB", 1 << 50),
-            ("kB", 1000),
-            ("KB", 1000),
-            ("MB", 1_000_000),
-            ("GB", 1_000_000_000),
-            ("TB", 1_000_000_000_000),
-            ("PB", 1_000_000_000_000_000),
-        ];
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or(NotASize)?;
         let (number, unit) = text.split_at(end);
         let unit = unit.strip_prefix(' ').unwrap_or(unit);
-        let (_, unit) = UNITS.iter().find(|(name, _)| *name == unit).ok_or(NotASize)?;
+        let unit = bytes_of(unit).ok_or(NotASize)?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
         if whole.is_empty() || fraction.is_empty() || fraction.len() > 6 {
             return Err(NotASize);
@@ -63,7 +49,22 @@ impl FromStr for ByteSize {
         let digits = |text: &str| text.parse::<u64>().map_err(|_| NotASize);
         let scale = 10_u128.pow(u32::try_from(fraction.len()).map_err(|_| NotASize)?);
         let value = u128::from(digits(whole)?) * scale + u128::from(digits(fraction)?);
-        u64::try_from(value * u128::from(*unit) / scale).map(Self).map_err(|_| NotASize)
+        u64::try_from(value * u128::from(unit) / scale).map(Self).map_err(|_| NotASize)
+    }
+}
+
+/// The bytes of a unit.
+fn bytes_of(unit: &str) -> Option<u64> {
+    let unit = unit.to_ascii_lowercase();
+    if unit == "b" {
+        return Some(1);
+    }
+    let (letter, rest) = unit.split_at_checked(1)?;
+    let power = u32::try_from("kmgtp".find(letter)?).ok()? + 1;
+    match rest {
+        "" | "i" | "ib" => Some(1024_u64.pow(power)),
+        "b" => Some(1000_u64.pow(power)),
+        _ => None,
     }
 }
 
@@ -106,13 +107,21 @@ mod tests {
             ("10kB", 10_000),
             ("0.25KiB", 256),
             ("1.0 PiB", 1 << 50),
+            ("2G", 2 << 30),
+            ("500M", 500 << 20),
+            ("1 k", 1 << 10),
+            ("2Gi", 2 << 30),
+            ("2gib", 2 << 30),
+            ("5mb", 5_000_000),
         ] {
             assert_eq!(text.parse(), Ok(ByteSize(bytes)), "{text}");
         }
         for text in [
             "",
             "2",
-            "2G",
+            "2Q",
+            "2GG",
+            "2GiBs",
             "GiB",
             "-1GiB",
             "+1GiB",
@@ -120,7 +129,7 @@ mod tests {
             ".5GiB",
             "1.2.3GiB",
             "2  GiB",
-            "2gib",
+            "2é",
             " 2GiB",
             "2GiB ",
             "1e3MiB",

@@ -15,6 +15,7 @@ mod compiler;
 mod config;
 mod container;
 mod dist;
+mod explain;
 mod github;
 mod hub;
 mod hub_caches;

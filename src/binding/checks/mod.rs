@@ -80,7 +80,7 @@ impl StageError for LinkedError {
         let Self::Problems(problems) = self;
         let told = |problem: &LinkProblem| {
             let LinkProblem { path, code, message, help } = problem;
-            Message::new(format!("[{code}] `{path}`: {message}"), Some(help.clone()))
+            Message::new(format!("`{path}`: {message}"), Some(help.clone())).coded(code)
         };
         problems.iter().map(told).collect()
     }

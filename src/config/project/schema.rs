@@ -26,7 +26,7 @@ const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$";
 const IMAGE: &str = "^[A-Za-z0-9](?:[A-Za-z0-9._:/-]*[A-Za-z0-9._-])?(?:@sha256:[0-9a-f]{64})?$";
 
 /// A size, as `ByteSize` reads it.
-const SIZE: &str = r"^[0-9]+(?:\.[0-9]{1,6})? ?(?:B|[KMGTP]iB|[kKMGTP]B)$";
+const SIZE: &str = r"^[0-9]+(?:\.[0-9]{1,6})? ?(?:[bB]|[kKmMgGtTpP][iI]?[bB]?)$";
 
 /// What an answer must have in it: neither nothing, nor a regular expression of nothing.
 const EXPECTATION: &str = r"^(?:[^/][\s\S]*|/|/[\s\S]*[^/]|/[\s\S]+/)$";

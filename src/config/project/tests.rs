@@ -168,7 +168,7 @@ fn problems_are_shown_at_their_lines() {
             "budgets:\n  accept-label: ' '\n  package:\n    shipped: { max: 40MiB }\n    ram:\n      \
              fail: { max: 40, growth: 5%, growth-percent: lots }\n    downloads: {}\n  model:\n    \
              download: { fail: { max: [1MiB] } }\npackages:\n  - name: a\n    config: \
-             a/c.json\n    budgets:\n      models:\n        a/b: { ram: { fail: { max: 2G } } \
+             a/c.json\n    budgets:\n      models:\n        a/b: { ram: { fail: { max: 2Q } } \
              }\n",
         ),
         (
@@ -304,7 +304,8 @@ mod schema {
         values.extend(paths.iter().map(|path| package("output", json!(path))));
         values.extend(["a", "A.b-c_9", "", ".a", "a b", "ä"].map(|it| package("name", json!(it))));
         values.extend(
-            ["1MiB", "1.5 GiB", "1", "1M", "-1B", "5%"].map(|it| limits(json!({"max": it}))),
+            ["1MiB", "1.5 GiB", "1", "1M", "1 g", "1Gi", "1gb", "1b", "1Mi B", "1X", "-1B", "5%"]
+                .map(|it| limits(json!({"max": it}))),
         );
         values.extend(
             [json!(5), json!(0.5), json!("5%"), json!("5 %"), json!("5"), json!(-1), json!(true)]

@@ -23,7 +23,26 @@ pub fn human<T: Contents>(
         Some(_) => anstyle::AnsiColor::Green.on_default().bold(),
         None => annotate_snippets::renderer::DEFAULT_ERROR_STYLE,
     };
-    writeln!(out, "{style}{}{style:#}", summary(checked))
+    writeln!(out, "{style}{}{style:#}", summary(checked))?;
+    let codes = checked.diagnostics().iter().map(|found| found.code.as_str());
+    explaining(codes, width).map_or(Ok(()), |command| writeln!(out, "explain: {command}"))
+}
+
+/// The command that explains codes: as many of them as fit a line of `width` columns, each once, and
+/// never none if there is any.
+pub fn explaining<'a>(codes: impl IntoIterator<Item = &'a str>, width: usize) -> Option<String> {
+    /// What stands before the command.
+    const BEFORE: usize = "  explain: ".len();
+    let mut shown: Vec<&str> = Vec::new();
+    let mut command = "mlc-package explain".to_owned();
+    for code in codes {
+        let fits = BEFORE + command.len() + 1 + code.len() <= width;
+        if !shown.contains(&code) && (fits || shown.is_empty()) {
+            command = format!("{command} {code}");
+            shown.push(code);
+        }
+    }
+    (!shown.is_empty()).then_some(command)
 }
 
 /// The renderer shows lines of the file, and leaves in them what steers some terminals (U+009B, for

@@ -10,7 +10,7 @@ use super::{Checked, Diagnostic, Severity, Span};
 use crate::model::{PackageConfig, Project};
 
 pub use github::{Annotation, Repository, annotations, github};
-pub use human::human;
+pub use human::{explaining, human};
 pub use json::json;
 
 /// What a file says, in a few words.
