@@ -39,13 +39,13 @@ fn problems_name_the_command_that_explains_them() {
     let scene = Scene::with_models("android", &[]);
     let config = r#"{"device": "ios", "model_list": [], "x": 1}"#;
     scene.write("app/mlc-package-config.json", config);
-    let shown = scene.call(&["check"]).fails(10).stdout;
+    let shown = scene.call(&["check"]).run().code(10).stdout;
     let (_, command) = shown.trim_end().rsplit_once("\nexplain: mlc-package ").unwrap();
     assert_eq!(command, "explain unknown-device no-models unknown-field");
     let words: Vec<_> = command.split(' ').collect();
     scene.call(&words).ok();
     for format in ["json", "github"] {
-        let shown = scene.call(&["check", "--format", format]).fails(10).stdout;
+        let shown = scene.call(&["check", "--format", format]).run().code(10).stdout;
         assert!(!shown.contains("explain"), "{shown}");
     }
 }
