@@ -140,7 +140,13 @@ fn a_project_is_checked_with_every_config_it_names() {
         assert_eq!(lines[0], "ok: 2 packages in mlc-package.yml");
         assert_eq!(lines[1], "ok: 1 model for iphone in ios/c.json");
         assert_eq!(lines[2], "error[unknown-device]: unknown device `ios`");
-        assert_eq!(lines[lines.len() - 1], "1 error, 1 warning in android/c.json");
+        assert_eq!(
+            lines[lines.len() - 2..],
+            [
+                "1 error, 1 warning in android/c.json",
+                "explain: mlc-package explain unknown-device no-models",
+            ]
+        );
     }
     let json = mlc_package(dir.path()).args(["check", "--format", "json"]).assert().code(10);
     let text = String::from_utf8(json.get_output().stdout.clone()).unwrap();
