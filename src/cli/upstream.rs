@@ -238,7 +238,7 @@ mod tests {
         for (verb, options) in OF_UPSTREAM {
             for option in options {
                 let flag = format!("--{option}");
-                let answer = of_option(verb, &flag, &[flag.clone()]);
+                let answer = of_option(verb, &flag, std::slice::from_ref(&flag));
                 assert!(takes(&command, verb, option) || answer.is_some(), "{verb} {flag}");
             }
         }
