@@ -28,7 +28,7 @@ use crate::assemble::vram::{self, DeclaredMemory, Raised};
 use crate::assemble::{AppModel, Assembly, app_config, breakdown, output, record};
 pub use crate::binding::planned::BindingOptions;
 use crate::binding::planned::PackageBinding;
-use crate::binding::{abi_headers, planned as binding};
+use crate::binding::{BindingError, abi_headers, planned as binding};
 use crate::compile::LibraryStore;
 use crate::compile::package::{self as compile, LibrariesRequest, ObtainedLibrary};
 pub use crate::compile::single::{CompileOneRequest, CompiledOne, compile_one};
@@ -149,12 +149,7 @@ pub fn build(request: &BuildRequest, ui: &Ui, cancel: &Cancel) -> Result<Manifes
     if let Some(prepared) = &planned.binding {
         abi_headers::check(&prepared.tvm(), compiler.map(|found| &found.identity), ui)?;
     }
-    let machine = RequireRequest {
-        environment: &package.environment,
-        cache_dir: &package.cache_dir,
-        apple: AppleChoices { macabi_arch: package.macabi_arch, metal: package.metal },
-    };
-    examine::require(&machine, &planned.plan, compiler, ui, cancel)?;
+    examine::require(&package.machine(), &planned.plan, compiler, ui, cancel)?;
     planned.models.complete(planned.plan.fetch, ui)?;
     clock.lap("download");
     if !planned.conversions.is_empty() {
@@ -205,6 +200,15 @@ impl PackageRequest {
 }
 
 impl PackageRequest {
+    /// This machine, as the package is built on it.
+    fn machine(&self) -> RequireRequest<'_> {
+        RequireRequest {
+            environment: &self.environment,
+            cache_dir: &self.cache_dir,
+            apple: AppleChoices { macabi_arch: self.macabi_arch, metal: self.metal },
+        }
+    }
+
     fn binding(&self) -> PackageBinding<'_> {
         PackageBinding {
             environment: &self.environment,
@@ -319,9 +323,11 @@ fn make_plan(
 ) -> Result<Planned, Error> {
     let (config, checked) = read_config(request, ui)?;
     clock.lap("config");
-    let (planned_binding, binding) =
-        binding::prepare(&request.binding(), config.device, must, ui, cancel)?
-            .map_or((None, None), |(a, b)| (Some(a), b));
+    let prepared = binding::prepare(&request.binding(), config.device, must, ui, cancel);
+    if prepared.as_ref().is_err_and(BindingError::lacks_a_tool) {
+        examine::all_that_binding_lacks(&request.machine(), config.device, cancel)?;
+    }
+    let (planned_binding, binding) = prepared?.map_or((None, None), |(a, b)| (Some(a), b));
     if planned_binding.is_some() {
         clock.lap("sources");
     }

@@ -7,7 +7,7 @@ use super::checks::{Caller, LinkedError, is_shipped, remedy};
 use super::preflight::{Unbuildable, Uncallable};
 use crate::exit::Exit;
 use crate::io::dir;
-use crate::model::{Device, LinkerChoice};
+use crate::model::{Device, LinkerChoice, pinned};
 use crate::stage_error::{Message, StageError};
 use crate::store::{StoreError, help_if_full};
 use crate::toolchain::ToolchainError;
@@ -298,6 +298,13 @@ impl BindingError {
     }
 }
 
+impl BindingError {
+    /// Whether a tool is missing, so that others may be too.
+    pub(crate) fn lacks_a_tool(&self) -> bool {
+        matches!(self, Self::NoNdk | Self::NotNdk { .. } | Self::OldNdk { .. } | Self::NoTool(_))
+    }
+}
+
 impl StageError for BindingError {
     fn exit(&self) -> Exit {
         match self {
@@ -363,9 +370,11 @@ impl StageError for BindingError {
                 remedy(&symbols, Caller::Models)
             }
             Self::NoNdk | Self::NotNdk { .. } | Self::OldNdk { .. } => {
-                "install NDK 28 or newer (27 works too): `sdkmanager 'ndk;28.0.13004108'`; and \
-                 name its directory in ANDROID_NDK"
-                    .to_owned()
+                let revision = pinned::ndk();
+                format!(
+                    "install the NDK (`sdkmanager 'ndk;{revision}'`), and name its directory in \
+                     ANDROID_NDK"
+                )
             }
             Self::NoTool("rustup") => "install it from https://rustup.rs".to_owned(),
             Self::NoTool("cmake") => {
@@ -392,7 +401,7 @@ impl StageError for BindingError {
                     .to_owned()
             }
             Self::NoXcode { .. } => {
-                "build on macOS with Xcode, or leave the binding out with --no-binding".to_owned()
+                "use a kit with --kit, build on macOS with Xcode, or leave the binding out with --no-binding".to_owned()
             }
             Self::ForeignBuild(_) => {
                 "name another directory with --build-dir, or remove this one".to_owned()

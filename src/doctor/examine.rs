@@ -6,7 +6,9 @@ use crate::binding::abi_headers;
 use crate::binding::planned::{self, BindingOptions, PackageBinding};
 use crate::binding::preflight::{self, Unbuildable};
 use crate::doctor::facts::{Abi, Facts, Kit, Python, Sources};
-use crate::doctor::{self, AppleChoices, Build, DoctorError, Finding, Machine, Probe, Report};
+use crate::doctor::{
+    self, AppleChoices, Build, DoctorError, Finding, Machine, Probe, Report, Status,
+};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
@@ -171,6 +173,24 @@ pub(crate) fn require(
         ui.detail("Note", &line(&warning));
     }
     Ok(())
+}
+
+/// Everything that this machine lacks to build the binding for a device, if that is more than one
+/// thing: who mends one after the other starts a build for each.
+pub(crate) fn all_that_binding_lacks(
+    request: &RequireRequest<'_>,
+    device: Device,
+    cancel: &Cancel,
+) -> Result<(), DoctorError> {
+    let temporary = request.environment.temporary_home();
+    let machine = machine(request.environment, request.cache_dir, &temporary);
+    let probe = Probe { device: Some(device), binding: true };
+    let mut facts = doctor::probe(&machine, probe, cancel);
+    facts.unbuildable = unbuildable(&facts, Some(device), &machine);
+    let build = Build { device, apple: request.apple, compile: false, binding: true };
+    let mut problems = doctor::needed_for(&facts, build);
+    problems.retain(|finding| finding.status == Status::Problem);
+    if problems.len() > 1 { Err(DoctorError::Needs(problems)) } else { Ok(()) }
 }
 
 fn machine<'a>(

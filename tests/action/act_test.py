@@ -155,10 +155,15 @@ class OnePackage(Act):
         self.assertIn("mlc-package-manifest.json", self.artifact("mlc-dist-android"))
 
     def test_the_reusable_workflows_publish_what_they_made(self):
+        """Android's package and the iPhone's, both on Linux."""
         text = documented("docs/action/releases.md", "package.yml@v1", "publish.yml@v1")
-        without_apple = text.replace("      iphone: ios/mlc-package-config.json\n", "      binding: false\n")
-        self.assertNotEqual(without_apple, text)
-        self.workflow(f"on:\n  push:\n    tags: [\"v*\"]\n{without_apple}", name="release")
+        apple = "      iphone: ios/mlc-package-config.json\n"
+        self.assertIn(apple, text)
+        self.package("ios/mlc-package-config.json", "one")
+        config = self.app / "ios/mlc-package-config.json"
+        config.write_text(config.read_text().replace('"android"', '"iphone"'))
+        text = text.replace(apple, f"{apple}      binding: false\n")
+        self.workflow(f"on:\n  push:\n    tags: [\"v*\"]\n{text}", name="release")
         head = self.commit()
         self.git("tag", "v1.0.0")
         done = self.good("push", self.push(head, ref="refs/tags/v1.0.0"), workflow="release")
@@ -166,6 +171,7 @@ class OnePackage(Act):
         [release] = self.github.releases
         self.assertEqual((release["tag_name"], release["draft"]), ("v1.0.0", False))
         self.assertIn("app-android-assets.json", self.github.assets)
+        self.assertIn("app-iphone-assets.json", self.github.assets)
         # A second run replaces what says when it was made, and leaves the rest.
         before = {name: asset["id"] for name, (asset, _) in self.github.assets.items()}
         self.good("push", self.push(head, ref="refs/tags/v1.0.0"), workflow="release")

@@ -55,6 +55,10 @@ fn empty_submodules_all_at_once() {
 #[test]
 fn an_ndk_that_is_none_or_too_old() {
     let site = Site::bare("android");
+    // All that is missing is told at once.
+    let run = site.build(&[]).without("ANDROID_NDK").fails(14);
+    check_refusal(&site, "no_ndk_no_cmake", &run.shown());
+    site.program("cmake", "echo cmake version 3.31.6");
     let run = site.build(&[]).without("ANDROID_NDK").fails(14);
     check_refusal(&site, "no_ndk", &run.shown());
     let run = site.build(&[]).env("ANDROID_NDK", "models").fails(14);

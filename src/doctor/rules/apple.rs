@@ -13,8 +13,9 @@ pub(super) fn apple(facts: &Facts, choice: MetalChoice) -> Vec<Finding> {
         None => vec![
             About::new("macos", APPLE, BINDING).problem(
                 "this is not macOS: the runtime's static libraries are built with Xcode",
-                "build them on a Mac (`runs-on: macos-latest` in a workflow); with --no-binding \
-                 everything else is made here: model libraries, archive, bundles, app config",
+                "use a kit with --kit, or build them on a Mac (`runs-on: macos-latest` in a workflow); \
+                 with --no-binding everything else is made here: model libraries, archive, bundles, \
+                 app config",
             ),
             metal(
                 choice,
