@@ -163,6 +163,21 @@ fn only_io_touches_files_programs_and_the_network() {
     }
 }
 
+/// A text that is meant to go on in the next line, and is written with one backslash too many.
+#[test]
+fn no_message_has_a_line_break_that_is_spelled_out() {
+    // The one says how a line break is written in JSON, the other is a piece of a template.
+    const MEANT: [&str; 2] = ["config/syntax.rs", "convert/derive/rules.rs"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (path, text) in sources(&root) {
+        if is_test_file(&path) || MEANT.contains(&path.as_str()) {
+            continue;
+        }
+        let line = production(&text).lines().find(|line| line.contains(r"\\n"));
+        assert_eq!(line, None, "src/{path}");
+    }
+}
+
 /// Every source file under a directory: its path from there, and its text.
 fn sources(root: &Path) -> Vec<(String, String)> {
     let mut found = Vec::new();

@@ -205,5 +205,15 @@ mod tests {
         fs_err::write(&path, r#"{"schema": 9, "models": []}"#).unwrap();
         let error = Lock::read(&path).unwrap_err().to_string();
         assert!(error.ends_with("has schema 9, and this version knows schema 1"), "{error}");
+        // What added up would end the process, or be small.
+        for bytes in [u64::MAX, 1 << 63] {
+            let file =
+                format!(r#"{{"path": "a", "bytes": {bytes}, "digest": "{}"}}"#, "0".repeat(40));
+            let commit = "1".repeat(40);
+            let model = format!(r#"{{"repo": "a/b", "commit": "{commit}", "files": [{file}]}}"#);
+            fs_err::write(&path, format!(r#"{{"schema": 1, "models": [{model}]}}"#)).unwrap();
+            let error = Lock::read(&path).unwrap_err().to_string();
+            assert!(error.contains(&bytes.to_string()), "{error}");
+        }
     }
 }

@@ -30,3 +30,20 @@ impl std::ops::Deref for Contents {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use camino::Utf8Path;
+
+    use super::Contents;
+
+    #[test]
+    fn what_was_read_stays_when_the_file_is_cut() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Utf8Path::from_path(dir.path()).unwrap().join("lib.tar");
+        fs_err::write(&path, vec![7; 1 << 20]).unwrap();
+        let contents = Contents::open(&path).unwrap();
+        fs_err::OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+        assert!(contents.len() == 1 << 20 && contents.iter().all(|byte| *byte == 7));
+    }
+}

@@ -99,7 +99,10 @@ impl<'de> Visitor<'de> for Outline {
         let mut parts = match self.0 {
             Section::Whole => vec![("model", Section::Model, Some(NO_MODEL))],
             Section::Model => {
-                vec![("type", Section::Kind, None), ("vocab", Section::Vocabulary, Some(NO_VOCABULARY))]
+                vec![
+                    ("type", Section::Kind, None),
+                    ("vocab", Section::Vocabulary, Some(NO_VOCABULARY)),
+                ]
             }
             Section::Kind | Section::Vocabulary => {
                 let mut is_empty = true;

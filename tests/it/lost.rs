@@ -124,6 +124,16 @@ fn what_is_packed_or_kept_as_a_log_is_on_the_disk() {
     for name in names {
         check_order(&found, packed.join(name).as_str(), packed.as_str());
     }
+    let found = calls(&scene, scene.call(&["unpack", packed.as_str(), "--output=again"]));
+    check_order(&found, "/app/again", scene.app().as_str());
+}
+
+#[test]
+fn a_config_that_is_put_right_is_on_the_disk() {
+    let scene = Scene::new("iphone");
+    scene.configure(|config| config["model_list"][0]["estimated_vram_bytes"] = 7.into());
+    let found = calls(&scene, scene.build(&["--fix-vram"]));
+    check_order(&found, "/app/mlc-package-config.json", scene.app().as_str());
 }
 
 #[test]
