@@ -51,6 +51,29 @@ fn the_usual_config_is_checked_if_none_is_named() {
 }
 
 #[test]
+fn a_config_in_a_directory_beside_is_named() {
+    let dir = dir_with(&[("android/mlc-package-config.json", GOOD), ("ios/x", "")]).unwrap();
+    let run = mlc_package(dir.path()).arg("check").assert().code(10);
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    assert!(text.contains("name the config: android/mlc-package-config.json"), "{text}");
+}
+
+#[test]
+fn what_real_apps_carry_and_forget_has_one_sensible_remedy() {
+    let config = r#"{"device": "iphone", "model_list": [
+        {"model": "a/b", "model_id": "b", "estimated_vram_bytes": 1,
+         "model_path": "x", "name": "y", "bytes": 1}]}"#;
+    let dir = dir_with(&[("mlc-package-config.json", config)]).unwrap();
+    let run = mlc_package(dir.path()).arg("check").assert().code(10);
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    // The field that was meant is there, so that another one is not.
+    assert!(!text.contains("did you mean"), "{text}");
+    assert_eq!(text.matches("help: remove it").count(), 3, "{text}");
+    assert!(text.contains("a model on the Hugging Face Hub is written `HF://a/b`"), "{text}");
+    assert!(!text.contains("is not bundled"), "{text}");
+}
+
+#[test]
 fn one_bad_config_of_several_is_an_error_and_all_are_checked() {
     let dir = dir_with(&[("a.json", BAD), ("b.json", GOOD), ("c.json", WARNED)]).unwrap();
     let run = mlc_package(dir.path()).args(["check", "a.json", "b.json", "c.json"]).assert();

@@ -1,4 +1,4 @@
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Checked, FileText, MAX_BYTES, ModelDir, Place, Surroundings};
 use crate::io::{dir, files};
@@ -57,6 +57,17 @@ pub fn check_file(path: &Utf8Path) -> Checked {
     check_file_with(path, &Disk)
 }
 
+/// The configs in the directories beside a config that is not there, as they are named.
+fn below(path: &Utf8Path) -> Vec<String> {
+    let home = path.parent().unwrap_or(Utf8Path::new(""));
+    let place = if home.as_str().is_empty() { Utf8Path::new(".") } else { home };
+    let named = dir::names(place).unwrap_or_default().into_iter();
+    let found = named
+        .filter(|name| !name.starts_with('.'))
+        .map(|name| home.join(name).join(path.file_name().unwrap_or(super::FILE_NAME)));
+    found.filter(|config| files::is_file(config)).map(Utf8PathBuf::into_string).take(3).collect()
+}
+
 /// [`check_file`] with other eyes on the models.
 pub fn check_file_with(path: &Utf8Path, surroundings: &dyn Surroundings) -> Checked {
     if files::is_dir(path) {
@@ -67,7 +78,10 @@ pub fn check_file_with(path: &Utf8Path, surroundings: &dyn Surroundings) -> Chec
         Ok(Some(bytes)) => super::check(path, &bytes, &Place::of(path), surroundings),
         Ok(None) => Checked::too_large(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let help = format!("run it beside a {}, or name the config", super::FILE_NAME);
+            let help = match below(path).as_slice() {
+                [] => format!("run it beside a {}, or name the config", super::FILE_NAME),
+                found => format!("name the config: {}", found.join(" or ")),
+            };
             Checked::unreadable(path, "there is no such file", &help)
         }
         Err(error) => Checked::unreadable(path, &error.to_string(), "may you read it?"),

@@ -78,13 +78,16 @@ pub(super) fn read(checker: &mut Checker, fields: &Fields) -> Entry {
     let model = fields.text(sink, "model");
     let conversion = conversion::read(sink, fields, model, bundle);
     let is_raw = conversion::is_asked(fields);
-    if let Some(text) = model {
-        bundled(sink, fields, text, bundle);
-    }
     let revision = revision::read(sink, fields, model);
     let found = model.and_then(|text| {
         model_source::read(checker, &fields.named("model"), text, revision, is_raw)
     });
+    // What is not here and may be a repository's name has its remedy.
+    if let Some(text) =
+        model.filter(|text| found.is_some() || model_source::hub_name(text.value).is_none())
+    {
+        bundled(&mut checker.sink, fields, text, bundle);
+    }
     let (source, chat_config) =
         found.map_or((None, None), |found| (Some(found.source), found.chat_config));
     if let (Some(conversion), Some(source)) = (&conversion, &source) {

@@ -237,7 +237,9 @@ impl<'a> Fields<'a> {
                 Language::Json => format!("unknown field {path}"),
                 Language::Yaml => format!("there is no field {path}"),
             };
-            let help = match (elsewhere(name), nearest(name, known.iter().copied())) {
+            // What is there already is not what was meant.
+            let absent = known.iter().copied().filter(|known| self.get(known).is_none());
+            let help = match (elsewhere(name), nearest(name, absent)) {
                 (Some(help), _) => help,
                 (None, Some(meant)) => format!("did you mean `{meant}`?"),
                 (None, None) => self.listed(known),

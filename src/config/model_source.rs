@@ -182,7 +182,7 @@ fn remedy(written: &str) -> Option<String> {
 }
 
 /// The repository that `user/repo` is, in quotes.
-fn hub_name(written: &str) -> Option<String> {
+pub(super) fn hub_name(written: &str) -> Option<String> {
     let repo = format!("HF://{written}");
     let is_path = written.starts_with(['/', '.']) || written.ends_with('/');
     (!is_path && repo.parse::<HubRepo>().is_ok()).then(|| quote(&repo))
