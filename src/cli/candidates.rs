@@ -57,7 +57,7 @@ fn offer(verb: &str, argument: Arg) -> Arg {
     match (verb, &*name) {
         ("try", "device") => argument.add(words(&TryDevice::ALL.map(TryDevice::as_str))),
         ("compile", "device") => argument.add(words(&Target::KNOWN)),
-        ("doctor", "device") => argument.add(words(&Device::ALL.map(Device::as_str))),
+        ("doctor" | "init", "device") => argument.add(words(&Device::ALL.map(Device::as_str))),
         ("convert", "quantization") => argument.add(words(&Scheme::NAMES)),
         ("convert", "conv-template") => argument.add(ArgValueCandidates::new(|| {
             std::iter::once("auto").chain(convert::template_names()).map(Into::into).collect()

@@ -13,6 +13,7 @@ mod doctor;
 mod explain;
 mod failure;
 mod feedback;
+mod init;
 mod inspect;
 mod kernels;
 mod kit;
@@ -103,6 +104,10 @@ enum Format {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Write the files that a first package needs: its config, mlc-package.yml, a workflow
+    ///
+    /// Models and the device are asked for, unless they are given. No file that exists is changed.
+    Init(init::InitArgs),
     /// Build the package: the model library, the bundled models, the app's config
     #[command(visible_alias = "package")]
     Build(build::BuildArgs),
@@ -156,7 +161,11 @@ impl Verb {
             Self::Inspect(args) => args.starts_programs(),
             verb => !matches!(
                 verb,
-                Self::Check(_) | Self::Explain(_) | Self::Schema(_) | Self::Completions(_)
+                Self::Init(_)
+                    | Self::Check(_)
+                    | Self::Explain(_)
+                    | Self::Schema(_)
+                    | Self::Completions(_)
             ),
         }
     }
@@ -281,6 +290,7 @@ fn annotate_usage(error: &clap::Error) {
 
 fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
     match verb {
+        Verb::Init(args) => init::run(&args, context),
         Verb::Build(args) => build::run(args, context),
         Verb::Compile(args) => compile::run(args, context),
         Verb::Plan(args) => plan::run(args, context),

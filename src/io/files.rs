@@ -120,6 +120,12 @@ pub fn append(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
     fs_err::OpenOptions::new().create(true).append(true).open(path)?.write_all(bytes)
 }
 
+/// Writes a file that must not be there yet.
+pub fn create_new(path: &Utf8Path, bytes: &[u8]) -> io::Result<()> {
+    use io::Write as _;
+    fs_err::OpenOptions::new().create_new(true).write(true).open(path)?.write_all(bytes)
+}
+
 /// Makes a directory and all above it.
 pub fn create_dir_all(path: &Utf8Path) -> io::Result<()> {
     fs_err::create_dir_all(path)

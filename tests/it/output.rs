@@ -82,6 +82,7 @@ fn help_of_every_verb() {
     let scene = Scene::with_models("android", &[]);
     let top = scene.call(&["--help"]).ok();
     let verbs = [
+        "init",
         "build",
         "compile",
         "convert",
@@ -95,6 +96,7 @@ fn help_of_every_verb() {
         "publish",
         "unpack",
         "cache",
+        "explain",
         "schema",
         "completions",
     ];

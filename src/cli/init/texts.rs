@@ -1,0 +1,131 @@
+//! What the new files say.
+
+use camino::Utf8Path;
+use serde_json::{Map, Value, json};
+
+use crate::config::FILE_NAME as CONFIG;
+use crate::io::files;
+use crate::model::{ChatConfig, Device, HubRepo};
+
+/// The memory of a model of a billion parameters, until a build has measured it.
+const VRAM_BYTES: u64 = 3_000_000_000;
+/// To what a raw checkpoint is quantized: upstream's usual choice for phones.
+const QUANTIZATION: &str = "q4f16_1";
+
+/// A model as it is entered into a config.
+pub(super) struct Entry {
+    model: String,
+    model_id: String,
+    is_raw: bool,
+    is_local: bool,
+}
+
+impl Entry {
+    /// Of what somebody calls a model.
+    pub(super) fn of(written: &str) -> Self {
+        let model = named(written);
+        let repo: Option<HubRepo> = model.parse().ok();
+        let path = Utf8Path::new(&model);
+        let (name, is_raw) = match &repo {
+            // On the Hub, converted models end in this by custom.
+            Some(repo) => (repo.repo(), !repo.repo().ends_with("-MLC")),
+            None => (path.file_name().unwrap_or_default(), is_checkpoint(path)),
+        };
+        let model_id = match is_raw {
+            true => format!("{name}-{QUANTIZATION}-MLC"),
+            false => name.to_owned(),
+        };
+        Self { model_id, is_raw, is_local: repo.is_none(), model }
+    }
+
+    /// Whether a directory is a converted model, or a checkpoint.
+    pub(super) fn is_model(path: &Utf8Path) -> bool {
+        files::is_file(&path.join(ChatConfig::FILE_NAME)) || is_checkpoint(path)
+    }
+
+    /// Whether it is a repository's name, or a model's directory.
+    pub(super) fn is_known(&self) -> bool {
+        !self.is_local || Self::is_model(Utf8Path::new(&self.model))
+    }
+
+    fn json(&self) -> Value {
+        let mut entry = Map::new();
+        entry.insert("model".to_owned(), json!(self.model));
+        entry.insert("model_id".to_owned(), json!(self.model_id));
+        entry.insert("estimated_vram_bytes".to_owned(), json!(VRAM_BYTES));
+        if self.is_raw {
+            entry.insert("quantization".to_owned(), json!(QUANTIZATION));
+        }
+        if self.is_raw || self.is_local {
+            entry.insert("bundle_weight".to_owned(), json!(true));
+        }
+        Value::Object(entry)
+    }
+}
+
+/// `user/repo` is meant to be on the Hub, unless there is such a directory.
+fn named(written: &str) -> String {
+    let written = written.trim().trim_end_matches('/');
+    let on_hub: Result<HubRepo, _> = format!("HF://{written}").parse();
+    if on_hub.is_ok() && !files::is_dir(Utf8Path::new(written)) {
+        return format!("HF://{written}");
+    }
+    let of_page = written.strip_prefix("https://huggingface.co/");
+    of_page.map_or_else(|| written.to_owned(), |repo| format!("HF://{repo}"))
+}
+
+fn is_checkpoint(path: &Utf8Path) -> bool {
+    let has_weights = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]
+        .iter()
+        .any(|name| files::is_file(&path.join(name)));
+    has_weights
+        && files::is_file(&path.join("config.json"))
+        && !files::is_file(&path.join(ChatConfig::FILE_NAME))
+}
+
+/// `mlc-package-config.json`.
+pub(super) fn config(device: Device, entries: &[Entry]) -> String {
+    let models: Vec<_> = entries.iter().map(Entry::json).collect();
+    let config = json!({"device": device, "model_list": models});
+    format!("{config:#}\n")
+}
+
+/// `mlc-package.yml`.
+pub(super) fn project(device: Device) -> String {
+    format!(
+        "# The packages of this repository, their budgets and releases:\n\
+         # https://github.com/mlc-package/mlc-package/blob/main/docs/report.md\n\
+         packages:\n  - name: {device}\n    config: {CONFIG}\n"
+    )
+}
+
+/// A workflow that builds the packages of the directory `at` of the repository.
+pub(super) fn workflow(at: &Utf8Path, branch: &str) -> String {
+    let mut with = String::new();
+    if at != "" {
+        with += &format!("          working-directory: {}\n", json!(at));
+    }
+    format!(
+        r#"# Builds the packages of mlc-package.yml, and comments on pull requests when sizes change:
+# https://github.com/mlc-package/mlc-package/blob/main/docs/action/overview.md
+name: models
+on:
+  pull_request:
+  push: {{ branches: [{branch}] }}
+permissions:
+  contents: read
+  pull-requests: write # for `comment`
+jobs:
+  package:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v7
+      - id: package
+        uses: mlc-package/mlc-package@v1
+        with:
+{with}          comment: on-change
+      - uses: actions/upload-artifact@v7
+        with: {{ name: dist, path: "${{{{ steps.package.outputs.dist }}}}" }}
+"#
+    )
+}
