@@ -74,6 +74,22 @@ fn what_real_apps_carry_and_forget_has_one_sensible_remedy() {
 }
 
 #[test]
+fn a_comma_too_many_hides_no_other_mistake() {
+    let config = r#"{"device": "phone", "model_list": [
+        {"model": "HF://a/b", "model_id": "b", "estimated_vram_bytes": 1,},
+    ],}"#;
+    let dir = dir_with(&[("mlc-package-config.json", config)]).unwrap();
+    let run = mlc_package(dir.path()).arg("check").assert().code(10);
+    let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
+    assert_eq!(text.matches("a comma with nothing after it").count(), 3, "{text}");
+    assert!(text.contains("unknown device `phone`"), "{text}");
+    // Alone it is an error all the same: other readers refuse it.
+    let config = GOOD.replace("1}]", "1,}]");
+    let dir = dir_with(&[("mlc-package-config.json", &config)]).unwrap();
+    mlc_package(dir.path()).arg("check").assert().code(10);
+}
+
+#[test]
 fn one_bad_config_of_several_is_an_error_and_all_are_checked() {
     let dir = dir_with(&[("a.json", BAD), ("b.json", GOOD), ("c.json", WARNED)]).unwrap();
     let run = mlc_package(dir.path()).args(["check", "a.json", "b.json", "c.json"]).assert();

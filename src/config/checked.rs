@@ -63,12 +63,12 @@ pub fn check(
         skipped = 0;
         checker.sink.push(not_utf8(bytes, span));
     } else {
-        match syntax::parse(source.text()) {
-            Ok(root) => {
-                duplicate_keys::check(&mut checker.sink, &root, Language::Json);
-                package = package::read(&mut checker, &root);
-            }
-            Err(found) => checker.sink.push(*found),
+        let (root, mistakes) = syntax::parse_on(source.text());
+        let is_strict = mistakes.is_empty();
+        mistakes.into_iter().for_each(|mistake| checker.sink.push(mistake));
+        if let Some(root) = root {
+            duplicate_keys::check(&mut checker.sink, &root, Language::Json);
+            package = package::read(&mut checker, &root).filter(|_| is_strict);
         }
     }
     Checked::new(path, source, checker.sink.finish(skipped), package)

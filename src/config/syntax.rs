@@ -8,6 +8,10 @@ use super::quote::quote;
 use super::tree::{Key, Node, Value};
 use super::{Code, Diagnostic, Span};
 
+const TRAILING_COMMA: &str = "a comma with nothing after it";
+/// The text is read once more for each.
+const MOST_COMMAS: usize = 20;
+
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
     allow_loose_object_property_names: false,
@@ -34,6 +38,29 @@ pub(super) fn parse(text: &str) -> Result<Node, Box<Diagnostic>> {
             Some(value) => Ok(node(value)),
             None => Err(Box::new(empty(text))),
         },
+    }
+}
+
+/// The same with every mistake that hides nothing behind it: a comma too many is taken for a blank, as
+/// people mean it. There is no tree where something else is wrong.
+pub(super) fn parse_on(text: &str) -> (Option<Node>, Vec<Diagnostic>) {
+    let mut found = Vec::new();
+    let mut read = text.to_owned();
+    loop {
+        let diagnostic = match parse(&read) {
+            Ok(root) => return (Some(root), found),
+            Err(diagnostic) => *diagnostic,
+        };
+        let comma = diagnostic.span.filter(|span| {
+            diagnostic.message == TRAILING_COMMA && read.get(span.start..span.end) == Some(",")
+        });
+        found.push(diagnostic);
+        match comma {
+            Some(span) if found.len() < MOST_COMMAS => {
+                read.replace_range(span.start..span.end, " ");
+            }
+            _ => return (None, found),
+        }
     }
 }
 
@@ -118,7 +145,7 @@ fn explain(text: &str, error: &ParseError) -> Diagnostic {
         Kind::CommentsNotAllowed | Kind::UnterminatedCommentBlock => {
             one("JSON has no comments", "remove it")
         }
-        Kind::TrailingCommasNotAllowed => one("a comma with nothing after it", "remove the comma"),
+        Kind::TrailingCommasNotAllowed => one(TRAILING_COMMA, "remove the comma"),
         Kind::ExpectedComma => one("a comma is missing here", "add a `,`"),
         Kind::ExpectedColonAfterObjectKey if at_end => file_ends(span),
         Kind::ExpectedColonAfterObjectKey => {
