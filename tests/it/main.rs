@@ -32,6 +32,7 @@ mod llvm;
 // strace and loop devices are Linux's.
 #[cfg(target_os = "linux")]
 mod lost;
+mod meant;
 mod metal;
 mod models;
 mod output;

@@ -3,7 +3,7 @@
 use camino::Utf8Path;
 
 use super::{Imagined, checked, codes, place, shown};
-use crate::config::render::{Repository, github, human, json, summary};
+use crate::config::render::{Repository, explaining, github, human, json, summary};
 use crate::config::{Checked, ConfigError, check};
 
 const TWO_PROBLEMS: &str = concat!(
@@ -85,4 +85,16 @@ fn a_path_cannot_forge_a_line() {
     assert_eq!(summary(&checked).lines().count(), 1);
     let shown = shown(&checked);
     assert!(!shown.contains('\u{1b}') && !shown.contains("\n::error"), "{shown}");
+}
+
+/// As many codes as fit the line, each once; a command that can be pasted, whatever the width.
+#[test]
+fn the_command_that_explains_fits_its_line() {
+    let codes = ["unknown-device", "unknown-device", "invalid-vram-estimate", "no-models"];
+    assert_eq!(explaining([], 60), None);
+    let at = |width| explaining(codes, width).unwrap();
+    assert_eq!(at(1), "mlc-package explain unknown-device");
+    assert_eq!(at(60), "mlc-package explain unknown-device no-models");
+    assert_eq!(at(120), "mlc-package explain unknown-device invalid-vram-estimate no-models");
+    assert!((45..200).all(|width| at(width).len() <= width));
 }

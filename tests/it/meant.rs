@@ -1,0 +1,67 @@
+//! Arguments as people write them: a config without its option, and values that are nearly right.
+
+use serde_json::json;
+
+use crate::scene::Scene;
+
+#[test]
+fn a_package_config_is_an_argument() {
+    let scene = Scene::with_models("android", &["one"]);
+    fs_err::rename(scene.app().join("mlc-package-config.json"), scene.app().join("other.json"))
+        .unwrap();
+    let plan = scene.call(&["plan", "other.json", "--format", "json"]).ok().json();
+    assert_eq!(plan["models"].as_array().unwrap().len(), 1);
+    scene.call(&["lock", "other.json"]).ok().says("no models of the Hub in other.json");
+    scene.call(&["build", "other.json", "--libs-only"]).ok();
+    let option = scene.call(&["plan", "--package-config", "other.json", "--format", "json"]).ok();
+    assert_eq!(
+        option.json()["libraries"],
+        scene.call(&["plan", "other.json", "--format", "json"]).ok().json()["libraries"]
+    );
+    for verb in ["build", "plan", "lock"] {
+        let both = scene.call(&[verb, "other.json", "--package-config", "other.json"]).fails(2);
+        both.says("cannot be used with '--package-config <FILE>'");
+        let package = scene.call(&[verb, "other.json", "--package", "a"]).fails(2);
+        package.says("cannot be used with");
+        scene.call(&[verb, "mlc-package.yml"]).fails(2).says("leave the argument out");
+    }
+}
+
+#[test]
+fn values_that_are_nearly_right_are_recognised() {
+    let scene = Scene::new("android");
+    let says = |arguments: &[&str], meant: &str| {
+        scene.call(arguments).fails(2).says(&format!("did you mean `{meant}`?"));
+    };
+    says(&["compile", "m", "--device", "Android", "-o", "m.tar"], "android");
+    says(&["compile", "m", "--device", "ios", "-o", "m.tar"], "iphone");
+    says(&["doctor", "--device", "ios"], "iphone");
+    says(&["kit", "export", "--device", "Macabi", "-o", "k"], "macabi");
+    let compile = ["compile", "m", "--device", "android", "-o", "m.tar", "--overrides"];
+    says(&[&compile[..], &["context_windw_size=1"]].concat(), "context_window_size");
+    let opt = scene.call(&[&compile[..], &["opt=O3"]].concat()).fails(2);
+    opt.says("it is an option of its own");
+    says(&["plan", "--only", "ONE-q0f16"], "one-q0f16");
+    let project = json!({"packages": [
+        {"name": "phone", "config": "mlc-package-config.json"},
+        {"name": "tablet", "config": "two.json", "output": "dist-two"},
+    ]});
+    fs_err::write(scene.app().join("mlc-package.yml"), project.to_string()).unwrap();
+    fs_err::copy(scene.app().join("mlc-package-config.json"), scene.app().join("two.json"))
+        .unwrap();
+    says(&["plan", "--package", "Phone"], "phone");
+    says(&["plan", "--only", "ONE-q0f16"], "one-q0f16");
+    says(&["plan", "--only", "Tablet/one-q0f16"], "tablet");
+}
+
+#[test]
+fn sizes_need_no_second_letter() {
+    let scene = Scene::with_models("android", &[]);
+    for size in ["1G", "500M", "1gib", "1.5 GB"] {
+        scene.call(&["cache", "prune", "--dry-run", "--max-size", size]).ok();
+    }
+    scene
+        .call(&["cache", "prune", "--max-size", "1"])
+        .fails(2)
+        .says("expected a size such as 2GiB");
+}
