@@ -34,11 +34,11 @@ fn a_config_that_is_not_there_is_said() {
 #[test]
 fn strict_takes_warnings_for_errors() {
     let scene = Scene::with_models("android", &["one"]);
-    scene.configure(|config| config["model_list"][0]["bundle_weights"] = true.into());
+    scene.configure(|config| config["model_list"][0]["overides"] = json!({}));
     scene.build(&["--strict"]).fails(10).says("error[unknown-field]");
     scene.plan(&["--strict"]).fails(10);
     assert_eq!((scene.probes(), scene.dist().exists()), (0, false));
-    scene.build(&[]).ok().says("warning[unknown-field]").says("did you mean `bundle_weight`?");
+    scene.build(&[]).ok().says("warning[unknown-field]").says("did you mean `overrides`?");
 }
 
 #[test]
