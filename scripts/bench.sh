@@ -22,4 +22,9 @@ scripts/setup-linters.sh
 cargo build --release --locked --quiet
 MLC_PACKAGE_TEST_PROGRAM="$PWD/target/release/mlc-package" \
   target/linters/bin/python -B tests/action/measure.py || failed=1
+printf '\n== try\n'
+for model in examples/tiny/models/tiny-llama-q4f16_1 tests/answer/model; do
+  PYTHONPATH=examples/tiny/compiler \
+    target/venv/bin/python -B tests/answer/overhead.py target/release/mlc-package "$model" || failed=1
+done
 exit "$failed"

@@ -1,5 +1,6 @@
 //! What a person sees while the work is done: one line a stage on standard error.
 
+mod fold;
 pub mod heartbeat;
 mod progress;
 
@@ -35,6 +36,8 @@ pub struct Ui {
     verbosity: Verbosity,
     github: bool,
     animated: bool,
+    /// Whether a person reads on a terminal.
+    watched: bool,
     /// How often it is said that long work goes on, where nothing moves; none for never.
     beat: Option<Duration>,
     running: Arc<Mutex<Running>>,
@@ -68,6 +71,7 @@ impl Ui {
             verbosity,
             github,
             animated: watched && verbosity == Verbosity::Normal,
+            watched,
             beat: None,
             running: Arc::default(),
         }
@@ -135,9 +139,25 @@ impl Ui {
     /// words do), the others follow as notes: none of them can be taken for a command.
     fn lines(&self, begin: &str, text: &str) {
         let mut lines = split(text, LONGEST).into_iter();
-        self.line(&format!("{begin}{}", lines.next().unwrap_or_default()));
+        self.folded(begin, None, &lines.next().unwrap_or_default());
+        let bar = format!("  {HELP}|{HELP:#} ");
         for line in lines {
-            self.line(&format!("  {HELP}|{HELP:#} {line}"));
+            self.folded(&bar, Some(&bar), &line);
+        }
+    }
+
+    /// Writes a line so that it fits the terminal, and goes on behind `again`, or below its own text.
+    /// Elsewhere it stays whole, for those who search it.
+    fn folded(&self, begin: &str, again: Option<&str>, line: &str) {
+        if !self.watched {
+            return self.line(&format!("{begin}{line}"));
+        }
+        let taken = anstream::adapter::strip_str(begin).to_string().chars().count();
+        let below = " ".repeat(taken);
+        let mut before = begin;
+        for line in fold::folded(line, taken, width()) {
+            self.line(&format!("{before}{line}"));
+            before = again.unwrap_or(&below);
         }
     }
 

@@ -53,10 +53,11 @@ enum Layout {
 
 impl Layout {
     fn of(record: &TensorRecord) -> Option<Self> {
-        match (record.dtype.as_str(), record.format.as_deref()) {
-            ("float16", _) => Some(Self::Half),
-            ("bfloat16", _) | ("float32", Some("f32-to-bf16")) => Some(Self::Brain),
-            ("float32", _) => Some(Self::Single),
+        match record.dtype.as_str() {
+            "float16" => Some(Self::Half),
+            "bfloat16" => Some(Self::Brain),
+            "float32" if record.is_halved() => Some(Self::Brain),
+            "float32" => Some(Self::Single),
             _ => None,
         }
     }

@@ -149,8 +149,6 @@ codes! {
     UnusedLibrary, "unused-library", Warning;
     /// Overrides of an entry whose library is prepared: nothing is compiled with them.
     IneffectiveOverrides, "ineffective-overrides", Warning;
-    /// A shard in a subdirectory, where the Android app cannot download it.
-    NestedShard, "nested-shard", Warning;
     /// `estimated_vram_bytes` is less than the compiled library says that the model needs.
     VramTooLow, "vram-too-low", Warning;
     /// A budget of a model that its package does not have.

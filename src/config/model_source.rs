@@ -5,7 +5,7 @@ use super::fields::At;
 use super::package::Checker;
 use super::quote::{quote, quote_path};
 use super::{Code, Diagnostic, FileText, ModelDir, ModelFault, Span, conversion};
-use crate::model::{ChatConfig, Device, HubRepo, LocalModel, ModelSource, Revision, SourceError};
+use crate::model::{ChatConfig, HubRepo, LocalModel, ModelSource, Revision, SourceError};
 
 /// A model's source, and what is known of the model itself.
 pub(super) struct Found {
@@ -129,7 +129,7 @@ fn local(
                 let good = files(&mut checker.sink, text, chat_config, has_tensor_cache);
                 if let Some(good) = &good {
                     for fault in checker.surroundings.model_faults(dir, good) {
-                        let found = model_fault(text, fault, checker.device);
+                        let found = model_fault(text, fault);
                         found.into_iter().for_each(|found| checker.sink.push(found));
                     }
                 }
@@ -188,8 +188,8 @@ pub(super) fn hub_name(written: &str) -> Option<String> {
     (!is_path && repo.parse::<HubRepo>().is_ok()).then(|| quote(&repo))
 }
 
-/// What a fault of a local model is in a package for a device.
-fn model_fault(text: At<&str>, fault: ModelFault, device: Option<Device>) -> Option<Diagnostic> {
+/// What a fault of a local model is in a package.
+fn model_fault(text: At<&str>, fault: ModelFault) -> Option<Diagnostic> {
     let model = format!("the model directory {}", quote(text.value));
     let (code, message, help) = match fault {
         ModelFault::MissingShards(missing) => {
@@ -209,14 +209,6 @@ fn model_fault(text: At<&str>, fault: ModelFault, device: Option<Device>) -> Opt
             };
             (code, format!("no app can load {model}: {why}"), why.help().to_owned())
         }
-        ModelFault::NestedShard(shard) if device == Some(Device::Android) => (
-            Code::NestedShard,
-            format!("{model} has the shard {} in a subdirectory", quote(shard.as_str())),
-            "the Android app of MLC LLM makes no directories for what it downloads: convert the \
-             model again, which puts every shard beside the tensor cache"
-                .to_owned(),
-        ),
-        ModelFault::NestedShard(_) => return None,
         ModelFault::Refused { why, help } => (
             Code::IncompleteModel,
             format!("{model} cannot be used: {why}"),

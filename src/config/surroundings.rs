@@ -1,7 +1,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::model::ChatConfig;
 use crate::model::loadable::Unloadable;
-use crate::model::{ChatConfig, ShardPath};
 
 /// From where the relative paths of a config are taken.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +62,6 @@ pub enum ModelFault {
     MissingShards(Vec<String>),
     /// Something without which an app cannot load it.
     Unloadable(Unloadable),
-    /// A shard that the Android app could not download.
-    NestedShard(ShardPath),
     /// Whatever else a build would refuse.
     Refused {
         /// What is wrong, with the path of the file.

@@ -197,6 +197,16 @@ impl Contents {
         key.is_some_and(|key| known.get(&key).is_none())
     }
 
+    /// The BLAKE3 of a file that is what is said of it; none if that is not known.
+    pub(super) fn known(&self, path: &ShardPath) -> Option<Digest> {
+        let said = self.said.get(path)?;
+        let known = || {
+            let key = said.key()?;
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key)
+        };
+        said.converted.or_else(known)
+    }
+
     /// Holds a file, of which `found` is the BLAKE3, against what is said of it. It is read if that
     /// is not known to be the right one.
     ///

@@ -29,17 +29,14 @@ pub fn local(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
 /// The same, with its tokenizer looked into.
 pub fn judged(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
     let model = local(dir)?;
-    match tokenizer_fault(&model.dir)? {
-        Some(why) => Err(FetchError::Unloadable { model: model.dir.to_string(), why }),
-        None => Ok(model),
+    let text = files::read_if_there(&model.dir.join(loadable::TOKENIZER_JSON))?;
+    match text.map_or(Ok(()), |text| tokenizer_json::judge(&text)) {
+        Err(why) => {
+            let (model, why) = (model.dir.to_string(), Unloadable::TokenizerContent(why));
+            Err(FetchError::Unloadable { model, why })
+        }
+        Ok(()) => Ok(model),
     }
-}
-
-/// Why the `tokenizer.json` of a directory is none; nothing where there is no such file.
-pub(super) fn tokenizer_fault(dir: &Utf8Path) -> std::io::Result<Option<Unloadable>> {
-    let text = files::read_if_there(&dir.join(loadable::TOKENIZER_JSON))?;
-    let judged = text.map_or(Ok(()), |text| tokenizer_json::judge(&text));
-    Ok(judged.err().map(Unloadable::TokenizerContent))
 }
 
 fn listed(dir: &Utf8Path) -> Result<ModelFiles, FetchError> {
@@ -210,8 +207,9 @@ mod tests {
         );
         put(
             "tensor-cache.json",
-            r#"{"records": [{"dataPath": "params_shard_0.bin", "nbytes": 4, "records": [
-                {"name": "w", "shape": [2], "dtype": "float16", "nbytes": 4, "byteOffset": 0}]}]}"#,
+            r#"{"records": [{"dataPath": "params_shard_0.bin", "format": "raw-shard", "nbytes": 4,
+                "records": [{"name": "w", "shape": [2], "dtype": "float16", "format": "raw",
+                "nbytes": 4, "byteOffset": 0}]}]}"#,
         );
         put("params_shard_0.bin", "1234");
         put("tokenizer.json", r#"{"model": {"vocab": {"a": 0}}}"#);

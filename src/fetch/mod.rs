@@ -5,6 +5,7 @@ mod checkpoint;
 mod content;
 pub mod hub;
 mod hub_models;
+mod known_tokenizers;
 mod local;
 mod lock;
 mod mlc_cache;

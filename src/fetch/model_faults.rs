@@ -22,13 +22,11 @@ pub(crate) fn model_faults(dir: &Utf8Path, chat_config: &ChatConfig) -> Vec<Mode
         if !missing.is_empty() {
             faults.push(ModelFault::MissingShards(missing));
         }
-        faults.extend(cache.nested().cloned().map(ModelFault::NestedShard));
     }
-    let is_told = |fault: &ModelFault| !matches!(fault, ModelFault::NestedShard(_));
     match judged(dir) {
         // That there is none at all is told of every model.
         Err(FetchError::Missing { file, .. }) if TensorCache::FILE_NAMES.contains(&&*file) => {}
-        Err(_) if faults.iter().any(is_told) => {}
+        Err(_) if !faults.is_empty() => {}
         Err(FetchError::Unloadable { why, .. }) => faults.push(ModelFault::Unloadable(why)),
         Err(error) => {
             faults.push(ModelFault::Refused { why: error.to_string(), help: error.help() });

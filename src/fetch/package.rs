@@ -11,7 +11,7 @@ use super::content::{Contents, Said};
 use super::hub::{FetchEvent, HubError, HubOptions, Notices};
 use super::{
     FetchError, HubModel, HubModels, HubModelsOptions, Lock, LockError, Mismatch, MlcCache, Remedy,
-    WrongContent, local,
+    WrongContent, known_tokenizers, local,
 };
 use crate::exit::Exit;
 use crate::io::cancel::Cancel;
@@ -19,7 +19,7 @@ use crate::io::digest;
 use crate::io::environment::Environment;
 use crate::model::{
     ByteSize, Device, Digest, DownloadPolicy, FileCheck, HubRepo, ModelEntry, ModelFile,
-    ModelFiles, ModelId, ModelSource, PackageConfig, ShardPath, total,
+    ModelFiles, ModelId, ModelSource, PackageConfig, ShardPath, loadable, total,
 };
 use crate::plan::{FoundModel, ModelFacts, PlannedBundle, PlannedFetch};
 use crate::stage_error::StageError;
@@ -227,7 +227,6 @@ impl PackageModels {
         match &entry.source {
             ModelSource::Local(model) => {
                 let files = local(&model.dir).map_err(of_model(&entry.model_id))?;
-                self.warn_of_nested(entry, &files, ui);
                 let facts = facts(entry, &files, None, 0);
                 if entry.bundle_weight {
                     let said = said_of_directory(&files);
@@ -292,7 +291,16 @@ impl PackageModels {
                 entry.model_id
             ));
         }
-        self.warn_of_nested(entry, &model.files, ui);
+        let nested = model.files.tensor_cache.nested();
+        let nested = nested.filter(|_| !entry.bundle_weight && self.device == Device::Android);
+        if let Some(shard) = nested {
+            ui.warn(&format!(
+                "model `{}`: its shard `{shard}` lies in a subdirectory, and the Android app of MLC \
+                 LLM makes no directories for what it downloads; bundle its weights, or have the \
+                 repository converted again",
+                entry.model_id
+            ));
+        }
         for why in &model.unloadable {
             let model_id = &entry.model_id;
             ui.warn(&format!(
@@ -313,17 +321,6 @@ impl PackageModels {
             self.bundled.push((entry.model_id.clone(), repo.clone(), model));
         }
         Ok(FoundModel::Known(Box::new(facts)))
-    }
-
-    fn warn_of_nested(&self, entry: &ModelEntry, files: &ModelFiles, ui: &Ui) {
-        let nested = files.tensor_cache.nested().filter(|_| self.device == Device::Android);
-        if let Some(shard) = nested {
-            ui.warn(&format!(
-                "model `{}`: its shard `{shard}` lies in a subdirectory, and the Android app of MLC \
-                 LLM makes no directories for what it downloads; have the model converted again",
-                entry.model_id
-            ));
-        }
     }
 
     /// Says what the files of a converted model are.
@@ -361,21 +358,29 @@ impl PackageModels {
     pub fn complete(&self, fetch: Option<PlannedFetch>, ui: &Ui) -> Result<(), ModelsError> {
         self.download(fetch, ui)?;
         self.verify_unknown(ui)?;
-        self.judge_tokenizers()
+        // By now they are what is said of them.
+        self.said.keys().try_for_each(|model_id| self.judge_tokenizer(model_id, ui))
     }
 
-    /// Looks into the tokenizers of what is bundled: by now they are what is said of them.
-    fn judge_tokenizers(&self) -> Result<(), ModelsError> {
-        let bundled = self.said.keys().filter_map(|model_id| self.files.get_key_value(model_id));
-        for (model_id, files) in bundled {
-            let fault = local::tokenizer_fault(&files.dir);
-            if let Some(why) = fault.map_err(|error| of_model(model_id)(error.into()))? {
+    /// Looks into the tokenizer of a model that is bundled, if that was never found good.
+    ///
+    /// # Errors
+    /// It is no tokenizer.
+    pub fn judge_tokenizer(&self, model_id: &ModelId, ui: &Ui) -> Result<(), ModelsError> {
+        let Some(files) = self.files.get(model_id) else { return Ok(()) };
+        let is_it = |file: &&ModelFile| file.path.as_str() == loadable::TOKENIZER_JSON;
+        let Some(file) = files.files.iter().find(is_it) else { return Ok(()) };
+        let said = self.said.get(model_id).and_then(|(said, _)| said.known(&file.path));
+        let looking = || ui.detail("Verifying", &format!("{} of {model_id}", file.path));
+        match known_tokenizers::fault(&file.source, said, &self.cache_dir, looking) {
+            Ok(None) => Ok(()),
+            Ok(Some(why)) => {
                 let from_hub = self.bundled.iter().find(|(bundled, ..)| bundled == model_id);
                 let model = from_hub.map_or(files.dir.to_string(), |(_, repo, _)| repo.to_string());
-                return Err(of_model(model_id)(FetchError::Unloadable { model, why }));
+                Err(of_model(model_id)(FetchError::Unloadable { model, why }))
             }
+            Err(error) => Err(of_model(model_id)(error.into())),
         }
-        Ok(())
     }
 
     fn download(&self, fetch: Option<PlannedFetch>, ui: &Ui) -> Result<(), ModelsError> {

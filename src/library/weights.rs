@@ -184,8 +184,7 @@ fn resolve(name: &str, chat_config: &ChatConfig) -> Option<u64> {
 /// The bytes that a tensor takes in its shard, as TVM's `tensor_cache_support.cc` reads it;
 /// none for element types that we do not know.
 fn stored_bytes(record: &TensorRecord) -> Option<u64> {
-    let halved = record.dtype == "float32" && record.format.as_deref() == Some("f32-to-bf16");
-    let element = if halved { 16 } else { bits(&record.dtype)? };
+    let element = if record.is_halved() { 16 } else { bits(&record.dtype)? };
     let bits = record.shape.iter().try_fold(element, |bits, size| bits.checked_mul(*size))?;
     Some(bits.div_ceil(8))
 }

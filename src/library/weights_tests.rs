@@ -43,7 +43,9 @@ fn cache(tensors: &[Tensor]) -> TensorCache {
                 "nbytes": bytes, "byteOffset": offset - bytes})
         })
         .collect();
-    let text = json!({"records": [{"dataPath": "a.bin", "nbytes": offset, "records": records}]});
+    let shard = json!({"dataPath": "a.bin", "format": "raw-shard", "nbytes": offset,
+        "records": records});
+    let text = json!({"records": [shard]});
     TensorCache::parse(text.to_string().as_bytes()).unwrap()
 }
 
@@ -275,9 +277,10 @@ fn bytes_are_those_of_the_shape() {
     // What is stored as bfloat16 has half the bytes of its type; what is not has all of them.
     let library = metadata(json!([{"name": "w", "shape": [2], "dtype": "float32"}]));
     let of = |format: &str, bytes: u64| {
-        let text = json!({"records": [{"dataPath": "a.bin", "nbytes": 8, "records": [{"name": "w",
-            "shape": [2], "dtype": "float32", "format": format, "nbytes": bytes,
-            "byteOffset": 0}]}]});
+        let record = json!({"name": "w", "shape": [2], "dtype": "float32", "format": format,
+            "nbytes": bytes, "byteOffset": 0});
+        let text = json!({"records": [{"dataPath": "a.bin", "format": "raw-shard", "nbytes": 8,
+            "records": [record]}]});
         let tensor_cache = TensorCache::parse(text.to_string().as_bytes()).unwrap();
         let chat_config = chat_config(1);
         let weights = Weights { chat_config: &chat_config, tensor_cache: &tensor_cache };

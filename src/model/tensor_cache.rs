@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::ShardPath;
@@ -17,6 +19,8 @@ pub struct Shard {
     /// Its place in the model directory.
     #[serde(rename = "dataPath")]
     pub path: ShardPath,
+    /// How it is stored: `raw-shard`.
+    pub format: String,
     /// Its size in bytes.
     pub nbytes: u64,
     /// Its MD5 digest in hex, where given.
@@ -36,13 +40,22 @@ pub struct TensorRecord {
     /// Its element type, `float16` or `uint32` for instance.
     pub dtype: String,
     /// How it is stored: `raw`, or `f32-to-bf16`, which is bfloat16 if the type is `float32`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<String>,
+    pub format: String,
     /// Its bytes in the shard.
     pub nbytes: u64,
     /// Where it begins in the shard.
     #[serde(rename = "byteOffset")]
     pub byte_offset: u64,
+}
+
+impl TensorRecord {
+    /// The format in which `float32` is stored as bfloat16; other types are as they are.
+    const HALVED: &'static str = "f32-to-bf16";
+
+    /// Whether its elements are stored as bfloat16.
+    pub fn is_halved(&self) -> bool {
+        self.dtype == "float32" && self.format == Self::HALVED
+    }
 }
 
 /// Why a `tensor-cache.json` cannot be used.
@@ -72,6 +85,20 @@ pub enum TensorCacheError {
         /// The shard's path.
         shard: ShardPath,
     },
+    /// A shard is listed more than once.
+    #[error("it lists the shard `{0}` twice")]
+    ShardTwice(ShardPath),
+    /// A tensor of a format that the runtime does not know, and would read as it is.
+    #[error(
+        "tensor `{tensor}` has the format {format:?}, and the runtime knows `raw` and \
+         `f32-to-bf16` alone"
+    )]
+    TensorFormat {
+        /// The tensor's name.
+        tensor: String,
+        /// Its format.
+        format: String,
+    },
     /// A shard of a format that the runtime does not read.
     #[error("shard `{shard}` has the format {format:?}, and the runtime reads `raw-shard` alone")]
     ShardFormat {
@@ -90,21 +117,12 @@ pub enum TensorCacheError {
     },
 }
 
-/// What of a shard is looked at once and not kept.
-#[derive(Deserialize)]
-struct Formats {
-    records: Vec<ShardFormat>,
-}
+// TVM, `tensor_cache_support.cc`. It does not load without the formats either.
 
-#[derive(Deserialize)]
-struct ShardFormat {
-    #[serde(rename = "dataPath")]
-    path: ShardPath,
-    format: Option<String>,
-}
-
-/// The only format of shards that the runtime reads (TVM, `tensor_cache_support.cc`).
+/// The only format of shards that the runtime reads.
 const RAW_SHARD: &str = "raw-shard";
+/// The formats of tensors that it knows.
+const TENSOR_FORMATS: [&str; 2] = ["raw", TensorRecord::HALVED];
 
 impl TensorCache {
     /// The names a tensor cache is found under, the newer first.
@@ -115,10 +133,14 @@ impl TensorCache {
     /// cannot read.
     pub fn parse(text: &[u8]) -> Result<Self, TensorCacheError> {
         let cache: Self = serde_json::from_slice(text)?;
-        let formats: Formats = serde_json::from_slice(text)?;
-        for ShardFormat { path, format } in formats.records {
-            if let Some(format) = format.filter(|format| format != RAW_SHARD) {
-                return Err(TensorCacheError::ShardFormat { shard: path, format });
+        let mut seen = HashSet::with_capacity(cache.shards.len());
+        for Shard { path, format, .. } in &cache.shards {
+            if format != RAW_SHARD {
+                let (shard, format) = (path.clone(), format.clone());
+                return Err(TensorCacheError::ShardFormat { shard, format });
+            }
+            if !seen.insert(path) {
+                return Err(TensorCacheError::ShardTwice(path.clone()));
             }
         }
         if cache.shards.iter().all(|shard| shard.records.is_empty()) {
@@ -132,6 +154,10 @@ impl TensorCache {
                         tensor: tensor.name.clone(),
                         shard: shard.path.clone(),
                     });
+                }
+                if !TENSOR_FORMATS.contains(&&*tensor.format) {
+                    let (tensor, format) = (tensor.name.clone(), tensor.format.clone());
+                    return Err(TensorCacheError::TensorFormat { tensor, format });
                 }
                 if !is_dtype(&tensor.dtype) {
                     let (tensor, dtype) = (tensor.name.clone(), tensor.dtype.clone());
@@ -153,8 +179,9 @@ impl TensorCache {
         Ok(cache)
     }
 
-    /// The first shard that lies in a subdirectory. The Android app of MLC LLM renames what it
-    /// downloads to its place, and makes no directories (`AppViewModel.kt`).
+    /// The first shard that lies in a subdirectory. The runtime loads it from there, but the Android
+    /// app of MLC LLM renames what it downloads to its place, and makes no directories
+    /// (`AppViewModel.kt`).
     pub fn nested(&self) -> Option<&ShardPath> {
         self.shards.iter().map(|shard| &shard.path).find(|path| path.as_str().contains('/'))
     }
@@ -183,8 +210,8 @@ mod tests {
     fn what_the_runtime_would_misread_is_refused() {
         let tensor = |name: &str, dtype: &str, offset: u64| {
             format!(
-                r#"{{"name": "{name}", "shape": [2], "dtype": "{dtype}", "nbytes": 4,
-                "byteOffset": {offset}}}"#
+                r#"{{"name": "{name}", "shape": [2], "dtype": "{dtype}", "format": "raw",
+                "nbytes": 4, "byteOffset": {offset}}}"#
             )
         };
         let why = |format: &str, dtype: &str, offset: u64| {
@@ -209,6 +236,40 @@ mod tests {
         }
         for good in ["uint32", "int8", "bfloat16", "float8_e4m3fn", "bool"] {
             assert_eq!(why("raw-shard", good, 4), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn formats_are_those_that_the_runtime_knows_and_no_shard_is_listed_twice() {
+        let tensor = |format: &str| {
+            format!(
+                r#"{{"name": "w", "shape": [2], "dtype": "float16", {format} "nbytes": 4,
+                "byteOffset": 0}}"#
+            )
+        };
+        let shard = |format: &str, records: &str| {
+            format!(r#"{{"dataPath": "s.bin", {format} "nbytes": 4, "records": [{records}]}}"#)
+        };
+        let why = |shards: &str| {
+            let text = format!(r#"{{"records": [{shards}]}}"#);
+            TensorCache::parse(text.as_bytes()).err().map(|error| error.to_string())
+        };
+        let raw = r#""format": "raw-shard","#;
+        let good = tensor(r#""format": "raw","#);
+        assert_eq!(why(&shard(raw, &good)), None);
+        let other = why(&shard(raw, &tensor(r#""format": "int4-packed","#))).unwrap();
+        assert_eq!(
+            other,
+            "tensor `w` has the format \"int4-packed\", and the runtime knows `raw` and \
+             `f32-to-bf16` alone"
+        );
+        for missing in [shard(raw, &tensor("")), shard("", &good)] {
+            let said = why(&missing).unwrap();
+            assert!(said.starts_with("it is not a tensor cache: missing field `format`"), "{said}");
+        }
+        for second in ["", &good] {
+            let twice = why(&[shard(raw, &good), shard(raw, second)].join(","));
+            assert_eq!(twice.unwrap(), "it lists the shard `s.bin` twice");
         }
     }
 

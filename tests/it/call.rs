@@ -70,6 +70,12 @@ impl<'a> Call<'a> {
     }
 
     pub(crate) fn spawn(self) -> Running<'a> {
+        let scene = self.scene;
+        Running { scene, child: self.spawn_on(Stdio::piped()) }
+    }
+
+    /// The same with this for its standard error.
+    pub(crate) fn spawn_on(self, stderr: Stdio) -> Child {
         #[expect(clippy::disallowed_methods, reason = "signals need the process itself")]
         let mut command = std::process::Command::new(&self.program);
         let child = command
@@ -79,9 +85,9 @@ impl<'a> Call<'a> {
             .current_dir(&self.directory)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .spawn();
-        Running { scene: self.scene, child: child.unwrap() }
+        child.unwrap()
     }
 
     pub(crate) fn run(self) -> Run<'a> {

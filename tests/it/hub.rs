@@ -332,3 +332,22 @@ fn what_no_app_can_load_of_the_hub_is_an_error_if_bundled_and_else_a_warning() {
         };
     }
 }
+
+#[test]
+fn a_shard_that_the_android_app_cannot_download_is_warned_of() {
+    let (shard, nested) = ("params_shard_0.bin", "sub/params_shard_0.bin");
+    let cache = fs_err::read_to_string(format!("{DATA}/layer/tensor-cache.json")).unwrap();
+    let moved: Vec<_> = files_but("tensor-cache.json", cache.replace(shard, nested))
+        .into_iter()
+        .map(|(name, file)| (if name == shard { nested } else { name }, file))
+        .collect();
+    let said = "its shard `sub/params_shard_0.bin` lies in a subdirectory";
+    for (device, bundled, warned) in
+        [("android", false, true), ("android", true, false), ("iphone", false, false)]
+    {
+        let hub = HubScene::new(Server::sound(&moved), bundled);
+        hub.scene.configure(|config| config["device"] = device.into());
+        let run = hub.build(&[]).ok();
+        assert_eq!(run.stderr.contains(said), warned, "{}", run.shown());
+    }
+}

@@ -64,6 +64,7 @@ mod shells;
 mod sizes;
 mod store;
 mod streams;
+mod terminal;
 mod tree;
 mod trusted;
 mod variables;

@@ -346,6 +346,58 @@ fn a_damaged_note_costs_time_and_nothing_else() {
     }
 }
 
+/// A `tokenizer.json` of so many tokens: at 10,000 it is large enough for a note.
+fn tokenizer(tokens: usize) -> String {
+    let vocabulary: serde_json::Map<_, _> =
+        (0..tokens).map(|id| (format!("token{id}"), id.into())).collect();
+    json!({"model": {"type": "BPE", "vocab": vocabulary, "merges": []}}).to_string()
+}
+
+#[test]
+fn a_large_tokenizer_is_looked_into_once() {
+    const LOOKED: &str = "Verifying tokenizer.json of one-q0f16";
+    let scene = Scene::with_models("android", &["one"]);
+    let path = "app/models/one/tokenizer.json";
+    let large = tokenizer(10_000);
+    scene.write(path, &large);
+    scene.build(&["-v"]).ok().says(LOOKED);
+    scene.build(&["-v"]).ok().never_says(LOOKED);
+    scene.build(&["-v"]).ok().never_says(LOOKED);
+    // Another one of the same size; and back.
+    scene.write(path, large.replace("token9999", "token999x"));
+    scene.build(&["-v"]).ok().says(LOOKED);
+    scene.write(path, large.replace("\"vocab\"", "\"bocav\""));
+    for _ in 0..2 {
+        scene.build(&["-v"]).fails(11).says(LOOKED).says("its `model` has no `vocab`");
+    }
+    scene.write(path, &large);
+    scene.build(&["-v"]).ok().never_says(LOOKED);
+    // A note of something else is no note.
+    let notes = scene.cache().join("weights/.known");
+    assert_eq!(tree::names(&notes).len(), 2);
+    for name in tree::names(&notes) {
+        fs_err::write(
+            notes.join(&name),
+            format!("{{\"format\": 1, \"tokenizer\": \"blake3:{}\"}}", "0".repeat(64)),
+        )
+        .unwrap();
+    }
+    scene.build(&["-v"]).ok().says(LOOKED);
+    scene.build(&["-v"]).ok().never_says(LOOKED);
+}
+
+#[test]
+fn of_a_large_tokenizer_of_the_hub_not_even_a_digest_is_made_beforehand() {
+    const LOOKED: &str = "Verifying tokenizer.json of one-q0f16";
+    let large = tokenizer(10_000);
+    let hub = HubScene::new(Server::sound(&crate::hub::files_but("tokenizer.json", &large)), true);
+    hub.build(&["-v"]).ok().says(LOOKED);
+    hub.build(&["-v"]).ok().never_says(LOOKED);
+    // What is said of it is known, and it is held against that when it is bundled.
+    spoil(blob(&hub, "tokenizer.json"));
+    hub.build(&["-v"]).ok().never_says(LOOKED).says("tokenizer.json is downloaded again");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_was_verified_once_is_read_once_in_a_build() {

@@ -10,8 +10,7 @@ use std::collections::HashMap;
 use camino::Utf8Path;
 
 use super::render::human;
-use super::{Checked, FileText, ModelDir, ModelFault, Place, Surroundings, check};
-use crate::model::ChatConfig;
+use super::{Checked, FileText, ModelDir, Place, Surroundings, check};
 
 /// A disk that holds a few models and one library, in `models/` and `lib/` of `/repo/app`.
 struct Imagined {
@@ -29,7 +28,6 @@ impl Imagined {
         let models = HashMap::from([
             ("/repo/app/models/llama", chat("llama")),
             ("/repo/app/models/gemma", chat("gemma")),
-            ("/repo/app/models/nested", chat("llama")),
             ("/repo/app/models/raw", (FileText::Missing, false)),
             ("/repo/app/models/bare", (FileText::Missing, false)),
             ("/repo/app/models/broken", (FileText::Text(b"{\"model_type\": 1}".to_vec()), true)),
@@ -54,12 +52,6 @@ impl Surroundings for Imagined {
 
     fn is_file(&self, path: &Utf8Path) -> bool {
         path == "/repo/app/lib/llama.tar"
-    }
-
-    fn model_faults(&self, dir: &Utf8Path, _: &ChatConfig) -> Vec<ModelFault> {
-        let nested = dir.ends_with("models/nested");
-        let shard = || ModelFault::NestedShard("weights/params_shard_0.bin".parse().unwrap());
-        nested.then(shard).into_iter().collect()
     }
 }
 

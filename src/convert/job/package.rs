@@ -14,7 +14,7 @@ use crate::convert::chat;
 use crate::convert::engine::{Choice, Engine, MlcArguments, Why};
 use crate::convert::{ConvertedRecord, ConvertedStore, Extent};
 use crate::fetch::package::{ModelsError, PackageModels, of_model};
-use crate::fetch::{FetchError, judged};
+use crate::fetch::{FetchError, local};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
@@ -232,6 +232,7 @@ impl PackageConversions {
             model.held.push(had.held);
             bundles.push((model_id.clone(), bundle(&files, 0)));
             models.files.insert(model_id.clone(), files);
+            models.judge_tokenizer(model_id, ui)?;
         }
         Ok(bundles)
     }
@@ -334,7 +335,7 @@ fn converted(
     fingerprint: Fingerprint,
     model_id: &ModelId,
 ) -> Result<ModelFiles, ModelsError> {
-    judged(&job.store.model_dir(fingerprint)).map_err(of_model(model_id))
+    local(&job.store.model_dir(fingerprint)).map_err(of_model(model_id))
 }
 
 /// The model that the checkpoint will be, as far as it is known beforehand: its config.
