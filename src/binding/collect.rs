@@ -145,9 +145,17 @@ fn of_tvm(sources: &SourceTree) -> Vec<(Utf8PathBuf, String)> {
     files.filter(|(from, _)| files::is_file(from)).collect()
 }
 
+/// What Cargo resolved for tokenizers-cpp, which has no lock file of its own: the same sources are built
+/// with other crates on another day, and a kit says with which it was.
+const TOKENIZERS_LOCK: &str = "3rdparty/tokenizers-cpp/rust/Cargo.lock";
+
 fn notices(sources: &SourceTree) -> Vec<(Utf8PathBuf, String)> {
     let mut found = named(&sources.mlc_llm, "mlc-llm");
     found.extend(named(&sources.tvm(), "tvm"));
+    let lock = sources.mlc_llm.join(TOKENIZERS_LOCK);
+    if files::is_file(&lock) {
+        found.push((lock, "notices/tokenizers-cpp/Cargo.lock".to_owned()));
+    }
     found
 }
 

@@ -52,6 +52,20 @@ pub(crate) struct PackageBinding<'a> {
     pub(crate) options: Option<&'a BindingOptions>,
 }
 
+impl PackageBinding<'_> {
+    fn kit_request<'r>(
+        &self,
+        options: &'r BindingOptions,
+        device: Device,
+        given: Surroundings<'r>,
+        ui: &'r Ui,
+        cancel: &'r Cancel,
+    ) -> KitRequest<'r> {
+        let Self { macabi_arch, offline, .. } = *self;
+        KitRequest { choice: &options.kit, device, macabi_arch, given, offline, ui, cancel }
+    }
+}
+
 /// A binding that can be made here, and what it is made with.
 pub(crate) struct Prepared {
     pub(crate) binding: Binding,
@@ -102,15 +116,7 @@ fn look(
     let variables = request.environment.for_python();
     let store = KitStore::new(request.cache_dir);
     let given = Surroundings { variables: &variables, directory: &request.environment.directory };
-    let wanted = KitRequest {
-        choice: &options.kit,
-        device,
-        macabi_arch: request.macabi_arch,
-        given,
-        offline: request.offline,
-        ui,
-        cancel,
-    };
+    let wanted = request.kit_request(options, device, given, ui, cancel);
     let found = find_kit(&wanted, options, &store)?;
     let kit = match found {
         None => None,
@@ -190,15 +196,7 @@ pub(crate) fn kit(
     let variables = request.environment.for_python();
     let store = KitStore::new(request.cache_dir);
     let given = Surroundings { variables: &variables, directory: &request.environment.directory };
-    let wanted = KitRequest {
-        choice: &options.kit,
-        device,
-        macabi_arch: request.macabi_arch,
-        given,
-        offline: request.offline,
-        ui,
-        cancel,
-    };
+    let wanted = request.kit_request(options, device, given, ui, cancel);
     Ok(find_kit(&wanted, options, &store)?.map(|found| match found {
         Found::Stored(kit) => {
             let from = kit.record.inputs.0.get(KitInputs::FILE).cloned().unwrap_or_default();

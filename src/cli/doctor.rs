@@ -4,6 +4,7 @@ use clap::Args;
 use super::compiler::CompilerArgs;
 use super::metal::MetalArgs;
 use super::package::{choice, default_cache_dir};
+use super::sources::SourcesArgs;
 use super::suggest::device;
 use super::{Context, Format};
 use crate::doctor::{self, AppleChoices};
@@ -19,15 +20,8 @@ pub(super) struct DoctorArgs {
     /// Only what this device needs: android, iphone or macabi
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<Device>,
-    /// The sources of MLC LLM
-    #[arg(
-        long,
-        alias = "mlc-llm-home",
-        value_name = "DIR",
-        env = "MLC_LLM_SOURCE_DIR",
-        hide_env_values = true
-    )]
-    mlc_llm_source_dir: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    sources: SourcesArgs,
     #[command(flatten)]
     compiler: CompilerArgs,
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
@@ -48,11 +42,7 @@ pub(super) struct DoctorArgs {
 }
 
 pub(super) fn run(args: DoctorArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
-    let mut environment = Environment::current()?;
-    if let Some(dir) = &args.mlc_llm_source_dir {
-        let dir = environment.directory.join(dir);
-        environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), dir.as_str().into());
-    }
+    let environment = args.sources.named_in(&Environment::current()?);
     let apple = AppleChoices {
         macabi_arch: choice(&environment, "MLC_MACABI_ARCH", MacabiArch::default())?,
         metal: args.metal.metal.unwrap_or_default(),

@@ -2,6 +2,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
 use super::package::{choice, default_cache_dir};
+use super::sources::SourcesArgs;
 use super::suggest::device;
 use super::{Context, Format};
 use crate::binding::kit_transfer::{self, KitBuildRequest, KitFileRequest};
@@ -36,15 +37,8 @@ struct BuildArgs {
     /// The file to write
     #[arg(short, long, value_name = "FILE")]
     output: Utf8PathBuf,
-    /// The sources of MLC LLM
-    #[arg(
-        long,
-        alias = "mlc-llm-home",
-        value_name = "DIR",
-        env = "MLC_LLM_SOURCE_DIR",
-        hide_env_values = true
-    )]
-    mlc_llm_source_dir: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    sources: SourcesArgs,
     /// The directory to build in [default: below the cache]
     #[arg(long, value_name = "DIR")]
     build_dir: Option<Utf8PathBuf>,
@@ -104,11 +98,7 @@ pub(super) fn run(args: KitArgs, context: &mut Context<'_>) -> Result<Exit, Erro
     let (format, done) = match args.verb {
         KitVerb::Build(args) => {
             let place = request(&args.common, args.output)?;
-            let mut environment = environment.clone();
-            if let Some(dir) = args.mlc_llm_source_dir {
-                let dir = environment.directory.join(dir);
-                environment.variables.insert("MLC_LLM_SOURCE_DIR".into(), dir.as_str().into());
-            }
+            let environment = args.sources.named_in(&environment);
             let request = KitBuildRequest {
                 device: args.device,
                 macabi_arch: choice(&environment, "MLC_MACABI_ARCH", MacabiArch::default())?,

@@ -30,6 +30,7 @@ mod publish;
 mod report;
 mod schema;
 mod signals;
+mod sources;
 mod stdout;
 mod suggest;
 mod try_model;
