@@ -106,6 +106,16 @@ missing() {
       | $there | contains("mlc-package-\($version)-\($name)") | not))' <<<"$1"
 }
 
+# Runs the program, which says itself in a job why it failed.
+told() {
+  local code=0
+  "$@" || code=$?
+  if ((code != 0)); then
+    if [[ $annotating == true ]]; then was_said; fi
+    exit "$code"
+  fi
+}
+
 # Unpacks a released program into another directory.
 unpack_program() {
   mkdir -p "$2"
@@ -225,8 +235,9 @@ kit() {
   iphone | macabi-*)
     # Not in the substitution of an argument, where a failure would be lost.
     built=$(program)
-    MLC_MACABI_ARCH=$(if [[ $kit == macabi-* ]]; then echo "${kit#macabi-}"; fi) \
-      "$built" kit build --device "${kit%%-*}" --output "$directory/$name"
+    local arch=
+    if [[ $kit == macabi-* ]]; then arch=${kit#macabi-}; fi
+    MLC_MACABI_ARCH=$arch told "$built" kit build --device "${kit%%-*}" --output "$directory/$name"
     ;;
   *) fail "there is no kit $kit" ;;
   esac
@@ -292,7 +303,7 @@ publish() {
   built=$(program)
   # It sends what is missing and SHA256SUMS, compares every digest, and only then makes the draft a
   # release.
-  "$built" publish --repo "$GITHUB_REPOSITORY" --tag "$tag" "${files[@]}" --draft=false \
+  told "$built" publish --repo "$GITHUB_REPOSITORY" --tag "$tag" "${files[@]}" --draft=false \
     "--prerelease=$(if [[ $version == *-* ]]; then echo true; else echo false; fi)"
 }
 
@@ -307,13 +318,14 @@ move() {
   commit=$(remote "$tag")
   # Whoever follows the moving tag downloads these files in the next minute.
   git fetch --quiet origin "refs/tags/$tag"
-  local digest name
+  local checksums digest name
+  checksums=$(git show "FETCH_HEAD:action/checksums.txt")
   while read -r digest name; do
     if [[ $(jq --arg name "$name" --arg digest "sha256:$digest" \
       '.assets | any(.name == $name and .state == "uploaded" and .digest == $digest)' <<<"$found") != true ]]; then
       fail "the release $version has no $name of the digest that its commit records"
     fi
-  done < <(git show "FETCH_HEAD:action/checksums.txt")
+  done <<<"$checksums"
   # A later release of an older version moves nothing back.
   newest=$(
     api --paginate "$releases?per_page=100" |

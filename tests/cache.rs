@@ -549,7 +549,7 @@ fn ages_and_sizes_need_their_unit() {
     let scene = Scene::new();
     for (args, wanted) in [
         (["prune", "--older-than", "30"], "expected an age such as 30d"),
-        (["prune", "--max-size", "2G"], "expected a size such as 2GiB"),
+        (["prune", "--max-size", "2Q"], "expected a size such as 2GiB"),
     ] {
         let run = scene.run(&args).code(2);
         let told = String::from_utf8(run.get_output().stderr.clone()).expect("UTF-8");

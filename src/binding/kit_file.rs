@@ -110,22 +110,10 @@ pub(crate) fn read(
     if let Some(wanted) = wanted.sha256.filter(|wanted| *wanted != sha256) {
         return Err(bad(format!("its SHA-256 is {sha256} instead of {wanted}")));
     }
-    let packed = stream::open(file)?;
     let damaged = |error: io::Error| bad(format!("it is damaged: {error}"));
-    let mut zstd = zstd::Decoder::new(packed).map_err(damaged)?;
-    zstd.window_log_max(WINDOW_LOG_MAX).map_err(damaged)?;
-    let mut tar = tar::Archive::new(Bounded { inner: zstd, left: MOST_BYTES });
+    let mut tar = open(file).map_err(damaged)?;
     let mut entries = Entries { tar: tar.entries().map_err(damaged)?.raw(true) };
-    let Some((name, entry)) = entries.next().map_err(bad)? else {
-        return Err(bad("it is empty".to_owned()));
-    };
-    let size = entry.size();
-    if name != MANIFEST || size > MOST_MANIFEST {
-        return Err(bad(format!("it does not begin with `{MANIFEST}`")));
-    }
-    let mut text = Vec::new();
-    entry.take(size).read_to_end(&mut text).map_err(damaged)?;
-    let mut record = record(&text).map_err(bad)?;
+    let mut record = first(&mut entries).map_err(bad)?;
     if let Some((device, arch)) = wanted.target {
         matches(&record, device, arch).map_err(bad)?;
     }
@@ -156,6 +144,42 @@ pub(crate) fn read(
         return Err(bad("something is behind its end".to_owned()));
     }
     Ok(new.commit(record)?)
+}
+
+/// Looks whether a file begins as a kit for a phone does; the rest of it is not read.
+///
+/// # Errors
+/// It does not, or it is for another phone.
+pub(super) fn looks_like(
+    file: &Utf8Path,
+    device: Device,
+    arch: MacabiArch,
+) -> Result<(), BindingError> {
+    let look = || {
+        let mut tar = open(file).map_err(|error| error.to_string())?;
+        let entries = tar.entries().map_err(|error| error.to_string())?.raw(true);
+        matches(&first(&mut Entries { tar: entries })?, device, arch)
+    };
+    look().map_err(|why| BindingError::BadKit { kit: file.to_string(), why })
+}
+
+fn open(file: &Utf8Path) -> io::Result<tar::Archive<impl Read + use<>>> {
+    let mut zstd = zstd::Decoder::new(stream::open(file)?)?;
+    zstd.window_log_max(WINDOW_LOG_MAX)?;
+    Ok(tar::Archive::new(Bounded { inner: zstd, left: MOST_BYTES }))
+}
+
+/// The record that a kit begins with.
+fn first<R: Read>(entries: &mut Entries<'_, R>) -> Result<KitRecord, String> {
+    let Some((name, entry)) = entries.next()? else { return Err("it is empty".to_owned()) };
+    let size = entry.size();
+    if name != MANIFEST || size > MOST_MANIFEST {
+        return Err(format!("it does not begin with `{MANIFEST}`"));
+    }
+    let mut text = Vec::new();
+    let read = entry.take(size).read_to_end(&mut text);
+    read.map_err(|error| format!("it is damaged: {error}"))?;
+    record(&text)
 }
 
 /// What a manifest says, if it may be believed that far.

@@ -19,6 +19,8 @@ use crate::model::{Device, KitChoice, KitInputs, MacabiArch};
 use crate::store::Lookup;
 use crate::ui::Ui;
 
+/// Names the directory that configs are confined to.
+const CONFINE_TO: &str = "MLC_PACKAGE_CONFINE_TO";
 /// The most that a server may send for a kit, in bytes.
 const MOST_PACKED: u64 = 1 << 30;
 /// The longest time without a byte.
@@ -66,23 +68,46 @@ pub(super) fn find(
         KitChoice::Auto if request.given.path("MLC_LLM_SOURCE_DIR").is_some() => Ok(None),
         KitChoice::Auto => {
             match released_kits::find(request.given, request.device, request.macabi_arch)? {
-                Some((url, sha256)) => remote(request, &url, &sha256, store).map(Some),
+                // As the action's own downloads do, a mirror may be a directory.
+                Some((url, sha256)) => match url.strip_prefix("file://") {
+                    Some(path) => Ok(Some(file(request, path.into(), sha256, store))),
+                    None => remote(request, &url, &sha256, store).map(Some),
+                },
                 None => Ok(imported(request, store, |_| true).map(stored)),
             }
         }
         KitChoice::File(path, wanted) => {
             let path = request.given.directory.join(path);
             let bad = |why| BindingError::BadKit { kit: path.to_string(), why };
+            // The config of somebody else's pull request names nothing that lies elsewhere.
+            if let Some(confined) = request.given.path(CONFINE_TO)
+                && !files::real(&path).starts_with(files::canonical(&confined).unwrap_or(confined))
+            {
+                return Err(bad(
+                    "it is not in the directory that MLC_PACKAGE_CONFINE_TO names".into()
+                ));
+            }
+            if !files::is_file(&path) {
+                return Err(bad("there is no such file".to_owned()));
+            }
+            if files::size(&path).is_ok_and(|bytes| bytes > MOST_PACKED) {
+                return Err(bad("it is too large for a kit".to_owned()));
+            }
             let (found, _) = sha256::file(&path).map_err(|error| bad(error.to_string()))?;
             if let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != found) {
                 return Err(bad(format!("its SHA-256 is {found} instead of {wanted}")));
             }
-            Ok(Some(match known(request, store, &found) {
-                Some(kit) => stored(kit),
-                None => Found::File(path, found),
-            }))
+            Ok(Some(file(request, path, found, store)))
         }
         KitChoice::Url(url, wanted) => remote(request, url, wanted, store).map(Some),
+    }
+}
+
+/// A kit in a file, unless the store has it.
+fn file(request: &KitRequest<'_>, path: Utf8PathBuf, sha256: String, store: &KitStore) -> Found {
+    match known(request, store, &sha256) {
+        Some(kit) => Found::Stored(Box::new(kit)),
+        None => Found::File(path, sha256),
     }
 }
 
@@ -98,6 +123,9 @@ fn remote(
     }
     let bad = |kit, why| BindingError::BadKit { kit, why };
     let url = Url::parse(url).map_err(|why| bad(url.to_owned(), why.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad(printable(&url), "its address is not one of http or https".to_owned()));
+    }
     if request.offline {
         let why = "it is not in the cache, and `--offline` does not let it be downloaded";
         return Err(bad(printable(&url), why.to_owned()));

@@ -3,6 +3,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::binding::kit_file;
 use crate::binding::kit_source::{self, Found, KitRequest};
 use crate::binding::{
     Binding, BindingError, BindingRequest, KitStore, Linker, Surroundings, check_before_build,
@@ -197,7 +198,11 @@ pub(crate) fn kit(
     let store = KitStore::new(request.cache_dir);
     let given = Surroundings { variables: &variables, directory: &request.environment.directory };
     let wanted = request.kit_request(options, device, given, ui, cancel);
-    Ok(find_kit(&wanted, options, &store)?.map(|found| match found {
+    let found = find_kit(&wanted, options, &store)?;
+    if let Some(Found::File(path, _)) = &found {
+        kit_file::looks_like(path, device, request.macabi_arch)?;
+    }
+    Ok(found.map(|found| match found {
         Found::Stored(kit) => {
             let from = kit.record.inputs.0.get(KitInputs::FILE).cloned().unwrap_or_default();
             format!("{from} is in the cache")

@@ -19,9 +19,17 @@ pub enum KitChoice {
 /// A text that names no kit.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KitChoiceError {
-    /// Whoever has the server would say what an app runs.
-    #[error("a kit from a server is taken by its digest only: {0}#sha256=…")]
-    NoDigest(String),
+    /// Whoever has the server would say what an app runs. The address may hold a secret.
+    #[error(
+        "a kit from a server is taken by its digest only: write it behind the address, `#sha256=…`"
+    )]
+    NoDigest,
+    /// A server that is asked in another way.
+    #[error("a kit is downloaded by http or https, not by `{0}`")]
+    Scheme(String),
+    /// `auto` and `source` are no files.
+    #[error("`{0}` takes no digest")]
+    Word(String),
     /// Something else behind the `#`.
     #[error("{0:?} is not `sha256=` and 64 hex digits")]
     Digest(String),
@@ -43,13 +51,20 @@ impl FromStr for KitChoice {
             let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
             if is_hex { Ok(hex) } else { Err(KitChoiceError::Digest(digest.to_owned())) }
         });
-        match place {
-            "" => Err(KitChoiceError::Empty),
-            "auto" => Ok(Self::Auto),
-            "source" => Ok(Self::Source),
-            _ if place.starts_with("https://") || place.starts_with("http://") => {
-                let sha256 = sha256.ok_or_else(|| KitChoiceError::NoDigest(place.to_owned()))??;
+        let scheme = place.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+        match (place, scheme.as_deref()) {
+            ("", _) => Err(KitChoiceError::Empty),
+            ("auto" | "source", _) if digest.is_some() => {
+                Err(KitChoiceError::Word(place.to_owned()))
+            }
+            ("auto", _) => Ok(Self::Auto),
+            ("source", _) => Ok(Self::Source),
+            (_, Some("http" | "https")) => {
+                let sha256 = sha256.ok_or(KitChoiceError::NoDigest)??;
                 Ok(Self::Url(place.to_owned(), sha256))
+            }
+            (_, Some(scheme)) if scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()) => {
+                Err(KitChoiceError::Scheme(scheme.to_owned()))
             }
             // A `#` in the name of a file is a part of it.
             _ if digest.is_some_and(|digest| !digest.starts_with("sha256=")) => {
@@ -80,7 +95,10 @@ mod tests {
             Ok(KitChoice::Url("https://example.com/a.tar.zst".into(), hex))
         );
         let url = "https://example.com/a.tar.zst";
-        assert_eq!(parse(url), Err(KitChoiceError::NoDigest(url.to_owned())));
+        assert_eq!(parse(url), Err(KitChoiceError::NoDigest));
+        let other = format!("FTP://u:secret@example.com/a#sha256={hex2}", hex2 = "ab".repeat(32));
+        assert_eq!(parse(&other), Err(KitChoiceError::Scheme("ftp".to_owned())));
+        assert_eq!(parse("auto#sha256=12"), Err(KitChoiceError::Word("auto".to_owned())));
         assert!(matches!(parse(&format!("{url}#sha256=12")), Err(KitChoiceError::Digest(_))));
         assert!(matches!(parse(&format!("{url}#md5=12")), Err(KitChoiceError::Digest(_))));
         assert!(matches!(parse("a#sha256=12"), Err(KitChoiceError::Digest(_))));

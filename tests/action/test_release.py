@@ -282,9 +282,10 @@ class Release(Repository):
         self.assertIn(f"--volume {directory}:/kits", android)
         self.assertTrue(iphone.startswith("program arch= kit build --device iphone --output "), iphone)
         self.assertTrue(macabi.startswith("program arch=arm64 kit build --device macabi --output "), macabi)
-        (self.bin / "program").write_text("#!/bin/sh\nexit 14\n")
+        # The program says why itself.
+        (self.bin / "program").write_text("#!/bin/sh\necho '::error title=mlc-package::no Xcode'\nexit 14\n")
         said = self.step("kit", "1.0.0", directory, "iphone", IMAGE, good=False, PROGRAM=self.bin / "program")
-        self.assertIn("the step `kit` of the release 1.0.0 failed", self.one_error(said))
+        self.assertEqual(said.count("::error"), 1, said)
 
     def test_the_compiler_of_the_image_is_written_or_one_error_is(self):
         (self.bin / "docker").write_text("#!/bin/sh\n")

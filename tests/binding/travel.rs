@@ -69,6 +69,17 @@ fn a_whole_android_package_comes_of_a_kit_and_a_linker() {
     assert!(doctor(&[]).contains("sources"), "{}", doctor(&[]));
     assert_eq!(doctor(&["--kit", file.as_str()]), "[]");
     assert_eq!(doctor(&["--kit", "gone.tar.zst"]), r#"["kit"]"#);
+    // A config of somebody else's pull request names nothing that lies elsewhere; what has no end is
+    // not read.
+    let confined = call(&third, &["build", "--kit", file.as_str()]);
+    confined
+        .env("MLC_PACKAGE_CONFINE_TO", third.scene.app())
+        .fails(14)
+        .says("it is not in the directory that MLC_PACKAGE_CONFINE_TO names")
+        .never_says("SHA-256");
+    call(&third, &["build", "--kit", "/dev/zero"]).fails(14).says("there is no such file");
+    third.scene.write("not-a-kit", "text");
+    assert_eq!(doctor(&["--kit", "../not-a-kit"]), r#"["kit"]"#);
     assert_eq!(third.kits().len(), 0);
 
     // It was put into the cache: `auto` finds it, and a file that is gone is not looked for.
@@ -162,6 +173,16 @@ fn the_kit_of_a_release_is_downloaded_when_it_is_needed() {
     let again = run(&["build", "--offline"]).ok();
     assert!(!again.stderr.contains("Downloading"), "{}", again.stderr);
     assert_eq!(other.leftovers(), [""; 0]);
+
+    // A mirror may be a directory.
+    let mirror = other.scene.root.join("mirror/v").to_string() + env!("CARGO_PKG_VERSION");
+    fs_err::create_dir_all(&mirror).unwrap();
+    fs_err::copy(site.scene.root.join("kit.tar.zst"), format!("{mirror}/kit-iphone.tar.zst"))
+        .unwrap();
+    fs_err::remove_dir_all(other.kits_dir()).unwrap();
+    let from_mirror = run(&["build"])
+        .env("MLC_PACKAGE_RELEASES_URL", format!("file://{}", other.scene.root.join("mirror")));
+    from_mirror.ok().never_says("Downloading");
 
     // A list without one leaves what was imported; one that is no list is said.
     list("");
