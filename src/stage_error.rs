@@ -23,7 +23,7 @@ pub trait StageError: Error + Send + Sync + 'static {
         self.carried().and_then(StageError::help)
     }
 
-    /// What a person is told: one message a problem, never none.
+    /// What a person is told: one message per problem, and at least one.
     fn messages(&self) -> Vec<Message<'_>> {
         match self.carried() {
             Some(carried) => carried.messages(),
@@ -39,7 +39,7 @@ pub struct Message<'a> {
     pub text: String,
     /// The code of the problem, which `explain` explains.
     pub code: Option<String>,
-    /// What it is about, where that is too much for the text: a line each.
+    /// What it is about, one line each, where that is too long for the text.
     pub items: &'a [String],
     /// The exception that ended a program: why, in its own words.
     pub exception: Option<&'a str>,

@@ -18,7 +18,7 @@ use super::kit::{Kit, KitFile, KitRecord, KitStore};
 use super::linker_script::{self, Kind};
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, clock, files, sha256, stream};
-use crate::model::{Device, Digest, KitInputs, MacabiArch};
+use crate::model::{ByteSize, Device, Digest, KitInputs, MacabiArch};
 
 /// The version of what is in the file.
 const FORMAT: u32 = 1;
@@ -29,6 +29,8 @@ const LEVEL: i32 = 12;
 const WINDOW_LOG_MAX: u32 = 27;
 /// The most that a manifest may have in bytes.
 const MOST_MANIFEST: u64 = 16 << 20;
+/// The most that the file of a kit may have in bytes, here or on a server.
+pub(super) const MOST_PACKED: u64 = 1 << 30;
 /// The most that a kit may have in bytes; upstream's has 50 MB, and 240 with debug information.
 const MOST_BYTES: u64 = 4 << 30;
 /// The longest name of a file, with the zero after it, in bytes.
@@ -106,7 +108,7 @@ pub(crate) fn read(
     cancel: &Cancel,
 ) -> Result<Kit, BindingError> {
     let bad = |why: String| BindingError::BadKit { kit: file.to_string(), why };
-    let (sha256, _) = sha256::file(file).map_err(|error| bad(error.to_string()))?;
+    let sha256 = digest(file).map_err(bad)?;
     if let Some(wanted) = wanted.sha256.filter(|wanted| *wanted != sha256) {
         return Err(bad(format!("its SHA-256 is {sha256} instead of {wanted}")));
     }
@@ -144,6 +146,21 @@ pub(crate) fn read(
         return Err(bad("something is behind its end".to_owned()));
     }
     Ok(new.commit(record)?)
+}
+
+/// The SHA-256 of a kit's file, in hex; or why it is none. A device has no end, so only a file is read.
+pub(super) fn digest(file: &Utf8Path) -> Result<String, String> {
+    if !files::exists(file) {
+        return Err("there is no such file".to_owned());
+    }
+    if !files::is_file(file) {
+        return Err("it is not a regular file".to_owned());
+    }
+    let bytes = files::size(file).map_err(|error| error.to_string())?;
+    if bytes > MOST_PACKED {
+        return Err(format!("it has {}, which is too large for a kit", ByteSize(bytes)));
+    }
+    sha256::file(file).map(|(sha256, _)| sha256).map_err(|error| error.to_string())
 }
 
 /// Looks whether a file begins as a kit for a phone does; the rest of it is not read.

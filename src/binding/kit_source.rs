@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::kit::{Kit, KitStore};
-use super::kit_file::{self, Wanted};
+use super::kit_file::{self, MOST_PACKED, Wanted};
 use super::{BindingError, Surroundings, released_kits};
 use crate::io::cancel::Cancel;
 use crate::io::clock::Clock;
@@ -14,15 +14,13 @@ use crate::io::http::session::{Ask, Failure, Session, SessionError};
 use crate::io::http::{Client, ClientOptions, Url};
 use crate::io::marked::MarkedDir;
 use crate::io::retry::RetryPolicy;
-use crate::io::{atomic, files, sha256};
+use crate::io::{atomic, files};
 use crate::model::{Device, KitChoice, KitInputs, MacabiArch};
 use crate::store::Lookup;
 use crate::ui::Ui;
 
 /// Names the directory that configs are confined to.
 const CONFINE_TO: &str = "MLC_PACKAGE_CONFINE_TO";
-/// The most that a server may send for a kit, in bytes.
-const MOST_PACKED: u64 = 1 << 30;
 /// The longest time without a byte.
 const STALL: Duration = Duration::from_secs(60);
 
@@ -87,13 +85,7 @@ pub(super) fn find(
                     "it is not in the directory that MLC_PACKAGE_CONFINE_TO names".into()
                 ));
             }
-            if !files::is_file(&path) {
-                return Err(bad("there is no such file".to_owned()));
-            }
-            if files::size(&path).is_ok_and(|bytes| bytes > MOST_PACKED) {
-                return Err(bad("it is too large for a kit".to_owned()));
-            }
-            let (found, _) = sha256::file(&path).map_err(|error| bad(error.to_string()))?;
+            let found = kit_file::digest(&path).map_err(bad)?;
             if let Some(wanted) = wanted.as_ref().filter(|wanted| **wanted != found) {
                 return Err(bad(format!("its SHA-256 is {found} instead of {wanted}")));
             }

@@ -10,7 +10,7 @@ use crate::store::{Bucket, Note};
 
 /// The most the file may have in bytes.
 const LIMIT: u64 = 1 << 20;
-/// Programs come and go: beyond this many notes the file begins anew.
+/// Programs come and go: a file with more notes than this is emptied.
 const KEPT: usize = 512;
 
 /// The notes by their key.

@@ -125,7 +125,7 @@ fn suggestion(code: &str, all: &[Section]) -> String {
     }
 }
 
-/// One line a code: its first sentence, which goes on below it if it has to.
+/// One line per code: its first sentence, which is continued below if it is long.
 fn list(all: &[Section], width: usize, out: &mut dyn Write) -> io::Result<()> {
     let longest = all.iter().map(|section| section.code.len()).max().unwrap_or_default();
     let mut part = "";

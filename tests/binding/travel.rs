@@ -77,7 +77,9 @@ fn a_whole_android_package_comes_of_a_kit_and_a_linker() {
         .fails(14)
         .says("it is not in the directory that MLC_PACKAGE_CONFINE_TO names")
         .never_says("SHA-256");
-    call(&third, &["build", "--kit", "/dev/zero"]).fails(14).says("there is no such file");
+    call(&third, &["build", "--kit", "/dev/zero"]).fails(14).says("it is not a regular file");
+    call(&third, &["kit", "import", "/dev/zero"]).fails(14).says("it is not a regular file");
+    call(&third, &["build", "--kit", "gone"]).fails(14).says("there is no such file");
     third.scene.write("not-a-kit", "text");
     assert_eq!(doctor(&["--kit", "../not-a-kit"]), r#"["kit"]"#);
     assert_eq!(third.kits().len(), 0);

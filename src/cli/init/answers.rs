@@ -24,7 +24,7 @@ impl<'a> Answers<'a> {
         io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
-    /// The models of the app: those that were found, or what is typed, one a line.
+    /// The models of the app: those that were found, or those that are typed, one per line.
     pub(super) fn models(&self, found: &[String]) -> io::Result<Vec<String>> {
         if self.yes {
             return Ok(found.to_vec());
