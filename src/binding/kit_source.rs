@@ -116,7 +116,10 @@ fn remote(
     let bad = |kit, why| BindingError::BadKit { kit, why };
     let url = Url::parse(url).map_err(|why| bad(url.to_owned(), why.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(bad(printable(&url), "its address is not one of http or https".to_owned()));
+        return Err(bad(
+            printable(&url),
+            "only http and https addresses can be downloaded".to_owned(),
+        ));
     }
     if request.offline {
         let why = "it is not in the cache, and `--offline` does not let it be downloaded";

@@ -29,8 +29,8 @@ pub(super) struct DoctorArgs {
     cache_dir: Option<Utf8PathBuf>,
     #[command(flatten)]
     metal: MetalArgs,
-    /// The kit that platform bindings are linked from, as of `build`: what only building them needs
-    /// is then not checked [default: auto]
+    /// The kit that platform bindings are linked from, as for `build`; what is needed only to build
+    /// them is then not checked [default: auto]
     #[arg(long, value_name = "KIT", env = "MLC_PACKAGE_KIT", hide_env_values = true)]
     kit: Option<KitChoice>,
     /// The linker of Android's library: auto, lld, rust-lld or wild [default: auto]

@@ -35,7 +35,7 @@ pub(super) struct InitArgs {
     /// android]
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<Device>,
-    /// Ask nothing, and take the defaults
+    /// Ask no questions; use the defaults
     #[arg(short, long)]
     yes: bool,
 }
@@ -131,10 +131,7 @@ fn cannot_ask(args: &InitArgs, has_config: bool) -> Error {
         let device = args.device.map_or("android".to_owned(), |device| device.to_string());
         command += &format!(" --device {device}");
     }
-    Error::usage(
-        "init asks questions, and there is no terminal to ask them at",
-        format!("write {command}"),
-    )
+    Error::usage("init asks questions, but there is no terminal", format!("run {command}"))
 }
 
 /// The config of the models that are given, found or asked for. It has no errors.
@@ -146,7 +143,7 @@ fn new_config(args: &InitArgs, answers: &Answers<'_>) -> Result<(Device, String)
     if models.is_empty() {
         return Err(Error::usage(
             "no models were given, and none were found below this directory",
-            "write --model HF://mlc-ai/Qwen3-0.6B-q4f16_1-MLC, for instance",
+            "add --model HF://mlc-ai/Qwen3-0.6B-q4f16_1-MLC, for instance",
         ));
     }
     let device = match args.device {
@@ -166,7 +163,7 @@ fn new_config(args: &InitArgs, answers: &Answers<'_>) -> Result<(Device, String)
 
 /// The three files, and what becomes of each.
 fn plan(here: &Utf8Path, root: &Utf8Path, device: Device, config: Option<String>) -> Vec<File> {
-    let there = "it is there already";
+    let there = "it already exists";
     let new = |path: Utf8PathBuf, text: String| {
         let text = (!files::exists(&path)).then_some(text);
         File { path, text, kept: there }

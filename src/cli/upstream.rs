@@ -79,7 +79,7 @@ const OPTIONS: &[(&[&str], &[&str], &str)] = &[
     (
         &["--quantization", "--model-type"],
         &["compile"],
-        "remove it: mlc-chat-config.json says which the model has, and `convert` makes it",
+        "remove it: mlc-chat-config.json contains it, and `convert` writes that file",
     ),
     (&["--conv-template"], &["compile"], "use it with `mlc-package convert`"),
     (

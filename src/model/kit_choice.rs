@@ -20,9 +20,7 @@ pub enum KitChoice {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KitChoiceError {
     /// Whoever has the server would say what an app runs. The address may hold a secret.
-    #[error(
-        "a kit from a server is taken by its digest only: write it behind the address, `#sha256=…`"
-    )]
+    #[error("a kit from a server needs its digest: write `#sha256=…` after the address")]
     NoDigest,
     /// A server that is asked in another way.
     #[error("a kit is downloaded by http or https, not by `{0}`")]

@@ -52,9 +52,9 @@ impl Scheme {
             "e5m2_e5m2_f16" => {
                 Some("TVM gives weights below 2^-14 other values than rounding does")
             }
-            "e4m3_e4m3_f16" => {
-                Some("its `q_calibration_scale` is set by a calibration, and arbitrary before")
-            }
+            "e4m3_e4m3_f16" => Some(
+                "its `q_calibration_scale` is set by a calibration, and is arbitrary before that",
+            ),
             "e4m3_e4m3_f16_max_calibrate" => Some("it is for a calibration, which needs a GPU"),
             "fp8_e4m3fn_bf16_block_scale" | "fp8_e4m3fn_bf16_block_scale_static_activation" => {
                 Some("its weights are those of a checkpoint of FP8 in blocks")

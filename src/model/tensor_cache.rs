@@ -90,8 +90,8 @@ pub enum TensorCacheError {
     ShardTwice(ShardPath),
     /// A tensor of a format that the runtime does not know, and would read as it is.
     #[error(
-        "tensor `{tensor}` has the format {format:?}, and the runtime knows `raw` and \
-         `f32-to-bf16` alone"
+        "tensor `{tensor}` has the format {format:?}, but the runtime knows only `raw` and \
+         `f32-to-bf16`"
     )]
     TensorFormat {
         /// The tensor's name.
@@ -260,8 +260,8 @@ mod tests {
         let other = why(&shard(raw, &tensor(r#""format": "int4-packed","#))).unwrap();
         assert_eq!(
             other,
-            "tensor `w` has the format \"int4-packed\", and the runtime knows `raw` and \
-             `f32-to-bf16` alone"
+            "tensor `w` has the format \"int4-packed\", but the runtime knows only `raw` and \
+             `f32-to-bf16`"
         );
         for missing in [shard(raw, &tensor("")), shard("", &good)] {
             let said = why(&missing).unwrap();

@@ -25,8 +25,7 @@ pub enum TokenizerFault {
 const NO_OBJECT: &str = "it is not a JSON object";
 const NO_MODEL: &str = "it has no object `model`";
 const NO_VOCABULARY: &str = "its `model` has no `vocab`";
-const NO_KIND: &str =
-    "its `model` is of no type that there is: BPE, Unigram, WordLevel or WordPiece";
+const NO_KIND: &str = "the type of its `model` is not BPE, Unigram, WordLevel or WordPiece";
 const NO_TOKENS: &str = "the `vocab` of its `model` lists no tokens";
 
 /// How models of tokenizers make tokens.
@@ -221,7 +220,7 @@ mod tests {
         }
         for kind in [r#""Nope""#, "7", "null", "{}", "[]"] {
             let text = format!(r#"{{"model": {{"type": {kind}, "vocab": {{"a": 0}}}}}}"#);
-            assert!(why(&text).starts_with("its `model` is of no type that there is"), "{text}");
+            assert!(why(&text).starts_with("the type of its `model` is not"), "{text}");
         }
         for vocab in ["{}", "[]"] {
             let text = format!(r#"{{"model": {{"vocab": {vocab}}}}}"#);

@@ -11,6 +11,7 @@ import unittest
 from ruamel.yaml import YAML
 
 from scene import PROGRAM, ROOT
+from terminal import shown_at
 from test_workflows import parse
 
 NAMES = ("mlc-package-config.json", "mlc-package.yml", ".github/workflows/models.yml")
@@ -43,25 +44,11 @@ class Init(unittest.TestCase):
 
     def typed(self, *lines, arguments=()):
         """What a terminal shows, and the exit code, after these lines were typed."""
-        master, slave = os.openpty()
-        with os.fdopen(master, "r+b", buffering=0) as terminal:
-            process = subprocess.Popen(
-                [PROGRAM, "init", *arguments], cwd=self.root, env=self.environment(),
-                stdin=slave, stdout=slave, stderr=slave,
-            )
-            os.close(slave)
-            # A terminal keeps what is typed before it is asked for.
-            terminal.write("".join(f"{line}\n" for line in lines).encode())
-            shown = b""
-            while True:
-                try:
-                    read = terminal.read(65536)
-                except OSError:  # Linux says so that nobody has the other end any more.
-                    read = b""
-                if not read:
-                    break
-                shown += read
-        return shown.decode().replace("\r\n", "\n"), process.wait()
+        shown, code = shown_at(
+            [PROGRAM, "init", *arguments], "".join(f"{line}\n" for line in lines),
+            cwd=self.root, env=self.environment(),
+        )
+        return shown.decode().replace("\r\n", "\n"), code
 
     def config(self, at="."):
         return json.loads((self.root / at / NAMES[0]).read_text())
@@ -92,7 +79,7 @@ class Init(unittest.TestCase):
         (self.root / "mlc-package.yml").write_text("packages:\n  - {name: mine, config: other.json}\n")
         (self.root / "other.json").write_text('{"device": "android", "model_list": []}')
         shown = self.good("init", "--yes", "--model", MODEL)
-        self.assertIn("kept   mlc-package.yml: it is there already\n", shown)
+        self.assertIn("kept   mlc-package.yml: it already exists\n", shown)
         before = {name: (self.root / name).read_bytes() for name in NAMES}
         again = self.call("init", "--yes")
         self.assertEqual(again.returncode, 0, again.stderr)
@@ -174,7 +161,7 @@ class Init(unittest.TestCase):
     def test_without_a_terminal_it_says_what_to_write(self):
         done = self.call("init", "--model", MODEL)
         self.assertEqual(done.returncode, 2)
-        self.assertIn(f"write mlc-package init --yes --model {MODEL} --device android", done.stderr)
+        self.assertIn(f"run mlc-package init --yes --model {MODEL} --device android", done.stderr)
         self.assertIn("there is no terminal", done.stderr)
         nothing = self.call("init", "--yes")
         self.assertEqual(nothing.returncode, 2)

@@ -4,11 +4,11 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import unittest
 
 from scene import PROGRAM, VERSION, Scene
+from terminal import shown_at
 
 
 class Package(Scene):
@@ -222,29 +222,15 @@ class Terminal(Scene):
 
     def build(self, **variables):
         """What `build` writes to a terminal."""
-        master, slave = os.openpty()
         shutil.rmtree(self.root / "cache", ignore_errors=True)
         environment = {**self.job.variables(), "TERM": "xterm", **variables}
         environment["MLC_PACKAGE_CACHE_DIR"] = str(self.root / "cache")
         for name in ("GITHUB_ACTIONS", "CI"):
             if name not in variables:
                 del environment[name]
-        with os.fdopen(master, "rb", buffering=0) as terminal:
-            process = subprocess.Popen(
-                [PROGRAM, "build", "--no-binding"], cwd=self.app, env=environment,
-                stdin=subprocess.DEVNULL, stdout=slave, stderr=slave,
-            )
-            os.close(slave)
-            shown = b""
-            while True:
-                try:
-                    read = terminal.read(65536)
-                except OSError:  # Linux says so that nobody has the other end any more.
-                    read = b""
-                if not read:
-                    break
-                shown += read
-        self.assertEqual(process.wait(), 0, shown)
+        command = [PROGRAM, "build", "--no-binding"]
+        shown, code = shown_at(command, cwd=self.app, env=environment)
+        self.assertEqual(code, 0, shown)
         return shown
 
     def test_nothing_moves_in_a_job(self):

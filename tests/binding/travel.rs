@@ -93,7 +93,7 @@ fn a_whole_android_package_comes_of_a_kit_and_a_linker() {
         .says("its SHA-256 is ");
     call(&other, &["build", "--kit", "https://example.com/kit.tar.zst"])
         .fails(2)
-        .says("a kit from a server is taken by its digest only");
+        .says("a kit from a server needs its digest");
     fs_err::remove_file(other.scene.root.join("bin/ld.lld")).unwrap();
     call(&other, &["build"]).fails(14).says("`ld.lld` of an NDK or of PATH");
     // What was built here is not taken from a file, whatever that says it is made from.

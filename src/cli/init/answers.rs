@@ -87,7 +87,7 @@ impl<'a> Answers<'a> {
             // Ctrl-D.
             return Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
-                "nothing was answered, and nothing was written",
+                "no answer was given; nothing was written",
             ));
         }
         Ok(line.trim().to_owned())

@@ -16,9 +16,10 @@ pub(super) fn ndk(ndk: &Ndk) -> Finding {
             format!("ANDROID_NDK is not set; there is an NDK in `{there}`"),
             format!("export ANDROID_NDK={there}"),
         ),
-        Ndk::Unnamed(None) => {
-            about.problem("ANDROID_NDK is not set, and no NDK is where they are", install_ndk())
-        }
+        Ndk::Unnamed(None) => about.problem(
+            "ANDROID_NDK is not set, and no NDK was found in the usual places",
+            install_ndk(),
+        ),
         Ndk::Incomplete(path, lacks) => {
             about.problem(format!("ANDROID_NDK: `{path}` is not an NDK: no {lacks}"), install_ndk())
         }

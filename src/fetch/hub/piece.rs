@@ -2,8 +2,7 @@
 
 use super::requests::{Asker, Failure, Subject, below};
 use super::{Commit, Hub, HubError, RemoteFile};
-use crate::io::http::StatusCode;
-use crate::io::http::resume::content_range;
+use crate::io::http::resume::Ahead;
 use crate::io::positioned::PositionedFile;
 use crate::model::HubRepo;
 
@@ -54,18 +53,7 @@ fn ask(
 ) -> Result<Vec<u8>, Failure> {
     let answer = asker.ask(url, Some((start, end)), Subject::File(repo, &file.path))?;
     let (mut response, from) = (answer.response, answer.url);
-    // What gives the whole file gives it from its beginning; no more of it is read than is asked for.
-    let mut passed = match response.status() {
-        StatusCode::PARTIAL_CONTENT => {
-            let header = response.header("content-range").unwrap_or("");
-            if content_range(header).is_none_or(|(first, ..)| first != start) {
-                let why = format!("another part than was asked for came (Content-Range: {header})");
-                return Err(Failure::passing(why));
-            }
-            0
-        }
-        _ => start,
-    };
+    let mut ahead = Ahead::of(&response, start).map_err(Failure::Passing)?;
     let wanted = usize::try_from(end - start).unwrap_or(usize::MAX);
     let mut found = Vec::with_capacity(wanted.min(1 << 20));
     while found.len() < wanted {
@@ -74,10 +62,7 @@ fn ask(
             let missing = wanted - found.len();
             return Err(Failure::passing(format!("the answer ended {missing} bytes early")));
         };
-        let piece = piece.as_ref();
-        let known = usize::try_from(passed).map_or(piece.len(), |n| n.min(piece.len()));
-        passed -= known as u64;
-        let rest = piece.get(known..).unwrap_or_default();
+        let rest = ahead.pass(piece.as_ref());
         found.extend_from_slice(rest.get(..rest.len().min(wanted - found.len())).unwrap_or(rest));
     }
     Ok(found)

@@ -1,7 +1,7 @@
 //! A file that comes in one stream; a connection that breaks is gone on from where it was.
 
-use super::StatusCode;
 use super::session::{Ask, Failure, Session, SessionError};
+use super::{Response, StatusCode};
 use crate::io::retry::{Backoff, Passing};
 
 /// So much is progress, in bytes: failures before it are forgotten.
@@ -58,27 +58,11 @@ impl<'a> Session<'a> {
     ) -> Result<(), Once<'a, E>> {
         let range = (*at > 0).then_some((*at, bytes));
         let super::session::Answer { mut response, url } = self.ask(Ask { range, ..ask })?;
-        // What is there already, of an answer that begins at the beginning.
-        let mut passed = match response.status() {
-            StatusCode::PARTIAL_CONTENT => {
-                let header = response.header("content-range").unwrap_or("");
-                if content_range(header).is_none_or(|(first, ..)| first != *at) {
-                    return Err(Passing::new(format!(
-                        "another part than was asked for came (Content-Range: {header})"
-                    ))
-                    .into());
-                }
-                0
-            }
-            _ => *at,
-        };
+        let mut ahead = Ahead::of(&response, *at)?;
         loop {
             let piece = response.next_piece().map_err(|error| Failure::of(error, &url))?;
             let Some(piece) = piece else { break };
-            let piece = piece.as_ref();
-            let known = usize::try_from(passed).map_or(piece.len(), |n| n.min(piece.len()));
-            passed -= known as u64;
-            let new = piece.get(known..).unwrap_or_default();
+            let new = ahead.pass(piece.as_ref());
             if new.len() as u64 > bytes - *at {
                 return Err(
                     Passing::new(format!("it has more than the {bytes} bytes listed")).into()
@@ -110,6 +94,35 @@ impl<'a, E> From<Failure<'a>> for Once<'a, E> {
 impl<E> From<Passing> for Once<'_, E> {
     fn from(passing: Passing) -> Self {
         Self::Failure(passing.into())
+    }
+}
+
+/// The bytes of an answer before the one from which it was asked for: nobody wants them.
+pub struct Ahead(u64);
+
+impl Ahead {
+    /// None where the range from `start` came. A server that knows no ranges sends the whole file.
+    ///
+    /// # Errors
+    /// Another range came.
+    pub fn of(response: &Response, start: u64) -> Result<Self, Passing> {
+        if response.status() != StatusCode::PARTIAL_CONTENT {
+            return Ok(Self(start));
+        }
+        let header = response.header("content-range").unwrap_or("");
+        match content_range(header) {
+            Some((first, ..)) if first == start => Ok(Self(0)),
+            _ => Err(Passing::new(format!(
+                "the server sent another range than the one requested (Content-Range: {header})"
+            ))),
+        }
+    }
+
+    /// What of the next piece is wanted.
+    pub fn pass<'p>(&mut self, piece: &'p [u8]) -> &'p [u8] {
+        let unwanted = usize::try_from(self.0).map_or(piece.len(), |n| n.min(piece.len()));
+        self.0 -= unwanted as u64;
+        piece.get(unwanted..).unwrap_or_default()
     }
 }
 
