@@ -230,7 +230,7 @@ fn files(
             Code::IncompleteModel,
             span,
             format!("the model directory {} has no {what}", quote(text.value)),
-            "is it a converted model? `mlc_llm convert_weight` and `gen_config` make one",
+            "is it a converted model? `mlc-package convert` makes one",
         )
     };
     if !has_tensor_cache {

@@ -189,8 +189,8 @@ impl FetchError {
             }
             Self::Size { .. } => Some("the file is incomplete or of another version: get it again"),
             Self::Missing { .. } => Some(
-                "a model directory is what `mlc_llm gen_config` and `mlc_llm convert_weight` \
-                 write, or a clone of a -MLC repository",
+                "a model directory is what `mlc-package convert` writes, or a clone of a -MLC \
+                 repository",
             ),
             Self::Unloadable { why, .. } => Some(why.help()),
             Self::Hub(error) => return error.help(),

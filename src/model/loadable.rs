@@ -54,20 +54,22 @@ impl Unloadable {
             Self::NoTokenizer | Self::NoTokenizerNamed => {
                 "apps open tokenizer.json, tokenizer.model, tokenizer_model, or vocab.json with \
                  merges.txt and added_tokens.json: copy them from the checkpoint and name them in \
-                 `tokenizer_files`, or run `mlc_llm gen_config` again"
+                 `tokenizer_files`, or convert the model again with `mlc-package convert`"
             }
             Self::TokenizerFile(_) => {
                 "an app looks for every file that is named there: copy it from the checkpoint, or \
-                 run `mlc_llm gen_config` again"
+                 convert the model again with `mlc-package convert`"
             }
             Self::TokenizerContent(_) => {
                 "copy it from the checkpoint that the model was converted from, or get the model again"
             }
             Self::TemplateName(_) => {
-                "run `mlc_llm gen_config` again with a template that it knows: it writes the whole \
-                 template for the name"
+                "convert the model again with `mlc-package convert --conv-template NAME`: it writes the \
+                 whole template for the name"
             }
-            Self::Field { .. } => "run `mlc_llm gen_config` again: it writes every field",
+            Self::Field { .. } => {
+                "convert the model again with `mlc-package convert`: it writes every field"
+            }
         }
     }
 
