@@ -27,11 +27,11 @@ pub(super) struct CacheArgs {
 
 #[derive(Debug, Subcommand)]
 enum CacheVerb {
-    /// Say what is cached, the last used first
+    /// List what is cached, most recently used first
     List(ListArgs),
-    /// Read every byte and hold it against its digest; exit code 13 if anything is damaged
+    /// Check all contents against their digests; exit code 13 if anything is damaged
     Verify(ListArgs),
-    /// Remove what killed builds left, damaged libraries, logs, and what the options let go
+    /// Remove leftovers of killed builds, damaged libraries, logs, and what the options select
     ///
     /// Of the Hugging Face cache, which other tools share, only what mlc-package itself
     /// downloaded is ever removed. What a running build uses stays.
@@ -56,17 +56,17 @@ struct ListArgs {
 struct PruneArgs {
     #[command(flatten)]
     list: ListArgs,
-    /// Remove what no build has used for so long: 30d, 12h, 2w
+    /// Remove what no build has used for this long: 30d, 12h, 2w
     #[arg(long, value_name = "AGE")]
     older_than: Option<Age>,
-    /// Remove what was used longest ago, until the rest is no larger: 2GiB, 500MB
+    /// Remove the least recently used until the rest is no larger than this: 2GiB, 500MB
     #[arg(long, value_name = "SIZE")]
     max_size: Option<ByteSize>,
     /// Remove all libraries but this one, named as `plan --format github` does; may be given
     /// more than once
     #[arg(long, value_name = "FINGERPRINT", value_parser = store_name)]
     keep: Vec<String>,
-    /// Say what would be removed, and remove nothing
+    /// Only show what would be removed
     #[arg(long)]
     dry_run: bool,
 }

@@ -28,7 +28,7 @@ pub(super) struct CheckArgs {
     /// Only this package of mlc-package.yml; may be given more than once
     #[arg(long, value_name = "NAME", conflicts_with = "configs")]
     package: Vec<PackageName>,
-    /// Make warnings errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
     /// How to print what is found
@@ -38,11 +38,11 @@ pub(super) struct CheckArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum CheckFormat {
-    /// The lines, underlined
+    /// Source lines, with the problems underlined
     Human,
-    /// One JSON object a config, each on its line
+    /// One JSON object per config, one per line
     Json,
-    /// Workflow commands, which GitHub shows at the lines
+    /// Workflow commands, which GitHub shows as annotations
     Github,
 }
 

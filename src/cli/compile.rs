@@ -24,17 +24,17 @@ use crate::plan::Cached;
 pub(super) struct CompileArgs {
     /// A model directory, or its mlc-chat-config.json
     model: Utf8PathBuf,
-    /// What to compile for: android, iphone, macabi, cuda, vulkan, metal, rocm, webgpu, or any
-    /// other that MLC LLM or TVM knows
+    /// The device to compile for: android, iphone, macabi, cuda, vulkan, metal, rocm, webgpu,
+    /// or any other that MLC LLM or TVM supports
     #[arg(long, value_name = "DEVICE", value_parser = target)]
     device: Target,
-    /// The library to write; its suffix says of which kind: .tar, .so, .dylib, .dll, .lib, .wasm
+    /// The library to write; its suffix selects the format: .tar, .so, .dylib, .dll, .lib, .wasm
     #[arg(short, long, value_name = "FILE")]
     output: Utf8PathBuf,
     /// Optimization flags: O0 to O3, or name=value;…
     #[arg(long, value_name = "FLAGS", default_value = "O2")]
     opt: OptFlags,
-    /// What is not to be as the model has it: context_window_size=2048;prefill_chunk_size=512
+    /// Values that override the model's own: context_window_size=2048;prefill_chunk_size=512
     #[arg(long, value_name = "NAME=VALUE;…", default_value = "", hide_default_value = true)]
     overrides: String,
     /// The prefix of a phone's library, with its final `_` [default: from the model]

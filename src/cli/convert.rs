@@ -26,14 +26,14 @@ pub(super) struct ConvertArgs {
     /// The architecture, if not that of config.json
     #[arg(long, value_name = "NAME")]
     model_type: Option<String>,
-    /// The model directory to be made
+    /// The model directory to write
     #[arg(short, long, value_name = "DIR")]
     output: Utf8PathBuf,
     /// The conversation template, for mlc-chat-config.json, or auto where it follows from the
     /// checkpoint; without it only weights are converted
     #[arg(long, value_name = "NAME")]
     conv_template: Option<String>,
-    /// What is not to be as the checkpoint has it: context_window_size=2048;…
+    /// Values that override the checkpoint's own: context_window_size=2048;…
     #[arg(long, value_name = "NAME=VALUE;…", requires = "conv_template")]
     overrides: Option<String>,
     /// Who converts: native, mlc (python -m mlc_llm), or auto
@@ -44,10 +44,11 @@ pub(super) struct ConvertArgs {
     /// Convert weights that are NaN, infinite or too large, as MLC LLM does
     #[arg(long)]
     allow_nonfinite: bool,
-    /// Convert on so many threads [default: the processors]
+    /// Number of threads [default: the number of processors]
     #[arg(short, long, value_name = "N", env = "MLC_PACKAGE_JOBS", hide_env_values = true)]
     jobs: Option<NonZeroUsize>,
-    /// Where what Python converts, lists of files and logs are kept [default: ~/.cache/mlc-package]
+    /// The directory for models that Python converts, file lists and logs [default:
+    /// ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
     /// Do not contact the Hugging Face Hub; use cached files only
@@ -64,13 +65,13 @@ pub(super) struct ConvertArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For MLC LLM's own conversion (python -m mlc_llm) alone")]
 struct MlcArgs {
-    /// What quantizes, cpu or cuda:0 for instance [default: a GPU if there is one]
+    /// The device that quantizes, cpu or cuda:0 for instance [default: a GPU if there is one]
     #[arg(long, value_name = "DEVICE")]
     device: Option<String>,
     /// Where the weights are, if not in the checkpoint: a directory, an index or a file
     #[arg(long, value_name = "PATH")]
     source: Option<Utf8PathBuf>,
-    /// In which format the weights are [default: as found]
+    /// The format of the weights [default: as detected]
     #[arg(long, value_name = "FORMAT",
           value_parser = ["huggingface-torch", "huggingface-safetensor", "awq"])]
     source_format: Option<String>,

@@ -17,7 +17,7 @@ use crate::pipeline::{self, BindingOptions, DoctorRequest};
 /// `mlc-package doctor`.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
-    /// Only what this device needs: android, iphone or macabi
+    /// Check only what this device needs: android, iphone or macabi
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<Device>,
     #[command(flatten)]

@@ -21,7 +21,7 @@ const HEADING: Style = Style::new().bold();
 /// `mlc-package explain`.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// The codes: unknown-device for instance, or the number with which a run ended [default: list
+    /// Codes such as unknown-device, or the exit code of a run [default: list
     /// all codes]
     #[arg(value_name = "CODE")]
     codes: Vec<String>,

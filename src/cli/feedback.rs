@@ -22,7 +22,7 @@ pub(super) struct FeedbackArgs {
     comment: When,
     #[command(flatten)]
     comment_place: CommentPlace,
-    /// Make a check run of it, beside the commit
+    /// Create a check run for the commit
     #[arg(long)]
     check: bool,
     /// Add it to the job's summary

@@ -27,12 +27,12 @@ const ACTION: &str = "mlc-package/mlc-package";
 /// `mlc-package init`.
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
-    /// A model of the app: HF://user/repo, or a directory; may be given more than once [default: the
-    /// models that are found below this directory]
+    /// A model of the app: HF://user/repo, or a directory; may be given more than once
+    /// [default: the models found in this directory]
     #[arg(long, value_name = "MODEL")]
     model: Vec<String>,
-    /// What the package is for: android, iphone or macabi [default: what the app here is for, else
-    /// android]
+    /// The device: android, iphone or macabi [default: detected from the app in this directory,
+    /// else android]
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     device: Option<Device>,
     /// Ask no questions; use the defaults

@@ -13,7 +13,7 @@ use crate::pipeline::{self, Update};
 pub(super) struct LockArgs {
     #[command(flatten)]
     models: ModelsArgs,
-    /// Move the pin of MODEL (its model_id, or user/repo), or every pin, to what it is now
+    /// Update the pin of MODEL (its model_id, or user/repo), or every pin, to the current commit
     #[arg(long, value_name = "MODEL", num_args = 0..=1, default_missing_value = "", conflicts_with = "locked")]
     update: Option<String>,
 }

@@ -61,11 +61,11 @@ pub struct Cli {
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Say more: details, and the compiler's logs; twice, every request and every program too
+    /// Show details and the compiler's logs; twice (-vv), also every request and program
     #[arg(short, long, action = clap::ArgAction::Count, global = true, conflicts_with = "quiet",
         help_heading = "Messages")]
     verbose: u8,
-    /// Say nothing but errors and the result
+    /// Show only errors and the result
     #[arg(short, long, global = true, help_heading = "Messages")]
     quiet: bool,
     /// Copy the logs of what fails into this directory
@@ -118,17 +118,18 @@ enum Verb {
     Convert(convert::ConvertArgs),
     /// Check package configs: every problem at once
     Check(check::CheckArgs),
-    /// Say what build would do, and why
+    /// Show what build would do, and why
     Plan(plan::PlanArgs),
-    /// Pin every model of the Hub to a commit and digests, in mlc-package.lock
+    /// Pin every model from the Hub to a commit and digests, in mlc-package.lock
     Lock(lock::LockArgs),
-    /// Say whether this machine can build for a device, and what is missing
+    /// Check whether this machine can build for a device, and what is missing
     Doctor(doctor::DoctorArgs),
     /// Show what is inside a model library or a package
     Inspect(inspect::InspectArgs),
     /// Run a prompt through a model on this machine: does it answer?
     ///
-    /// The library is compiled for this machine, through the cache. Exit 21: it does not.
+    /// The library is compiled for this machine, or taken from the cache. The exit code is 21
+    /// if the model does not answer as required.
     Try(try_model::TryArgs),
     /// Report sizes, and how they differ from a baseline
     Report(report::ReportArgs),
@@ -142,15 +143,15 @@ enum Verb {
     /// Every byte is verified before dist/ changes. A release of a private repository needs
     /// GH_TOKEN or GITHUB_TOKEN.
     Unpack(unpack::UnpackArgs),
-    /// Look through, verify and clear the caches of libraries and weights
+    /// List, verify and prune the caches of libraries and weights
     Cache(cache::CacheArgs),
-    /// Take the kits of the platform binding, which link it again, to other machines and back
+    /// Build, export and import kits, which the platform binding is linked from
     Kit(kit::KitArgs),
     /// Explain the code of a problem, or an exit code
     Explain(explain::ExplainArgs),
     /// Print the JSON schema of package configs, or of mlc-package.yml, for editors
     Schema(schema::SchemaArgs),
-    /// Print a shell's completions
+    /// Print the completions for a shell
     Completions(completions::CompletionsArgs),
 }
 

@@ -28,7 +28,7 @@ pub(super) struct ModelsArgs {
     /// Where compiled libraries are kept [default: ~/.cache/mlc-package]
     #[arg(long, value_name = "DIR", env = "MLC_PACKAGE_CACHE_DIR", hide_env_values = true)]
     cache_dir: Option<Utf8PathBuf>,
-    /// Only this model; may be given more than once. Packages without one of them are left out
+    /// Only this model; may be given more than once. Packages without any of them are left out
     #[arg(long, value_name = "[PACKAGE/]MODEL_ID")]
     only: Vec<ModelChoice>,
     /// Treat warnings of the config as errors
@@ -37,7 +37,7 @@ pub(super) struct ModelsArgs {
     /// Do not contact the Hugging Face Hub; use cached files only
     #[arg(long)]
     offline: bool,
-    /// Fail unless mlc-package.lock has every model of the Hub
+    /// Fail unless mlc-package.lock pins every model from the Hub
     #[arg(long)]
     locked: bool,
 }

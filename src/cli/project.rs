@@ -23,11 +23,10 @@ use crate::ui::Ui;
 /// Which package.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ChoiceArgs {
-    /// The package config [default: those of the packages of mlc-package.yml; without any,
-    /// mlc-package-config.json]
+    /// The package config [default: the configs in mlc-package.yml, else mlc-package-config.json]
     #[arg(value_name = "CONFIG")]
     config: Option<Utf8PathBuf>,
-    /// The same, as `mlc_llm package` has it
+    /// The package config, as an option of `mlc_llm package`
     #[arg(long, value_name = "FILE", conflicts_with = "config")]
     package_config: Option<Utf8PathBuf>,
     /// Only this package of mlc-package.yml; may be given more than once

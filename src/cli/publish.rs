@@ -28,11 +28,11 @@ pub(super) struct PublishArgs {
     /// [default: the tag that the job runs for, else that of mlc-package.yml]
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// A package to be packed into assets; may be given more than once [default, unless there are
+    /// A package to pack into assets; may be given more than once [default, unless there are
     /// files: those of mlc-package.yml, else dist]
     #[arg(short, long, value_name = "DIR")]
     output: Vec<Utf8PathBuf>,
-    /// What the names of its assets begin with [default: the package's name in mlc-package.yml,
+    /// The prefix of the assets' names [default: the package's name in mlc-package.yml,
     /// else the repository's]
     #[arg(long, value_name = "NAME")]
     name: Option<PackageName>,
@@ -43,10 +43,11 @@ pub(super) struct PublishArgs {
     /// true]
     #[arg(long, value_name = "BOOL")]
     weights: Option<bool>,
-    /// Where its archives are made, and left [default: beside the package, until they are up]
+    /// The directory for the archives, which are kept there [default: beside the package, until
+    /// they are up]
     #[arg(long, value_name = "DIR")]
     staging: Option<Utf8PathBuf>,
-    /// Another file to be an asset; may be given more than once
+    /// Another file to publish as an asset; may be given more than once
     #[arg(long = "file", value_name = "FILE")]
     files: Vec<Utf8PathBuf>,
     /// The repository [default: that of the job]
@@ -55,7 +56,7 @@ pub(super) struct PublishArgs {
     /// Leave the release a draft [default: as mlc-package.yml says, else false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     draft: Option<bool>,
-    /// Mark the release as no final version [default: as mlc-package.yml says, else false]
+    /// Mark the release as a prerelease [default: as mlc-package.yml says, else false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     prerelease: Option<bool>,
     /// The release's title [default: the tag, if the release is new]
@@ -79,7 +80,7 @@ pub(super) struct PublishArgs {
     comment: Option<When>,
     #[command(flatten)]
     comment_place: CommentPlace,
-    /// Make a check run of it [default: as mlc-package.yml says, else false]
+    /// Create a check run [default: as mlc-package.yml says, else false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = IN_A_JOB)]
     check: Option<bool>,
     /// Markdown to go into the comment, the check run and the job's summary; may be given more

@@ -24,15 +24,15 @@ const LONGEST: usize = 10_000;
 /// `mlc-package try`.
 #[derive(Debug, Args)]
 pub(super) struct TryArgs {
-    /// A model directory, a model of the Hub (HF://user/repo), or a dist/, of which every bundled
-    /// model is tried
+    /// A model directory, a model on the Hub (HF://user/repo), or a dist/, whose bundled models
+    /// are all tried
     model: Utf8PathBuf,
     #[command(flatten)]
     question: QuestionArgs,
     /// Where it runs: cpu, metal, vulkan or cuda
     #[arg(long, value_name = "DEVICE", default_value_t)]
     device: TryDevice,
-    /// End a model that takes longer to load and answer [default: none does]
+    /// Stop a model that takes longer than this to load and answer [default: no limit]
     #[arg(long, value_name = "SECONDS", value_parser = at_least_one::<NonZeroU64>)]
     seconds: Option<NonZeroU64>,
     /// Do not contact the Hugging Face Hub; use cached files only
@@ -61,13 +61,13 @@ pub(super) struct TryArgs {
     format: Format,
 }
 
-/// What is asked, and what of the answer.
+/// The prompt, and what is required of the answer.
 #[derive(Debug, Args)]
 struct QuestionArgs {
-    /// What is asked
+    /// The prompt
     #[arg(long, value_name = "TEXT", default_value = answer::PROMPT, value_parser = no_blank)]
     prompt: String,
-    /// The most tokens of the answer
+    /// Maximum number of tokens in the answer
     #[arg(long, value_name = "N", default_value_t = answer::TOKENS, value_parser = at_least_one_token,
         allow_negative_numbers = true)]
     tokens: u32,
@@ -77,7 +77,7 @@ struct QuestionArgs {
     /// Fail if the answer does not end by itself within --tokens
     #[arg(long)]
     must_stop: bool,
-    /// The limit of the perplexity of a text of ours [default: 1000, or the size of the vocabulary
+    /// Maximum perplexity of the built-in text [default: 1000, or the size of the vocabulary
     /// if that is less]
     #[arg(long, value_name = "N", value_parser = perplexity, allow_negative_numbers = true)]
     max_perplexity: Option<f64>,

@@ -16,7 +16,7 @@ pub(super) struct UnpackArgs {
     /// A release (OWNER/REPO@TAG, or the address of its page), or its …-assets.json: the address,
     /// the file, or the directory that holds it beside all other assets
     source: String,
-    /// Where to lay it out
+    /// The directory to unpack into
     #[arg(short, long, value_name = "DIR", default_value = "dist")]
     output: Utf8PathBuf,
 }
