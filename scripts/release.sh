@@ -2,7 +2,9 @@
 # The steps of a release, as release.yml runs them. Each looks first at what was done already: a
 # release that broke anywhere is completed by running the workflow again, of the same commit.
 #   scripts/release.sh begin VERSION DIRECTORY         a draft of the release; what it has goes into DIRECTORY
-#   scripts/release.sh keep VERSION DIRECTORY          the programs and kits in DIRECTORY go into the draft
+#   scripts/release.sh keep VERSION DIRECTORY          what was built, in DIRECTORY, goes into the draft
+#   scripts/release.sh pack VERSION DIRECTORY          the packages of the programs in DIRECTORY: wheels, the source
+#                                                      distribution, install.sh and the Homebrew formula
 #   scripts/release.sh unpack VERSION DIRECTORY        the programs for the images, unpacked into target/image
 #   scripts/release.sh kit VERSION DIRECTORY KIT IMAGE one kit, built by the program: in the image for android
 #   scripts/release.sh compiler VERSION DIRECTORY IMAGE FILE
@@ -11,7 +13,10 @@
 #                                                      the commit that records them, and its tag
 #   scripts/release.sh publish VERSION DIRECTORY       the release, with all its files
 #   scripts/release.sh move VERSION                    the tag of the major version, `v1`
+#   scripts/release.sh pypi VERSION DIRECTORY          the wheels and the source distribution, on PyPI
+#   scripts/release.sh tap VERSION DIRECTORY CLONE     the formula, in a clone of the tap, and pushed
 # It takes gh with GH_TOKEN, jq, and in GITHUB_REPOSITORY the repository that `origin` is.
+# PACKING names the programs of packing-requirements.txt, if they are not in target/packing/bin.
 # RESTART=true: `begin` first discards an unfinished release of this version, of this commit or another. Then
 # `origin` must allow tags to be deleted.
 set -euo pipefail
@@ -57,7 +62,7 @@ cleanup() {
 
 step=${1:-} version=${2:-} directory=${3:-}
 case $step/$# in
-begin/3 | keep/3 | unpack/3 | publish/3 | kit/5 | compiler/5 | tag/5 | move/2) ;;
+begin/3 | keep/3 | pack/3 | unpack/3 | publish/3 | kit/5 | compiler/5 | tag/5 | move/2 | pypi/3 | tap/4) ;;
 *) usage ;;
 esac
 if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$ ]]; then
@@ -93,15 +98,26 @@ made_from() {
   git rev-parse --verify FETCH_HEAD^
 }
 
-# The programs and kits that are in the directory.
-archives() {
-  find "$directory" -maxdepth 1 \
-    \( -name "mlc-package-$version-*.tar.gz" -o -name "mlc-package-$version-kit-*.tar.zst" \) | LC_ALL=C sort
+# The files of the release: programs, kits, and what `pack` makes of the programs.
+is_ours() {
+  case $1 in
+  "mlc-package-$version-"*.tar.gz | "mlc-package-$version-kit-"*.tar.zst) ;;
+  mlc_package-*.whl | mlc_package-*.tar.gz | install.sh | mlc-package.rb) ;;
+  *) return 1 ;;
+  esac
+}
+
+# Those that are in the directory.
+files() {
+  local file
+  for file in "$directory"/*; do
+    if is_ours "${file##*/}"; then printf '%s\n' "$file"; fi
+  done
 }
 
 # Those of a list, `targets` or `kits`, whose file is not in the directory.
 missing() {
-  jq --compact-output --arg there "$(archives)" --arg version "$version" '
+  jq --compact-output --arg there "$(files)" --arg version "$version" '
     map(select((if has("kit") then "kit-\(.kit).tar.zst" else "\(.target).tar.gz" end) as $name
       | $there | contains("mlc-package-\($version)-\($name)") | not))' <<<"$1"
 }
@@ -185,7 +201,7 @@ that commit, or check \`restart\` to discard the unfinished release"
     name=$(jq --raw-output .name <<<"$asset")
     if [[ $(jq --raw-output .state <<<"$asset") != uploaded ]]; then
       api --method DELETE "$releases/assets/$(jq .id <<<"$asset")" >/dev/null
-    elif [[ $name == "mlc-package-$version-"*.tar.gz || $name == "mlc-package-$version-kit-"*.tar.zst ]]; then
+    elif is_ours "$name"; then
       api --header "Accept: application/octet-stream" \
         "$releases/assets/$(jq .id <<<"$asset")" >"$directory/$name"
       if [[ sha256:$(sha256sum "$directory/$name" | cut -d ' ' -f 1) != "$(jq --raw-output .digest <<<"$asset")" ]]; then
@@ -199,17 +215,51 @@ that commit, or check \`restart\` to discard the unfinished release"
 }
 
 keep() {
-  local found upload archive name
+  local found upload file name
   found=$(release)
   if [[ $found == null ]]; then fail "there is no draft of $version: \`begin\` makes it"; fi
   upload=$(jq --raw-output '.upload_url | sub("\\{.*"; "")' <<<"$found")
-  while IFS= read -r archive; do
-    name=${archive##*/}
+  while IFS= read -r file; do
+    name=${file##*/}
     if [[ $(jq --arg name "$name" '.assets | any(.name == $name)' <<<"$found") == true ]]; then continue; fi
-    api --method POST --header "Content-Type: application/octet-stream" --input "$archive" \
+    api --method POST --header "Content-Type: application/octet-stream" --input "$file" \
       "$upload?name=$name" >/dev/null
     echo "$name is kept in the draft"
-  done < <(archives)
+  done < <(files)
+}
+
+# The programs of packing-requirements.txt.
+packing() {
+  if [[ -z ${PACKING:-} ]]; then
+    scripts/setup-python.sh target/packing scripts/packing-requirements.txt
+    PACKING=$PWD/target/packing/bin
+  fi
+  export PACKING
+}
+
+# The files of a pattern, if there are any.
+matching() { compgen -G "$directory/$1" || true; }
+
+# What is there already stays as it is.
+pack() {
+  local sdist target archive wheel
+  if [[ $(missing "$targets") != '[]' ]]; then
+    fail "not all programs of $version are in $directory: \`begin\` downloads those of an earlier run"
+  fi
+  packing
+  if [[ -z $(matching "mlc_package-*.tar.gz") ]]; then
+    "$PACKING/maturin" sdist --out "$directory"
+  fi
+  sdist=$(matching "mlc_package-*.tar.gz")
+  while IFS= read -r target; do
+    archive=$directory/mlc-package-$version-$target.tar.gz
+    scripts/package-wheel.sh "$target" "$archive" "$sdist" "$temporary/wheels"
+  done < <(jq --raw-output '.[].target' <<<"$targets")
+  for wheel in "$temporary/wheels/"*.whl; do
+    if [[ ! -e $directory/${wheel##*/} ]]; then mv "$wheel" "$directory/"; fi
+  done
+  sed "s/^released=''\$/released='$version'/" install.sh >"$directory/install.sh"
+  scripts/package-formula.sh "$version" "$directory" >"$directory/mlc-package.rb"
 }
 
 # The very programs that are released, for the image's label too.
@@ -255,13 +305,18 @@ compiler() {
   fi
 }
 
-# Every program and kit, or the release would have fewer than its commit says.
+# Every program, kit and package, or the release would have fewer than its commit says.
 complete() {
-  local absent
+  local absent wheels=()
   absent=$({ missing "$targets" && missing "$kits"; } | jq --raw-output '
     .[] | if has("kit") then "kit-\(.kit).tar.zst" else "\(.target).tar.gz" end')
   if [[ -n $absent ]]; then
     fail "there is no mlc-package-$version-${absent%%$'\n'*} in $directory"
+  fi
+  mapfile -t wheels < <(matching "mlc_package-*.whl")
+  if ((${#wheels[@]} != $(jq length <<<"$targets"))) || [[ -z $(matching "mlc_package-*.tar.gz") ||
+    ! -e $directory/install.sh || ! -e $directory/mlc-package.rb ]]; then
+    fail "not all packages of $version are in $directory: \`pack\` makes them"
   fi
 }
 
@@ -295,15 +350,15 @@ these: run the workflow again with \`restart\` checked, which discards the unfin
 }
 
 publish() {
-  local archive files=()
+  local file arguments=()
   complete
   if [[ -z $(remote "$tag") ]]; then fail "there is no tag $tag: \`tag\` makes it"; fi
-  while IFS= read -r archive; do files+=("--file=$archive"); done < <(archives)
+  while IFS= read -r file; do arguments+=("--file=$file"); done < <(files)
   local built
   built=$(program)
   # It sends what is missing and SHA256SUMS, compares every digest, and only then makes the draft a
   # release.
-  told "$built" publish --repo "$GITHUB_REPOSITORY" --tag "$tag" "${files[@]}" --draft=false \
+  told "$built" publish --repo "$GITHUB_REPOSITORY" --tag "$tag" "${arguments[@]}" --draft=false \
     "--prerelease=$(if [[ $version == *-* ]]; then echo true; else echo false; fi)"
 }
 
@@ -342,6 +397,37 @@ move() {
   fi
   git push --quiet --force origin "$commit:refs/tags/$major"
   echo "$major is on $commit"
+}
+
+# A job whose identity PyPI trusts needs no password. uv's variables name another index, or a token.
+pypi() {
+  local uploads=()
+  packing
+  mapfile -t uploads < <(matching "mlc_package-*.whl" && matching "mlc_package-*.tar.gz")
+  if ((${#uploads[@]} == 0)); then fail "no wheels of $version are in $directory"; fi
+  # What an earlier run uploaded is passed over, if it is the same.
+  UV_PUBLISH_CHECK_URL=${UV_PUBLISH_CHECK_URL:-https://pypi.org/simple/} \
+    "$PACKING/uv" publish "${uploads[@]}"
+}
+
+tap() {
+  local clone=$1
+  if [[ $version == *-* ]]; then
+    echo "a prerelease is not in the tap"
+    return
+  fi
+  mkdir -p "$clone/Formula"
+  cp "$directory/mlc-package.rb" "$clone/Formula/mlc-package.rb"
+  git -C "$clone" add Formula/mlc-package.rb
+  if git -C "$clone" diff --cached --quiet; then
+    echo "the tap has $version"
+    return
+  fi
+  git -C "$clone" -c user.name="github-actions[bot]" \
+    -c user.email="41898282+github-actions[bot]@users.noreply.github.com" \
+    commit --quiet --message "mlc-package $version"
+  git -C "$clone" push --quiet origin HEAD
+  echo "the tap has $version now"
 }
 
 "$step" "${@:4}"

@@ -56,6 +56,10 @@ step "the HTML report in a browser"
 browser=$(scripts/setup-browser.sh)
 # shellcheck disable=SC2086 # two assignments
 env $browser cargo test --locked --test report -- --ignored
+step "wheels, install.sh, the Homebrew formula"
+scripts/setup-install.sh
+MLC_PACKAGE_TEST_PROGRAM="$PWD/target/debug/mlc-package" \
+  target/linters/bin/python -B -m unittest discover --start-directory tests/install
 step "the action: GitHub's own parser, and played by a runner"
 scripts/setup-workflow-parser.sh
 scripts/setup-act.sh

@@ -26,7 +26,30 @@ TARGETS = [
     for system in ("unknown-linux-musl", "apple-darwin")
     for machine in ("x86_64", "aarch64")
 ]
+PLATFORMS = [
+    "macosx_13_0_arm64",
+    "macosx_13_0_x86_64",
+    "manylinux2014_aarch64.manylinux_2_17_aarch64.musllinux_1_1_aarch64",
+    "manylinux2014_x86_64.manylinux_2_17_x86_64.musllinux_1_1_x86_64",
+]
 KITS = ["android", "iphone", "macabi-arm64"]
+# Stand-ins for what packs a release, which take no time; the real ones are in tests/install.
+PACKING = {
+    "maturin": """[ "$1 $2" = "sdist --out" ] || exit 9
+version=$(sed -n 's/^version = "\\(.*\\)"/\\1/p' Cargo.toml | sed 's/-rc\\./rc/')
+work=$(mktemp -d)
+mkdir "$work/mlc_package-$version"
+cp LICENSE "$work/mlc_package-$version"
+echo "Version: $version" >"$work/mlc_package-$version/PKG-INFO"
+tar -czf "$3/mlc_package-$version.tar.gz" -C "$work" "mlc_package-$version"
+rm -r "$work"
+""",
+    "python": """[ "$1 $2 $3 $4" = "-m wheel pack --dest-dir" ] || exit 9
+version=$(cat "$6"/*.dist-info/METADATA)
+tags=$(sed -n 's/^Tag: py3-none-//p' "$6"/*.dist-info/WHEEL | LC_ALL=C sort | paste -s -d . -)
+cp "$6"/*.data/scripts/mlc-package "$5/mlc_package-${version#Version: }-py3-none-$tags.whl"
+""",
+}
 
 
 class Repository(unittest.TestCase):
@@ -46,8 +69,15 @@ class Repository(unittest.TestCase):
         shutil.copytree(ROOT / "action", self.clone / "action")
         shutil.copytree(ROOT / ".github", self.clone / ".github")
         (self.clone / "scripts").mkdir()
-        for name in ("release.sh", "record-release.sh"):
+        for name in ("release.sh", "record-release.sh", "package-wheel.sh", "package-formula.sh"):
             shutil.copy(ROOT / "scripts" / name, self.clone / "scripts")
+        for name in ("install.sh", "LICENSE"):
+            shutil.copy(ROOT / name, self.clone)
+        self.packing = self.root / "packing"
+        self.packing.mkdir()
+        for name, text in PACKING.items():
+            (self.packing / name).write_text(f"#!/bin/sh\nset -eu\n{text}")
+            (self.packing / name).chmod(0o755)
         self.version("1.0.0")
         self.github = ReleaseGitHub(self.bare)
         self.addCleanup(self.github.close)
@@ -83,6 +113,7 @@ class Repository(unittest.TestCase):
             "GITHUB_ACTIONS": "true",
             "GITHUB_OUTPUT": str(output),
             "GIT_CONFIG_GLOBAL": "/dev/null",
+            "PACKING": str(self.packing),
             "PROGRAM": str(PROGRAM),
             **variables,
         }
@@ -101,7 +132,9 @@ class Repository(unittest.TestCase):
         """What the jobs of the matrix build. No two builds give the same bytes."""
         for target in targets:
             self.runs += 1
-            (directory / f"mlc-package-{version}-{target}.tar.gz").write_text(f"{target} {self.runs}")
+            (self.root / "mlc-package").write_text(f"{target} {self.runs}")
+            archive = directory / f"mlc-package-{version}-{target}.tar.gz"
+            subprocess.run(["tar", "-czf", archive, "-C", self.root, "mlc-package"], check=True)
 
     def kits(self, directory, version, kits):
         for kit in kits:
@@ -132,7 +165,7 @@ class Repository(unittest.TestCase):
         elif missing:
             return said + self.step("keep", version, directory)
         steps = (
-            ("keep", directory), ("tag", directory, image, self.compiler()),
+            ("pack", directory), ("keep", directory), ("tag", directory, image, self.compiler()),
             ("publish", directory), ("move",),
         )
         for step, *more in steps:
@@ -151,6 +184,10 @@ class Repository(unittest.TestCase):
         self.assertFalse(release["draft"])
         names = {f"mlc-package-{version}-{target}.tar.gz" for target in TARGETS}
         names |= {f"mlc-package-{version}-kit-{kit}.tar.zst" for kit in KITS}
+        recorded_names = set(names)
+        python = version.replace("-rc.", "rc")
+        names |= {f"mlc_package-{python}-py3-none-{platform}.whl" for platform in PLATFORMS}
+        names |= {f"mlc_package-{python}.tar.gz", "install.sh", "mlc-package.rb"}
         self.assertEqual({asset["name"] for asset in release["assets"]}, names | {"SHA256SUMS"})
         self.assertEqual({asset["state"] for asset in release["assets"]}, {"uploaded"})
         self.git("fetch", "--quiet", "--force", "--tags", "origin")
@@ -163,7 +200,7 @@ class Repository(unittest.TestCase):
         )
         digests = {asset["name"]: asset["digest"].removeprefix("sha256:") for asset in release["assets"]}
         del digests["SHA256SUMS"]
-        self.assertEqual(recorded, digests)
+        self.assertEqual(recorded, {name: digests[name] for name in recorded_names})
         kits = json.loads(self.show(version, "action/kits.json"))[version]
         self.assertEqual(
             kits, {kit: {"file": f"mlc-package-{version}-kit-{kit}.tar.zst",
@@ -474,7 +511,11 @@ class Workflow(unittest.TestCase):
 
         self.assertEqual(before("keep"), {"begin", "programs"})
         self.assertEqual(before("image"), {"begin", "programs", "keep"})
-        self.assertEqual(before("publish"), set(jobs) - {"publish"})
+        self.assertEqual(before("keep-packages"), {"begin", "programs", "keep", "packages"})
+        # What other services offer is what was published.
+        self.assertEqual(before("publish"), set(jobs) - {"publish", "pypi", "tap"})
+        self.assertEqual(before("pypi"), before("tap"))
+        self.assertEqual(before("pypi"), set(jobs) - {"pypi", "tap"})
         runs = [step["run"] for step in jobs["publish"]["steps"] if "run" in step]
         steps = [run.split()[1] for run in runs if run.startswith("scripts/release.sh ")]
         self.assertEqual(steps, ["compiler", "tag", "publish", "move"])
@@ -494,8 +535,9 @@ class Workflow(unittest.TestCase):
         # Who builds may not write, and who writes builds nothing.
         for name, job in jobs.items():
             text = json.dumps(job["steps"])
-            builds = any(word in text for word in ("cargo build", "build-push-action", "release.sh kit"))
-            self.assertNotEqual(builds, job["permissions"].get("contents") == "write" or name == "public")
+            builds = any(word in text for word in ("cargo build", "build-push-action", "release.sh kit", "release.sh pack"))
+            writes = job["permissions"].get("contents") == "write"
+            self.assertNotEqual(builds, writes or name in ("public", "pypi", "tap"), name)
 
 
 class Registry:
