@@ -366,7 +366,9 @@ fn make_plan(
     for fingerprint in draft.fingerprints() {
         match store.lookup(fingerprint) {
             Lookup::Hit(_) => drop(stored.insert(fingerprint, Ok(()))),
-            Lookup::Miss(Miss::Damaged(why)) => drop(stored.insert(fingerprint, Err(why))),
+            Lookup::Miss(Miss::Damaged(why)) => {
+                drop(stored.insert(fingerprint, Err(why.to_string())))
+            }
             Lookup::Miss(Miss::Absent) => absent = true,
         }
     }

@@ -16,6 +16,7 @@ use self::heartbeat::{Heartbeat, Said};
 use crate::io::files;
 use crate::model;
 
+pub use self::heartbeat::counted;
 pub use self::progress::Progress;
 
 /// How much is said.
@@ -48,7 +49,15 @@ pub struct Ui {
 struct Running {
     bar: Option<indicatif::ProgressBar>,
     heartbeat: Option<Heartbeat>,
-    names: Vec<(String, Instant)>,
+    tasks: Vec<RunningTask>,
+}
+
+/// Something that takes its time.
+struct RunningTask {
+    name: String,
+    /// What is known of its time beforehand, as it is shown; empty where nothing is.
+    expected: String,
+    since: Instant,
 }
 
 /// More of a message than this, in characters, is some file's: names in it may have any length.
@@ -207,10 +216,19 @@ impl Ui {
         }
     }
 
-    /// Shows on a terminal that something is running.
+    /// Shows that something is running, until [`end`](Self::end).
     pub fn begin(&self, name: &str) {
+        self.begin_expected(name, "");
+    }
+
+    /// The same with what is known of it beforehand: `2 of 6, about 3 min`.
+    pub fn begin_expected(&self, name: &str, expected: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.names.push((name.to_owned(), Instant::now()));
+        running.tasks.push(RunningTask {
+            name: name.to_owned(),
+            expected: expected.to_owned(),
+            since: Instant::now(),
+        });
         if running.bar.is_none() && self.is_animated() {
             running.bar = Some(spinner());
         } else if running.heartbeat.is_none() && !self.is_animated() {
@@ -222,7 +240,7 @@ impl Ui {
     /// Ends what [`begin`](Self::begin) began.
     pub fn end(&self, name: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.names.retain(|(running, _)| running != name);
+        running.tasks.retain(|running| running.name != name);
         running.show();
     }
 
@@ -380,14 +398,17 @@ impl Drop for Transfer<'_> {
 
 impl Running {
     fn show(&mut self) {
-        if self.names.is_empty() {
+        if self.tasks.is_empty() {
             self.heartbeat = None;
             if let Some(bar) = self.bar.take() {
                 bar.finish_and_clear();
             }
         } else if let Some(bar) = &self.bar {
-            let names: Vec<_> = self.names.iter().map(|(name, _)| name.as_str()).collect();
-            bar.set_message(names.join(", "));
+            let tasks = self.tasks.iter().map(|task| match task.expected.as_str() {
+                "" => task.name.clone(),
+                expected => format!("{} ({expected})", task.name),
+            });
+            bar.set_message(tasks.collect::<Vec<_>>().join(", "));
         }
     }
 }

@@ -178,7 +178,7 @@ mod tests {
             (r#"[{"text": "-l:libx.so"}]"#, "its link command reads `lib/libx.so`, which it does"),
         ] {
             let refused = write(word).unwrap_err();
-            assert!(refused.starts_with(why), "{refused}");
+            assert!(refused.to_string().starts_with(why), "{refused}");
         }
     }
 }

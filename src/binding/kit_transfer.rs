@@ -116,7 +116,7 @@ pub fn export(
         Lookup::Hit(kit) => *kit,
         Lookup::Miss(miss) => {
             let why = match miss {
-                Miss::Damaged(why) => why,
+                Miss::Damaged(why) => why.to_string(),
                 Miss::Absent => "it was removed".to_owned(),
             };
             let kit = store.path(newest.fingerprint).into_string();

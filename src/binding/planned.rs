@@ -148,7 +148,7 @@ fn look(
         _ if options.rebuild => BindingState::Miss { reason: BindingMiss::Rebuild },
         Lookup::Hit(_) => BindingState::Hit,
         Lookup::Miss(Miss::Damaged(why)) => {
-            BindingState::Miss { reason: BindingMiss::Unusable { why } }
+            BindingState::Miss { reason: BindingMiss::Unusable { why: why.to_string() } }
         }
         Lookup::Miss(Miss::Absent) => {
             let records = store.records();

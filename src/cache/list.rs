@@ -192,7 +192,7 @@ fn entries<R: Kind>(
 fn cached<R: Kind>(entry: Entry<R>) -> CachedAs<R> {
     let (created, (about, making), damage) = match entry.record {
         Ok(record) => (Some(record.created()), record.about(), None),
-        Err(why) => (None, Default::default(), Some(why)),
+        Err(why) => (None, Default::default(), Some(why.to_string())),
     };
     Cached {
         fingerprint: entry.name,

@@ -106,7 +106,7 @@ fn verify_store<R: Kind>(
         verdict.bytes.0 += entry.bytes;
         if let Err(why) = store.verify(&entry) {
             let of = entry.record.as_ref().map_or_else(|_| short(&entry.name).into(), Kind::title);
-            verdict.problems.push(CacheProblem { path: entry.path, of, why });
+            verdict.problems.push(CacheProblem { path: entry.path, of, why: why.to_string() });
         }
     }
     Ok(count)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
 
@@ -26,7 +26,7 @@ use crate::model::{
 };
 use crate::plan::{Estimate, Origin, Plan};
 use crate::toolchain::Toolchain;
-use crate::ui::Ui;
+use crate::ui::{Ui, counted};
 
 /// Which libraries are to be had, and how.
 pub(crate) struct LibrariesRequest<'a> {
@@ -87,7 +87,14 @@ pub(crate) fn compile(
         let time = Estimate::shown(plan.estimated_seconds, n);
         ui.status("Compiling", &format!("{of}{at_a_time}{time}"));
     }
-    let done = AtomicUsize::new(0);
+    let progress = Shown {
+        ui,
+        plan,
+        records: if misses > 0 { request.store.records() } else { Vec::new() },
+        begun: AtomicUsize::new(0),
+        done: AtomicUsize::new(0),
+    };
+    let began = Instant::now();
     let target = target(plan);
     let told_once = Once::new();
     let no_clang = |why: &NoClang| {
@@ -107,11 +114,16 @@ pub(crate) fn compile(
             policy: request.policy,
             parallel: request.jobs,
             check: &check,
-            events: &|event| show(ui, plan, &event, &done),
+            events: &|event| progress.show(&event),
             cancel,
         },
     )
     .map_err(|errors| FailedLibraries::of(errors, |model_lib| models_of(plan, model_lib)))?;
+    let done = progress.done.into_inner();
+    if done > 1 {
+        let time = counted(began.elapsed());
+        ui.status("Compiled", &format!("{done} libraries in {time}"));
+    }
     let obtained = jobs.iter().zip(libraries);
     Ok(obtained
         .map(|(job, library)| {
@@ -211,33 +223,61 @@ pub(crate) struct ObtainedLibrary {
     pub(crate) origin: LibraryOrigin,
 }
 
-/// Shows what happens; `done` counts the libraries that were compiled.
-fn show(ui: &Ui, plan: &Plan, event: &CompileEvent<'_>, done: &AtomicUsize) {
-    match event {
-        CompileEvent::Waiting { model_lib, .. } => {
-            let models = models_of(plan, model_lib);
-            ui.status("Waiting", &format!("for another mlc-package that compiles {models}"));
-        }
-        CompileEvent::Started { model_lib } => ui.begin(&models_of(plan, model_lib)),
-        CompileEvent::Finished { model_lib, seconds, log } => {
-            let models = models_of(plan, model_lib);
-            ui.end(&models);
-            let Some(seconds) = seconds else { return };
-            let n = done.fetch_add(1, Ordering::Relaxed) + 1;
-            let of = match plan.misses() {
-                misses if misses > 1 => format!(" ({n} of {misses})"),
-                _ => String::new(),
-            };
-            ui.status("Compiled", &format!("{models} in {seconds:.1} s{of}"));
-            ui.log_file(&format!("compiler log of {models} ({seconds:.1} s)"), log);
-        }
-        CompileEvent::Failed { model_lib, error } => {
-            let models = models_of(plan, model_lib);
-            ui.end(&models);
-            if let Some(log) = error.log() {
-                ui.log_file(&format!("compiler log of {models} (failed)"), log);
+/// Who shows what happens.
+struct Shown<'a> {
+    ui: &'a Ui,
+    plan: &'a Plan,
+    /// What was compiled before: by it the time is estimated.
+    records: Vec<CompileRecord>,
+    /// How many compilations began.
+    begun: AtomicUsize,
+    /// How many libraries were compiled.
+    done: AtomicUsize,
+}
+
+impl Shown<'_> {
+    fn show(&self, event: &CompileEvent<'_>) {
+        let (ui, plan) = (self.ui, self.plan);
+        match event {
+            CompileEvent::Waiting { model_lib, .. } => {
+                let models = models_of(plan, model_lib);
+                ui.status("Waiting", &format!("for another mlc-package that compiles {models}"));
+            }
+            CompileEvent::Started { model_lib } => {
+                let n = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+                let expected: Vec<_> =
+                    [self.of(n), self.estimate(model_lib)].into_iter().flatten().collect();
+                ui.begin_expected(&models_of(plan, model_lib), &expected.join(", "));
+            }
+            CompileEvent::Finished { model_lib, seconds, log } => {
+                let models = models_of(plan, model_lib);
+                ui.end(&models);
+                let Some(seconds) = seconds else { return };
+                let n = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+                let of = self.of(n).map_or_else(String::new, |of| format!(" ({of})"));
+                ui.status("Compiled", &format!("{models} in {seconds:.1} s{of}"));
+                ui.log_file(&format!("compiler log of {models} ({seconds:.1} s)"), log);
+            }
+            CompileEvent::Failed { model_lib, error } => {
+                let models = models_of(plan, model_lib);
+                ui.end(&models);
+                if let Some(log) = error.log() {
+                    ui.log_file(&format!("compiler log of {models} (failed)"), log);
+                }
             }
         }
+    }
+
+    /// `2 of 6`, where there are several.
+    fn of(&self, n: usize) -> Option<String> {
+        let misses = self.plan.misses();
+        (misses > 1).then(|| format!("{n} of {misses}"))
+    }
+
+    fn estimate(&self, model_lib: &LibraryName) -> Option<String> {
+        let library = self.plan.libraries.iter().find(|library| library.model_lib == *model_lib)?;
+        let Origin::Compiled { inputs, .. } = &library.origin else { return None };
+        Estimate::words(Estimate::of([&**inputs], &self.records), 1)
     }
 }
 

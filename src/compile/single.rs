@@ -238,7 +238,7 @@ fn ask(
     let reason = match store.lookup_whole(fingerprint) {
         _ if policy == JitPolicy::Redo => plan::MissReason::Redo,
         Lookup::Hit(_) => return Cached::Hit,
-        Lookup::Miss(Miss::Damaged(why)) => plan::MissReason::Damaged { why },
+        Lookup::Miss(Miss::Damaged(why)) => plan::MissReason::Damaged { why: why.to_string() },
         Lookup::Miss(Miss::Absent) => plan::MissReason::find(inputs, &store.records()),
     };
     Cached::Miss { reason }

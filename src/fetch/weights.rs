@@ -205,50 +205,47 @@ pub struct Verified {
 /// `cancel` was set: [`std::io::ErrorKind::Interrupted`]. What cannot be read is a bad file.
 pub fn verify(model: &CachedModel, cancel: &Cancel) -> std::io::Result<Verified> {
     let mut verified = Verified::default();
-    let mut seen: BTreeMap<&Utf8Path, Result<(), String>> = BTreeMap::new();
+    let mut seen: BTreeMap<&Utf8Path, Option<String>> = BTreeMap::new();
     for file in &model.files {
         let link = || model.snapshot().join(&file.path);
-        let (culprit, result) = match &file.content {
+        let (culprit, fault) = match &file.content {
             Content::Inline { .. } => {
                 verified.unnamed += 1;
                 continue;
             }
-            Content::Broken { why } => (link(), Err(why.clone())),
+            Content::Broken { why } => (link(), Some(why.clone())),
             Content::Blob { path, .. } => {
                 let name = path.file_name().and_then(|name| name.parse::<RemoteDigest>().ok());
                 let Some(name) = name else {
                     verified.unnamed += 1;
                     continue;
                 };
-                let result = match seen.get(&**path) {
-                    Some(result) => result.clone(),
+                let fault = match seen.get(&**path) {
+                    Some(fault) => fault.clone(),
                     None => {
-                        let result = is_named(path, name, cancel)?;
-                        seen.insert(path, result.clone());
-                        result
+                        let fault = fault(path, name, cancel)?;
+                        seen.insert(path, fault.clone());
+                        fault
                     }
                 };
-                (path.clone(), result)
+                (path.clone(), fault)
             }
         };
-        match result {
-            Ok(()) => verified.good += 1,
-            Err(why) => verified.bad.push(BadFile { path: file.path.clone(), culprit, why }),
+        match fault {
+            None => verified.good += 1,
+            Some(why) => verified.bad.push(BadFile { path: file.path.clone(), culprit, why }),
         }
     }
     Ok(verified)
 }
 
-fn is_named(
-    blob: &Utf8Path,
-    name: RemoteDigest,
-    cancel: &Cancel,
-) -> std::io::Result<Result<(), String>> {
+/// What is wrong with a blob, whose name is its digest.
+fn fault(blob: &Utf8Path, name: RemoteDigest, cancel: &Cancel) -> std::io::Result<Option<String>> {
     match name.of_file(blob, cancel) {
-        Ok(found) if found == name => Ok(Ok(())),
-        Ok(found) => Ok(Err(format!("its content has the digest {found}"))),
+        Ok(found) if found == name => Ok(None),
+        Ok(found) => Ok(Some(format!("its content has the digest {found}"))),
         Err(error) if error.kind() == std::io::ErrorKind::Interrupted => Err(error),
-        Err(error) => Ok(Err(error.to_string())),
+        Err(error) => Ok(Some(error.to_string())),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whole files in memory.
 
-use std::io::{self, Read as _};
+use std::io;
 
 use camino::Utf8Path;
 
@@ -11,10 +11,8 @@ pub struct Contents(Vec<u8>);
 impl Contents {
     /// Reads a file. One that becomes shorter meanwhile is an error.
     pub fn open(path: &Utf8Path) -> io::Result<Self> {
-        let file = super::open::to_read(path)?;
-        let len = file.metadata()?.len();
-        let mut bytes = Vec::with_capacity(usize::try_from(len).map_err(io::Error::other)?);
-        file.take(len).read_to_end(&mut bytes)?;
+        let (mut bytes, len) = super::open::read(path)?;
+        bytes.truncate(usize::try_from(len).map_err(io::Error::other)?);
         if bytes.len() as u64 != len {
             let message = format!("failed to read `{path}`: it was cut while it was read");
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));

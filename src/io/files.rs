@@ -7,12 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 /// Reads a whole file.
 pub fn read(path: &Utf8Path) -> io::Result<Vec<u8>> {
-    use io::Read as _;
-    let mut file = super::open::to_read(path)?;
-    let len = file.metadata()?.len();
-    let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    super::open::read(path).map(|(bytes, _)| bytes)
 }
 
 /// Reads at most `limit` bytes of a file; gives `None` where it is longer.

@@ -30,6 +30,20 @@ pub(super) fn to_read(path: &Utf8Path) -> io::Result<fs_err::File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
+/// Reads a file, and gives its length when it was opened too; more than that is read where it grows.
+pub(super) fn read(path: &Utf8Path) -> io::Result<(Vec<u8>, u64)> {
+    use io::Read as _;
+    let file = to_read(path)?;
+    let len = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(usize::try_from(len).map_err(io::Error::other)?);
+    // `fs_err` reads into memory that is zeroed first; the standard library does not.
+    let read = file.file().read_to_end(&mut bytes);
+    read.map_err(|error| {
+        io::Error::new(error.kind(), format!("failed to read from file `{path}`: {error}"))
+    })?;
+    Ok((bytes, len))
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use camino::Utf8Path;

@@ -51,13 +51,15 @@ impl Estimate {
     /// Shorter times are over before anyone has read them.
     const WORTH_A_WORD: f64 = 10.0;
 
-    /// It, in parentheses, where it is worth a word; shared among so many compilers at a time.
+    /// It, where it is worth a word; shared among so many compilers at a time.
+    pub fn words(estimate: Option<Self>, at_a_time: usize) -> Option<String> {
+        let shared = Self(estimate?.0 / at_a_time.max(1) as f64);
+        (shared.0 >= Self::WORTH_A_WORD).then(|| shared.to_string())
+    }
+
+    /// The same in parentheses, behind something else.
     pub fn shown(estimate: Option<Self>, at_a_time: usize) -> String {
-        let shared = estimate.map(|Self(seconds)| Self(seconds / at_a_time.max(1) as f64));
-        match shared.filter(|Self(seconds)| *seconds >= Self::WORTH_A_WORD) {
-            Some(time) => format!(" ({time})"),
-            None => String::new(),
-        }
+        Self::words(estimate, at_a_time).map_or_else(String::new, |time| format!(" ({time})"))
     }
 }
 

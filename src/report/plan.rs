@@ -36,22 +36,6 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan, width: Option<usize>) -> io:
     if plan.has_metal_source() {
         writeln!(out, "{}", Metal::SOURCE_NOTE)?;
     }
-    if !plan.libraries.is_empty() {
-        writeln!(out)?;
-        write_table(
-            out,
-            width,
-            &[
-                Heading::text("library"),
-                Heading::text("fingerprint").optional(1),
-                Heading::text("status"),
-            ],
-            plan.libraries.iter().map(|library| {
-                let (fingerprint, status) = origin(library, plan);
-                vec![library.model_lib.to_string(), fingerprint, status]
-            }),
-        )?;
-    }
     if !plan.models.is_empty() {
         writeln!(out)?;
         write_table(
@@ -60,17 +44,28 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan, width: Option<usize>) -> io:
             &[
                 Heading::text("model"),
                 Heading::text("library").optional(1),
+                Heading::text("fingerprint").optional(2),
+                Heading::text("status"),
                 Heading::text("bundled"),
             ],
             plan.models.iter().map(|model| {
+                let is_its = |library: &&PlannedLibrary| library.model_lib == model.model_lib;
+                let library = plan.libraries.iter().find(is_its);
+                let (fingerprint, status) =
+                    library.map(|library| origin(library, plan)).unwrap_or_default();
                 let bundled = match (&model.bundle, &model.conversion) {
                     (Some(bundle), Some(conversion)) => converted(bundle, conversion),
                     (Some(bundle), None) => bundled(bundle),
                     (None, _) => "no".to_owned(),
                 };
-                vec![model.model_id.to_string(), model.model_lib.to_string(), bundled]
+                let model_lib = model.model_lib.to_string();
+                vec![model.model_id.to_string(), model_lib, fingerprint, status, bundled]
             }),
         )?;
+    }
+    for library in plan.libraries.iter().filter(|library| library.models.is_empty()) {
+        let (_, status) = origin(library, plan);
+        writeln!(out, "\nno model uses the library {} ({status})", library.model_lib)?;
     }
     if let Some(binding) = &plan.binding {
         write_binding(out, binding)?;

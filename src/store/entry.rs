@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::record::{self, Record};
+use super::record::{self, Record, Unusable};
 use super::{StoreError, TEMPORARY};
 use crate::io::cancel::Cancel;
 use crate::io::dir;
@@ -49,7 +49,7 @@ pub enum Miss {
     /// There is none.
     Absent,
     /// One that cannot be used, and why; it will be replaced.
-    Damaged(String),
+    Damaged(Unusable),
 }
 
 impl<R: Record> Store<R> {
@@ -106,10 +106,10 @@ impl<R: Record> Store<R> {
         }
         let usable = record::read_usable(&dir, &fingerprint.dir_name()).and_then(|record: R| {
             if let Some(why) = record.lacks() {
-                return Err(why);
+                return Err(Unusable::Refused(why));
             }
             match record::changed(&dir, &record, up_to)? {
-                Some(file) => Err(format!("`{}` is not what was stored", dir.join(file.path))),
+                Some(file) => Err(Unusable::Changed(dir.join(file.path))),
                 None => Ok(record),
             }
         });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::record::{self, Record};
+use super::record::{self, Record, Unusable};
 use super::{Store, StoreError, TEMPORARY};
 use crate::io::dir;
 use crate::io::files;
@@ -20,7 +20,7 @@ pub struct Entry<R> {
     /// Its directory.
     pub path: Utf8PathBuf,
     /// What it was made from, or why it cannot be used.
-    pub record: Result<R, String>,
+    pub record: Result<R, Unusable>,
     /// The bytes of all its files.
     pub bytes: u64,
     /// When a build used it last, in seconds since 1970.
@@ -76,12 +76,15 @@ impl<R: Record> Store<R> {
         Entry { bytes: files::bytes_below(&path), last_used, name, path, record }
     }
 
-    /// Reads an entry whole and holds it against its record; says what is wrong.
-    pub fn verify(&self, entry: &Entry<R>) -> Result<(), String> {
+    /// Reads an entry whole and holds it against its record.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn verify(&self, entry: &Entry<R>) -> Result<(), Unusable> {
         let record = entry.record.as_ref().map_err(Clone::clone)?;
         match record::changed(&entry.path, record, u64::MAX)? {
             None => Ok(()),
-            Some(changed) => Err(record.says_changed(&entry.path, &changed)),
+            Some(changed) => Err(Unusable::Refused(record.says_changed(&entry.path, &changed))),
         }
     }
 

@@ -24,6 +24,6 @@ pub use bucket::{Bucket, Note, Prune};
 pub use entry::{Lookup, Miss, NewEntry, Store, Stored};
 pub use error::{StoreError, help_if_full, says_full};
 pub use inventory::{Entry, Leftover, Removal};
-pub use record::{Changed, Record, RecordedFile};
+pub use record::{Changed, Record, RecordedFile, Unusable};
 
 const TEMPORARY: &str = ".tmp-";

@@ -78,46 +78,99 @@ pub struct Changed {
     pub recorded: Digest,
 }
 
+/// Why an entry cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// A file cannot be read; the system's own words, with the path.
+    #[error("{0}")]
+    Unreadable(String),
+    /// A record that is longer than any of ours.
+    #[error("`{0}` is too long")]
+    TooLong(Utf8PathBuf),
+    /// A record whose form is not known.
+    #[error("`{path}` is unreadable: {why}")]
+    NotARecord {
+        /// The record.
+        path: Utf8PathBuf,
+        /// What the parser says, with line and column.
+        why: String,
+    },
+    /// The record of an entry with another address.
+    #[error("`{path}` is about another {name}")]
+    Another {
+        /// The record.
+        path: Utf8PathBuf,
+        /// What the entry should be.
+        name: &'static str,
+    },
+    /// A file of the right size with other bytes.
+    #[error("`{0}` is not what was stored")]
+    Changed(Utf8PathBuf),
+    /// A file of another size.
+    #[error("`{path}` has {found} bytes instead of {recorded}")]
+    Size {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Its bytes.
+        found: u64,
+        /// The bytes that it should have.
+        recorded: u64,
+    },
+    /// A directory in which files were added or removed.
+    #[error("`{0}` has other files than were written")]
+    OtherFiles(Utf8PathBuf),
+    /// What the stage says of its own record.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<std::io::Error> for Unusable {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
 /// The directory of an entry that has its files.
 pub(super) fn home<R: Record>(entry: &Utf8Path) -> Utf8PathBuf {
     R::WHOLE_DIR.map_or_else(|| entry.to_owned(), |dir| entry.join(dir))
 }
 
 /// Reads a record, and looks at nothing else.
-pub(super) fn read<R: Record>(entry: &Utf8Path) -> Result<R, String> {
+pub(super) fn read<R: Record>(entry: &Utf8Path) -> Result<R, Unusable> {
     let path = entry.join(R::FILE);
     let text = text(&path)?;
     if let Some(name) = R::SEAL
         && self::text(&entry.join(name))? != seal(&text).as_bytes()
     {
-        return Err(format!("`{path}` is not what was stored"));
+        return Err(Unusable::Changed(path));
     }
-    serde_json::from_slice(&text).map_err(|error| format!("`{path}` is unreadable: {error}"))
+    serde_json::from_slice(&text)
+        .map_err(|error| Unusable::NotARecord { path, why: error.to_string() })
 }
 
 /// The record of an entry that can be used, as far as that is seen without reading its files.
-pub(super) fn read_usable<R: Record>(entry: &Utf8Path, name: &str) -> Result<R, String> {
+pub(super) fn read_usable<R: Record>(entry: &Utf8Path, name: &str) -> Result<R, Unusable> {
     let record: R = read(entry)?;
     if record.fingerprint().dir_name() != name {
-        return Err(format!("`{}` is about another {}", entry.join(R::FILE), R::NAME));
+        return Err(Unusable::Another { path: entry.join(R::FILE), name: R::NAME });
     }
     let home = home::<R>(entry);
     if R::WHOLE_DIR.is_some() {
-        let found = listed(&home).map_err(|error| error.to_string())?;
+        let found = listed(&home)?;
         let wanted = record.files().into_iter().map(|file| (file.path.to_owned(), file.bytes));
         if !wanted.eq(found) {
-            return Err(format!("`{home}` has other files than were written"));
+            return Err(Unusable::OtherFiles(home));
         }
     } else {
         for file in record.files() {
             let path = home.join(file.path);
-            let size = files::size(&path).map_err(|error| error.to_string())?;
-            if size != file.bytes {
-                return Err(format!("`{path}` has {size} bytes instead of {}", file.bytes));
+            let found = files::size(&path)?;
+            if found != file.bytes {
+                return Err(Unusable::Size { path, found, recorded: file.bytes });
             }
         }
     }
-    record.refusal().map_or(Ok(record), Err)
+    record.refusal().map_or(Ok(record), |why| Err(Unusable::Refused(why)))
 }
 
 /// Reads an entry's files of at most `up_to` bytes; gives the first that is not what was stored.
@@ -125,10 +178,10 @@ pub(super) fn changed<R: Record>(
     entry: &Utf8Path,
     record: &R,
     up_to: u64,
-) -> Result<Option<Changed>, String> {
+) -> Result<Option<Changed>, Unusable> {
     for file in record.files().iter().filter(|file| file.bytes <= up_to) {
         let path = home::<R>(entry).join(file.path);
-        let (found, _) = digest::file(&path).map_err(|error| error.to_string())?;
+        let (found, _) = digest::file(&path)?;
         if found != file.digest {
             let path = path.strip_prefix(entry).unwrap_or(&path).to_owned();
             return Ok(Some(Changed { path, found, recorded: file.digest }));
@@ -166,9 +219,8 @@ pub(super) fn listed(dir: &Utf8Path) -> std::io::Result<Vec<(Utf8PathBuf, u64)>>
     Ok(found)
 }
 
-fn text(path: &Utf8Path) -> Result<Vec<u8>, String> {
-    let text = files::read_at_most(path, LIMIT).map_err(|error| error.to_string())?;
-    text.ok_or_else(|| format!("`{path}` is too long"))
+fn text(path: &Utf8Path) -> Result<Vec<u8>, Unusable> {
+    files::read_at_most(path, LIMIT)?.ok_or_else(|| Unusable::TooLong(path.to_owned()))
 }
 
 fn seal(record: &[u8]) -> String {

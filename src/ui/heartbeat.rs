@@ -61,7 +61,7 @@ impl Said {
 }
 
 /// A time, as a person counts it: `45 s`, `12 min`.
-fn counted(time: Duration) -> String {
+pub fn counted(time: Duration) -> String {
     match time.as_secs() {
         seconds @ 0..120 => format!("{seconds} s"),
         seconds => format!("{} min", seconds / 60),
@@ -71,12 +71,15 @@ fn counted(time: Duration) -> String {
 impl Running {
     /// What runs, and for how long; nothing if nothing does.
     fn so_far(&self) -> Option<String> {
-        let names = self
-            .names
-            .iter()
-            .map(|(name, since)| format!("{name} ({} so far)", counted(since.elapsed())));
-        let names: Vec<_> = names.collect();
-        (!names.is_empty()).then(|| names.join(", "))
+        let tasks = self.tasks.iter().map(|task| {
+            let so_far = counted(task.since.elapsed());
+            match task.expected.as_str() {
+                "" => format!("{} ({so_far} so far)", task.name),
+                expected => format!("{} ({expected}; {so_far} so far)", task.name),
+            }
+        });
+        let tasks: Vec<_> = tasks.collect();
+        (!tasks.is_empty()).then(|| tasks.join(", "))
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn insert(
 
 fn damage(store: &LibraryStore, job: &CompileJob) -> String {
     match store.lookup(job.fingerprint) {
-        Lookup::Miss(Miss::Damaged(why)) => why,
+        Lookup::Miss(Miss::Damaged(why)) => why.to_string(),
         other => panic!("{other:?}"),
     }
 }

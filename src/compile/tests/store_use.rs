@@ -105,7 +105,10 @@ fn entries_say_what_is_wrong_with_them() {
     assert_eq!(entries.len(), 5);
     let why = |name: &str| {
         let entry = entries.iter().find(|entry| entry.name == name).unwrap();
-        (entry.record.is_ok(), store.verify(entry).err().unwrap_or_default())
+        (
+            entry.record.is_ok(),
+            store.verify(entry).err().map(|why| why.to_string()).unwrap_or_default(),
+        )
     };
     let of = |index: usize| why(&jobs[index].fingerprint.dir_name());
     assert_eq!(of(0), (true, String::new()));

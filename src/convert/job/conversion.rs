@@ -52,7 +52,7 @@ pub(super) struct Job<'a> {
 }
 
 /// A conversion that MLC LLM does.
-pub(super) struct ByMlc {
+pub(super) struct MlcSetup {
     toolchain: Toolchain,
     variables: Variables,
     pub(super) inputs: MlcInputs,
@@ -190,7 +190,11 @@ impl<'a> Job<'a> {
     }
 
     /// What a conversion by MLC LLM depends on, in a Python that was found.
-    pub(super) fn by_mlc(&self, toolchain: Toolchain, why: String) -> Result<ByMlc, JobError> {
+    pub(super) fn mlc_setup(
+        &self,
+        toolchain: Toolchain,
+        why: String,
+    ) -> Result<MlcSetup, JobError> {
         let beside = self.beside()?;
         let inputs = MlcInputs {
             checkpoint: self.checkpoint.identity(self.store, self.cancel)?,
@@ -210,7 +214,7 @@ impl<'a> Job<'a> {
             // For `transformers`, which would look for what a tokenizer lacks.
             variables.insert("HF_HUB_OFFLINE".into(), "1".into());
         }
-        Ok(ByMlc { toolchain, variables, inputs, why, beside })
+        Ok(MlcSetup { toolchain, variables, inputs, why, beside })
     }
 
     /// Why there is no MLC LLM, told by the model that needs it.
@@ -247,7 +251,7 @@ impl<'a> Job<'a> {
     }
 }
 
-impl ByMlc {
+impl MlcSetup {
     /// `mlc-chat-config.json` and the tokenizer alone, out of the cache or written now.
     pub(super) fn config(&self, job: Job<'_>) -> Result<CachedEntry, JobError> {
         self.conversion(job, Duration::ZERO).config()
@@ -269,7 +273,7 @@ impl ByMlc {
 
     fn conversion<'a>(&'a self, job: Job<'a>, limit: Duration) -> MlcConversion<'a> {
         let (python, variables) = (&self.toolchain.python, &self.variables);
-        MlcConversion { job, by: self, python, variables, limit }
+        MlcConversion { job, setup: self, python, variables, limit }
     }
 }
 

@@ -7,7 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::JobError;
 use super::cached::{CachedEntry, entry};
 use super::checkpoint::Files;
-use super::conversion::{ByMlc, Job};
+use super::conversion::{Job, MlcSetup};
 use crate::convert::chat::ChatRequest;
 use crate::convert::engine::{MlcEngine, WeightRequest, awq_source, is_config, make_linked_copy};
 use crate::convert::record::{LOG, NewModel};
@@ -28,7 +28,7 @@ const AWQ: &str = "q4f16_autoawq";
 pub(super) struct MlcConversion<'a> {
     pub(super) job: Job<'a>,
     /// Everything that it depends on.
-    pub(super) by: &'a ByMlc,
+    pub(super) setup: &'a MlcSetup,
     /// The interpreter.
     pub(super) python: &'a Interpreter,
     pub(super) variables: &'a Variables,
@@ -40,7 +40,7 @@ impl MlcConversion<'_> {
     /// What `gen_config` writes: `mlc-chat-config.json` and the tokenizer. There is a template.
     pub(super) fn config(&self) -> Result<CachedEntry, JobError> {
         let Job { checkpoint, ui, name, .. } = self.job;
-        let inputs = &self.by.inputs;
+        let inputs = &self.setup.inputs;
         let found = self.entry(Extent::Config, |new| {
             let mut listed = checkpoint.files(false, ui)?;
             listed.retain(|(path, _)| is_config(path));
@@ -48,16 +48,16 @@ impl MlcConversion<'_> {
             ui.status("Configuring", &format!("{name} by mlc_llm gen_config"));
             let request = ChatRequest {
                 checkpoint: &new.checkpoint_copy(),
-                quantization: &self.by.inputs.quantization,
+                quantization: &self.setup.inputs.quantization,
                 model_type: None,
-                conv_template: self.by.inputs.conv_template.as_deref().unwrap_or_default(),
-                overrides: &self.by.inputs.overrides,
+                conv_template: self.setup.inputs.conv_template.as_deref().unwrap_or_default(),
+                overrides: &self.setup.inputs.overrides,
                 output: &new.model_dir(),
             };
-            let model_type = self.by.inputs.arguments.model_type.as_deref();
+            let model_type = self.setup.inputs.arguments.model_type.as_deref();
             let began = Instant::now();
             self.run(new, CONFIG_LIMIT, |engine| engine.gen_config(&request, model_type))?;
-            self.by.refuse_changed(self.job)?;
+            self.setup.refuse_changed(self.job)?;
             Ok(began)
         })?;
         let there = |name| files::is_file(&found.dir.join(name));
@@ -80,10 +80,10 @@ impl MlcConversion<'_> {
             }
             make_linked_copy(&checkpoint.files(true, ui)?, &new.checkpoint_copy())?;
             let began = Instant::now();
-            let why = &self.by.why;
+            let why = &self.setup.why;
             ui.status("Converting", &format!("{name} to {to} (python -m mlc_llm: {why})"));
             self.convert_weight(new)?;
-            self.by.refuse_changed(self.job)?;
+            self.setup.refuse_changed(self.job)?;
             Ok(began)
         })?;
         if let Some(seconds) = found.seconds {
@@ -93,10 +93,10 @@ impl MlcConversion<'_> {
     }
 
     fn convert_weight(&self, new: &NewModel) -> Result<(), JobError> {
-        let arguments = &self.by.inputs.arguments;
+        let arguments = &self.setup.inputs.arguments;
         let checkpoint = new.checkpoint_copy();
         let mut source_format = arguments.source_format.as_deref();
-        if self.by.inputs.quantization == AWQ && source_format.is_none() {
+        if self.setup.inputs.quantization == AWQ && source_format.is_none() {
             source_format = Some("awq");
         }
         let mut source = match &arguments.source {
@@ -109,7 +109,7 @@ impl MlcConversion<'_> {
         }
         let request = WeightRequest {
             checkpoint: &checkpoint,
-            quantization: &self.by.inputs.quantization,
+            quantization: &self.setup.inputs.quantization,
             model_type: arguments.model_type.as_deref(),
             device: arguments.device.as_deref(),
             source: source.as_deref(),
@@ -141,7 +141,7 @@ impl MlcConversion<'_> {
                 mounts = mounts.writable(&view).linked_from(&view)?;
             }
         }
-        if let Some(adapter) = &self.by.inputs.arguments.lora_adapter {
+        if let Some(adapter) = &self.setup.inputs.arguments.lora_adapter {
             mounts = mounts.readable(adapter).linked_from(adapter)?;
         }
         Ok(mounts)
@@ -155,10 +155,10 @@ impl MlcConversion<'_> {
     ) -> Result<CachedEntry, JobError> {
         let Job { name, ui, .. } = self.job;
         let (fingerprint, verb) = match extent {
-            Extent::Model => (self.by.inputs.fingerprint(), "convert_weight"),
-            Extent::Config => (self.by.inputs.config_fingerprint(), "gen_config"),
+            Extent::Model => (self.setup.inputs.fingerprint(), "convert_weight"),
+            Extent::Config => (self.setup.inputs.config_fingerprint(), "gen_config"),
         };
-        let record = self.job.record(fingerprint, extent, "mlc", &self.by.why);
+        let record = self.job.record(fingerprint, extent, "mlc", &self.setup.why);
         entry(&self.job, record, |new| {
             let began = make(new).map_err(|error| self.with_log(error, new))?;
             ui.log_file(&format!("log of {verb} for {name}"), &new.log());

@@ -8,7 +8,7 @@ use camino::Utf8Path;
 use super::JobError;
 use super::cached::{CachedEntry, entry};
 use super::checkpoint::Checkpoint;
-use super::conversion::{ByMlc, Job};
+use super::conversion::{Job, MlcSetup};
 use super::template::resolved;
 use crate::convert::chat;
 use crate::convert::engine::{Choice, Engine, MlcArguments, Why};
@@ -74,7 +74,7 @@ struct ToConvert {
 /// Who converts.
 enum Converter {
     ThisProgram,
-    Mlc(Box<ByMlc>),
+    Mlc(Box<MlcSetup>),
 }
 
 impl PackageConversions {
@@ -141,7 +141,9 @@ impl PackageConversions {
         let cached = match self.store.lookup(fingerprint) {
             Lookup::Hit(_) => CachedModel::Hit,
             Lookup::Miss(Miss::Absent) => CachedModel::Miss { damaged: None },
-            Lookup::Miss(Miss::Damaged(why)) => CachedModel::Miss { damaged: Some(why) },
+            Lookup::Miss(Miss::Damaged(why)) => {
+                CachedModel::Miss { damaged: Some(why.to_string()) }
+            }
         };
         let is_hit = cached == CachedModel::Hit;
         let mut held = Vec::new();
@@ -152,7 +154,7 @@ impl PackageConversions {
         let to_fetch = if is_hit { 0 } else { self.count_missing(&checkpoint, models) };
         let engine = match &converter {
             Converter::ThisProgram => PlannedEngine::Native,
-            Converter::Mlc(by) => PlannedEngine::Mlc { why: by.why.clone() },
+            Converter::Mlc(setup) => PlannedEngine::Mlc { why: setup.why.clone() },
         };
         let facts = ModelFacts {
             chat_config: files.chat_config.clone(),
@@ -220,7 +222,7 @@ impl PackageConversions {
             };
             let had = match &model.converter {
                 Converter::ThisProgram => natively(job, model.fingerprint)?,
-                Converter::Mlc(by) => by.model(job, limit)?,
+                Converter::Mlc(setup) => setup.model(job, limit)?,
             };
             if had.seconds.is_none() {
                 ui.detail("Converted", &format!("{}: cached", job.name));
@@ -273,7 +275,7 @@ fn converter(
     }
     let choice = match job.choose(Engine::Auto) {
         Err(JobError::Models(error)) if error.offline().is_some() => {
-            let converted = converted_by_mlc(job, request, toolchain);
+            let converted = earlier_by_mlc(job, request, toolchain);
             return converted.ok_or(JobError::Models(error));
         }
         choice => choice?,
@@ -286,23 +288,23 @@ fn converter(
     };
     let found = compiler(request, toolchain, job.ui, job.cancel);
     let found = found.map_err(|error| job.no_mlc(error, &why))?.clone();
-    let by = job.by_mlc(found, why.to_string())?;
-    let fingerprint = by.inputs.fingerprint();
-    Ok((Converter::Mlc(Box::new(by)), fingerprint))
+    let setup = job.mlc_setup(found, why.to_string())?;
+    let fingerprint = setup.inputs.fingerprint();
+    Ok((Converter::Mlc(Box::new(setup)), fingerprint))
 }
 
 /// A model that MLC LLM converted when the checkpoint's config could still be had.
-fn converted_by_mlc(
+fn earlier_by_mlc(
     job: Job<'_>,
     request: &ConversionsRequest<'_>,
     toolchain: &mut Option<Toolchain>,
 ) -> Option<(Converter, Fingerprint)> {
     let found = compiler(request, toolchain, job.ui, job.cancel).ok()?.clone();
-    let mut by = job.by_mlc(found, String::new()).ok()?;
-    let fingerprint = by.inputs.fingerprint();
+    let mut setup = job.mlc_setup(found, String::new()).ok()?;
+    let fingerprint = setup.inputs.fingerprint();
     let record = job.store.record(fingerprint)?;
-    by.why = record.why;
-    Some((Converter::Mlc(Box::new(by)), fingerprint))
+    setup.why = record.why;
+    Some((Converter::Mlc(Box::new(setup)), fingerprint))
 }
 
 /// The Python that has MLC LLM, asked for once.
@@ -356,8 +358,8 @@ fn foreseen(
             };
             (checkpoint.join("config.json"), text.into_bytes())
         }
-        Converter::Mlc(by) => {
-            let had = by.config(job)?;
+        Converter::Mlc(setup) => {
+            let had = setup.config(job)?;
             let path = had.dir.join(ChatConfig::FILE_NAME);
             let text = files::read(&path)?;
             held.push(had.held);

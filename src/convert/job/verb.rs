@@ -156,7 +156,7 @@ pub fn convert(request: &ConvertRequest, ui: &Ui, cancel: &Cancel) -> Result<Con
             (staging, Done { weights: Some(weights), chat, seconds, cached: false })
         }
         Choice::Mlc { why } => {
-            let had = by_mlc(request, job, why)?;
+            let had = convert_by_mlc(request, job, why)?;
             let began = Instant::now();
             let staging = staging()?;
             let chat = placed(template, &had, staging.path())?;
@@ -184,7 +184,11 @@ struct Done {
 }
 
 /// Has MLC LLM convert into the cache.
-fn by_mlc(request: &ConvertRequest, job: Job<'_>, why: &Why) -> Result<CachedEntry, JobError> {
+fn convert_by_mlc(
+    request: &ConvertRequest,
+    job: Job<'_>,
+    why: &Why,
+) -> Result<CachedEntry, JobError> {
     let toolchain = identify(&ToolchainRequest {
         compiler: &request.compiler,
         environment: &request.environment,
@@ -198,7 +202,7 @@ fn by_mlc(request: &ConvertRequest, job: Job<'_>, why: &Why) -> Result<CachedEnt
         cancel: job.cancel,
     })
     .map_err(|error| job.no_mlc(error, why))?;
-    job.by_mlc(toolchain, why.to_string())?.model(job, LIMIT)
+    job.mlc_setup(toolchain, why.to_string())?.model(job, LIMIT)
 }
 
 /// Puts a model of the cache where it is asked for, as files of its own.

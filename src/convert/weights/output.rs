@@ -17,6 +17,8 @@ use crate::io::positioned::PositionedFile;
 /// What is left to be hashed of all shards before somebody begins. Of some shards at once that is
 /// several times as fast as of one; so much is still in the system's cache.
 const WAITING: i64 = 128 << 20;
+/// The same where there are too few shards for that: then hashing goes on beside the conversion.
+const WAITING_OF_FEW: i64 = 2 << 20;
 /// Bytes of a shard that are read back and hashed at a time.
 const PIECE: usize = 32 << 10;
 
@@ -95,7 +97,8 @@ impl Output {
         };
         let shards = plans.iter().map(shard).collect();
         let (whole, receiver) = mpsc::channel();
-        let output = Self { shards, waiting: AtomicI64::new(0), step: WAITING, whole };
+        let step = if plans.len() > 2 { WAITING } else { WAITING_OF_FEW };
+        let output = Self { shards, waiting: AtomicI64::new(0), step, whole };
         (output, Whole(receiver))
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Param {
     /// Where its weights are.
     pub(super) gather: Gather,
     /// The tensors that these are of.
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<SourceTensor>,
     /// What is done to each weight.
     pub(super) arithmetic: Arithmetic,
     pub(super) store: Store,
@@ -47,7 +47,7 @@ pub(super) struct Param {
 
 /// A tensor of the checkpoint.
 #[derive(Clone)]
-pub(super) struct Part {
+pub(super) struct SourceTensor {
     pub(super) name: String,
     /// Weights a row; none of a vector.
     pub(super) columns: Option<u64>,
@@ -166,13 +166,14 @@ impl Plan {
             let gather = gather(parameter, &parts);
             plan.source_bytes += gather.bytes(parts.rows * parts.columns, parts.dtype);
             let (rows, columns, dtype) = (parts.rows, parts.columns, parts.dtype);
-            let part = |((name, _), (_, tensor, _)): (&(String, _), &(_, &Tensor, _))| Part {
-                name: name.clone(),
-                columns: match tensor.shape.as_slice() {
-                    [.., columns] if tensor.shape.len() > 1 => Some(*columns as u64),
-                    _ => None,
-                },
-            };
+            let part =
+                |((name, _), (_, tensor, _)): (&(String, _), &(_, &Tensor, _))| SourceTensor {
+                    name: name.clone(),
+                    columns: match tensor.shape.as_slice() {
+                        [.., columns] if tensor.shape.len() > 1 => Some(*columns as u64),
+                        _ => None,
+                    },
+                };
             let parts = parts.names.iter().zip(&parts.tensors).map(part).collect();
             let in_single = checkpoint.is_torch && dtype == FloatType::Bf16;
             let arithmetic = arithmetic(&parameter.change, in_single);
