@@ -451,8 +451,7 @@ fn link_and_assemble(
 ) -> Result<Manifest, Error> {
     let plan = &planned.plan;
     let compiled = |fingerprint| Some(obtained.get(&fingerprint)?.stored.library());
-    let sources = plan.libraries.iter().map(|planned| library::source(planned, compiled));
-    let sources: Vec<_> = sources.collect::<Result<_, _>>()?;
+    let sources = library::sources(plan.libraries.iter(), compiled)?;
     with_libraries(plan, &planned.models.files, &sources, |linked| {
         clock.lap("library");
         let package = BuiltLibraries { obtained, kernels, sources: &sources, linked };

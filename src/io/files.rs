@@ -13,8 +13,11 @@ pub fn read(path: &Utf8Path) -> io::Result<Vec<u8>> {
 /// Reads at most `limit` bytes of a file; gives `None` where it is longer.
 pub fn read_at_most(path: &Utf8Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     use io::Read as _;
-    let mut bytes = Vec::new();
-    super::open::to_read(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    let file = super::open::to_read(path)?;
+    let len = file.metadata()?.len().min(limit);
+    // Room for one byte more: the end is found without growing.
+    let mut bytes = Vec::with_capacity(usize::try_from(len + 1).unwrap_or_default());
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(if bytes.len() as u64 > limit { None } else { Some(bytes) })
 }
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 
+use super::parallel;
 use crate::io::contents::Contents;
+use crate::io::files;
 use crate::library::blob::DeviceKind;
 use crate::library::kernels::{Gate, Verdict};
 use crate::library::weights::{self, Weights};
@@ -21,20 +23,31 @@ pub(crate) struct LibrarySource<'a> {
     pub(crate) bytes: Contents,
 }
 
-/// Reads a library. `compiled` says where one that was compiled lies.
-pub(crate) fn source<'a>(
-    planned: &'a PlannedLibrary,
+/// Reads libraries, several at a time. `compiled` says where one that was compiled lies.
+pub(crate) fn sources<'a>(
+    planned: impl Iterator<Item = &'a PlannedLibrary>,
     compiled: impl Fn(Fingerprint) -> Option<Utf8PathBuf>,
-) -> Result<LibrarySource<'a>, LibrariesError> {
-    let path = match &planned.origin {
-        Origin::Prepared { path } => path.clone(),
-        Origin::Compiled { fingerprint, .. } => compiled(*fingerprint).ok_or_else(|| {
-            let message = format!("`{}` was neither cached nor compiled", planned.model_lib);
-            std::io::Error::other(message)
-        })?,
+) -> Result<Vec<LibrarySource<'a>>, LibrariesError> {
+    let placed = |planned: &'a PlannedLibrary| match &planned.origin {
+        Origin::Prepared { path } => Ok((planned, path.clone())),
+        Origin::Compiled { fingerprint, .. } => match compiled(*fingerprint) {
+            Some(path) => Ok((planned, path)),
+            None => {
+                let message = format!("`{}` was neither cached nor compiled", planned.model_lib);
+                Err(std::io::Error::other(message))
+            }
+        },
     };
-    let bytes = Contents::open(&path)?;
-    Ok(LibrarySource { planned, path, bytes })
+    let placed: Vec<_> = planned.map(placed).collect::<Result<_, _>>()?;
+    // A file that cannot be asked for its size is told of when it is opened.
+    let size = |(_, path): &(_, Utf8PathBuf)| {
+        usize::try_from(files::size(path).unwrap_or_default()).unwrap_or(usize::MAX)
+    };
+    let opened = parallel::map(&placed, size, |(_, path)| Contents::open(path));
+    let sources = placed.iter().zip(opened).map(|((planned, path), bytes)| {
+        Ok(LibrarySource { planned, path: path.clone(), bytes: bytes? })
+    });
+    sources.collect()
 }
 
 /// Opens and validates libraries, all problems at once, and goes on with them.
@@ -107,8 +120,7 @@ pub(crate) fn check_prepared(
 ) -> Result<(), LibrariesError> {
     let prepared =
         plan.libraries.iter().filter(|library| matches!(library.origin, Origin::Prepared { .. }));
-    let sources: Vec<_> =
-        prepared.map(|planned| source(planned, |_| None)).collect::<Result<_, _>>()?;
+    let sources = sources(prepared, |_| None)?;
     with_libraries(plan, models, &sources, |linked| {
         let mut problems = Vec::new();
         for (source, linked) in sources.iter().zip(linked).filter(|_| kernels.checks_all()) {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use memchr::{memchr, memmem};
 use serde::Serialize;
 
 use super::executable::DataType;
@@ -143,36 +144,40 @@ impl<'a> DeviceFunction<'a> {
 /// Splits an OpenCL source at the lines `// Function: NAME`, which belong to what follows.
 fn split(source: &[u8]) -> Vec<Kernel<'_>> {
     const MARK: &[u8] = b"// Function: ";
-    let mut kernels: Vec<Kernel<'_>> = Vec::new();
+    let begins_line = |at: usize| at == 0 || source.get(at - 1) == Some(&b'\n');
+    let marks = memmem::find_iter(source, MARK).filter(|at| begins_line(*at));
+    let mut marked = marks.filter_map(|at| {
+        let (name, body) = line(source.get(at + MARK.len()..)?);
+        Some((at, std::str::from_utf8(name).ok()?.trim_end(), body))
+    });
+    let mut kernels = Vec::new();
     // Each line of a preamble, and the kernel that had it first.
     let mut first = HashMap::new();
-    let mut preamble = false;
-    let mut end = 0;
-    for line in source.split_inclusive(|byte| *byte == b'\n') {
-        end += line.len();
-        let bytes = line.len() as u64;
-        let name = line.strip_prefix(MARK).and_then(|name| std::str::from_utf8(name).ok());
-        if let Some(name) = name {
-            let name = name.trim_end();
-            kernels.push(Kernel { name, bytes, repeated: 0, code: &[], source: &[] });
-            preamble = true;
-            continue;
-        }
-        let count = kernels.len();
-        if let Some(kernel) = kernels.last_mut() {
-            kernel.bytes += bytes;
-            let whole = kernel.source.len() + line.len();
-            kernel.source = source.get(end - whole..end).unwrap_or_default();
-            preamble = preamble && !defines_kernel(line);
-            if !preamble {
-                let code = kernel.code.len() + line.len();
-                kernel.code = source.get(end - code..end).unwrap_or_default();
-            } else if *first.entry(line).or_insert(count) < count {
-                kernel.repeated += bytes;
+    let mut next = marked.next();
+    while let Some((at, name, body)) = next {
+        next = marked.next();
+        let end = next.map_or(source.len(), |(at, ..)| at);
+        let bytes = (end - at) as u64;
+        let body = body.get(..body.len() - (source.len() - end)).unwrap_or_default();
+        let (mut code, mut repeated) = (body, 0);
+        while !code.is_empty() {
+            let (line, rest) = line(code);
+            if defines_kernel(line) {
+                break;
             }
+            if *first.entry(line).or_insert(kernels.len()) < kernels.len() {
+                repeated += line.len() as u64;
+            }
+            code = rest;
         }
+        kernels.push(Kernel { name, bytes, repeated, code, source: body });
     }
     kernels
+}
+
+/// The first line, with its end, and what follows.
+fn line(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(memchr(b'\n', text).map_or(text.len(), |at| at + 1))
 }
 
 /// A declaration of a kernel ends in a semicolon, a definition in a brace.
