@@ -362,18 +362,19 @@ fn make_plan(
         metal: toolchain.as_ref().map(|toolchain| toolchain.metal).unwrap_or_default(),
     })?;
     let mut stored = BTreeMap::new();
-    let mut absent = false;
+    let mut misses = request.policy == JitPolicy::Redo;
     for fingerprint in draft.fingerprints() {
         match store.lookup(fingerprint) {
             Lookup::Hit(_) => drop(stored.insert(fingerprint, Ok(()))),
             Lookup::Miss(Miss::Damaged(why)) => {
-                drop(stored.insert(fingerprint, Err(why.to_string())))
+                stored.insert(fingerprint, Err(why.to_string()));
+                misses = true;
             }
-            Lookup::Miss(Miss::Absent) => absent = true,
+            Lookup::Miss(Miss::Absent) => misses = true,
         }
     }
-    // Only what is absent has to be explained by what is there.
-    let records = if absent { store.records() } else { Vec::new() };
+    // What is there explains what is not, and says how long that takes.
+    let records = if misses { store.records() } else { Vec::new() };
     let plan = draft.resolve(&stored, &records, request.policy);
     let plan = Plan { binding: planned_binding, ..plan };
     clock.lap("plan");

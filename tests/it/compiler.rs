@@ -40,7 +40,35 @@ fn long_work_shows_itself_where_nothing_moves() {
     run.wait().code(0);
     let said = said();
     assert!(said.contains("(1 of 2)") && said.contains("(2 of 2)"), "{said}");
-    assert!(said.contains("one-q0f16 ("), "{said}");
+    assert!(said.contains("one-q0f16 (1 of 2; ") || said.contains("one-q0f16 (2 of 2; "), "{said}");
+    assert!(said.contains("    Compiled 2 libraries in "), "{said}");
+}
+
+#[test]
+fn long_work_says_how_long_it_is_expected_to_take() {
+    let scene = Scene::new("android");
+    scene.build(&[]).ok();
+    for entry in scene.entries() {
+        let path = entry.join("record.json");
+        let text = fs_err::read_to_string(&path).unwrap();
+        let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
+        record["seconds"] = 600.into();
+        fs_err::write(&path, record.to_string()).unwrap();
+    }
+    let (go, log) = (scene.root.join("go"), scene.root.join("log"));
+    let build = scene.build(&["--jobs", "2"]).env("STAND_IN_WAIT", &go);
+    let build = build.env("MLC_JIT_POLICY", "REDO").env("MLC_PACKAGE_HEARTBEAT", "1");
+    let run = build.through_shell(&format!("\"$@\" 2>{log}")).spawn();
+    let said = || fs_err::read_to_string(&log).unwrap_or_default();
+    crate::call::wait_for("a line", || {
+        let said = said();
+        let mut lines = said.lines().filter(|line| line.starts_with("     Running "));
+        lines.any(|line| line.contains(" of 2, about 10 min; ")).then_some(())
+    });
+    fs_err::write(&go, "").unwrap();
+    run.wait().code(0);
+    let said = said();
+    assert!(said.contains("Compiling 2 libraries, 2 at a time (about 10 min)"), "{said}");
 }
 
 #[test]

@@ -23,10 +23,10 @@ const CHOSEN: &str = "MLC_PACKAGE_CLANG";
 /// The versions that are looked for by their own names, as Debian has them: `clang-19`. The oldest
 /// knows C++ for OpenCL.
 const VERSIONS: std::ops::RangeInclusive<u32> = 11..=30;
-/// Real kernels take some milliseconds; one that takes as long hangs.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Real kernels take some milliseconds; one that takes as long hangs, also on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The same for the samples by which a clang is tried out.
-const PROBE_PATIENCE: Duration = Duration::from_secs(10);
+const PROBE_PATIENCE: Duration = Duration::from_secs(30);
 /// How much of what clang says is read, in bytes.
 const SAID: usize = 64 << 10;
 
