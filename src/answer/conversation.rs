@@ -90,7 +90,7 @@ impl Conversation {
         let mut system = None;
         for (role, content) in &self.messages {
             let content = text_of(content).ok_or_else(|| AnswerError::Template {
-                why: "`messages` holds what is no text".to_owned(),
+                why: "`messages` has an entry that is not text".to_owned(),
             })?;
             match role.as_str() {
                 "system" => system.get_or_insert_with(String::new).push_str(&content),

@@ -42,7 +42,7 @@ pub(super) enum Entry {
 /// # Errors
 /// It says something else.
 pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is no text")?;
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not a text file")?;
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("/*") {

@@ -130,7 +130,7 @@ fn compile_kernels(
     let environment = Environment::current()?;
     let sources = kernels::sources(opened);
     let Some(first) = sources.first() else {
-        context.ui.status("Kernels", "there are none that the phone compiles from source");
+        context.ui.status("Kernels", "the phone compiles none from source");
         return Ok(None);
     };
     let finder = Finder::new(&environment, &context.cancel);

@@ -69,7 +69,7 @@ fn refuse_unchosen(choice: &ModelChoice, chosen: &[Chosen]) -> Result<(), Error>
         return Ok(());
     }
     Err(Error::usage(
-        format!("--only {choice}: `{name}` is none of the packages here"),
+        format!("--only {choice}: there is no package `{name}`"),
         match names().next() {
             Some(_) => suggest(
                 config::nearest(name.as_str(), names().map(PackageName::as_str)),

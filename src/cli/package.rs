@@ -228,7 +228,7 @@ pub(super) fn default_cache_dir(environment: &Environment) -> Result<Utf8PathBuf
     }
     let home = environment.text("HOME").ok_or_else(|| {
         Error::usage(
-            "there is no place for the cache: neither HOME nor XDG_CACHE_HOME is set",
+            "no cache directory: neither HOME nor XDG_CACHE_HOME is set",
             "name a directory with --cache-dir",
         )
     })?;

@@ -268,7 +268,7 @@ impl StageError for ConvertError {
                 ))
             }
             Self::Cache(error) => error.help(),
-            Self::Changed { .. } => Some("run it again when nobody writes to it".to_owned()),
+            Self::Changed { .. } => Some("run it again once nothing writes to it".to_owned()),
             Self::NotNative {
                 why: Why::Argument { .. } | Why::Lora | Why::PreshardVariable { .. },
             } => {

@@ -240,7 +240,7 @@ fn missing_blob(linked: &Linked<'_>, prefixes: &[&str]) -> Problem {
     } else if let Some(old) = old_call {
         (
             Code::OldTvm,
-            format!("it was compiled by an older TVM: it calls `{old}`, which is no more"),
+            format!("it was compiled by an older TVM: it calls `{old}`, which TVM has removed"),
             update,
         )
     } else if let [found, ..] = prefixes {

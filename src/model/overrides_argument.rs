@@ -7,7 +7,7 @@ pub enum OverridesError {
     #[error("`{0:.40}` is not of the form name=value")]
     Form(String),
     /// No such field.
-    #[error("there is no override `{0:.40}`; those there are: {known}", known = Overrides::NAMES[..8].join(", "))]
+    #[error("there is no override `{0:.40}`; the overrides are: {known}", known = Overrides::NAMES[..8].join(", "))]
     Name(String),
     /// A value the field cannot take.
     #[error("`{name}` is {expected}, not `{found:.40}`")]
@@ -85,7 +85,9 @@ mod tests {
         assert_eq!(why("max_batch_size"), "`max_batch_size` is not of the form name=value");
         assert_eq!(why("max_batch_size=x"), "`max_batch_size` is a whole number, not `x`");
         assert_eq!(why("disaggregation=2"), "`disaggregation` is true or false, not `2`");
-        assert!(why("opt=O2").starts_with("there is no override `opt`; those there are: context_"));
+        assert!(
+            why("opt=O2").starts_with("there is no override `opt`; the overrides are: context_")
+        );
     }
 
     proptest! {

@@ -79,7 +79,10 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan, width: Option<usize>) -> io:
         )?;
     }
     if !plan.unfetched.is_empty() {
-        writeln!(out, "\nnot to be had here, so nothing is known of their libraries:")?;
+        writeln!(
+            out,
+            "\nmodels whose files are not on this machine (their libraries are unknown):"
+        )?;
         write_table(
             out,
             width,

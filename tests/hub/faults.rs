@@ -230,7 +230,7 @@ fn redirects_that_lead_nowhere_good_are_errors() {
     for (to, why) in [
         ("file:///etc/passwd", "to file://"),
         ("/user/model/resolve/x/params_shard_0.bin", "more than 8 times"),
-        ("http://", "to an address that is none"),
+        ("http://", "to an address that is not valid"),
     ] {
         let server = Server::new(&files(), big(usize::MAX, Fault::Redirect(to.to_owned())));
         let place = Place::new(&server.url());

@@ -20,7 +20,10 @@ fn mlc_llms_own_caches_are_hits_without_a_request() {
         assert_eq!(hub.asked(), [""; 0]);
         assert!(hub.scene.dist().join("bundle/one-q0f16/params_shard_0.bin").is_file());
         assert_eq!(tree::state(&dir), before);
-        hub.plan(&["--offline"]).env(variable, &root).ok().never_says("not to be had here");
+        hub.plan(&["--offline"])
+            .env(variable, &root)
+            .ok()
+            .never_says("files are not on this machine");
 
         // Whatever is there: nobody knows which commit it is.
         hub.scene.configure(|config| config["model_list"][0]["revision"] = "v1".into());

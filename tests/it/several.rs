@@ -137,7 +137,7 @@ fn only_the_packages_that_have_a_model_are_built() {
         .fails(2)
         .says("--only third: no package has such a model")
         .says("the models there are: one-q0f16, other-q0f16");
-    scene.plan(&["--only=watch/one-q0f16"]).fails(2).says("`watch` is none of the packages here");
+    scene.plan(&["--only=watch/one-q0f16"]).fails(2).says("there is no package `watch`");
     scene.plan(&["--only=phone/other-q0f16"]).fails(2).says("are: one-q0f16\n");
     scene.plan(&["--only=../one"]).fails(2).says("before the `/`");
     let alone = ["--package-config=android/config.json", "--only=phone/one-q0f16"];

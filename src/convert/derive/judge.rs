@@ -131,7 +131,7 @@ fn unknown_template(facts: &Facts, text: &str) -> String {
         _ => format!("the marks {}", seen.join(" ")),
     };
     format!(
-        "its chat template, with {marks}, is none that is known of {} checkpoints",
+        "its chat template, with {marks}, is not one that {} checkpoints are known to have",
         quoted(&facts.model_type)
     )
 }

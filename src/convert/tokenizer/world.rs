@@ -29,7 +29,8 @@ fn of_json(text: &str) -> Result<Vec<(u32, Vec<u8>)>, String> {
         .map_err(|error| format!("it is not a list of tokens: {error}"))?;
     let token = |(token, number): (String, Value)| {
         let whole = number.as_u64().and_then(|number| u32::try_from(number).ok());
-        let number = whole.ok_or_else(|| format!("the number of the token {token:?} is none"))?;
+        let number =
+            whole.ok_or_else(|| format!("the id of the token {token:?} is not a number"))?;
         Ok((number, token.into_bytes()))
     };
     tokens.into_iter().map(token).collect()

@@ -35,7 +35,7 @@ pub(super) fn ndk(ndk: &Ndk) -> Finding {
                 )),
                 Some(_) => about.ok(format!("{revision} in {path}")),
                 None => about.warning(
-                    format!("the NDK in `{path}` has the revision `{revision}`, which is none"),
+                    format!("the NDK in `{path}` has the invalid revision `{revision}`"),
                     install_ndk(),
                 ),
             }

@@ -286,7 +286,7 @@ fn redirected(from: &Url, location: Option<&str>) -> Result<Url, SessionError> {
     let location = location.ok_or_else(|| refuse("to nowhere".to_owned()))?;
     let url = from
         .join(location)
-        .map_err(|error| refuse(format!("to an address that is none ({error})")))?;
+        .map_err(|error| refuse(format!("to an address that is not valid ({error})")))?;
     match (from.scheme(), url.scheme()) {
         ("https", "https") | ("http", "http" | "https") => Ok(url),
         (_, scheme) => Err(refuse(format!("to {scheme}://, which is not safe"))),

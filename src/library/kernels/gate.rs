@@ -117,9 +117,7 @@ impl<'a> Gate<'a> {
                     plural(before, "1 library was", "libraries were")
                 )
             }
-            (None, _) if done.looked => {
-                "there are none that the phone compiles from source".to_owned()
-            }
+            (None, _) if done.looked => "the phone compiles none from source".to_owned(),
             (None, CheckKernels::Auto) => "not checked: nothing was compiled in this run \
                 (`--check-kernels always` checks every library)"
                 .to_owned(),

@@ -109,7 +109,7 @@ fn read_manifest(dist: &Utf8Path) -> Result<(Manifest, FileRecord), PackError> {
     }
     let manifest = serde_json::from_slice(&text).map_err(json)?;
     let own = FileRecord {
-        path: manifest::FILE_NAME.parse().map_err(|_| wrong("its name is none".to_owned()))?,
+        path: manifest::FILE_NAME.parse().map_err(|_| wrong("its name is not valid".to_owned()))?,
         bytes: text.len() as u64,
         digest: Digest::of(&text),
         executable: false,

@@ -148,7 +148,7 @@ fn check_head(
     let bytes = part.file.bytes;
     let wrong = |why: String| Stop::Failure(Failure::passing(why));
     if let Some(encoding) = response.header("content-encoding").filter(|name| *name != "identity") {
-        return Err(wrong(format!("it came encoded as {encoding}, and nobody asked for that")));
+        return Err(wrong(format!("the server encoded it as {encoding}, which was not requested")));
     }
     let size = |found: u64| {
         wrong(format!("it has {found} bytes there, and the Hub's listing says {bytes}"))
