@@ -1,6 +1,6 @@
 //! The platform binding, cold and out of its kit, as a user builds it: whole processes, Android
-//! beside the bare link command. With a tree of mlc-llm's shape (tests/data/mlc-llm) made larger,
-//! and models that real TVM compiled.
+//! beside the bare linker. With a tree of mlc-llm's shape (tests/data/mlc-llm) made larger, and once
+//! more as large as upstream's, and models that real TVM compiled.
 //!
 //! Ends with exit code 1 if a target is missed. Needs scripts/setup-cross.sh.
 
@@ -21,6 +21,11 @@ const SOURCES: usize = 40;
 /// Whole runs of each program.
 const RUNS: usize = 20;
 const COLD_RUNS: usize = 3;
+/// Sources that make the tree as large as upstream's, and the functions of each.
+const LARGE_SOURCES: usize = 48;
+const LARGE_FUNCTIONS: usize = 3000;
+/// How much longer than the bare linker a relink of that may take.
+const RELINK_LIMIT: f64 = 1.10;
 /// How often a warm Android build must be faster than a cold one.
 const TIMES_FASTER: f64 = 20.0;
 /// How long a warm Apple build may take, in seconds.
@@ -31,7 +36,8 @@ fn main() -> Result<ExitCode> {
     say(&machine::describe())?;
     let android = android(&scene)?;
     let apple = apple(&scene)?;
-    Ok(if android && apple { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let large = large(&scene)?;
+    Ok(if android && apple && large { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// A warm build links another model than the one before.
@@ -55,12 +61,72 @@ fn android(scene: &Scene) -> Result<bool> {
         warm,
         &format!("{:.0} times faster; target: {TIMES_FASTER}  {}", cold / warm, word(met)),
     )?;
-    line(
-        "the bare link command",
-        bare,
-        &format!("{:.0} % of the warm build", 100.0 * bare / warm),
-    )?;
+    line("the bare linker", bare, &format!("{:.0} % of the warm build", 100.0 * bare / warm))?;
     Ok(met)
+}
+
+/// A relink of a library of upstream's size, in turns with `ld.lld` and the same arguments.
+fn large(scene: &Scene) -> Result<bool> {
+    for n in 0..LARGE_SOURCES {
+        scene.source(&format!("large_{n}"), &large_source(n))?;
+    }
+    let [one, other] = ["one", "other"].map(|name| scene.config("android", name));
+    let (one, other) = (one?, other?);
+    seconds(&mut scene.build(&one))?;
+    let mut link = scene.bare_link(&one)?;
+    let (mut relinks, mut bares) = (Vec::new(), Vec::new());
+    for run in 0..RUNS {
+        relinks.push(seconds(&mut scene.build(if run % 2 == 0 { &other } else { &one })));
+        bares.push(seconds(&mut link));
+    }
+    let (relink, bare) = (median(relinks)?, median(bares)?);
+    let met = relink / bare <= RELINK_LIMIT;
+    let megabytes =
+        |path: &Utf8Path| Ok::<_, anyhow::Error>(fs_err::metadata(path)?.len() / 1_000_000);
+    let library = megabytes(&scene.root.join("bare.so"))?;
+    say(&format!("\nAndroid, a library of {library} MB"))?;
+    line(
+        "relinked, the whole process",
+        relink,
+        &format!(
+            "{:.2} of the bare linker; target: {RELINK_LIMIT:.2}  {}",
+            relink / bare,
+            word(met)
+        ),
+    )?;
+    line("the bare linker", bare, "")?;
+    Ok(met)
+}
+
+/// Functions with sections, symbols and relocations of their own, which an assembler makes quickly.
+fn large_source(n: usize) -> String {
+    format!(
+        r#"extern "C" char large_table_{n}[65536] = {{1}};
+__asm__(R"(
+  .altmacro
+  .macro function at
+  .section .text.large_{n}_\at,"ax",@progbits
+  .globl large_{n}_\at
+  .type large_{n}_\at,@function
+large_{n}_\at:
+  adrp x8, large_table_{n}
+  add x8, x8, :lo12:large_table_{n}
+  .rept 32
+  add x0, x0, x8
+  .endr
+  b large_{n}_0
+  .section .data.rel.ro.large_{n},"aw",@progbits
+  .xword large_{n}_\at
+  .endm
+  .set at, 0
+  .rept {LARGE_FUNCTIONS}
+  function %at
+  .set at, at + 1
+  .endr
+  .text
+)");
+"#
+    )
 }
 
 fn apple(scene: &Scene) -> Result<bool> {
@@ -130,10 +196,7 @@ impl Scene {
                     "extern \"C\" long function_{n}_{f}(long a) {{ for (long i = 0; i < a; ++i) a ^= table_{n}[(i * {f}) & 65535] + (a << 3); return a; }}"
                 )?;
             }
-            fs_err::write(
-                scene.root.join(format!("mlc-llm/3rdparty/tvm/src/runtime/more_{n}.cc")),
-                text,
-            )?;
+            scene.source(&format!("more_{n}"), &text)?;
         }
         for (name, script) in [
             ("rustup", "case \"$*\" in --version) echo 'rustup 1.28.2';; esac"),
@@ -144,11 +207,13 @@ impl Scene {
         ] {
             scene.program(&format!("bin/{name}"), script)?;
         }
-        // The command that is run last is written down, an argument a line.
-        let clang = "ndk/toolchains/llvm/prebuilt/linux-x86_64/bin/clang++";
-        let record = scene.root.join("linked");
-        scene.program(clang, &format!("case \"$*\" in *-shared*) printf '%s\\n' \"$@\" >{record};; esac; exec clang++ \"$@\""))?;
         Ok(scene)
+    }
+
+    /// A source more of TVM's runtime.
+    fn source(&self, name: &str, text: &str) -> Result<()> {
+        let dir = self.root.join("mlc-llm/3rdparty/tvm/src/runtime");
+        Ok(fs_err::write(dir.join(format!("{name}.cc")), text)?)
     }
 
     fn program(&self, path: &str, script: &str) -> Result<()> {
@@ -191,12 +256,19 @@ impl Scene {
         command
     }
 
-    /// The linker as it was started last, on an archive and an output of its own.
+    /// The linker as a build starts it, on an archive and an output of its own.
     fn bare_link(&self, config: &Utf8Path) -> Result<Command> {
+        // For one build, the NDK has a linker that writes its arguments down, one a line.
+        let (linker, record) = ("ndk/toolchains/llvm/prebuilt/linux-x86_64/bin/ld.lld", "linked");
+        let record = self.root.join(record);
+        let script = format!("printf '%s\\n' \"$@\" >{record}; exec ld.lld \"$@\"");
+        self.program(linker, &script)?;
+        seconds(&mut self.build(config))?;
+        fs_err::remove_file(self.root.join(linker))?;
         let plain = self.root.join("plain");
         seconds(self.build(config).args(["--no-binding", "--output", plain.as_str()]))?;
-        let mut link = command("clang++");
-        for word in fs_err::read_to_string(self.root.join("linked"))?.lines() {
+        let mut link = command("ld.lld");
+        for word in fs_err::read_to_string(record)?.lines() {
             if word.ends_with("libmodel_android.a") {
                 link.arg(plain.join("lib/libmodel_android.a"));
             } else if word.ends_with("/libtvm4j_runtime_packed.so") {

@@ -50,11 +50,14 @@ images=$(
 printf '%s\n' "$checksums" >"$action/checksums.txt"
 printf '%s' "${images:+$images$'\n'}" >"$action/images.txt"
 printf '%s\n' "$version" >"$action/version.txt"
-# Which kit is meant, for `kit: auto`.
+# Which kit is meant, for `kit: auto`, and how long it is.
+sizes=$(for kit in ${kits[@]+"${kits[@]}"}; do printf '%s %d\n' "${kit##*/}" "$(wc -c <"$kit")"; done)
 released=$(
-  jq --sort-keys --raw-input --slurp --arg version "$version" --slurpfile others "$action/kits.json" '
-    [split("\n")[] | capture("^(?<sha256>[0-9a-f]{64})  (?<file>mlc-package-\($version)-kit-(?<kit>.+)\\.tar\\.zst)$")]
-    | map({key: .kit, value: {file, sha256}}) | from_entries
+  jq --sort-keys --raw-input --slurp --arg version "$version" --arg sizes "$sizes" \
+    --slurpfile others "$action/kits.json" '
+    ($sizes | [split("\n")[] | split(" ") | {(.[0] // ""): .[1]}] | add // {}) as $sizes
+    | [split("\n")[] | capture("^(?<sha256>[0-9a-f]{64})  (?<file>mlc-package-\($version)-kit-(?<kit>.+)\\.tar\\.zst)$")]
+    | map({key: .kit, value: {file, sha256, bytes: ($sizes[.file] | tonumber)}}) | from_entries
     | $others[0] + (if length > 0 then {($version): .} else {} end)' <<<"$checksums"
 )
 printf '%s\n' "$released" >"$action/kits.json"

@@ -219,9 +219,21 @@ keep() {
   found=$(release)
   if [[ $found == null ]]; then fail "there is no draft of $version: \`begin\` makes it"; fi
   upload=$(jq --raw-output '.upload_url | sub("\\{.*"; "")' <<<"$found")
+  local there
   while IFS= read -r file; do
     name=${file##*/}
-    if [[ $(jq --arg name "$name" '.assets | any(.name == $name)' <<<"$found") == true ]]; then continue; fi
+    there=$(jq --compact-output --arg name "$name" '.assets[] | select(.name == $name)' <<<"$found")
+    if [[ -n $there && $(jq --raw-output .state <<<"$there") != uploaded ]]; then
+      # The rest of an upload that broke since `begin` looked.
+      api --method DELETE "$releases/assets/$(jq .id <<<"$there")" >/dev/null
+    elif [[ -n $there ]]; then
+      # No two builds give the same bytes: what is recorded must be what the draft has.
+      if [[ sha256:$(sha256sum "$file" | cut -d ' ' -f 1) != "$(jq --raw-output .digest <<<"$there")" ]]; then
+        fail "the draft of $version has another $name than this run: another run put it there. Run this again, \
+which takes that one"
+      fi
+      continue
+    fi
     api --method POST --header "Content-Type: application/octet-stream" --input "$file" \
       "$upload?name=$name" >/dev/null
     echo "$name is kept in the draft"

@@ -13,14 +13,14 @@ pub enum Exit {
     Usage = 2,
     /// The package config, `mlc-package.yml` or a model's own config is wrong.
     Config = 10,
-    /// A model's files, or a release's assets, are missing, damaged or cannot be downloaded; a
+    /// A model's files, a release's assets or a kit are missing, damaged or cannot be downloaded; a
     /// checkpoint cannot be converted; or `mlc-package.lock` is wrong or incomplete.
     Fetch = 11,
     /// There is no compiler, a model library could not be compiled, or MLC LLM could not convert a
     /// checkpoint.
     Compile = 12,
-    /// A model library is not the one that the package needs, weights do not fit their library, a
-    /// release's asset or a cached file is damaged, or a manifest cannot be read.
+    /// A model library or a kit is not the one that the package needs, weights do not fit their
+    /// library, a release's asset, a kit or a cached file is damaged, or a manifest cannot be read.
     Validation = 13,
     /// The platform binding, `dist/` or a converted model could not be made; or this machine lacks
     /// what that needs (`doctor`).

@@ -7,9 +7,9 @@ use std::io::Write as _;
 
 use mlc_package::github::api::ApiOptions;
 use mlc_package::io::cancel::Cancel;
-use mlc_package::model::Digest;
+use mlc_package::model::{Digest, Sha256};
 use mlc_package::publish::pack::assets::AssetsManifest;
-use mlc_package::publish::pack::{Sha256, sums};
+use mlc_package::publish::pack::sums;
 use mlc_package::publish::unpack::{Source, UnpackError, UnpackRequest, unpack};
 use mlc_package::stage_error::StageError as _;
 use serde_json::{Value, json};

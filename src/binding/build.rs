@@ -6,7 +6,7 @@ use super::collect::{self, NoKit, Parts};
 use super::kit::{Kit, KitRecord};
 use super::preflight;
 use super::script::{self, Step};
-use super::{Binding, BindingError, Builder, KitStore, Surroundings};
+use super::{Binding, BindingError, Builder, KitFault, KitStore, Surroundings};
 use crate::io::cancel::Cancel;
 use crate::io::link;
 use crate::io::lock::Lock;
@@ -105,8 +105,8 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
     let binding = request.binding;
     if binding.builder == Builder::Kit {
         let kit = request.store.path(binding.fingerprint).into_string();
-        let why = "it is not whole any more".to_owned();
-        return Err(BindingError::BadKit { kit, why });
+        let fault = KitFault::Spoilt("it is not whole any more".to_owned());
+        return Err(BindingError::BadKit { kit, fault });
     }
     let waiting = || (request.events)(&BuildEvent::Waiting);
     let new = request.store.begin(binding.fingerprint, request.cancel, |_| waiting())?;

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::kit::keep;
+use super::kit::{imported, keep, mark_imported};
 use super::script::Step;
 use super::{Binding, BindingError, Kit, KitFile, KitStore, Phase, Surroundings};
 use crate::io::cancel::Cancel;
@@ -181,6 +181,9 @@ impl Classes {
             atomic::write_unsynced(&from, &bytes)?;
             let path = name.parse::<ShardPath>().map_err(std::io::Error::other)?;
             record.files.push(keep(&from, &new.dir(), path)?);
+        }
+        if imported(&kit.dir).is_some() {
+            mark_imported(&new.dir())?;
         }
         Ok(new.commit(record).map(drop)?)
     }

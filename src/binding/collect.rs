@@ -1,5 +1,6 @@
 //! A kit out of a finished build, by what CMake itself wrote down.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::abi::{C_API_HEADER, MODULE_HEADER, OLD_MODULE_HEADER};
 use super::kit::{KitFile, KitLink, SOURCES, keep};
 use super::link_command::{self, LinkPlaces, ReadCommand};
-use super::{Binding, BindingError, Ndk, SourceTree, debug_info};
+use super::{Binding, BindingError, Ndk, SourceTree, debug_info, linked_code};
 use crate::io::answer::{self, Question};
 use crate::io::atomic;
 use crate::io::cancel::Cancel;
@@ -94,8 +95,10 @@ pub(super) fn android(
         return Err(of_command(why).into());
     }
     let mut keeper = Keeper { kit, files: Vec::new() };
+    let code: BTreeSet<_> = command.files().filter(|(_, is_code)| *is_code).collect();
     for (from, path) in inputs {
-        keeper.files.push(keep_linked(&from, kit, path, binding.keep_symbols)?);
+        let is_code = code.contains(&(path.clone(), true));
+        keeper.files.push(keep_linked(&from, kit, path, is_code, binding.keep_symbols)?);
     }
     let sources = &binding.source;
     let mut wanted = Vec::new();
@@ -169,10 +172,14 @@ fn keep_linked(
     from: &Utf8Path,
     kit: &Utf8Path,
     path: ShardPath,
+    is_code: bool,
     with_debug_info: bool,
-) -> Result<KitFile, BindingError> {
+) -> Result<KitFile, NoKit> {
+    let bytes = files::read(from)?;
+    if let (true, Some(why)) = (is_code, linked_code::refusal(&bytes)) {
+        return Err(format!("`{from}` {why}").into());
+    }
     if !with_debug_info {
-        let bytes = files::read(from)?;
         if let Some(stripped) = debug_info::without(&bytes) {
             let to = kit.join(path.as_path());
             files::create_dir_all(files::parent(&to))?;
@@ -205,7 +212,7 @@ pub(super) fn apple(
             wanted.push((home.join(&path), format!("{SOURCES}/tvm/{dir}/{path}")));
         }
     }
-    let known: std::collections::BTreeSet<_> = wanted.iter().map(|(_, to)| to.clone()).collect();
+    let known: BTreeSet<_> = wanted.iter().map(|(_, to)| to.clone()).collect();
     wanted.extend(of_tvm(sources).into_iter().filter(|(_, to)| !known.contains(to)));
     wanted.extend(notices(sources));
     let mut keeper = Keeper { kit, files: Vec::new() };

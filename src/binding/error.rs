@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::KitFault;
 use super::checks::{Caller, LinkedError, is_shipped, remedy};
 use super::preflight::{Unbuildable, Uncallable};
 use crate::exit::Exit;
@@ -12,8 +13,8 @@ use crate::stage_error::{Message, StageError};
 use crate::store::{StoreError, help_if_full};
 use crate::toolchain::ToolchainError;
 
-/// Why there is no platform binding. Exit 14, but for what is the cache's fault: 1, and for
-/// [`Interrupted`](Self::Interrupted): 130.
+/// Why there is no platform binding. Exit 14 unless a variant says otherwise; what is the cache's fault
+/// is 1, and [`Interrupted`](Self::Interrupted) 130.
 #[derive(Debug, thiserror::Error)]
 pub enum BindingError {
     /// Nobody named the sources.
@@ -103,20 +104,20 @@ pub enum BindingError {
         tool: &'static str,
     },
     /// Nothing to export, for a device or at all. Exit 2.
-    #[error("the cache has no kit{}", .0.map(|device| format!(" for {device}")).unwrap_or_default())]
-    NoKit(Option<Device>),
-    /// Several things to export. Exit 2.
+    #[error("the cache has no kit{}", .0.as_ref().map(|it| format!(" for {it}")).unwrap_or_default())]
+    NoKit(Option<String>),
+    /// Several things to export: devices, and processors of Mac Catalyst. Exit 2.
     #[error("the cache has kits for {0} and for {1}")]
-    SeveralKits(Device, Device),
-    /// A file that is no kit, or not the one that is wanted.
-    #[error("the kit {kit}: {why}")]
+    SeveralKits(String, String),
+    /// A kit that cannot be had, or is not the one that is wanted. Exit 10, 11 or 13.
+    #[error("the kit {kit}: {fault}")]
     BadKit {
         /// Where it is.
         kit: String,
         /// What is wrong with it.
-        why: String,
+        fault: KitFault,
     },
-    /// A list of a release's kits that is not one.
+    /// A list of a release's kits that is not one. Exit 13.
     #[error("`{list}`, which MLC_PACKAGE_RELEASE_KITS names, cannot be used: {why}")]
     BadKitList {
         /// The list.
@@ -313,6 +314,8 @@ impl StageError for BindingError {
             Self::Unreadable(error) => error.exit(),
             Self::Interrupted => Exit::Interrupted,
             Self::NoKit(_) | Self::SeveralKits(..) => Exit::Usage,
+            Self::BadKit { fault, .. } => fault.exit(),
+            Self::BadKitList { .. } => Exit::Validation,
             Self::Cache(error) => error.exit(),
             Self::Failed(failed) if failed.full.is_some() => Exit::Internal,
             _ => Exit::Assembly,
@@ -386,11 +389,15 @@ impl StageError for BindingError {
             Self::NoKit(_) => {
                 "`mlc-package build` makes one where the sources of MLC LLM are".to_owned()
             }
-            Self::SeveralKits(..) => "name one with --device".to_owned(),
-            Self::BadKit { .. } => {
-                "get it again and see that its digest is right, or build the binding from sources \
-                 with `--kit source`"
-                    .to_owned()
+            Self::SeveralKits(one, other) => {
+                match one.starts_with("macabi") && other.starts_with("macabi") {
+                    true => "name the processor in MLC_MACABI_ARCH: arm64 or x86_64".to_owned(),
+                    false => "name one with --device".to_owned(),
+                }
+            }
+            Self::BadKit { fault, .. } => fault.help(),
+            Self::BadKitList { .. } => {
+                "unset it, or name the action/kits.json of a release of mlc-package".to_owned()
             }
             Self::NoLinker(LinkerChoice::Wild) => {
                 "install it on PATH, or leave --linker out".to_owned()

@@ -8,12 +8,12 @@ use std::time::Duration;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::tool_notes::{self, ToolNotes};
-use super::{BindingError, Surroundings, git_settings};
+use super::{BindingError, Ndk, Surroundings, git_settings};
 use crate::io::answer::{self, Question};
 use crate::io::cancel::Cancel;
 use crate::io::file_stamp::{self, Moment};
-use crate::io::files::{self, TreeKind};
-use crate::io::{digest, process};
+use crate::io::files::{self, TreeEntry, TreeKind};
+use crate::io::{digest, dir, process};
 use crate::model::Digest;
 
 /// The most that Git may say of one tree in bytes.
@@ -133,8 +133,35 @@ impl<'a> Identifier<'a> {
         Ok(format!("commit {commit} and changes {}", short(Digest::of(changes.as_bytes()))))
     }
 
+    /// Which libraries and objects of an NDK may be linked: whoever builds an NDK, or repairs one, keeps
+    /// its revision. None where it has none of its own.
+    pub(super) fn libraries(&mut self, ndk: &Ndk) -> Result<Option<String>, BindingError> {
+        let Some(toolchain) = ndk.toolchain() else { return Ok(None) };
+        let mut entries = Vec::new();
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::Interrupted => BindingError::Interrupted,
+            _ => BindingError::Source { dir: toolchain.clone(), source },
+        };
+        for home in ["lib", "lib64"].map(|lib| format!("{lib}/clang")) {
+            let versions = dir::names(&toolchain.join(&home)).unwrap_or_default();
+            for version in versions {
+                let libraries = below(&toolchain, &format!("{home}/{version}/lib/linux"));
+                entries.extend(libraries.map_err(failed)?);
+            }
+        }
+        entries.retain(|entry| {
+            let in_dir = entry.path.parent().is_some_and(|dir| dir.ends_with("aarch64"));
+            in_dir || entry.path.file_name().is_some_and(|name| name.contains("builtins-aarch64"))
+        });
+        entries.extend(below(&toolchain, "sysroot/usr/lib/aarch64-linux-android").map_err(failed)?);
+        entries.retain(|entry| entry.kind != TreeKind::Dir);
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        self.of_entries(&toolchain, &entries).map(Some).map_err(failed)
+    }
+
     fn of_files(&mut self, tree: &Utf8Path) -> io::Result<String> {
-        let began = Moment::now();
         let enter = |path: &Utf8Path| {
             let name = path.file_name().unwrap_or_default();
             let top = path.components().count() == 1;
@@ -147,9 +174,15 @@ impl<'a> Identifier<'a> {
                 && !LEFT_BY_BUILDS.contains(&entry.path.file_name().unwrap_or_default())
                 && entry.kind != TreeKind::Dir
         });
+        self.of_entries(tree, &entries)
+    }
+
+    /// The digest of these files of a tree, remembered by their stamps.
+    fn of_entries(&mut self, tree: &Utf8Path, entries: &[TreeEntry]) -> io::Result<String> {
+        let began = Moment::now();
         let mut stamps = Vec::new();
         let mut settled = true;
-        for entry in &entries {
+        for entry in entries {
             let path = tree.join(&entry.path);
             stamps.extend_from_slice(entry.path.as_str().as_bytes());
             stamps.push(0);
@@ -167,7 +200,7 @@ impl<'a> Identifier<'a> {
             return Ok(known);
         }
         let mut listing = String::new();
-        for entry in &entries {
+        for entry in entries {
             if self.cancel.is_cancelled() {
                 return Err(io::ErrorKind::Interrupted.into());
             }
@@ -184,6 +217,18 @@ impl<'a> Identifier<'a> {
         }
         Ok(identity)
     }
+}
+
+/// What is below a directory of a tree, by the paths from the tree.
+fn below(tree: &Utf8Path, dir: &str) -> io::Result<Vec<TreeEntry>> {
+    let home = tree.join(dir);
+    if !files::is_dir(&home) {
+        return Ok(Vec::new());
+    }
+    let entries = files::tree(&home, |_| true)?.into_iter();
+    let from_tree =
+        |entry: TreeEntry| TreeEntry { path: Utf8Path::new(dir).join(entry.path), ..entry };
+    Ok(entries.map(from_tree).collect())
 }
 
 /// 128 bits of a digest are enough to tell trees apart.

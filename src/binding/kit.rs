@@ -7,6 +7,7 @@
 //!                               /output/…      what goes into dist/ as it is
 //!                               /sources/…     of MLC LLM and TVM, what a package needs of them
 //!                               /notices/…     under which conditions all that may be passed on
+//!                               /imported      is there if `kit import` put it there
 //! ```
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -15,12 +16,15 @@ use serde::{Deserialize, Serialize};
 use super::SourceTree;
 use super::link_command::LinkCommand;
 use crate::io::link::{self, Linked};
-use crate::io::{digest, files};
+use crate::io::{atomic, digest, files};
 use crate::model::{Device, Digest, Fingerprint, KitInputs, LinkMode, ShardPath};
 use crate::store::{Bucket, Record, RecordedFile, Store, Stored};
 
 /// The directory with parts of the sources.
 pub(super) const SOURCES: &str = "sources";
+
+/// The file that `kit import` leaves in a kit: `--kit auto` uses no other that came as a file.
+const IMPORTED: &str = "imported";
 
 /// The kits of one cache directory.
 pub type KitStore = Store<KitRecord>;
@@ -83,6 +87,36 @@ impl Kit {
     pub fn path(&self, file: &KitFile) -> Utf8PathBuf {
         self.dir.join(file.path.as_path())
     }
+}
+
+impl KitRecord {
+    /// What it is for, as people and releases call it.
+    pub(super) fn target(&self) -> String {
+        target(self.device, self.macabi_arch())
+    }
+
+    /// The processor of Mac Catalyst.
+    pub(super) fn macabi_arch(&self) -> Option<&str> {
+        self.inputs.0.get("MLC_MACABI_ARCH").map(String::as_str)
+    }
+}
+
+/// A device, with the processor for Mac Catalyst: `android`, `macabi-arm64`.
+pub(super) fn target(device: Device, macabi_arch: Option<&str>) -> String {
+    match (device, macabi_arch) {
+        (Device::Macabi, Some(arch)) => format!("{device}-{arch}"),
+        _ => device.to_string(),
+    }
+}
+
+/// When `kit import` put the kit of this directory there, in seconds since 1970; none if it did not.
+pub(super) fn imported(dir: &Utf8Path) -> Option<u64> {
+    files::modified(&dir.join(IMPORTED)).ok().flatten()
+}
+
+/// Says of the kit of this directory that `kit import` put it there.
+pub(super) fn mark_imported(dir: &Utf8Path) -> std::io::Result<()> {
+    atomic::write(&dir.join(IMPORTED), b"")
 }
 
 impl Record for KitRecord {

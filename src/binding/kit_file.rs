@@ -7,18 +7,22 @@
 //!
 //! The same kit is the same bytes. Whoever reads one believes nothing: the file may be a stranger's.
 
-use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, BufReader, Read, Write};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
 
-use super::BindingError;
-use super::kit::{Kit, KitFile, KitRecord, KitStore};
+use super::kit::{Kit, KitFile, KitLink, KitRecord, KitStore, imported, mark_imported, target};
 use super::linker_script::{self, Kind};
+use super::{BindingError, KitFault, linked_code};
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, clock, files, sha256, stream};
-use crate::model::{ByteSize, Device, Digest, KitInputs, MacabiArch};
+use crate::model::{
+    ByteSize, Device, Digest, Fingerprint, KitInputs, MacabiArch, Sha256, folded, visible,
+};
 
 /// The version of what is in the file.
 const FORMAT: u32 = 1;
@@ -31,11 +35,15 @@ const WINDOW_LOG_MAX: u32 = 27;
 const MOST_MANIFEST: u64 = 16 << 20;
 /// The most that the file of a kit may have in bytes, here or on a server.
 pub(super) const MOST_PACKED: u64 = 1 << 30;
-/// The most that a kit may have in bytes; upstream's has 50 MB, and 240 with debug information.
+/// The most that the files of a kit may have in bytes, with what a tar has around them; upstream's has 50 MB, and 240 with debug information.
 const MOST_BYTES: u64 = 4 << 30;
+/// The most that one file may have in bytes that the linker reads: it is held in memory.
+const MOST_INPUT: u64 = 512 << 20;
+/// What is read at once, in bytes.
+const BLOCK: usize = 256 << 10;
 /// The longest name of a file, with the zero after it, in bytes.
 const LONGEST_NAME: u64 = 1025;
-/// The longest name or value among what a kit was made from, in bytes.
+/// The longest name or value among what a kit was made from, in characters.
 const LONGEST_INPUT: usize = 4096;
 /// The directories of a kit.
 const DIRS: [&str; 6] = ["files", "lib", "output", "sources", "notices", "classes"];
@@ -46,11 +54,11 @@ struct Manifest {
     kit: KitRecord,
 }
 
-/// Writes a kit; gives the file's SHA-256 in hex, and its size in bytes.
+/// Writes a kit; gives the file's SHA-256, and its size in bytes.
 ///
 /// # Errors
 /// The kit is not whole, or the file cannot be written.
-pub(crate) fn write(kit: &Kit, to: &Utf8Path) -> Result<(String, u64), BindingError> {
+pub(crate) fn write(kit: &Kit, to: &Utf8Path) -> Result<(Sha256, u64), BindingError> {
     let mut record = kit.record.clone();
     // When and how fast it was built here is nothing of the kit's own.
     (record.seconds, record.created) = (0.0, 0);
@@ -89,11 +97,34 @@ fn append<W: Write>(
 
 /// For what a kit is wanted.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wanted<'a> {
-    /// The SHA-256 of its file, in hex.
-    pub(crate) sha256: Option<&'a str>,
+pub(crate) struct Wanted {
+    /// The SHA-256 of its file.
+    pub(crate) sha256: Option<Sha256>,
     /// The phone, and the processor of Mac Catalyst.
     pub(crate) target: Option<(Device, MacabiArch)>,
+}
+
+/// What is known of a kit by its file alone.
+pub(super) fn origin(sha256: Sha256) -> (String, String) {
+    (KitInputs::FILE.to_owned(), format!("sha256:{sha256}"))
+}
+
+/// What the kit of a file is kept under.
+pub(super) fn fingerprint(sha256: Sha256) -> Fingerprint {
+    KitInputs([origin(sha256)].into()).fingerprint()
+}
+
+/// Why a file is not read into the store.
+enum Stopped {
+    Fault(KitFault),
+    /// The store cannot be written to.
+    Store(io::Error),
+}
+
+impl From<KitFault> for Stopped {
+    fn from(fault: KitFault) -> Self {
+        Self::Fault(fault)
+    }
 }
 
 /// Reads a kit into the store. Nothing is written anywhere else, and nothing is kept of one that is
@@ -103,27 +134,37 @@ pub(crate) struct Wanted<'a> {
 /// The file is not what is wanted, or no kit.
 pub(crate) fn read(
     file: &Utf8Path,
-    wanted: Wanted<'_>,
+    wanted: Wanted,
     store: &KitStore,
     cancel: &Cancel,
 ) -> Result<Kit, BindingError> {
-    let bad = |why: String| BindingError::BadKit { kit: file.to_string(), why };
+    let bad = |fault| BindingError::BadKit { kit: file.to_string(), fault };
     let sha256 = digest(file).map_err(bad)?;
     if let Some(wanted) = wanted.sha256.filter(|wanted| *wanted != sha256) {
-        return Err(bad(format!("its SHA-256 is {sha256} instead of {wanted}")));
+        return Err(bad(KitFault::OtherDigest { found: sha256, wanted }));
     }
-    let damaged = |error: io::Error| bad(format!("it is damaged: {error}"));
-    let mut tar = open(file).map_err(damaged)?;
-    let mut entries = Entries { tar: tar.entries().map_err(damaged)?.raw(true) };
+    let mut tar = open(file).map_err(|error| bad(damaged(error)))?;
+    let entries = tar.entries().map_err(|error| bad(damaged(error)))?;
+    let mut entries = Entries { tar: entries.raw(true) };
     let mut record = first(&mut entries).map_err(bad)?;
     if let Some((device, arch)) = wanted.target {
         matches(&record, device, arch).map_err(bad)?;
     }
-    record.inputs.0.insert(KitInputs::FILE.to_owned(), format!("sha256:{sha256}"));
+    record.inputs.0.extend([origin(sha256)]);
     record.fingerprint = record.inputs.fingerprint();
     record.created = clock::seconds_since_1970();
+    let was_imported = imported(&store.path(record.fingerprint)).is_some();
     let new = store.begin(record.fingerprint, cancel, |_| ())?.ok_or(BindingError::Interrupted)?;
-    let inputs: Vec<_> = record.link.iter().flat_map(|link| link.command.files()).collect();
+    let stopped = |stopped| match stopped {
+        Stopped::Fault(fault) => bad(fault),
+        Stopped::Store(error) => store.error(error).into(),
+    };
+    let inputs: BTreeSet<_> = record
+        .link
+        .iter()
+        .flat_map(|link| link.command.files())
+        .filter_map(|(path, is_input)| is_input.then_some(path))
+        .collect();
     let mut listed: BTreeMap<_, _> =
         record.files.iter().map(|file| (file.path.as_str(), file)).collect();
     while let Some((name, entry)) = entries.next().map_err(bad)? {
@@ -131,36 +172,44 @@ pub(crate) fn read(
             return Err(BindingError::Interrupted);
         }
         let Some(listed) = listed.remove(name.as_str()) else {
-            return Err(bad(format!("`{name:.200}` in it is not listed, or twice")));
+            return Err(bad(foreign(format!("`{name:.200}` in it is not listed, or twice"))));
         };
-        let is_input = inputs.iter().any(|(path, is_input)| *is_input && *path == listed.path);
-        unpack(entry, listed, is_input, &new.dir()).map_err(bad)?;
+        unpack(entry, listed, inputs.contains(&listed.path), &new.dir()).map_err(stopped)?;
     }
     if let Some((absent, _)) = listed.first_key_value() {
-        return Err(bad(format!("it ends before `{absent}`")));
+        return Err(bad(KitFault::Damaged(format!("it ends before `{absent}`"))));
     }
-    // Behind the tar's end there is nothing.
-    let mut rest = Vec::new();
-    tar.into_inner().take(1 << 20).read_to_end(&mut rest).map_err(damaged)?;
-    if rest.iter().any(|byte| *byte != 0) {
-        return Err(bad("something is behind its end".to_owned()));
+    if end(tar).map_err(bad)? != sha256 {
+        return Err(bad(KitFault::Damaged("it changed while it was read".to_owned())));
+    }
+    if was_imported {
+        mark_imported(&new.dir()).map_err(|error| store.error(error))?;
     }
     Ok(new.commit(record)?)
 }
 
-/// The SHA-256 of a kit's file, in hex; or why it is none. A device has no end, so only a file is read.
-pub(super) fn digest(file: &Utf8Path) -> Result<String, String> {
+fn damaged(error: io::Error) -> KitFault {
+    KitFault::Damaged(error.to_string())
+}
+
+fn foreign(why: impl Into<String>) -> KitFault {
+    KitFault::Foreign(why.into())
+}
+
+/// The SHA-256 of a kit's file; or why it is none. A device has no end, so only a file is read.
+pub(super) fn digest(file: &Utf8Path) -> Result<Sha256, KitFault> {
     if !files::exists(file) {
-        return Err("there is no such file".to_owned());
+        return Err(KitFault::Absent);
     }
     if !files::is_file(file) {
-        return Err("it is not a regular file".to_owned());
+        return Err(KitFault::NotAFile);
     }
-    let bytes = files::size(file).map_err(|error| error.to_string())?;
+    let bytes = files::size(file).map_err(KitFault::Unreadable)?;
     if bytes > MOST_PACKED {
-        return Err(format!("it has {}, which is too large for a kit", ByteSize(bytes)));
+        return Err(KitFault::TooLarge(ByteSize(bytes)));
     }
-    sha256::file(file).map(|(sha256, _)| sha256).map_err(|error| error.to_string())
+    let (sha256, _) = sha256::file(file).map_err(KitFault::Unreadable)?;
+    Ok(sha256)
 }
 
 /// Looks whether a file begins as a kit for a phone does; the rest of it is not read.
@@ -173,100 +222,150 @@ pub(super) fn looks_like(
     arch: MacabiArch,
 ) -> Result<(), BindingError> {
     let look = || {
-        let mut tar = open(file).map_err(|error| error.to_string())?;
-        let entries = tar.entries().map_err(|error| error.to_string())?.raw(true);
+        let mut tar = open(file).map_err(damaged)?;
+        let entries = tar.entries().map_err(damaged)?.raw(true);
         matches(&first(&mut Entries { tar: entries })?, device, arch)
     };
-    look().map_err(|why| BindingError::BadKit { kit: file.to_string(), why })
+    look().map_err(|fault| BindingError::BadKit { kit: file.to_string(), fault })
 }
 
-fn open(file: &Utf8Path) -> io::Result<tar::Archive<impl Read + use<>>> {
-    let mut zstd = zstd::Decoder::new(stream::open(file)?)?;
+/// The tar in a file, the bytes of which are hashed as they are read.
+type Tar<R> = tar::Archive<Bounded<zstd::Decoder<'static, BufReader<Hashed<R>>>>>;
+
+fn open(file: &Utf8Path) -> io::Result<Tar<impl Read + use<>>> {
+    let file = Hashed { inner: stream::open(file)?, hasher: sha2::Sha256::new() };
+    let mut zstd = zstd::Decoder::new(file)?;
     zstd.window_log_max(WINDOW_LOG_MAX)?;
     Ok(tar::Archive::new(Bounded { inner: zstd, left: MOST_BYTES }))
 }
 
+/// Reads what is behind the end of a tar, which is nothing but zeros; gives the SHA-256 of its file.
+fn end<R: Read>(tar: Tar<R>) -> Result<Sha256, KitFault> {
+    let mut rest = tar.into_inner();
+    let mut block = vec![0; BLOCK];
+    loop {
+        let count = rest.read(&mut block).map_err(damaged)?;
+        match block.get(..count).unwrap_or_default() {
+            [] => break,
+            piece if piece.iter().any(|byte| *byte != 0) => {
+                return Err(foreign("something is behind its end"));
+            }
+            _ => {}
+        }
+    }
+    Ok(Sha256::finish(rest.inner.finish().into_inner().hasher))
+}
+
 /// The record that a kit begins with.
-fn first<R: Read>(entries: &mut Entries<'_, R>) -> Result<KitRecord, String> {
-    let Some((name, entry)) = entries.next()? else { return Err("it is empty".to_owned()) };
+fn first<R: Read>(entries: &mut Entries<'_, R>) -> Result<KitRecord, KitFault> {
+    let Some((name, entry)) = entries.next()? else { return Err(foreign("it is empty")) };
     let size = entry.size();
     if name != MANIFEST || size > MOST_MANIFEST {
-        return Err(format!("it does not begin with `{MANIFEST}`"));
+        return Err(foreign(format!("it does not begin with `{MANIFEST}`")));
     }
     let mut text = Vec::new();
-    let read = entry.take(size).read_to_end(&mut text);
-    read.map_err(|error| format!("it is damaged: {error}"))?;
+    entry.take(size).read_to_end(&mut text).map_err(damaged)?;
     record(&text)
 }
 
 /// What a manifest says, if it may be believed that far.
-fn record(text: &[u8]) -> Result<KitRecord, String> {
+fn record(text: &[u8]) -> Result<KitRecord, KitFault> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
     }
-    let version: Version = serde_json::from_slice(text)
-        .map_err(|error| format!("its `{MANIFEST}` is unreadable: {error}"))?;
-    if version.format != FORMAT {
-        let format = version.format;
-        return Err(format!("its format is {format}, and this mlc-package reads {FORMAT}"));
+    let unreadable = |error| foreign(format!("its `{MANIFEST}` is unreadable: {error}"));
+    let Version { format: found } = serde_json::from_slice(text).map_err(unreadable)?;
+    if found != FORMAT {
+        return Err(KitFault::OtherFormat { found, known: FORMAT });
     }
-    let Manifest { kit: record, .. } = serde_json::from_slice(text)
-        .map_err(|error| format!("its `{MANIFEST}` is unreadable: {error}"))?;
+    let Manifest { kit: record, .. } = serde_json::from_slice(text).map_err(unreadable)?;
     for (name, value) in &record.inputs.0 {
-        let is_text =
-            |text: &str| text.len() <= LONGEST_INPUT && !text.chars().any(char::is_control);
+        let is_text = |text: &str| matches!(visible(text, LONGEST_INPUT), Cow::Borrowed(_));
         if !is_text(name) || !is_text(value) {
-            return Err(format!("`{MANIFEST}` has an input that is not a single line of text"));
+            let why = format!("`{MANIFEST}` has an input that is not a single line of plain text");
+            return Err(foreign(why));
         }
     }
     if record.inputs.0.get("device").map(String::as_str) != Some(record.device.as_str()) {
-        return Err(format!("`{MANIFEST}` names two devices"));
+        return Err(foreign(format!("`{MANIFEST}` names two devices")));
     }
     if record.device.is_apple() == record.link.is_some() {
-        return Err(format!("a kit for {} is not linked like this one", record.device));
+        return Err(foreign(format!("a kit for {} is not linked like this one", record.device)));
     }
-    for file in &record.files {
-        let dir = file.path.as_path().components().next().map(|dir| dir.as_str());
-        if !dir.is_some_and(|dir| DIRS.contains(&dir)) || file.path.as_path().as_str().len() < 3 {
-            return Err(format!("`{}` is nothing that a kit has", file.path));
-        }
-    }
+    paths(&record)?;
     match crate::store::Record::refusal(&record) {
-        Some(why) => Err(why),
+        Some(why) => Err(foreign(why)),
         None => Ok(record),
     }
 }
 
-/// Whether a kit is for a phone.
-pub(super) fn matches(record: &KitRecord, device: Device, arch: MacabiArch) -> Result<(), String> {
-    if record.device != device {
-        return Err(format!("it is for {}, not for {device}", record.device));
+/// Whether the files of a kit have places of their own, and those that a kit has.
+fn paths(record: &KitRecord) -> Result<(), KitFault> {
+    let (mut taken, mut total) = (BTreeSet::new(), 0_u64);
+    let linked = record.link.as_ref();
+    let inputs: BTreeSet<_> = linked.into_iter().flat_map(|link| link.command.files()).collect();
+    for file in &record.files {
+        if file.bytes > MOST_INPUT && inputs.contains(&(file.path.clone(), true)) {
+            return Err(KitFault::TooLarge(ByteSize(file.bytes)));
+        }
+        let path = file.path.as_path();
+        let dir = path.components().next().map(|dir| dir.as_str());
+        // What ships for Apple are static libraries beside that of the models.
+        let is_known = dir.is_some_and(|dir| DIRS.contains(&dir))
+            && path.components().count() > 1
+            && !(record.device.is_apple()
+                && dir == Some("output")
+                && files::parent(path) != "output/lib");
+        if !is_known {
+            return Err(foreign(format!("`{}` is nothing that a kit has", file.path)));
+        }
+        let is_new = taken.insert(folded(path.as_str()));
+        let is_linked = |link: &KitLink| path.strip_prefix("output") == Ok(link.output.as_path());
+        if !is_new || linked.is_some_and(is_linked) {
+            return Err(foreign(format!("`{}` is there twice", file.path)));
+        }
+        total = total.saturating_add(file.bytes);
     }
-    let has = record.inputs.0.get("MLC_MACABI_ARCH").map(String::as_str);
-    if device == Device::Macabi && has != Some(arch.as_str()) {
-        return Err(format!("it is for {}, not for {arch}", has.unwrap_or("no processor")));
+    let mut parents = taken.iter().flat_map(|path| Utf8Path::new(path).ancestors().skip(1));
+    if let Some(path) = parents.find(|path| taken.contains(path.as_str())) {
+        return Err(foreign(format!("`{path}` is a file and a directory")));
+    }
+    if total > MOST_BYTES {
+        return Err(KitFault::TooLarge(ByteSize(total)));
     }
     Ok(())
 }
 
+/// Whether a kit is for a phone.
+pub(super) fn matches(
+    record: &KitRecord,
+    device: Device,
+    arch: MacabiArch,
+) -> Result<(), KitFault> {
+    let (found, wanted) = (record.target(), target(device, Some(arch.as_str())));
+    if found == wanted { Ok(()) } else { Err(KitFault::OtherTarget { found, wanted }) }
+}
+
 /// Writes one file of a kit, if it is what the record says and nothing that can be run.
-fn unpack(
-    mut entry: impl Read,
+fn unpack<R: Read>(
+    mut entry: tar::Entry<'_, R>,
     file: &KitFile,
     is_input: bool,
     dir: &Utf8Path,
-) -> Result<(), String> {
+) -> Result<(), Stopped> {
     let path: Utf8PathBuf = dir.join(file.path.as_path());
-    let wrong = || format!("`{}` in it is not what is listed", file.path);
-    let failed = |error: io::Error| format!("`{}` cannot be read: {error}", file.path);
-    files::create_dir_all(files::parent(&path)).map_err(failed)?;
-    let mut out = stream::create_new(&path, false).map_err(failed)?;
+    let wrong = || KitFault::Damaged(format!("`{}` in it is not what is listed", file.path));
+    if entry.size() != file.bytes {
+        return Err(wrong().into());
+    }
+    files::create_dir_all(files::parent(&path)).map_err(Stopped::Store)?;
+    let mut out = stream::create_new(&path, false).map_err(Stopped::Store)?;
     let mut hasher = blake3::Hasher::new();
     let (mut bytes, mut start) = (0, Vec::new());
-    let mut block = vec![0; 256 << 10];
+    let mut block = vec![0; BLOCK];
     loop {
-        let count = entry.read(&mut block).map_err(failed)?;
+        let count = entry.read(&mut block).map_err(damaged)?;
         let piece = block.get(..count).unwrap_or_default();
         if piece.is_empty() {
             break;
@@ -275,23 +374,27 @@ fn unpack(
             start.extend(piece.iter().take(64));
         }
         bytes += count as u64;
-        if bytes > file.bytes {
-            return Err(wrong());
-        }
         hasher.update(piece);
-        out.write_all(piece).map_err(failed)?;
+        out.write_all(piece).map_err(Stopped::Store)?;
     }
-    out.flush().map_err(failed)?;
+    out.flush().map_err(Stopped::Store)?;
     if bytes != file.bytes || Digest::from(hasher.finalize()) != file.digest {
-        return Err(wrong());
+        return Err(wrong().into());
     }
-    if is_input && linker_script::kind(&start) != Kind::Code {
-        return Err(format!("`{}` in it is neither an object nor an archive of some", file.path));
+    if let Some(what) = program(&start) {
+        return Err(foreign(format!("`{}` in it is {what}, and a kit has none", file.path)).into());
     }
-    match program(&start) {
-        Some(what) => Err(format!("`{}` in it is {what}, and a kit has none", file.path)),
-        None => Ok(()),
+    if is_input {
+        if linker_script::kind(&start) != Kind::Code {
+            let why = "is neither an object nor an archive of some";
+            return Err(foreign(format!("`{}` in it {why}", file.path)).into());
+        }
+        let code = files::read(&path).map_err(Stopped::Store)?;
+        if let Some(why) = linked_code::refusal(&code) {
+            return Err(foreign(format!("`{}` in it {why}", file.path)).into());
+        }
     }
+    Ok(())
 }
 
 /// What a file is that a system would run.
@@ -315,13 +418,12 @@ struct Entries<'a, R: Read> {
 }
 
 impl<'a, R: Read> Entries<'a, R> {
-    fn next(&mut self) -> Result<Option<(String, tar::Entry<'a, R>)>, String> {
-        let damaged = |error: io::Error| format!("it is damaged: {error}");
+    fn next(&mut self) -> Result<Option<(String, tar::Entry<'a, R>)>, KitFault> {
         let mut long = None;
         loop {
             let Some(entry) = self.tar.next() else {
                 return match long {
-                    Some(_) => Err("it ends in a name".to_owned()),
+                    Some(_) => Err(foreign("it ends in a name")),
                     None => Ok(None),
                 };
             };
@@ -332,13 +434,16 @@ impl<'a, R: Read> Entries<'a, R> {
                 tar::EntryType::Regular => {
                     let mode = entry.header().mode().map_err(damaged)?;
                     if mode & 0o7111 != 0 {
-                        return Err(format!("`{shown:.200}` in it is a program by its mode"));
+                        return Err(foreign(format!(
+                            "`{shown:.200}` in it is a program by its mode"
+                        )));
                     }
                     let name = String::from_utf8(name);
-                    let name =
-                        name.map_err(|_| format!("`{shown:.200}` in it is not a valid file name"))?;
+                    let name = name.map_err(|_| {
+                        foreign(format!("`{shown:.200}` in it is not a valid file name"))
+                    })?;
                     if name != MANIFEST && name.parse::<crate::model::ShardPath>().is_err() {
-                        return Err(format!("`{shown:.200}` in it leads out of a kit"));
+                        return Err(foreign(format!("`{shown:.200}` in it leads out of a kit")));
                     }
                     return Ok(Some((name, entry)));
                 }
@@ -348,9 +453,23 @@ impl<'a, R: Read> Entries<'a, R> {
                     name.truncate(name.iter().position(|byte| *byte == 0).unwrap_or(name.len()));
                     long = Some(name);
                 }
-                _ => return Err(format!("`{shown:.200}` in it is not a regular file")),
+                _ => return Err(foreign(format!("`{shown:.200}` in it is not a regular file"))),
             }
         }
+    }
+}
+
+/// Takes the SHA-256 of what is read.
+struct Hashed<R> {
+    inner: R,
+    hasher: sha2::Sha256,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buf)?;
+        self.hasher.update(buf.get(..count).unwrap_or_default());
+        Ok(count)
     }
 }
 

@@ -3,16 +3,17 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
+use super::kit::{mark_imported, target};
 use super::kit_file::{self, Wanted};
 use super::obtain::Binder;
 use super::planned::{self, BindingOptions, PackageBinding};
-use super::{BindingError, Built, Kit, KitStore};
+use super::{BindingError, Built, Kit, KitFault, KitRecord, KitStore};
 use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::marked::MarkedDir;
-use crate::io::{atomic, files, sha256};
+use crate::io::{atomic, files};
 use crate::library::write_archive;
-use crate::model::{Device, KitChoice, KitInputs, LinkMode, MacabiArch};
+use crate::model::{Device, KitChoice, KitInputs, LinkMode, MacabiArch, Sha256};
 use crate::store::{Lookup, Miss};
 use crate::ui::Ui;
 
@@ -34,8 +35,8 @@ pub struct KitSummary {
     pub inputs: KitInputs,
     /// The size of its file in bytes.
     pub bytes: u64,
-    /// The SHA-256 of its file, in hex.
-    pub sha256: String,
+    /// The SHA-256 of its file.
+    pub sha256: Sha256,
 }
 
 /// A kit that is to be built without a package.
@@ -94,23 +95,29 @@ pub fn build(
     }
 }
 
-/// Writes the newest kit of the cache, for a device, into a file.
+/// Writes the newest kit of the cache, for a device and a processor of Mac Catalyst, into a file.
 ///
 /// # Errors
-/// The cache has no kit, or those of several devices and none is named; or the file cannot be written.
+/// The cache has no kit, or those for several targets and none is named; or the file cannot be written.
 pub fn export(
     request: &KitFileRequest,
     device: Option<Device>,
+    macabi_arch: Option<MacabiArch>,
 ) -> Result<KitSummary, BindingError> {
     let store = KitStore::new(&request.cache_dir);
     let mut records = store.records();
-    records.retain(|record| device.is_none_or(|device| device == record.device));
+    let arch = macabi_arch.map(MacabiArch::as_str);
+    records.retain(|record| {
+        let is_arch = || record.device != Device::Macabi || record.macabi_arch() == arch;
+        device.is_none_or(|device| device == record.device) && (arch.is_none() || is_arch())
+    });
     records.sort_by_key(|record| std::cmp::Reverse(record.created));
     let Some(newest) = records.first() else {
-        return Err(BindingError::NoKit(device));
+        return Err(BindingError::NoKit(device.map(|device| target(device, arch))));
     };
-    if let Some(other) = records.iter().find(|record| record.device != newest.device) {
-        return Err(BindingError::SeveralKits(newest.device, other.device));
+    let mut targets = records.iter().map(KitRecord::target);
+    if let Some(other) = targets.find(|other| *other != newest.target()) {
+        return Err(BindingError::SeveralKits(newest.target(), other));
     }
     let kit = match store.hold(newest.fingerprint) {
         Lookup::Hit(kit) => *kit,
@@ -120,7 +127,7 @@ pub fn export(
                 Miss::Absent => "it was removed".to_owned(),
             };
             let kit = store.path(newest.fingerprint).into_string();
-            return Err(BindingError::BadKit { kit, why });
+            return Err(BindingError::BadKit { kit, fault: KitFault::Spoilt(why) });
         }
     };
     write(&kit, request)
@@ -134,14 +141,23 @@ fn write(kit: &Kit, place: &KitFileRequest) -> Result<KitSummary, BindingError> 
     Ok(KitSummary { device: kit.record.device, inputs, bytes, sha256 })
 }
 
-/// Puts the kit of a file into the cache.
+/// Puts the kit of a file into the cache, where builds that name no kit find it.
 ///
 /// # Errors
 /// The file is no kit, or the cache cannot be written to.
 pub fn import(request: &KitFileRequest, cancel: &Cancel) -> Result<KitSummary, BindingError> {
     let store = KitStore::new(&request.cache_dir);
-    let kit = kit_file::read(&request.file, Wanted::default(), &store, cancel)?;
-    let (sha256, bytes) = sha256::file(&request.file)?;
+    let bad = |fault| BindingError::BadKit { kit: request.file.to_string(), fault };
+    let sha256 = kit_file::digest(&request.file).map_err(bad)?;
+    let kit = match store.hold(kit_file::fingerprint(sha256)) {
+        Lookup::Hit(kit) => *kit,
+        Lookup::Miss(_) => {
+            let wanted = Wanted { sha256: Some(sha256), target: None };
+            kit_file::read(&request.file, wanted, &store, cancel)?
+        }
+    };
+    mark_imported(&kit.dir).map_err(|error| store.error(error))?;
+    let bytes = files::size(&request.file).map_err(KitFault::Unreadable).map_err(bad)?;
     let inputs = kit.record.inputs.clone();
     Ok(KitSummary { device: kit.record.device, inputs, bytes, sha256 })
 }

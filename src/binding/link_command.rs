@@ -20,8 +20,9 @@ const DEPTH: usize = 8;
 /// The programs that take these arguments.
 const LINKERS: [&str; 3] = ["ld", "ld.lld", "lld"];
 
-/// Options without a value.
-const ALONE: [&str; 63] = [
+/// Options without a value that a kit may have: what clang and the NDK's toolchain file tell lld, what
+/// CMake does, and what decides over the library alone. None names a place or a symbol.
+const ALONE: [&str; 47] = [
     "(",
     ")",
     "Bdynamic",
@@ -31,38 +32,22 @@ const ALONE: [&str; 63] = [
     "Bsymbolic-functions",
     "Bsymbolic-non-weak",
     "Bsymbolic-non-weak-functions",
-    "E",
-    "EB",
     "EL",
     "O0",
     "O1",
     "O2",
     "O3",
     "S",
-    "X",
-    "allow-multiple-definition",
-    "allow-shlib-undefined",
-    "android-memtag-heap",
-    "android-memtag-stack",
-    "apply-dynamic-relocs",
     "as-needed",
     "build-id",
-    "color-diagnostics",
-    "demangle",
     "disable-new-dtags",
-    "discard-all",
-    "discard-locals",
     "eh-frame-hdr",
     "enable-new-dtags",
     "end-group",
-    "export-dynamic",
     "fatal-warnings",
     "fix-cortex-a53-843419",
     "gc-sections",
-    "no-allow-shlib-undefined",
-    "no-apply-dynamic-relocs",
     "no-as-needed",
-    "no-demangle",
     "no-fatal-warnings",
     "no-gc-sections",
     "no-relax",
@@ -87,37 +72,60 @@ const ALONE: [&str; 63] = [
     "whole-archive",
 ];
 
-/// Options with a value that names no place: `--name=value`, or the next argument.
-const VALUED: [&str; 24] = [
-    "build-id",
-    "compress-debug-sections",
-    "defsym",
-    "dynamic-linker",
-    "entry",
-    "exclude-libs",
-    "export-dynamic-symbol",
-    "fini",
-    "h",
-    "hash-style",
-    "icf",
-    "init",
-    "keep-unique",
-    "m",
-    "orphan-handling",
-    "pack-dyn-relocs",
-    "rpath",
-    "soname",
-    "sort-section",
-    "threads",
-    "u",
-    "undefined",
-    "wrap",
-    "z",
+/// Options with a value, `--name=value` or the next argument, and which values a kit may have.
+const VALUED: [(&str, Value); 8] = [
+    ("build-id", Value::BuildId),
+    ("exclude-libs", Value::Names),
+    ("hash-style", Value::OneOf(&["both", "gnu", "sysv"])),
+    ("icf", Value::OneOf(&["all", "none", "safe"])),
+    ("m", Value::OneOf(&["aarch64linux"])),
+    ("pack-dyn-relocs", Value::OneOf(&["android", "android+relr", "none", "relr"])),
+    ("soname", Value::Name),
+    ("z", Value::Keyword),
 ];
 
-/// Options that name a file to read.
-const FILES: [&str; 4] =
-    ["dynamic-list", "export-dynamic-symbol-list", "symbol-ordering-file", "version-script"];
+/// Words behind `-z`, and those with a number.
+const KEYWORDS: [&str; 8] =
+    ["defs", "force-bti", "lazy", "noexecstack", "norelro", "now", "pac-plt", "relro"];
+const SIZES: [&str; 2] = ["common-page-size", "max-page-size"];
+
+/// Options that name a file to read, which is kept in the kit.
+const FILES: [&str; 1] = ["version-script"];
+
+/// What the value of an option may be. No value names a place.
+#[derive(Clone, Copy)]
+enum Value {
+    OneOf(&'static [&'static str]),
+    /// `sha1`, or the hex digits of an id.
+    BuildId,
+    /// A file's name.
+    Name,
+    /// Names of files, with commas or colons between them.
+    Names,
+    /// Of `-z`.
+    Keyword,
+}
+
+impl Value {
+    fn takes(self, value: &str) -> bool {
+        match self {
+            Self::OneOf(words) => words.contains(&value),
+            Self::BuildId => {
+                let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                ["fast", "md5", "none", "sha1", "tree"].contains(&value)
+                    || value.strip_prefix("0x").is_some_and(is_hex)
+            }
+            Self::Name => is_word(value),
+            Self::Names => value.split([',', ':']).all(is_word),
+            Self::Keyword => {
+                KEYWORDS.contains(&value)
+                    || value
+                        .split_once('=')
+                        .is_some_and(|(name, size)| SIZES.contains(&name) && number(size).is_some())
+            }
+        }
+    }
+}
 
 /// A link command without places.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -297,8 +305,11 @@ impl Reader<'_> {
         }
         match option(word) {
             Some(Takes::Nothing) => self.words.push(vec![text(word)]),
-            Some(Takes::Next) => {
+            Some(Takes::Next(values)) => {
                 let value = more.next().ok_or_else(|| format!("it ends with `{word}`"))?;
+                if !values.takes(value) {
+                    return Err(format!("it has the argument `{word} {value:.80}`"));
+                }
                 self.words.extend([vec![text(word)], vec![text(value)]]);
             }
             Some(Takes::File(name, value)) => {
@@ -341,8 +352,8 @@ impl Reader<'_> {
                 self.words.push(vec![Piece::Kit(file)]);
                 Ok(())
             }
-            linker_script::Kind::Thin => Err(format!("`{path}` is a thin archive")),
             linker_script::Kind::Script => self.script(&path, &bytes, depth),
+            other => Err(format!("`{path}` is {other}")),
         }
     }
 
@@ -358,7 +369,6 @@ impl Reader<'_> {
         let found = found.into_iter().find_map(|path| Some(((self.places.read)(&path)?, path)));
         let (bytes, path) = found.ok_or_else(|| format!("there is no library `{name}`"))?;
         match linker_script::kind(&bytes) {
-            linker_script::Kind::Thin => Err(format!("`{path}` is a thin archive")),
             linker_script::Kind::Script => self.script(&path, &bytes, depth),
             linker_script::Kind::Code => {
                 let file_name = path.file_name().unwrap_or_default();
@@ -371,6 +381,7 @@ impl Reader<'_> {
                 self.words.push(vec![text(&format!("-l:{file_name}"))]);
                 Ok(())
             }
+            other => Err(format!("`{path}` is {other}")),
         }
     }
 
@@ -420,8 +431,8 @@ fn text(text: &str) -> Piece {
 enum Takes<'a> {
     /// Nothing, or it is in the word.
     Nothing,
-    /// A value that is no place.
-    Next,
+    /// A value.
+    Next(Value),
     /// A file: the option's name, and the value if it is in the word.
     File(&'a str, Option<&'a str>),
 }
@@ -430,44 +441,37 @@ fn is_known(word: &str) -> bool {
     option(word).is_some()
 }
 
-/// What an option takes, if it is one by which a linker only links: none starts a program, loads code,
-/// reads arguments elsewhere or writes a file beside the library. What lld knows besides is not told
-/// from what it does not.
+/// What an option takes, if it is one that a kit may have: none starts a program, loads code, reads
+/// arguments elsewhere, writes a file beside the library, or has the library find others by a path. What
+/// lld knows besides is not told from what it does not.
 fn option(word: &str) -> Option<Takes<'_>> {
     let name = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
     if ALONE.contains(&name) {
         return Some(Takes::Nothing);
     }
     // lld has no other option that begins like this.
-    if word.strip_prefix("-z").is_some_and(|keyword| !keyword.is_empty()) {
-        return Some(Takes::Nothing);
+    if let Some(keyword) = word.strip_prefix("-z").filter(|keyword| !keyword.is_empty()) {
+        return Value::Keyword.takes(keyword).then_some(Takes::Nothing);
     }
-    if let Some((name, value)) = name.split_once('=') {
-        return match name {
-            _ if value.starts_with('@') => None,
-            _ if FILES.contains(&name) => Some(Takes::File(name, Some(value))),
-            // For the code that link-time optimization makes: the processor, and how hard it tries.
-            "plugin-opt" => {
-                let is_plain = value.strip_prefix("mcpu=").or_else(|| value.strip_prefix('O'));
-                is_plain.filter(|value| is_word(value)).map(|_| Takes::Nothing)
-            }
-            _ if VALUED.contains(&name) && name.len() > 1 => Some(Takes::Nothing),
-            "color-diagnostics" => Some(Takes::Nothing),
-            _ => None,
-        };
-    }
+    let (name, value) = match name.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (name, None),
+    };
     if FILES.contains(&name) {
-        return Some(Takes::File(name, None));
+        return Some(Takes::File(name, value));
     }
-    // Both `build-id` and `build-id=sha1`, but never with the next argument.
-    if VALUED.contains(&name) {
-        return Some(Takes::Next);
+    let (_, values) = VALUED.iter().find(|(valued, _)| *valued == name)?;
+    match value {
+        None => Some(Takes::Next(*values)),
+        // `-m=…` is another word to lld.
+        Some(value) => (name.len() > 1 && values.takes(value)).then_some(Takes::Nothing),
     }
-    None
 }
 
+/// A file's name that is no option and no list of arguments.
 fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte))
+        && text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
 }
 
 /// Where a command is to be run.
@@ -501,9 +505,13 @@ impl LinkCommand {
                 [Piece::Text(text)] if text.starts_with("-l") => library_of(text).is_some(),
                 [Piece::Text(text)] => match option(text) {
                     Some(Takes::Nothing) => true,
-                    Some(Takes::Next) => match words.next().map(Vec::as_slice) {
-                        Some([Piece::Text(value)]) => !value.starts_with(['@', '-']),
-                        _ => false,
+                    Some(Takes::Next(values)) => match words.next().map(Vec::as_slice) {
+                        Some([Piece::Text(value)]) if values.takes(value) => true,
+                        Some(value) => {
+                            let value = shown(value);
+                            return Some(format!("it has the argument `{text} {value:.80}`"));
+                        }
+                        None => false,
                     },
                     Some(Takes::File(..)) | None => false,
                 },
@@ -539,12 +547,12 @@ fn library_of(word: &str) -> Option<ShardPath> {
     format!("{LIBRARIES}/{name}").parse().ok()
 }
 
-fn shown(word: &Word) -> String {
+fn shown(word: &[Piece]) -> String {
     let places = NewPlaces { kit: "<kit>".into(), model: "<model>".into(), output: "".into() };
     written(word, &places)
 }
 
-fn written(word: &Word, places: &NewPlaces<'_>) -> String {
+fn written(word: &[Piece], places: &NewPlaces<'_>) -> String {
     let pieces = word.iter().map(|piece| match piece {
         Piece::Text(text) => text.clone(),
         Piece::Kit(file) => places.kit.join(file.as_path()).into_string(),
@@ -555,10 +563,13 @@ fn written(word: &Word, places: &NewPlaces<'_>) -> String {
 
 /// The value of `max-page-size=16384`.
 fn page_size(word: &str) -> Option<u64> {
-    let value = word.trim_start_matches("-z").strip_prefix("max-page-size=")?;
-    match value.strip_prefix("0x") {
+    number(word.trim_start_matches("-z").strip_prefix("max-page-size=")?)
+}
+
+fn number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
-        None => value.parse().ok(),
+        None => text.parse().ok(),
     }
 }
 

@@ -16,6 +16,9 @@ const ANSWER_LIMIT: u64 = 64 << 10;
 /// rustup may have to look for a toolchain.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Has lld load no library that an object asks for by its name, from wherever that is.
+const ONLY_WHAT_IS_NAMED: &str = "--no-dependent-libraries";
+
 /// A linker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Linker {
@@ -36,19 +39,23 @@ impl Linker {
         given: Surroundings<'_>,
         cancel: &Cancel,
     ) -> Result<Self, BindingError> {
-        let plain = |program| Self { program, first: &[] };
-        let lld = || of_ndk(given).or_else(|| given.program("ld.lld")).map(plain);
-        let rust = || {
-            let program = of_rust(given, cancel)?;
-            Ok::<_, BindingError>(
-                program.map(|program| Self { program, first: &["-flavor", "gnu"] }),
-            )
+        let lld = || {
+            let program = of_ndk(given).or_else(|| given.program("ld.lld"))?;
+            Some(Self { program, first: &[ONLY_WHAT_IS_NAMED] })
         };
+        let rust =
+            || {
+                let program = of_rust(given, cancel)?;
+                Ok::<_, BindingError>(program.map(|program| Self {
+                    program,
+                    first: &["-flavor", "gnu", ONLY_WHAT_IS_NAMED],
+                }))
+            };
         let found = match choice {
             LinkerChoice::Auto => lld().map_or_else(rust, |lld| Ok(Some(lld)))?,
             LinkerChoice::Lld => lld(),
             LinkerChoice::RustLld => rust()?,
-            LinkerChoice::Wild => given.program("wild").map(plain),
+            LinkerChoice::Wild => given.program("wild").map(|program| Self { program, first: &[] }),
         };
         found.ok_or(BindingError::NoLinker(choice))
     }

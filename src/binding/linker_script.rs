@@ -2,26 +2,33 @@
 //! `libc++.a` does: `INPUT(-lc++_static -lc++abi)`.
 
 /// What a file is to a linker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Kind {
-    /// An object, an archive or a shared library; or what link-time optimization makes objects of.
+    /// An object, an archive or a shared library.
+    #[error("code")]
     Code,
     /// An archive that only names its members.
+    #[error("a thin archive")]
     Thin,
+    /// What link-time optimization compiles.
+    #[error("LLVM bitcode")]
+    Bitcode,
     /// Anything else is taken for a script.
+    #[error("a script")]
     Script,
+}
+
+/// Whether a file is LLVM's bitcode, as it is or in its wrapper.
+pub(super) fn is_bitcode(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"BC\xc0\xde") || bytes.starts_with(&[0xde, 0xc0, 0x17, 0x0b])
 }
 
 /// What a file is, by how it begins.
 pub(super) fn kind(bytes: &[u8]) -> Kind {
     match bytes {
         _ if bytes.starts_with(b"!<thin>\n") => Kind::Thin,
-        _ if [&b"\x7fELF"[..], b"!<arch>\n", b"BC\xc0\xde"]
-            .iter()
-            .any(|m| bytes.starts_with(m)) =>
-        {
-            Kind::Code
-        }
+        _ if bytes.starts_with(b"\x7fELF") || bytes.starts_with(b"!<arch>\n") => Kind::Code,
+        _ if is_bitcode(bytes) => Kind::Bitcode,
         _ => Kind::Script,
     }
 }
@@ -129,6 +136,7 @@ mod tests {
         assert!(entries(b"\xff").is_err());
         assert_eq!(kind(b"!<thin>\nx"), Kind::Thin);
         assert_eq!(kind(b"!<arch>\n"), Kind::Code);
+        assert_eq!(kind(b"BC\xc0\xde"), Kind::Bitcode);
         assert_eq!(kind(b"#!/bin/sh\n"), Kind::Script);
     }
 }

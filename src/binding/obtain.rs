@@ -32,7 +32,10 @@ impl Binder<'_> {
 
     /// The kit, or what was built without one. `archive` is where that of the models lies, absolute.
     pub(crate) fn kit(&self, archive: &Utf8Path) -> Result<Built, BindingError> {
-        let Prepared { binding, store, variables, options } = self.prepared;
+        let Prepared { binding, kit, store, variables, options } = self.prepared;
+        if let Some(kit) = kit {
+            return Ok(Built::Kit { kit: kit.clone(), new: false });
+        }
         if !options.rebuild {
             match store.hold(binding.fingerprint) {
                 Lookup::Hit(kit) => return Ok(Built::Kit { kit: *kit, new: false }),

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::binding::kit_file;
 use crate::binding::kit_source::{self, Found, KitRequest};
 use crate::binding::{
-    Binding, BindingError, BindingRequest, KitStore, Linker, Surroundings, check_before_build,
+    Binding, BindingError, BindingRequest, Kit, KitStore, Linker, Surroundings, check_before_build,
     prepare as prepare_binding,
 };
 use crate::io::environment::Environment;
@@ -58,18 +58,21 @@ impl PackageBinding<'_> {
         &self,
         options: &'r BindingOptions,
         device: Device,
+        used: bool,
         given: Surroundings<'r>,
         ui: &'r Ui,
         cancel: &'r Cancel,
     ) -> KitRequest<'r> {
         let Self { macabi_arch, offline, .. } = *self;
-        KitRequest { choice: &options.kit, device, macabi_arch, given, offline, ui, cancel }
+        KitRequest { choice: &options.kit, device, macabi_arch, given, offline, used, ui, cancel }
     }
 }
 
 /// A binding that can be made here, and what it is made with.
 pub(crate) struct Prepared {
     pub(crate) binding: Binding,
+    /// The kit, where it was not built here.
+    pub(crate) kit: Option<Kit>,
     pub(crate) store: KitStore,
     pub(crate) variables: Variables,
     pub(crate) options: BindingOptions,
@@ -117,12 +120,12 @@ fn look(
     let variables = request.environment.for_python();
     let store = KitStore::new(request.cache_dir);
     let given = Surroundings { variables: &variables, directory: &request.environment.directory };
-    let wanted = request.kit_request(options, device, given, ui, cancel);
+    let wanted = request.kit_request(options, device, must, given, ui, cancel);
     let found = find_kit(&wanted, options, &store)?;
     let kit = match found {
         None => None,
         Some(Found::Stored(kit)) => Some(*kit),
-        Some(Found::File(path, sha256)) => Some(kit_source::read(&wanted, &path, &sha256, &store)?),
+        Some(Found::File(path, sha256)) => Some(kit_source::read(&wanted, &path, sha256, &store)?),
         Some(Found::Remote(kit)) if must => Some(kit.download(&wanted, &store)?),
         Some(Found::Remote(kit)) => {
             let inputs = kit.inputs(device);
@@ -139,9 +142,10 @@ fn look(
             build_dir: None,
             state: BindingState::Hit,
         };
-        let options = BindingOptions { rebuild: false, ..options.clone() };
         let binding = Binding::of(&kit);
-        return Ok((planned, Some(Prepared { binding, store, variables, options })));
+        let options = BindingOptions { rebuild: false, ..options.clone() };
+        let kit = must.then_some(kit);
+        return Ok((planned, Some(Prepared { binding, kit, store, variables, options })));
     }
     let binding = prepare_binding(&binding_request(request, options, device, &variables, cancel))?;
     let state = match store.lookup(binding.fingerprint) {
@@ -166,7 +170,8 @@ fn look(
         build_dir: (state != BindingState::Hit).then(|| binding.build_dir.clone()),
         state,
     };
-    Ok((planned, Some(Prepared { binding, store, variables, options: options.clone() })))
+    let options = options.clone();
+    Ok((planned, Some(Prepared { binding, kit: None, store, variables, options })))
 }
 
 /// The kit that is wanted, if what links it is here; none where the binding is built.
@@ -197,7 +202,7 @@ pub(crate) fn kit(
     let variables = request.environment.for_python();
     let store = KitStore::new(request.cache_dir);
     let given = Surroundings { variables: &variables, directory: &request.environment.directory };
-    let wanted = request.kit_request(options, device, given, ui, cancel);
+    let wanted = request.kit_request(options, device, false, given, ui, cancel);
     let found = find_kit(&wanted, options, &store)?;
     if let Some(Found::File(path, _)) = &found {
         kit_file::looks_like(path, device, request.macabi_arch)?;

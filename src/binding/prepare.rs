@@ -185,6 +185,11 @@ fn inputs(
     if let Some(tvm) = &source.tvm {
         note("TVM_SOURCE_DIR", identifier.identify(tvm)?);
     }
+    if let Builder::Android { ndk } = builder
+        && let Some(libraries) = identifier.libraries(ndk)?
+    {
+        note("ndk libraries", libraries);
+    }
     let mut versions =
         Versions { given, directory: &source.mlc_llm, notes: &mut notes, cancel: request.cancel };
     note("cmake", versions.ask(&cmake, &["--version"])?);

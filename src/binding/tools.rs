@@ -63,11 +63,17 @@ impl Ndk {
         self.program("clang")
     }
 
-    fn program(&self, name: &str) -> Option<Utf8PathBuf> {
+    /// Where its compilers and libraries are, for the machine that it was made for.
+    pub(super) fn toolchain(&self) -> Option<Utf8PathBuf> {
         let prebuilt = self.dir.join("toolchains/llvm/prebuilt");
         let hosts = dir::names(&prebuilt).unwrap_or_default();
-        let mut places = hosts.iter().map(|host| prebuilt.join(host).join("bin").join(name));
-        places.find(|place| files::is_file(place))
+        let mut places = hosts.iter().map(|host| prebuilt.join(host));
+        places.find(|place| files::is_file(&place.join("bin/clang")))
+    }
+
+    fn program(&self, name: &str) -> Option<Utf8PathBuf> {
+        let place = self.toolchain()?.join("bin").join(name);
+        files::is_file(&place).then_some(place)
     }
 }
 

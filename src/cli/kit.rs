@@ -1,7 +1,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, Subcommand};
 
-use super::package::{choice, default_cache_dir};
+use super::package::{choice, chosen, default_cache_dir};
 use super::sources::SourcesArgs;
 use super::suggest::device;
 use super::{Context, Format};
@@ -23,7 +23,7 @@ pub(super) struct KitArgs {
 enum KitVerb {
     /// Build a kit from the sources of MLC LLM, without models, and write it to a file
     Build(BuildArgs),
-    /// Write the newest kit in the cache to a file
+    /// Write the newest kit in the cache to a file; MLC_MACABI_ARCH chooses one for Mac Catalyst
     Export(ExportArgs),
     /// Add a kit from a file to the cache, for builds that name no sources
     Import(ImportArgs),
@@ -116,7 +116,8 @@ pub(super) fn run(args: KitArgs, context: &mut Context<'_>) -> Result<Exit, Erro
         }
         KitVerb::Export(args) => {
             let request = request(&args.common, args.output)?;
-            (args.common.format, kit_transfer::export(&request, args.device)?)
+            let arch = chosen(&environment, "MLC_MACABI_ARCH")?;
+            (args.common.format, kit_transfer::export(&request, args.device, arch)?)
         }
         KitVerb::Import(args) => {
             let request = request(&args.common, args.file)?;

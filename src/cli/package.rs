@@ -240,9 +240,17 @@ pub(super) fn choice<T>(environment: &Environment, name: &str, default: T) -> Re
 where
     T: std::str::FromStr<Err = crate::model::UnknownChoice>,
 {
+    Ok(chosen(environment, name)?.unwrap_or(default))
+}
+
+/// The same; none where the variable is not set.
+pub(super) fn chosen<T>(environment: &Environment, name: &str) -> Result<Option<T>, Error>
+where
+    T: std::str::FromStr<Err = crate::model::UnknownChoice>,
+{
     match environment.text(name).map(str::trim) {
-        None | Some("") => Ok(default),
-        Some(text) => text.parse().map_err(|error| Error::Usage {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|error| Error::Usage {
             message: format!("the variable {name}: {error}"),
             help: None,
         }),

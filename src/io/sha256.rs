@@ -5,11 +5,13 @@ use std::io::{self, Read as _};
 use camino::Utf8Path;
 use sha2::Digest as _;
 
+use crate::model::Sha256;
+
 /// What is read at once, in bytes.
 const BLOCK: usize = 256 << 10;
 
-/// Reads a file once; gives its digest in hex and its size in bytes.
-pub fn file(path: &Utf8Path) -> io::Result<(String, u64)> {
+/// Reads a file once; gives its digest and its size in bytes.
+pub fn file(path: &Utf8Path) -> io::Result<(Sha256, u64)> {
     let mut file = super::open::to_read(path)?;
     let mut hasher = sha2::Sha256::new();
     let mut block = vec![0; BLOCK];
@@ -23,8 +25,7 @@ pub fn file(path: &Utf8Path) -> io::Result<(String, u64)> {
             }
         }
     }
-    let digest = hasher.finalize();
-    Ok((digest.iter().map(|byte| format!("{byte:02x}")).collect(), bytes))
+    Ok((Sha256::finish(hasher), bytes))
 }
 
 #[cfg(test)]
@@ -38,7 +39,10 @@ mod tests {
         fs_err::write(&path, "hello").unwrap();
         let (digest, bytes) = super::file(&path).unwrap();
         // `printf hello | sha256sum`
-        assert_eq!(digest, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+        assert_eq!(
+            digest.to_string(),
+            "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+        );
         assert_eq!(bytes, 5);
     }
 }

@@ -2,6 +2,8 @@ use std::str::FromStr;
 
 use camino::Utf8PathBuf;
 
+use super::Sha256;
+
 /// `--kit`: where the kit of a platform binding comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum KitChoice {
@@ -10,10 +12,10 @@ pub enum KitChoice {
     Auto,
     /// It is built from sources.
     Source,
-    /// A file, which must have this SHA-256 where one is given, in hex.
-    File(Utf8PathBuf, Option<String>),
-    /// A file on a server, which must have this SHA-256, in hex.
-    Url(String, String),
+    /// A file, which must have this SHA-256 where one is given.
+    File(Utf8PathBuf, Option<Sha256>),
+    /// A file on a server, which must have this SHA-256.
+    Url(String, Sha256),
 }
 
 /// A text that names no kit.
@@ -46,8 +48,7 @@ impl FromStr for KitChoice {
         };
         let sha256 = digest.map(|digest| {
             let hex = digest.strip_prefix("sha256=").unwrap_or_default().to_ascii_lowercase();
-            let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if is_hex { Ok(hex) } else { Err(KitChoiceError::Digest(digest.to_owned())) }
+            hex.parse::<Sha256>().map_err(|_| KitChoiceError::Digest(digest.to_owned()))
         });
         let scheme = place.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
         match (place, scheme.as_deref()) {
@@ -75,22 +76,23 @@ impl FromStr for KitChoice {
 
 #[cfg(test)]
 mod tests {
-    use super::{KitChoice, KitChoiceError};
+    use super::{KitChoice, KitChoiceError, Sha256};
 
     #[test]
     fn a_server_is_believed_by_a_digest_alone() {
         let hex = "ab".repeat(32);
+        let digest: Sha256 = hex.parse().unwrap();
         let parse = |text: &str| text.parse::<KitChoice>();
         assert_eq!(parse("auto"), Ok(KitChoice::Auto));
         assert_eq!(parse("source"), Ok(KitChoice::Source));
         assert_eq!(parse("kits/a#1.tar.zst"), Ok(KitChoice::File("kits/a#1.tar.zst".into(), None)));
         assert_eq!(
             parse(&format!("a.tar.zst#sha256={hex}")),
-            Ok(KitChoice::File("a.tar.zst".into(), Some(hex.clone())))
+            Ok(KitChoice::File("a.tar.zst".into(), Some(digest)))
         );
         assert_eq!(
             parse(&format!("https://example.com/a.tar.zst#sha256={}", hex.to_uppercase())),
-            Ok(KitChoice::Url("https://example.com/a.tar.zst".into(), hex))
+            Ok(KitChoice::Url("https://example.com/a.tar.zst".into(), digest))
         );
         let url = "https://example.com/a.tar.zst";
         assert_eq!(parse(url), Err(KitChoiceError::NoDigest));

@@ -38,7 +38,7 @@ impl ReleaseFile {
         let (sha256, bytes) = sha256::file(path)?;
         let name = asset_name(original);
         let label = (name != original).then(|| original.to_owned());
-        Ok(Self { name, label, path: path.to_owned(), bytes, sha256 })
+        Ok(Self { name, label, path: path.to_owned(), bytes, sha256: sha256.to_string() })
     }
 }
 

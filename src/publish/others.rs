@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use super::baseline;
 use super::file::{SUMS, sums};
-use super::pack::Sha256;
 use super::pack::assets::{self, AssetsManifest};
 use super::{PublishError, ReleaseFile};
 use crate::github::api::{Api, ApiError, Asset, Release};
 use crate::io::{atomic, files};
+use crate::model::Sha256;
 
 /// The largest `SHA256SUMS` that is read, in bytes: a release has a thousand assets at most.
 const MOST_SUMS: u64 = 1 << 20;

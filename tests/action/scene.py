@@ -157,8 +157,8 @@ class Scene(unittest.TestCase):
         if not file.exists():
             file.parent.mkdir(exist_ok=True)
             make_kit(self.released / f"sources-{device}", device, file)
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        kits = {version: {device: {"file": file.name, "sha256": digest}}}
+        digest, size = hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size
+        kits = {version: {device: {"file": file.name, "sha256": digest, "bytes": size}}}
         (self.action / "action/kits.json").write_text(json.dumps(kits))
         asked = []
 

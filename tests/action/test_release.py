@@ -200,11 +200,13 @@ class Repository(unittest.TestCase):
         )
         digests = {asset["name"]: asset["digest"].removeprefix("sha256:") for asset in release["assets"]}
         del digests["SHA256SUMS"]
+        sizes = {asset["name"]: asset["size"] for asset in release["assets"]}
         self.assertEqual(recorded, {name: digests[name] for name in recorded_names})
         kits = json.loads(self.show(version, "action/kits.json"))[version]
         self.assertEqual(
             kits, {kit: {"file": f"mlc-package-{version}-kit-{kit}.tar.zst",
-                         "sha256": digests[f"mlc-package-{version}-kit-{kit}.tar.zst"]} for kit in KITS}
+                         "sha256": digests[f"mlc-package-{version}-kit-{kit}.tar.zst"],
+                         "bytes": sizes[f"mlc-package-{version}-kit-{kit}.tar.zst"]} for kit in KITS}
         )
         [sums] = [asset["id"] for asset in release["assets"] if asset["name"] == "SHA256SUMS"]
         self.assertEqual(
@@ -302,6 +304,22 @@ class Release(Repository):
         self.assertEqual(self.outputs["missing"], "[]")
         self.release()
         self.assert_released()
+
+    def test_a_kit_of_another_run_is_not_taken_for_that_of_this_one(self):
+        directory, other = self.root / "first", self.root / "second"
+        self.step("begin", "1.0.0", directory)
+        self.step("begin", "1.0.0", other)
+        for place in (directory, other):
+            self.kits(place, "1.0.0", KITS[:1])
+        self.step("keep", "1.0.0", directory)
+        self.step("keep", "1.0.0", directory)
+        said = self.step("keep", "1.0.0", other, good=False)
+        self.assertIn(f"has another mlc-package-1.0.0-kit-{KITS[0]}.tar.zst than this run", self.one_error(said))
+        # What an upload left that broke has no bytes, and is sent again.
+        self.github.releases[0]["assets"][0].update(state="starter", digest=None, size=0)
+        self.step("keep", "1.0.0", other)
+        [kit] = self.github.releases[0]["assets"]
+        self.assertEqual(self.github.data[kit["id"]], next(other.glob("*kit*")).read_bytes())
 
     def test_a_kit_is_built_where_its_tools_are(self):
         """Android's in the image, Apple's by the program."""

@@ -108,6 +108,27 @@ fn rusts_linker_makes_the_same_library_of_a_kit_and_wild_is_asked_for_by_name() 
 
 #[test]
 #[ignore = "needs scripts/setup-cross.sh: make test"]
+fn the_linker_of_a_real_toolchain_of_rust_links_a_kit() {
+    let site = Site::new("android");
+    site.build(&[]).ok();
+    let linked = crate::site::elf(&site.library());
+    let asked = assert_cmd::Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
+    let sysroot = String::from_utf8(asked.stdout).unwrap();
+    site.program(
+        "rustc",
+        &format!(
+            "case $1 in --print) echo '{}';; *) echo 'rustc 1.95.0 (test)';; esac",
+            sysroot.trim()
+        ),
+    );
+    site.build(&["--linker", "rust-lld"]).ok().says("kit cached");
+    let again = crate::site::elf(&site.library());
+    assert_eq!(again.symbols, linked.symbols);
+    assert!(again.pages.iter().all(|align| *align >= 16 << 10), "{:?}", again.pages);
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
 fn what_changes_a_binding_is_a_miss_that_says_so() {
     let site = Site::new("android");
     site.build(&[]).ok();
@@ -130,6 +151,15 @@ fn what_changes_a_binding_is_a_miss_that_says_so() {
     site.scene.edit("ndk/source.properties", "28.0.13004108", "27.0.11718014");
     // The answer of a program is remembered until the program changes.
     settle();
+    assert_eq!(site.reason(), "cached");
+    // A library of the NDK that was repaired, or is somebody's own.
+    let library = "ndk/toolchains/llvm/prebuilt/linux-x86_64/sysroot/usr/lib/aarch64-linux-android";
+    for name in ["libc++_static.a", "24/crtbegin_so.o"] {
+        site.scene.write(&format!("{library}/{name}"), name);
+        let reason = site.reason();
+        assert!(reason.starts_with("build: ndk libraries changed: none -> files "), "{reason}");
+    }
+    fs_err::remove_dir_all(site.scene.root.join(library)).unwrap();
     assert_eq!(site.reason(), "cached");
     site.program("rustc", "echo 'rustc 1.96.0 (test)'");
     assert_eq!(site.reason(), "build: rustc changed: rustc 1.95.0 (test) -> rustc 1.96.0 (test)");

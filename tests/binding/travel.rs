@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use camino::Utf8PathBuf;
 
 use crate::call::Call;
+use crate::scene::entry;
 use crate::site::{LIBRARY, Site, lld};
 use crate::tree;
 
@@ -74,23 +75,34 @@ fn a_whole_android_package_comes_of_a_kit_and_a_linker() {
     let confined = call(&third, &["build", "--kit", file.as_str()]);
     confined
         .env("MLC_PACKAGE_CONFINE_TO", third.scene.app())
-        .fails(14)
+        .fails(10)
         .says("it is not in the directory that MLC_PACKAGE_CONFINE_TO names")
+        .says("name a kit by its address and digest")
         .never_says("SHA-256");
-    call(&third, &["build", "--kit", "/dev/zero"]).fails(14).says("it is not a regular file");
-    call(&third, &["kit", "import", "/dev/zero"]).fails(14).says("it is not a regular file");
-    call(&third, &["build", "--kit", "gone"]).fails(14).says("there is no such file");
+    call(&third, &["build", "--kit", "/dev/zero"]).fails(11).says("it is not a regular file");
+    call(&third, &["kit", "import", "/dev/zero"]).fails(11).says("it is not a regular file");
+    call(&third, &["build", "--kit", "gone"])
+        .fails(11)
+        .says("there is no such file")
+        .says("check the path")
+        .never_says("digest");
     third.scene.write("not-a-kit", "text");
     assert_eq!(doctor(&["--kit", "../not-a-kit"]), r#"["kit"]"#);
     assert_eq!(third.kits().len(), 0);
 
-    // It was put into the cache: `auto` finds it, and a file that is gone is not looked for.
+    // A kit that was named once is no choice for later builds; one that was imported is.
+    call(&other, &["build"]).fails(14).says("and none are named");
+    call(&other, &["kit", "import", file.as_str()]).ok();
     call(&other, &["build"]).ok().says("kit cached");
     call(&other, &["build", "--kit", "source"]).fails(14).says("and none are named");
     call(&other, &["build"])
         .env("MLC_PACKAGE_KIT", format!("{file}#sha256={}", "0".repeat(64)))
-        .fails(14)
-        .says("its SHA-256 is ");
+        .fails(13)
+        .says("its SHA-256 is ")
+        .says("it is not the file that was meant");
+    call(&other, &["build", "--kit", "../not-a-kit"]).fails(11);
+    other.scene.write("not-a-kit", "text");
+    call(&other, &["build", "--kit", "../not-a-kit"]).fails(13).says("it is damaged");
     call(&other, &["build", "--kit", "https://example.com/kit.tar.zst"])
         .fails(2)
         .says("a kit from a server needs its digest");
@@ -140,7 +152,7 @@ fn the_kit_of_a_release_is_downloaded_when_it_is_needed() {
     site.xcode();
     site.build(&[]).ok();
     let (file, sha256) = exported(&site);
-    let releases = server(fs_err::read(file).unwrap());
+    let releases = server(fs_err::read(&file).unwrap());
     let other = elsewhere("iphone");
     let list = |kits: &str| {
         other.scene.write(
@@ -148,8 +160,11 @@ fn the_kit_of_a_release_is_downloaded_when_it_is_needed() {
             format!(r#"{{"{}": {{{kits}}}, "0.0.1": {{}}}}"#, env!("CARGO_PKG_VERSION")),
         )
     };
-    let released =
-        list(&format!(r#""iphone": {{"file": "kit-iphone.tar.zst", "sha256": "{sha256}"}}"#));
+    let entry = |file: &str, sha256: &str, bytes: u64| {
+        format!(r#""iphone": {{"file": "{file}", "sha256": "{sha256}", "bytes": {bytes}}}"#)
+    };
+    let bytes = fs_err::metadata(&file).unwrap().len();
+    let released = list(&entry("kit-iphone.tar.zst", &sha256, bytes));
     let run = |arguments: &[&str]| {
         call(&other, arguments)
             .env("MLC_PACKAGE_RELEASE_KITS", &released)
@@ -166,7 +181,7 @@ fn the_kit_of_a_release_is_downloaded_when_it_is_needed() {
     // Sources that are named are built.
     let built = run(&["plan", "--format", "json"]).env("MLC_LLM_SOURCE_DIR", "nowhere").ok().json();
     assert_eq!(built["binding"]["cache"], "impossible");
-    run(&["build", "--offline"]).fails(14).says("does not let it be downloaded");
+    run(&["build", "--offline"]).fails(11).says("does not let it be downloaded");
     run(&["build"]).ok().says("Downloading the kit");
     assert_eq!(bindings(&other), bindings(&site));
     let after = plan();
@@ -188,9 +203,22 @@ fn the_kit_of_a_release_is_downloaded_when_it_is_needed() {
 
     // A list without one leaves what was imported; one that is no list is said.
     list("");
+    run(&["build"]).fails(14).says("`xcrun`");
+    call(&other, &["kit", "import", file.as_str()]).ok();
     run(&["build"]).ok();
-    other.scene.write("kits.json", "[]");
-    run(&["build"]).fails(14).says("which MLC_PACKAGE_RELEASE_KITS names, cannot be used");
+    let lists = [
+        entry("kit.tar.zst", "12", bytes),
+        entry("../kit.tar.zst", &sha256, bytes),
+        entry("a?b=c", &sha256, bytes),
+        r#""iphone": {"file": "kit.tar.zst"}"#.to_owned(),
+    ];
+    for kits in lists {
+        list(&kits);
+        run(&["build"])
+            .fails(13)
+            .says("which MLC_PACKAGE_RELEASE_KITS names, cannot be used")
+            .says("name the action/kits.json of a release");
+    }
 }
 
 #[test]
@@ -205,10 +233,91 @@ fn a_whole_iphone_package_comes_of_a_kit_on_linux() {
     assert_eq!(bindings(&other), bindings(&site));
     let android = elsewhere("android");
     call(&android, &["build", "--kit", file.as_str()])
-        .fails(14)
+        .fails(13)
         .says("it is for iphone, not for android")
-        .says("--kit source");
+        .says("name a kit for android");
     assert_eq!(android.kits().len(), 0);
+}
+
+/// The user nobody, and his group.
+const NOBODY: u32 = 65534;
+const SETPRIV: &str = "/usr/bin/setpriv";
+
+/// The scene of another user, who has a home, a cache and a program of his own.
+struct Other {
+    site: Site,
+}
+
+impl Other {
+    /// With libraries that are compiled already, so that nothing of root's is read but the kit.
+    fn new() -> Self {
+        let site = elsewhere("android");
+        compiled(&site);
+        let root = site.scene.root.clone();
+        fs_err::copy(env!("CARGO_BIN_EXE_mlc-package"), root.join("bin/mlc-package")).unwrap();
+        for entry in walkdir::WalkDir::new(&root) {
+            std::os::unix::fs::lchown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        Self { site }
+    }
+
+    fn call(&self, arguments: &[&str]) -> Call<'_> {
+        let program = self.site.scene.root.join("bin/mlc-package");
+        let ids = format!("--reuid {NOBODY} --regid {NOBODY} --clear-groups");
+        let script = format!("shift; exec {SETPRIV} {ids} '{program}' \"$@\"");
+        call(&self.site, arguments).through_shell(&script)
+    }
+}
+
+/// Libraries that a config names are compiled by nobody.
+fn compiled(site: &Site) {
+    for (name, kind) in [("one", "android"), ("other", "other-android")] {
+        site.scene.library(kind, &format!("app/{name}.tar"));
+    }
+    site.scene.configure(|config| {
+        config["model_lib_path_for_prepare_libs"] =
+            serde_json::json!({"one_layer": "one.tar", "other_layer": "other.tar"});
+    });
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn a_kit_travels_between_users_and_links_to_the_same_bytes() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    if !rustix::process::getuid().is_root() || !Utf8PathBuf::from(SETPRIV).is_file() {
+        println!("not tested: only root may become another user, by setpriv");
+        return;
+    }
+    let site = Site::new("android");
+    compiled(&site);
+    site.build(&[]).ok();
+    let (file, sha256) = exported(&site);
+    let readable = std::fs::Permissions::from_mode(0o755);
+    fs_err::set_permissions(&site.scene.root, readable).unwrap();
+
+    let nobody = Other::new();
+    nobody.call(&["build"]).fails(14).says("and none are named");
+    let theirs = site.scene.cache();
+    nobody
+        .call(&["kit", "import", file.as_str(), "--cache-dir", theirs.as_str()])
+        .fails(1)
+        .says("cannot be written to");
+    let imported = nobody.call(&["kit", "import", file.as_str(), "--format", "json"]).ok().json();
+    assert_eq!(imported["sha256"], sha256);
+    nobody.call(&["build"]).ok().says("kit cached");
+    assert_eq!(bindings(&nobody.site), bindings(&site));
+    for made in [nobody.site.scene.dist().join(LIBRARY), nobody.site.kits()[0].join("kit.json")] {
+        assert_eq!(fs_err::metadata(&made).unwrap().uid(), NOBODY, "{made}");
+    }
+
+    // And back: what he exports is the same file, and links to the same library.
+    let back = nobody.site.scene.root.join("home/back.tar.zst");
+    let said = nobody.call(&["kit", "export", "-o", back.as_str(), "--format", "json"]).ok().json();
+    assert_eq!(said["sha256"], sha256);
+    let third = elsewhere("android");
+    compiled(&third);
+    call(&third, &["build", "--kit", back.as_str()]).ok().says("kit cached");
+    assert_eq!(bindings(&third), bindings(&site));
 }
 
 /// A server that is busy at first, and then sends a file to whoever asks. Gives its address.
@@ -244,10 +353,10 @@ fn a_kit_comes_from_a_server_by_its_digest() {
     let url = format!("{}/kit.tar.zst?signature=secret", server(fs_err::read(file).unwrap()));
     let other = elsewhere("iphone");
     let kit = format!("{url}#sha256={sha256}");
-    let offline = call(&other, &["build", "--offline", "--kit", &kit]).fails(14);
-    offline.says("`--offline` does not let it be downloaded");
+    let offline = call(&other, &["build", "--offline", "--kit", &kit]).fails(11);
+    offline.says("`--offline` does not let it be downloaded").says("run it once without --offline");
     let wrong = format!("{url}#sha256={}", "0".repeat(64));
-    let refused = call(&other, &["build", "--kit", &wrong]).fails(14).says("retrying in");
+    let refused = call(&other, &["build", "--kit", &wrong]).fails(13).says("retrying in");
     assert!(!refused.stderr.contains("secret"), "{}", refused.stderr);
     assert_eq!(other.kits().len(), 0);
     call(&other, &["build", "--kit", &kit]).ok().says("Downloading the kit http://127.0.0.1");
@@ -255,5 +364,73 @@ fn a_kit_comes_from_a_server_by_its_digest() {
     // It is in the cache now, and no server is asked.
     let again = call(&other, &["build", "--offline", "--kit", &kit]).ok();
     assert!(!again.stderr.contains("Downloading"), "{}", again.stderr);
+    call(&other, &["build"]).fails(14).says("`xcrun`");
     assert_eq!(other.leftovers(), [""; 0]);
+}
+
+#[test]
+fn a_kit_that_cannot_be_downloaded_ends_as_any_other_download() {
+    let site = elsewhere("iphone");
+    let answer = |head: &'static str| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                let _ = stream.write_all(head.as_bytes());
+            }
+        });
+        format!("http://{address}/kit.tar.zst?signature=secret#sha256={}", "0".repeat(64))
+    };
+    for (head, why) in [
+        ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "the server answers 404"),
+        // Nothing of it is read.
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 9999999999999\r\n\r\n",
+            "kit.tar.zst: the answer is longer than 1073741824 bytes",
+        ),
+        (
+            "HTTP/1.1 302 Found\r\nlocation: file:///etc/passwd\r\ncontent-length: 0\r\n\r\n",
+            "which is not safe",
+        ),
+    ] {
+        let run = call(&site, &["build", "--kit", &answer(head)]).fails(11).says(why);
+        run.says("check the address").never_says("secret").never_says("digest");
+        assert_eq!((site.kits().len(), site.leftovers()), (0, vec![]));
+    }
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn a_kit_of_each_processor_of_mac_catalyst_is_exported_by_its_name() {
+    let one = |site: &Site| {
+        site.scene.configure(|config| config["model_list"] = serde_json::json!([entry("one")]));
+    };
+    let site = Site::new("macabi");
+    site.xcode();
+    one(&site);
+    for arch in ["arm64", "x86_64"] {
+        site.build(&[]).env("MLC_MACABI_ARCH", arch).ok();
+    }
+    let file = site.scene.root.join("kit.tar.zst");
+    let export = |arch: &str| {
+        site.call(&["kit", "export", "-o", file.as_str(), "--format", "json"])
+            .env("MLC_MACABI_ARCH", arch)
+    };
+    export("")
+        .fails(2)
+        .says("macabi-arm64")
+        .says("macabi-x86_64")
+        .says("name the processor in MLC_MACABI_ARCH");
+    export("arm").fails(2).says("expected one of arm64, x86_64");
+    for arch in ["arm64", "x86_64"] {
+        assert_eq!(export(arch).ok().json()["inputs"]["MLC_MACABI_ARCH"], arch);
+    }
+    let other = elsewhere("macabi");
+    one(&other);
+    call(&other, &["build", "--kit", file.as_str()])
+        .fails(13)
+        .says("it is for macabi-x86_64, not for macabi-arm64");
+    call(&other, &["build", "--kit", file.as_str()]).env("MLC_MACABI_ARCH", "x86_64").ok();
 }

@@ -1,7 +1,7 @@
 //! Archives that somebody made to do harm. Their digests are right: whoever made them made the
 //! list too.
 
-use mlc_package::publish::pack::Sha256;
+use mlc_package::model::Sha256;
 use serde_json::{Value, json};
 use tar::EntryType;
 

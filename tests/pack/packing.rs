@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 
 use camino::Utf8Path;
 use mlc_package::io::cancel::Cancel;
-use mlc_package::publish::pack::{self, Compression, PackError, PackEvent, Sha256};
+use mlc_package::model::Sha256;
+use mlc_package::publish::pack::{self, Compression, PackError, PackEvent};
 use mlc_package::stage_error::StageError as _;
 use serde_json::Value;
 

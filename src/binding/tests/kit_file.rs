@@ -2,13 +2,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde_json::{Value, json};
 
-use super::{Wanted, read, write};
+use super::{MOST_MANIFEST, Wanted, read, write};
 use crate::binding::{BindingError, Kit, KitStore};
 use crate::io::cancel::Cancel;
 use crate::model::{Device, Digest, Fingerprint, MacabiArch};
 
-/// An object as a linker knows it, as far as its first bytes say.
-const OBJECT: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0";
+/// An object without sections.
+const OBJECT: &[u8] = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x01\0\xb7\0\x01\0\0\0\
+    \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x40\0\0\0\0\0\x40\0\0\0\0\0";
 
 struct Space {
     dir: tempfile::TempDir,
@@ -23,12 +24,12 @@ impl Space {
         Utf8Path::from_path(self.dir.path()).unwrap().join(name)
     }
 
-    fn read(&self, bytes: &[u8], wanted: Wanted<'_>) -> Result<Kit, String> {
+    fn read(&self, bytes: &[u8], wanted: Wanted) -> Result<Kit, String> {
         let file = self.path("kit.tar.zst");
         fs_err::write(&file, bytes).unwrap();
         let store = KitStore::new(&self.path("cache"));
         read(&file, wanted, &store, &Cancel::default()).map_err(|error| match error {
-            BindingError::BadKit { why, .. } => why,
+            BindingError::BadKit { fault, .. } => fault.to_string(),
             other => panic!("{other}"),
         })
     }
@@ -111,7 +112,7 @@ fn a_kit_comes_back_as_it_was_and_is_the_same_bytes_again() {
     assert_eq!(bytes, first.len() as u64);
     let other = Space::new();
     let target = Some((Device::Android, MacabiArch::default()));
-    let again = other.read(&first, Wanted { sha256: Some(&sha256), target }).unwrap();
+    let again = other.read(&first, Wanted { sha256: Some(sha256), target }).unwrap();
     write(&again, &other.path("out.tar.zst")).unwrap();
     assert!(fs_err::read(other.path("out.tar.zst")).unwrap() == first);
     assert_eq!(again.record.files, kit.record.files);
@@ -132,6 +133,7 @@ fn what_is_no_kit_is_refused_with_the_reason_and_leaves_nothing() {
         change(&mut record);
         manifest(&record)
     };
+    let listing = |files: &[(&str, &[u8])]| manifest(&record(files));
     let with = |name: &'static str, bytes: &'static [u8]| {
         let files = [FILES[0], (name, bytes)];
         let manifest = manifest(&record(&files));
@@ -194,8 +196,95 @@ fn what_is_no_kit_is_refused_with_the_reason_and_leaves_nothing() {
         ),
         (
             alone(&changed(&|record| record["inputs"]["x"] = json!("\u{1b}[2J"))),
-            "`kit.json` has an input that is not a single line of text",
+            "`kit.json` has an input that is not a single line of plain text",
         ),
+        (
+            alone(&changed(&|record| record["inputs"]["mlc-llm"] = json!("a\u{202e}b"))),
+            "`kit.json` has an input that is not a single line of plain text",
+        ),
+        (alone(&listing(&[FILES[0], FILES[0]])), "`files/000-a.o` is there twice"),
+        (
+            alone(&listing(&[FILES[0], ("output/a.jar", zip), ("output/A.JAR", zip)])),
+            "`output/A.JAR` is there twice",
+        ),
+        (
+            alone(&listing(&[FILES[0], ("output/caf\u{e9}", zip), ("output/cafe\u{301}", zip)])),
+            "is there twice",
+        ),
+        (
+            alone(&listing(&[FILES[0], ("output/a", zip), ("output/A/b", zip)])),
+            "`output/a` is a file and a directory",
+        ),
+        (
+            alone(&listing(&[FILES[0], ("output/arm64-v8a/lib.so", zip)])),
+            "`output/arm64-v8a/lib.so` is there twice",
+        ),
+        (alone(&listing(&[FILES[0], ("output", zip)])), "`output` is nothing that a kit has"),
+        (alone(&listing(&[FILES[0], ("kit.digest", zip)])), "`kit.digest` is nothing that"),
+        (alone(&listing(&[FILES[0], ("output/aux.jar", zip)])), "its `kit.json` is unreadable"),
+        (
+            alone(&changed(&|record| record["files"][1]["bytes"] = json!(u64::MAX))),
+            "which is too large for a kit",
+        ),
+        (
+            alone(&changed(&|record| record["files"][0]["bytes"] = json!(1_u64 << 30))),
+            "it has 1.0 GiB, which is too large for a kit",
+        ),
+        (
+            alone(&changed(&|record| {
+                (record["device"], record["inputs"]["device"]) = (json!("iphone"), json!("iphone"));
+                record["link"] = Value::Null;
+            })),
+            "`output/tvm4j_core.jar` is nothing that a kit has",
+        ),
+        (
+            {
+                let mut header = tar::Header::new_gnu();
+                header.set_entry_type(Regular);
+                header.set_mode(0o644);
+                header.set_size(MOST_MANIFEST + 1);
+                header.as_gnu_mut().unwrap().name[..8].copy_from_slice(b"kit.json");
+                header.set_cksum();
+                zstd::encode_all(header.as_bytes().as_slice(), 1).unwrap()
+            },
+            "it does not begin with `kit.json`",
+        ),
+        (
+            behind((jar, tar::EntryType::GNUSparse, 0o644, b"")),
+            "`output/tvm4j_core.jar` in it is not a regular file",
+        ),
+        (
+            behind((jar, tar::EntryType::XHeader, 0o644, b"")),
+            "`output/tvm4j_core.jar` in it is not a regular file",
+        ),
+        (
+            behind(("x", tar::EntryType::GNULongName, 0o644, b"../../../etc/cron.d/x\0")),
+            "it ends in a name",
+        ),
+        (
+            packed(&[
+                plain("kit.json", &good),
+                plain(object, code),
+                ("x", tar::EntryType::GNULongName, 0o644, b"../../x\0"),
+                plain(jar, zip),
+            ]),
+            "`../../x` in it leads out of a kit",
+        ),
+        (
+            {
+                let files: [(&str, &[u8]); 1] = [(object, b"BC\xc0\xde")];
+                packed(&[plain("kit.json", &listing(&files)), plain(object, files[0].1)])
+            },
+            "`files/000-a.o` in it is neither an object nor an archive of some",
+        ),
+        (
+            {
+                let files: [(&str, &[u8]); 1] = [(object, b"\x7fELF\x02\x01\x01")];
+                packed(&[plain("kit.json", &listing(&files)), plain(object, files[0].1)])
+            },
+            "`files/000-a.o` in it is not an object that can be read",
+        ),
+        ([whole(), zstd::encode_all(&b"more"[..], 1).unwrap()].concat(), "something is behind"),
         (
             alone(&changed(&|record| {
                 record["link"]["command"]["words"][0] = json!([{"text": "--reproduce=/tmp/x"}]);
@@ -222,7 +311,7 @@ fn what_is_no_kit_is_refused_with_the_reason_and_leaves_nothing() {
 #[test]
 fn another_kit_than_the_wanted_one_is_refused() {
     let space = Space::new();
-    let wanted = Wanted { sha256: Some(&"0".repeat(64)), target: None };
+    let wanted = Wanted { sha256: Some("0".repeat(64).parse().unwrap()), target: None };
     let error = space.read(&whole(), wanted).unwrap_err();
     assert!(error.starts_with("its SHA-256 is ") && error.contains("instead of 000"), "{error}");
     let target = Some((Device::Iphone, MacabiArch::default()));

@@ -25,6 +25,7 @@ fn contents(path: &Utf8Path) -> Option<Vec<u8>> {
         "/ndk/lib/libloop.so" => b"INPUT(-lloop)",
         "/b/build/map.txt" => b"{ global: *; };",
         "/b/build/thin.a" => b"!<thin>\n",
+        "/b/build/lto.o" => b"BC\xc0\xde",
         "/b/lib/libc.so" => b"\x7fELF other",
         _ => return None,
     };
@@ -134,6 +135,7 @@ fn what_cannot_be_run_elsewhere_is_refused_with_the_reason() {
         ("-lc", "there is no library `c`"),
         ("-L/ndk/lib -lloop", "`/ndk/lib/libloop.so` is a script for the linker: it names itself"),
         ("thin.a", "`/b/build/thin.a` is a thin archive"),
+        ("lto.o", "`/b/build/lto.o` is LLVM bitcode"),
         ("@main.o", "its arguments are in `@main.o`"),
         ("-L/ndk/lib -lc -l:libc.so -L/b/lib /b/lib/libc.so", "it does not link"),
     ] {
@@ -163,14 +165,55 @@ fn a_linker_is_asked_for_nothing_but_to_link() {
         "--script=main.o",
         "--chroot=/",
         "--soname=@/tmp/words",
+        "--soname=../lib.so",
+        "-soname -Map=/home/me/x",
+        "-rpath /home/me",
+        "--rpath=$ORIGIN/..",
+        "--dynamic-linker=/tmp/evil",
+        "--wrap=malloc",
+        "--defsym=malloc=evil",
+        "--entry=evil",
+        "-init evil",
+        "-u evil",
+        "--plugin-opt=mcpu=x",
+        "-z origin",
+        "-zinterpose",
+        "-z max-page-size=16384,origin",
+        "-m elf_x86_64",
+        "--hash-style=@main.o",
+        "--build-id=uuid",
+        "--exclude-libs=../x",
+        "--dependent-libraries",
+        "--dynamic-list=main.o",
+        "@main.o",
         "--never-heard-of",
     ] {
-        let read = read_at_b(&format!("{flag} -o out.so {MODEL}"));
-        let refusal = match read {
-            Ok(read) => read.command.refusal(),
-            Err(why) => Some(why),
+        let Err(why) = read_at_b(&format!("{flag} -o out.so {MODEL}")) else {
+            panic!("{flag} is kept");
         };
-        assert!(refusal.is_some(), "{flag}");
+        let name = flag.split(' ').next().unwrap();
+        assert!(why.contains(name.strip_prefix("-l").unwrap_or(name)), "{flag}: {why}");
+        // As a stranger's kit has it.
+        let words: Vec<_> = flag.split(' ').map(|word| vec![super::text(word)]).collect();
+        let why = super::LinkCommand { words }.refusal().unwrap();
+        assert!(why.contains(name.strip_prefix("-l").unwrap_or(name)), "{flag}: {why}");
+    }
+}
+
+#[test]
+fn what_the_ndk_has_a_linker_do_is_kept() {
+    for flags in [
+        "-EL --fix-cortex-a53-843419 -z now -z relro -z max-page-size=4096 --hash-style=gnu \
+         --enable-new-dtags --eh-frame-hdr -m aarch64linux -shared",
+        "-z noexecstack --build-id=sha1 --no-rosegment --no-undefined-version --fatal-warnings \
+         --no-undefined --gc-sections --warn-shared-textrel -soname libtvm4j_runtime_packed.so",
+        "--exclude-libs libgcc.a --exclude-libs=libunwind.a,libx.a --pack-dyn-relocs=android+relr \
+         --use-android-relr-tags --icf=safe -O2 --as-needed --start-group --end-group",
+    ] {
+        let read = read_at_b(&format!("{flags} -o out.so {MODEL}")).unwrap();
+        assert_eq!(read.command.refusal(), None);
+        let words = elsewhere(&read).join(" ");
+        assert!(words.contains(flags), "{words}");
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AssetName, Compression, PackError, PackageName, Sha256};
+use super::{AssetName, Compression, PackError, PackageName};
 use crate::manifest;
-use crate::model::{Device, Digest, ModelId, ShardPath, folded};
+use crate::model::{Device, Digest, ModelId, Sha256, ShardPath, folded};
 
 /// The end of the file's name.
 pub const SUFFIX: &str = "-assets.json";

@@ -12,7 +12,6 @@ mod error;
 mod names;
 mod plan;
 mod record;
-mod sha256;
 mod split;
 pub mod sums;
 mod write;
@@ -23,7 +22,6 @@ pub use compress::Compression;
 pub use error::PackError;
 pub use names::{AssetName, PackageName};
 pub use plan::{AssetPlan, PackPlan, plan};
-pub use sha256::Sha256;
 pub use write::{Asset, PackEvent, PackedAssets, write};
 
 /// How a package is packed.

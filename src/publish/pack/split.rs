@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 use camino::{Utf8Path, Utf8PathBuf};
 use sha2::Digest as _;
 
-use super::Sha256;
 use crate::io::stream;
+use crate::model::Sha256;
 
 /// Bytes that are written, and then digested by a thread of its own, at a time.
 const BLOCK: usize = 256 << 10;

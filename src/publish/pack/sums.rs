@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Asset, Sha256};
+use super::Asset;
+use crate::model::Sha256;
 
 /// The file's name.
 pub const FILE_NAME: &str = "SHA256SUMS";

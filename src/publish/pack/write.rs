@@ -8,10 +8,11 @@ use super::archive::{TarError, write_tar};
 use super::assets::{ArchiveRecord, AssetsManifest, PartRecord, PlainRecord};
 use super::compress::Encoder;
 use super::split::{PartWriter, Parts, part_path};
-use super::{AssetName, AssetPlan, PackError, PackPlan, Sha256, record, sums};
+use super::{AssetName, AssetPlan, PackError, PackPlan, record, sums};
 use crate::io::cancel::Cancel;
 use crate::io::lock::Lock;
 use crate::io::{atomic, digest, files, sha256, sync};
+use crate::model::Sha256;
 
 /// Where parts are while they are made, in a staging directory.
 const UNFINISHED: &str = ".packing";
@@ -104,7 +105,6 @@ pub fn write(
         if (digest, bytes) != (file.digest, file.bytes) {
             return Err(PackError::Changed(path));
         }
-        let sha256 = sha256.parse().map_err(|_| PackError::Changed(path.clone()))?;
         assets.push(Asset { name: name.clone(), path, bytes, sha256 });
         let asset = PartRecord { name: name.clone(), bytes, sha256 };
         plain.push(PlainRecord { asset, file: file.clone() });

@@ -9,8 +9,7 @@ use sha2::Digest as _;
 
 use super::{Assets, Events, Sink, UnpackError, UnpackEvent};
 use crate::io::{files, stream};
-use crate::model::Digest;
-use crate::publish::pack::Sha256;
+use crate::model::{Digest, Sha256};
 use crate::publish::pack::assets::{ArchiveRecord, PartRecord, PlainRecord};
 
 /// Pieces on their way; none is larger than 256 KiB.

@@ -29,9 +29,9 @@ use crate::io::http::address::printable;
 use crate::io::swap::KnownBy;
 use crate::io::{files, space, swap};
 use crate::manifest;
-use crate::model::ByteSize;
+use crate::model::{ByteSize, Sha256};
 use crate::publish::pack::assets::{ArchiveRecord, AssetsManifest, MOST_BYTES, PartRecord};
-use crate::publish::pack::{AssetName, Sha256, sums};
+use crate::publish::pack::{AssetName, sums};
 
 /// The largest `SHA256SUMS` that is read, in bytes.
 const MOST_SUMS: u64 = 1 << 20;

@@ -9,7 +9,7 @@ use super::{Assets, Events, Sink, UnpackError, UnpackEvent};
 use crate::github::api::Api;
 use crate::io::http::Url;
 use crate::io::http::address::{below, printable};
-use crate::io::http::resume::Broken;
+use crate::io::http::resume::{Broken, Length};
 use crate::io::http::session::{Ask, Failure, Session, SessionError};
 use crate::publish::pack::assets::PartRecord;
 
@@ -167,7 +167,7 @@ impl Assets for RemoteAssets<'_> {
         let name = part.name.as_str();
         let address = self.address(name).ok_or_else(|| self.refused(name, 404))?;
         self.ask(name, &address, |session, ask| {
-            session.stream(ask, part.bytes, sink).map_err(|broken| match broken {
+            session.stream(ask, Length::Exactly(part.bytes), sink).map_err(|broken| match broken {
                 Broken::Sink(error) => error,
                 Broken::Session(error) => UnpackError::of(error, ask.url),
                 Broken::Refused(refusal) => {
