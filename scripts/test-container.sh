@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 step() { printf '\n== %s\n' "$1"; }
 
 scripts/setup-linters.sh
+scripts/setup-cross.sh
 step "container engine"
 host=$(scripts/setup-container-engine.sh)
 if [[ -n $host ]]; then
@@ -57,6 +58,8 @@ build=(env DOCKER_BUILDKIT=1 "$docker" build --quiet --network host)
 
 printf 'FROM mlc-package-test/compiler\nENV STAND_IN=hang\n' |
   "${build[@]}" --tag mlc-package-test/waiting -
+printf 'FROM mlc-package-test/compiler\nUSER root\nRUN apt-get update && apt-get install --yes --no-install-recommends lld\nUSER 65532:65532\n' |
+  "${build[@]}" --tag mlc-package-test/linking -
 
 step "image: examples/tiny on TVM"
 # By the machine's own pip, for the Python of Debian 12.

@@ -12,15 +12,15 @@ import time
 import tomllib
 import unittest
 
-from scene import DATA, PROGRAM, ROOT, Scene
+from scene import DATA, PROGRAM, ROOT, Scene, make_kit
 
 IMAGES = os.environ["MLC_PACKAGE_TEST_IMAGES"]
 DOCKER = os.environ["MLC_PACKAGE_TEST_DOCKER"]
 
 
 class Container(Scene):
-    def docker(self, *arguments, user=None, check=True):
-        """`docker run` of the image `tool`, with the directories that a job has."""
+    def docker(self, *arguments, user=None, check=True, image="tool", **variables):
+        """`docker run` of an image that has the program, with the directories that a job has."""
         job = self.job
         ids = user or f"{os.getuid()}:{os.getgid()}"
         command = [
@@ -30,8 +30,10 @@ class Container(Scene):
         for name in ("GITHUB_ACTIONS", "GITHUB_WORKSPACE", "GITHUB_OUTPUT"):
             value = {**job.variables(), "GITHUB_OUTPUT": str(job.temp / "output")}[name]
             command += ["--env", f"{name}={value}"]
+        for name, value in variables.items():
+            command += ["--env", f"{name}={value}"]
         done = subprocess.run(
-            [*command, f"{IMAGES}/tool", *arguments], text=True, check=False,
+            [*command, f"{IMAGES}/{image}", *arguments], text=True, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )
         if check:
@@ -201,6 +203,37 @@ class Container(Scene):
             MLC_PACKAGE_COMPILER_IMAGE=f"{IMAGES}/tiny",
         ))
         self.assertIn("perplexity", said)
+
+    def test_a_kit_travels_between_an_engine_and_the_machine(self):
+        """Both link by the image's lld: another version of it says so in the library."""
+        self.prepared()
+        kit, back = self.job.workspace / "kit.tar.zst", self.job.workspace / "back.tar.zst"
+        make_kit(self.root / "kit", "android", kit)
+        library = self.app / "dist/lib/mlc4j/output/arm64-v8a/libtvm4j_runtime_packed.so"
+        home = self.job.temp / "inside"
+        home.mkdir()
+        inside = {"image": "linking", "HOME": str(home)}
+        self.docker("kit", "import", str(kit), **inside)
+        self.docker("build", **inside)
+        linked = library.read_bytes()
+        self.docker("kit", "export", "--output", str(back), **inside)
+        self.assertEqual(back.read_bytes(), kit.read_bytes())
+
+        tools = self.root / "linker"
+        tools.mkdir()
+        (tools / "ld.lld").write_text(
+            f"#!/bin/sh\nexec {DOCKER} run --rm --user {os.getuid()}:{os.getgid()} "
+            f'--volume {self.root}:{self.root} --entrypoint /usr/bin/ld.lld {IMAGES}/linking "$@"\n'
+        )
+        (tools / "ld.lld").chmod(0o755)
+        for arguments in (("kit", "import", str(back)), ("build",)):
+            shutil.rmtree(self.app / "dist", ignore_errors=True)
+            self.finished(self.bare(
+                *arguments, PATH=f"{tools}:{os.environ['PATH']}", HOME=str(self.root / "machine"),
+                MLC_PACKAGE_COMPILER_IMAGE="", TMPDIR=str(self.job.temp),
+            ))
+        self.assertEqual(library.read_bytes(), linked)
+        self.assert_mine(self.app / "dist")
 
     def test_an_image_that_is_not_there_names_the_way_round(self):
         self.variables["DOCKER_HOST"] = os.environ.get("DOCKER_HOST", "")

@@ -1,6 +1,6 @@
 //! Kits as files: from where there is everything to where there is nothing.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 
 use camino::Utf8PathBuf;
@@ -237,6 +237,93 @@ fn a_whole_iphone_package_comes_of_a_kit_on_linux() {
         .says("it is for iphone, not for android")
         .says("name a kit for android");
     assert_eq!(android.kits().len(), 0);
+}
+
+/// An object that asks the linker to load a script of the kit, which has it take a file of the machine.
+fn asking_object(site: &Site) -> Vec<u8> {
+    let root = &site.scene.root;
+    let source = site.scene.write(
+        "asking.s",
+        ".section .deplibs,\"MS\",@llvm_dependent_libraries,1\n.asciz \"sources/script\"\n",
+    );
+    let object = root.join("asking.o");
+    assert_cmd::Command::new("clang")
+        .args(["--target=aarch64-none-linux-android24", "-c", source.as_str(), "-o"])
+        .arg(&object)
+        .assert()
+        .success();
+    fs_err::read(object).unwrap()
+}
+
+#[test]
+#[ignore = "needs scripts/setup-cross.sh: make test"]
+fn a_kit_has_the_linker_read_no_file_of_the_machine() {
+    const SECRET: &str = "the contents of a private key";
+    let site = Site::new("android");
+    site.build(&[]).ok();
+    let secret = site.scene.write("secret", SECRET);
+    let script = format!("TARGET(binary) INPUT({secret})");
+    let more = [("files/999-asking.o", asking_object(&site)), ("sources/script", script.into())];
+    let named = |record: &mut serde_json::Value| {
+        for (path, bytes) in &more {
+            let digest = mlc_package::model::Digest::of(bytes).to_string();
+            let file = serde_json::json!({"path": path, "bytes": bytes.len(), "digest": digest});
+            record["files"].as_array_mut().unwrap().push(file);
+        }
+        let words = record["link"]["command"]["words"].as_array_mut().unwrap();
+        words.push(serde_json::json!([{"kit": more[0].0}]));
+    };
+
+    // As a file that somebody sends.
+    let (file, _) = exported(&site);
+    let unpacked = zstd::decode_all(fs_err::File::open(&file).unwrap()).unwrap();
+    let mut from = tar::Archive::new(unpacked.as_slice());
+    let mut to = tar::Builder::new(Vec::new());
+    let mut add = |path: &str, bytes: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(0o644);
+        header.set_size(bytes.len() as u64);
+        to.append_data(&mut header, path, bytes).unwrap();
+    };
+    for entry in from.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let path = entry.path().unwrap().to_str().unwrap().to_owned();
+        let mut bytes = Vec::new();
+        entry.read_to_end(&mut bytes).unwrap();
+        if path == "kit.json" {
+            let mut manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            named(&mut manifest["kit"]);
+            bytes = serde_json::to_vec(&manifest).unwrap();
+        }
+        add(&path, &bytes);
+    }
+    for (path, bytes) in &more {
+        add(path, bytes);
+    }
+    let packed = zstd::encode_all(to.into_inner().unwrap().as_slice(), 1).unwrap();
+    let hostile = site.scene.write("hostile.tar.zst", packed);
+    let other = elsewhere("android");
+    call(&other, &["kit", "import", hostile.as_str()])
+        .fails(13)
+        .says("`files/999-asking.o` in it names libraries that the linker is to load")
+        .says("`mlc-package kit export` did not write this");
+    assert_eq!((other.kits().len(), other.leftovers()), (0, vec![]));
+
+    // In a cache that somebody wrote to, the linker itself is told to load nothing.
+    let [kit] = site.kits().try_into().unwrap();
+    let mut record: serde_json::Value =
+        serde_json::from_str(&fs_err::read_to_string(kit.join("kit.json")).unwrap()).unwrap();
+    named(&mut record);
+    for (path, bytes) in &more {
+        fs_err::write(kit.join(path), bytes).unwrap();
+    }
+    let record = serde_json::to_string(&record).unwrap();
+    let seal = format!("{}\n", mlc_package::model::Digest::of(record.as_bytes()));
+    fs_err::write(kit.join("kit.json"), record).unwrap();
+    fs_err::write(kit.join("kit.digest"), seal).unwrap();
+    site.build(&[]).ok().says("kit cached");
+    let library = site.library();
+    assert!(!library.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()));
 }
 
 /// The user nobody, and his group.
