@@ -179,14 +179,12 @@ fn keep_linked(
     if let (true, Some(why)) = (is_code, linked_code::refusal(&bytes)) {
         return Err(format!("`{from}` {why}").into());
     }
-    if !with_debug_info {
-        if let Some(stripped) = debug_info::without(&bytes) {
-            let to = kit.join(path.as_path());
-            files::create_dir_all(files::parent(&to))?;
-            atomic::write_unsynced(&to, &stripped)?;
-            let digest = Digest::of(&stripped);
-            return Ok(KitFile { path, bytes: stripped.len() as u64, digest });
-        }
+    if !with_debug_info && let Some(stripped) = debug_info::without(&bytes) {
+        let to = kit.join(path.as_path());
+        files::create_dir_all(files::parent(&to))?;
+        atomic::write_unsynced(&to, &stripped)?;
+        let digest = Digest::of(&stripped);
+        return Ok(KitFile { path, bytes: stripped.len() as u64, digest });
     }
     Ok(keep(from, kit, path)?)
 }
