@@ -172,6 +172,7 @@ pub(crate) fn stable(run: &Run<'_>) -> String {
     for (pattern, placeholder) in [
         (r"\b(android|iphone)-[0-9a-f]{16}\b", "$1-[SOURCE]"),
         (r"(?m)^(  library ) +[\d.]+ \w+", "$1 [SIZE]"),
+        (r"(?m)^( +Compiled 2 libraries in ).+$", "$1[TIME]"),
     ] {
         text = regex::Regex::new(pattern).unwrap().replace_all(&text, placeholder).into_owned();
     }
