@@ -81,7 +81,10 @@ pub use project::{
     PublishSettings,
 };
 pub use python_json::{to_python_json, to_python_json_with_indent};
-pub use quantization::{FloatType, GroupQuantization, Layout, Quantization, UnknownQuantization};
+pub use quantization::{
+    E4M3, FloatType, GroupQuantization, Layout, Method, PerTensor, Quantization,
+    UnknownQuantization,
+};
 pub use revision::{Revision, RevisionError};
 pub use scheme::{Scheme, UnknownScheme};
 pub use sha256::Sha256;

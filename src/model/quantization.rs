@@ -7,10 +7,32 @@ pub struct Quantization {
     name: &'static str,
     /// The type of what is not quantized, of the scales, and of every step of the arithmetic.
     pub model_dtype: FloatType,
-    /// How linear layers and embeddings are quantized, if they are.
-    pub group: Option<GroupQuantization>,
+    /// How linear layers, experts and embeddings are quantized.
+    pub method: Method,
     /// Whether embeddings and the last layer are quantized too.
     pub first_and_last: bool,
+}
+
+/// What is done to the weights of linear layers and experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Nothing: they have the type of everything else.
+    Plain,
+    /// They become integers of a few bits.
+    Group(GroupQuantization),
+    /// They become FP8, and each parameter has one scale at most.
+    PerTensor(PerTensor),
+    /// They stay the FP8 that the checkpoint has, with its scale for each block of rows and columns.
+    BlockScale,
+}
+
+/// FP8 of whole parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerTensor {
+    /// `float8_e5m2`: the upper half of a half-precision number, with no scale.
+    E5m2,
+    /// `float8_e4m3fn`, with the scale that gives the largest weight the largest number.
+    E4m3,
 }
 
 /// A floating-point type of weights.
@@ -23,6 +45,9 @@ pub enum FloatType {
     /// IEEE single precision.
     F32,
 }
+
+/// The name in `tensor-cache.json` of the FP8 that checkpoints have.
+pub const E4M3: &str = "float8_e4m3fn";
 
 /// Integers of a few bits, with one scale a group of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +79,7 @@ pub struct UnknownQuantization {
 
 impl Quantization {
     /// Those that are converted natively.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         plain("q0f16", FloatType::F16),
         plain("q0bf16", FloatType::Bf16),
         plain("q0f32", FloatType::F32),
@@ -66,6 +91,9 @@ impl Quantization {
         grouped("q4bf16_1", FloatType::Bf16, 4, 32, Layout::Nk),
         grouped("q4f32_1", FloatType::F32, 4, 32, Layout::Nk),
         Self { first_and_last: false, ..grouped("q4f16_2", FloatType::F16, 4, 32, Layout::Nk) },
+        fp8("e5m2_e5m2_f16", FloatType::F16, Method::PerTensor(PerTensor::E5m2)),
+        fp8("e4m3_e4m3_f16_max_calibrate", FloatType::F16, Method::PerTensor(PerTensor::E4m3)),
+        fp8("fp8_e4m3fn_bf16_block_scale", FloatType::Bf16, Method::BlockScale),
     ];
 
     /// The names of [`ALL`](Self::ALL).
@@ -76,6 +104,24 @@ impl Quantization {
     /// Upstream's name.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// The groups of integers that weights become, if they do.
+    pub fn group(&self) -> Option<GroupQuantization> {
+        match self.method {
+            Method::Group(group) => Some(group),
+            _ => None,
+        }
+    }
+}
+
+impl PerTensor {
+    /// The type's name in `tensor-cache.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::E5m2 => "float8_e5m2",
+            Self::E4m3 => E4M3,
+        }
     }
 }
 
@@ -116,7 +162,11 @@ impl GroupQuantization {
 }
 
 const fn plain(name: &'static str, model_dtype: FloatType) -> Quantization {
-    Quantization { name, model_dtype, group: None, first_and_last: true }
+    Quantization { name, model_dtype, method: Method::Plain, first_and_last: true }
+}
+
+const fn fp8(name: &'static str, model_dtype: FloatType, method: Method) -> Quantization {
+    Quantization { name, model_dtype, method, first_and_last: false }
 }
 
 const fn grouped(
@@ -126,8 +176,8 @@ const fn grouped(
     size: usize,
     layout: Layout,
 ) -> Quantization {
-    let group = Some(GroupQuantization { bits, size, layout });
-    Quantization { name, model_dtype, group, first_and_last: true }
+    let method = Method::Group(GroupQuantization { bits, size, layout });
+    Quantization { name, model_dtype, method, first_and_last: true }
 }
 
 impl FromStr for Quantization {
@@ -153,7 +203,7 @@ mod tests {
     fn groups_fill_whole_words() {
         for quantization in Quantization::ALL {
             assert_eq!(quantization.name().parse::<Quantization>().unwrap(), quantization);
-            if let Some(group) = quantization.group {
+            if let Some(group) = quantization.group() {
                 assert_eq!(group.words() * group.per_word(), group.size, "{quantization}");
             }
         }

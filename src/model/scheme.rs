@@ -16,7 +16,7 @@ pub struct Scheme(&'static str);
 pub struct UnknownScheme(String);
 
 impl Scheme {
-    /// Every name, in upstream's order: first the native ones.
+    /// Every name, in upstream's order.
     pub const NAMES: [&'static str; 18] = [
         "q0f16",
         "q0bf16",
@@ -49,16 +49,13 @@ impl Scheme {
         match self.0 {
             "q4f16_autoawq" => Some("its weights are those that AWQ has quantized"),
             "q4f16_ft" => Some("it needs CUDA and a TVM with CUTLASS"),
-            "e5m2_e5m2_f16" => {
-                Some("TVM gives weights below 2^-14 other values than rounding does")
-            }
             "e4m3_e4m3_f16" => Some(
                 "its `q_calibration_scale` is set by a calibration, and is arbitrary before that",
             ),
-            "e4m3_e4m3_f16_max_calibrate" => Some("it is for a calibration, which needs a GPU"),
-            "fp8_e4m3fn_bf16_block_scale" | "fp8_e4m3fn_bf16_block_scale_static_activation" => {
-                Some("its weights are those of a checkpoint of FP8 in blocks")
-            }
+            "fp8_e4m3fn_bf16_block_scale_static_activation" => Some(
+                "only Ministral 3 has scales of activations, and MLC LLM spreads the scale of a \
+                 whole tensor over other rows than those that it belongs to",
+            ),
             _ => None,
         }
     }

@@ -3,14 +3,20 @@
 import json
 import struct
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import ml_dtypes
 import numpy as np
 
 import families
 
-DTYPES = {"F32": np.float32, "F16": np.float16, "BF16": ml_dtypes.bfloat16}
+DTYPES = {
+    "F32": np.float32,
+    "F16": np.float16,
+    "BF16": ml_dtypes.bfloat16,
+}
+FP8 = "F8_E4M3"
+STORED = {**DTYPES, FP8: ml_dtypes.float8_e4m3fn}
 
 Shapes = List[Tuple[str, Tuple[int, ...]]]
 
@@ -193,15 +199,38 @@ def read_safetensors(path: Path) -> Dict[str, np.ndarray]:
     tensors = {}
     for name, entry in sorted(header.items()):
         start, end = (8 + length + offset for offset in entry["data_offsets"])
-        array = np.frombuffer(raw[start:end], dtype=DTYPES[entry["dtype"]])
+        array = np.frombuffer(raw[start:end], dtype=STORED[entry["dtype"]])
         tensors[name] = array.reshape(entry["shape"])
     return tensors
 
 
-def make(directory: Path, config: Dict, dtype: str, files: int, seed: int) -> None:
+def in_blocks(name: str, shape: Tuple[int, ...], blocks: Tuple[int, int], random: np.random.RandomState):
+    """A weight that is FP8 with a scale for each block, or BF16 if it is none that gets them."""
+    layer = name[: -len(".weight")]
+    plain = layer.endswith(("embed_tokens", "lm_head", "gate")) or not name.endswith(".weight")
+    if len(shape) < 2 or plain:
+        return [(name, "BF16", weights(shape, "BF16", random))]
+    bits = random.randint(0, 256, size=shape).astype(np.uint8)
+    bits[bits & 0x7F == 0x7F] ^= 1  # NaN
+    scales = random.uniform(1e-4, 1e-2, [-(-size // block) for size, block in zip(shape, blocks)])
+    dtype = random.choice(["F32", "BF16"])
+    return [
+        (name, FP8, bits.view(STORED[FP8])),
+        (name + "_scale_inv", dtype, scales.astype(DTYPES[dtype])),
+    ]
+
+
+def make(
+    directory: Path,
+    config: Dict,
+    dtype: str,
+    files: int,
+    seed: int,
+    blocks: Optional[Tuple[int, int]] = None,
+) -> None:
     """Write a checkpoint: several files with an index, or one without (`files` of 0).
 
-    Tensors of a `mixed` one are F32 and BF16 by turns.
+    Tensors of a `mixed` one are F32 and BF16 by turns. With `blocks` it is FP8.
     """
     random = np.random.RandomState(seed)
     directory.mkdir(parents=True)
@@ -211,6 +240,9 @@ def make(directory: Path, config: Dict, dtype: str, files: int, seed: int) -> No
     mixed = ["F32", "BF16"] if dtype == "mixed" else [dtype]
     tensors = []
     for at, (name, shape) in enumerate(shapes):
+        if blocks is not None:
+            tensors += in_blocks(name, shape, blocks, random)
+            continue
         of_tensor = mixed[at % len(mixed)]
         tensors.append((name, of_tensor, weights(shape, of_tensor, random)))
     if files == 0:

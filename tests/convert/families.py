@@ -10,7 +10,7 @@ Shapes = List[Tuple[str, Tuple[int, ...]]]
 HIDDEN, INNER, VOCAB, HEADS, KV_HEADS, LAYERS = 100, 130, 50, 4, 2, 2
 DIM = HIDDEN // HEADS
 QUERY, KEYS = HEADS * DIM, KV_HEADS * DIM
-EXPERTS, EXPERT_INNER = 3, 45
+EXPERTS, EXPERT_INNER = 3, 44
 
 
 def _linear(name: str, out: int, inner: int, bias: bool = False) -> Shapes:

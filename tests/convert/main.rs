@@ -8,6 +8,7 @@
 )]
 #![allow(unreachable_pub, reason = "the server is a part of a benchmark too")]
 
+mod fp8;
 mod hub;
 mod input;
 mod output;
@@ -18,5 +19,6 @@ mod scene;
 mod server;
 mod template;
 mod torch;
+mod torch_archive;
 mod upstream;
 mod whole;

@@ -33,6 +33,12 @@ fn a_converted_model_takes_steps_in_tvm_as_its_checkpoint_does_in_numpy() {
 
 #[test]
 #[ignore = "needs TVM"]
+fn fp8_is_what_tvm_casts_to() {
+    script("fp8.py");
+}
+
+#[test]
+#[ignore = "needs TVM"]
 fn tvm_loads_the_result_and_the_values_are_within_the_bound() {
     script("load.py");
 }

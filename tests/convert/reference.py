@@ -20,6 +20,12 @@ from checkpoints import read_safetensors
 BF16 = ml_dtypes.bfloat16
 MODEL_TYPES = {"f16": np.float16, "bf16": BF16, "f32": np.float32}
 CAP = 32 * 2**20
+SCALE = "_scale_inv"
+BLOCK_SCALE = "fp8_e4m3fn_bf16_block_scale"
+PER_TENSOR = {
+    "e5m2_e5m2_f16": ml_dtypes.float8_e5m2,
+    "e4m3_e4m3_f16_max_calibrate": ml_dtypes.float8_e4m3fn,
+}
 
 Loaded = List[Tuple[str, Dict[str, np.ndarray]]]
 
@@ -61,6 +67,28 @@ def group_quantize(weight: np.ndarray, model, bits: int, group: int, transposed:
     return (words.T, scale.T) if transposed else (words, scale)
 
 
+def per_tensor_quantize(weight: np.ndarray, dtype):
+    """Halves to FP8, and the one scale of E4M3."""
+    scale = None
+    values = weight.astype(np.float32)
+    if dtype is ml_dtypes.float8_e4m3fn:
+        largest = np.max(np.abs(weight))
+        scale = np.maximum(largest / np.float16(448), np.float16(1 / (448 * 512)))
+        assert scale.dtype == np.float16
+        values = values / np.float32(scale)
+    info = ml_dtypes.finfo(dtype)
+    # TVM keeps the exponent and the mantissa of what is too small for a normal number, and loses an
+    # implied 1; what is less than half as large is 0.
+    fraction, exponents = np.frexp(np.abs(values) / np.float32(info.smallest_normal))
+    steps = 2**info.nmant
+    mantissa = np.rint((2 * fraction - 1) * steps)
+    exponents = np.where(values == 0, -9, exponents - 1 + (mantissa == steps))
+    small = (mantissa.astype(np.int64) % steps) | np.where(np.signbit(values), 0x80, 0)
+    small = np.where(exponents == -1, small, 0)
+    cast = np.where(exponents < 0, small, round_to(values, dtype).view(np.uint8))
+    return cast.astype(np.uint8).view(dtype), scale
+
+
 def dequantize(words: np.ndarray, scale: np.ndarray, bits: int, group: int, columns: int):
     """`[rows, words]` and `[rows, groups]` back to float64."""
     per_word, max_int = 32 // bits, 2 ** (bits - 1) - 1
@@ -81,20 +109,23 @@ def single_to_brain(values: np.ndarray) -> np.ndarray:
 
 def scheme_of(quantization: str):
     """`q4bf16_1` to (model type, bits, group, transposed)."""
+    if quantization in PER_TENSOR or quantization == BLOCK_SCALE:
+        return (BF16 if quantization == BLOCK_SCALE else np.float16), 0, 0, False
     head, _, layout = quantization.partition("_")
     bits, model = int(head[1]), MODEL_TYPES[head[2:]]
     return model, bits, {0: 0, 3: 40, 4: 32}[bits], layout == "0"
 
 
 def is_quantized(name: str, values: np.ndarray, quantization: str) -> bool:
-    """Matrices called weight, but for gates, and for both ends of the model in q4f16_2."""
+    """Matrices called weight, but for gates, and for both ends of the model in some schemes."""
     if values.ndim == 1 or not name.endswith(".weight"):
         return False
     layer = name[: -len(".weight")]
     if layer.endswith("gate") and values.shape[0] <= 256:
         return False
     ends = ("head", "lm_head", "lm_head.linear", "embed_out")
-    return not (quantization.endswith("_2") and (layer in ends or is_embedding(name)))
+    without_ends = quantization.endswith("_2") or quantization in PER_TENSOR
+    return not (without_ends and (layer in ends or is_embedding(name)))
 
 
 def is_embedding(name: str) -> bool:
@@ -118,6 +149,9 @@ def expert_parts(name: str, layer: str, gate: str, up: str, config: Dict) -> Lis
 
 def family_parameters(name: str, config: Dict) -> List[Tuple[str, List[str]]]:
     """The parameters that a tensor of one of `families.FAMILIES` goes into."""
+    if name.endswith(SCALE):
+        weight = family_parameters(name[: -len(SCALE)], config)
+        return [(target + SCALE, [source + SCALE for source in sources]) for target, sources in weight]
     kind = config["model_type"]
     if kind == "bert" and name.startswith("pooler."):
         return []
@@ -230,13 +264,17 @@ def family_values(name: str, parts: List[np.ndarray], config: Dict, model) -> np
         grouped = values.reshape(keys, queries + 2, -1, shape[-1])
         split = (grouped[:, :queries], grouped[:, queries], grouped[:, queries + 1])
         values = np.concatenate([part.reshape(-1, shape[-1]) for part in split])
-    if name.endswith((".w_uk", ".w_uv")):
+    if ".w_uk" in name or ".w_uv" in name:
         key = text["qk_nope_head_dim"]
+        if name.endswith(SCALE):
+            key //= config["quantization_config"]["weight_block_size"][0]
         by_head = values.reshape(text["num_attention_heads"], -1, values.shape[-1])
-        values = by_head[:, :key].transpose(0, 2, 1) if name.endswith("uk") else by_head[:, key:]
-    singles = ("e_score_correction_bias", "A_log", "dt_bias", "time_faaaa", "time_decay")
+        values = by_head[:, :key].transpose(0, 2, 1) if ".w_uk" in name else by_head[:, key:]
+    singles = ("e_score_correction_bias", "A_log", "dt_bias", "time_faaaa", "time_decay", SCALE)
     if name.endswith(singles) or ".ln_x." in name:
         model = np.float32
+    if values.dtype == ml_dtypes.float8_e4m3fn:
+        return values
     values = round_to(values, model)
     if kind == "rwkv5" and name.endswith("time_decay"):
         values = np.exp(-np.exp(values.astype(np.float64)).astype(np.float32).astype(np.float64))
@@ -314,7 +352,9 @@ def parameters(files: Loaded, config: Dict, order: List[Tuple[str, str]], model)
             if target not in done:
                 done.add(target)
                 values = combine(target, [tensors[source] for source in sources], config)
-                own = np.float32 if is_ffn_bias(target) else model
+                own = np.float32 if is_ffn_bias(target) or target.endswith(SCALE) else model
+                if values.dtype == ml_dtypes.float8_e4m3fn:
+                    own = values.dtype
                 yield target, sources, round_to(values, own)
 
 
@@ -325,6 +365,11 @@ def is_ffn_bias(name: str) -> bool:
 
 def stored(name: str, values: np.ndarray, quantization: str):
     """The tensors that stand for a parameter."""
+    if quantization in PER_TENSOR and is_quantized(name, values, quantization):
+        words, scale = per_tensor_quantize(values, PER_TENSOR[quantization])
+        stem = name[: -len("weight")]
+        scales = [] if scale is None else [(stem + "q_scale", np.array([scale], np.float32))]
+        return [(stem + "q_weight", words), *scales]
     model, bits, group, transposed = scheme_of(quantization)
     if bits == 0 or not is_quantized(name, values, quantization):
         return [(name, values)]

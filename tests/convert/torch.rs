@@ -1,91 +1,24 @@
 //! Checkpoints in PyTorch's own format, written as `torch.save` writes them.
 
+use std::io::Write as _;
+
 use crate::scene::{Scene, Tensor};
+use crate::torch_archive::{self, Pickle, Zip};
 
-/// What goes into a pickle, opcode by opcode.
-#[derive(Default)]
-struct Pickle(Vec<u8>);
-
-impl Pickle {
-    fn new() -> Self {
-        Self(b"\x80\x02".to_vec())
-    }
-
-    fn raw(&mut self, bytes: &[u8]) -> &mut Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    fn text(&mut self, text: &str) -> &mut Self {
-        self.raw(b"X").raw(&(text.len() as u32).to_le_bytes()).raw(text.as_bytes())
-    }
-
-    fn int(&mut self, value: usize) -> &mut Self {
-        self.raw(b"J").raw(&i32::try_from(value).unwrap().to_le_bytes())
-    }
-
-    fn tuple(&mut self, values: &[usize]) -> &mut Self {
-        self.raw(b"(");
-        for value in values {
-            self.int(*value);
-        }
-        self.raw(b"t")
-    }
-
-    fn end(&mut self) -> Vec<u8> {
-        self.raw(b".");
-        std::mem::take(&mut self.0)
-    }
-}
-
-/// An ordered dict of tensors, each in a storage of its own by its number.
+/// All tensors, of f32.
 fn state_dict(tensors: &[Tensor]) -> Vec<u8> {
-    let mut pickle = Pickle::new();
-    pickle.raw(b"ccollections\nOrderedDict\nq\x00)Rq\x01(");
-    for (number, tensor) in tensors.iter().enumerate() {
-        let elements: usize = tensor.shape.iter().product();
-        let strides: Vec<usize> =
-            (0..tensor.shape.len()).map(|at| tensor.shape[at + 1..].iter().product()).collect();
-        pickle.text(&tensor.name).raw(b"ctorch._utils\n_rebuild_tensor_v2\n((");
-        pickle.text("storage").raw(b"ctorch\nFloatStorage\n").text(&number.to_string());
-        pickle.text("cpu").int(elements).raw(b"tQ").int(0);
-        pickle.tuple(&tensor.shape).tuple(&strides).raw(b"\x89h\x00)RtR");
-    }
-    // A dict's own attribute, as a module's state has it.
-    pickle.raw(b"u}").text("_metadata").raw(b"h\x00)Rsb").end()
-}
-
-/// A ZIP archive of stored files.
-fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let (mut out, mut directory) = (Vec::new(), Vec::new());
-    for (name, bytes) in files {
-        let offset = out.len() as u32;
-        let size = (bytes.len() as u32).to_le_bytes();
-        let mut shared = [0; 16];
-        shared[12..].copy_from_slice(&size);
-        let lengths = [(name.len() as u16).to_le_bytes(), [0; 2]].concat();
-        let head = [&shared[..], &size, &lengths].concat();
-        out.extend([b"PK\x03\x04\0\0", &head[..], name.as_bytes(), bytes].concat());
-        directory.extend([b"PK\x01\x02\0\0\0\0", &head[..], &[0; 10]].concat());
-        directory.extend([&offset.to_le_bytes(), name.as_bytes()].concat());
-    }
-    let (start, count) = (out.len() as u32, (files.len() as u16).to_le_bytes());
-    let size = (directory.len() as u32).to_le_bytes();
-    out.extend(&directory);
-    out.extend(
-        [b"PK\x05\x06\0\0\0\0", &count[..], &count, &size, &start.to_le_bytes(), &[0; 2]].concat(),
-    );
-    out
+    let tensors = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice()));
+    torch_archive::state_dict("FloatStorage", tensors)
 }
 
 /// What PyTorch writes today.
 fn archive(tensors: &[Tensor], pickle: Vec<u8>) -> Vec<u8> {
-    let mut files = vec![("archive/data.pkl".to_owned(), pickle)];
-    files.push(("archive/byteorder".to_owned(), b"little".to_vec()));
+    let mut zip = Zip::new(Vec::new(), &pickle).unwrap();
     for (number, tensor) in tensors.iter().enumerate() {
-        files.push((format!("archive/data/{number}"), tensor.bytes.clone()));
+        let bytes = &tensor.bytes;
+        zip.storage(number, bytes.len(), |out| out.write_all(bytes)).unwrap();
     }
-    zip(&files)
+    zip.end().unwrap()
 }
 
 /// What it wrote before 1.6.

@@ -14,7 +14,8 @@ const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/conversions"
 struct Case {
     checkpoint: String,
     quantization: String,
-    conv_template: String,
+    /// None where only weights were converted.
+    conv_template: Option<String>,
     model_type_argument: Option<String>,
     overrides: Option<String>,
     upstream_refuses: Option<String>,
@@ -27,7 +28,9 @@ fn differs(case: &Case, scratch: &Utf8Path) -> Option<String> {
     let checkpoint = format!("{DATA}/{}", case.checkpoint);
     let mut arguments = vec!["convert", &checkpoint, "--engine", "native", "-o", out.as_str()];
     arguments.extend(["--quantization", &case.quantization]);
-    arguments.extend(["--conv-template", &case.conv_template]);
+    if let Some(template) = &case.conv_template {
+        arguments.extend(["--conv-template", template]);
+    }
     if let Some(name) = &case.model_type_argument {
         arguments.extend(["--model-type", name]);
     }

@@ -7,7 +7,7 @@ use super::hf_config::{ConfigError, HfConfig};
 use super::parts::{EXPERT_DOWN, EXPERT_GATE_UP, GATE_UP_WEIGHTS};
 use super::row::Dim::{Hidden, Intermediate, Named, Of, Vocab};
 use super::row::{Dim, Regroup, embedding, experts, fused, linear, vector};
-use super::{Architecture, PLAIN};
+use super::{Architecture, PLAIN, Support};
 
 pub(super) const DEEPSEEK_V2: Architecture = Architecture {
     model_type: "deepseek_v2",
@@ -74,7 +74,7 @@ pub(super) const DEEPSEEK_V2: Architecture = Architecture {
 };
 
 pub(super) const DEEPSEEK_V3: Architecture =
-    Architecture { model_type: "deepseek_v3", ..DEEPSEEK_V2 };
+    Architecture { model_type: "deepseek_v3", block_scale: Support::Native, ..DEEPSEEK_V2 };
 
 const LORA: Dim = Named("kv_lora_rank");
 const KEY: Dim = Named("qk_nope_head_dim");

@@ -196,6 +196,23 @@ impl HfConfig {
         self.first_of(&["num_hidden_layers", "n_layer", "num_layers"], 1 << 14)
     }
 
+    /// Rows and columns of the blocks that have a scale each, if weights are FP8 in blocks.
+    pub(crate) fn blocks(&self) -> Result<Option<(u64, u64)>, ConfigError> {
+        const FIELD: &str = "weight_block_size";
+        let size = |value: &Value| value.as_u64().filter(|size| (1..=1 << 20).contains(size));
+        match self.fields.get(FIELD) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => {
+                let blocks = match value.as_array().map(Vec::as_slice) {
+                    Some([rows, columns]) => size(rows).zip(size(columns)),
+                    _ => None,
+                };
+                let blocks = blocks.ok_or_else(|| wrong(FIELD, value, "a list of two sizes"))?;
+                Ok(Some(blocks))
+            }
+        }
+    }
+
     /// The type of the biases of GPT-NeoX's feed-forward layers.
     pub(crate) fn ffn_out_dtype(&self) -> Result<FloatType, ConfigError> {
         const FIELD: &str = "ffn_out_dtype";

@@ -19,5 +19,6 @@ pub(super) const LLAMA: Architecture = Architecture {
         linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
     unused: &["model.layers.{}.self_attn.rotary_emb.inv_freq"],
+    per_tensor: true,
     ..PLAIN
 };

@@ -49,6 +49,7 @@ pub(super) const LLAMA4: Architecture = Architecture {
         linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
     source_name: Some(source_name),
+    per_tensor: true,
     ..PLAIN
 };
 

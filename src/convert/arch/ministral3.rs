@@ -4,7 +4,7 @@ use super::hf_config::{ConfigError, HfConfig};
 use super::parts::{GATE_UP_WEIGHTS, QKV_WEIGHTS};
 use super::row::Dim::{Hidden, Intermediate, Query, Vocab};
 use super::row::{embedding, fused, linear, vector};
-use super::{Architecture, PLAIN};
+use super::{Architecture, PLAIN, Support};
 
 pub(super) const MINISTRAL3: Architecture = Architecture {
     model_type: "ministral3",
@@ -21,6 +21,10 @@ pub(super) const MINISTRAL3: Architecture = Architecture {
     ],
     unused: &["model.layers.{}.self_attn.rotary_emb.inv_freq"],
     source_name: Some(source_name),
+    block_scale: Support::LeftToMlc(
+        "its checkpoints have a scale for each tensor, which MLC LLM spreads over other rows than \
+         those that it belongs to where tensors of different sizes are fused",
+    ),
     ..PLAIN
 };
 

@@ -4,6 +4,7 @@
 
 mod baichuan;
 mod bert;
+mod block_scale;
 mod chatglm;
 mod cohere;
 mod deepseek;
@@ -49,9 +50,10 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::model::{Completed, ConfigClass, Refused};
+use crate::model::{Completed, ConfigClass, Method, Quantization, Refused};
 use row::{Row, expand};
 
+pub(super) use block_scale::SCALE;
 pub use hf_config::{ConfigError, HfConfig};
 pub(super) use row::{Change, Kind, Parameter};
 
@@ -69,6 +71,21 @@ pub(super) struct Architecture {
     uncounted: &'static [&'static str],
     /// Of a model of embeddings, how they are made.
     pub(super) embeds: Option<Embeds>,
+    /// Whether upstream has FP8 of whole parameters for it.
+    per_tensor: bool,
+    /// Whether upstream has FP8 in blocks for it.
+    block_scale: Support,
+}
+
+/// Who converts an architecture to a quantization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Support {
+    /// This program.
+    Native,
+    /// MLC LLM alone, and why.
+    LeftToMlc(&'static str),
+    /// Nobody: MLC LLM does not have it (79d603f0, `python/mlc_llm/model/model.py`).
+    Missing,
 }
 
 /// What a checkpoint's tensors become: upstream's `ExternMapping`, and what of the config is needed
@@ -85,6 +102,8 @@ pub(super) struct Mapping {
     pub(super) layers: (&'static str, u64),
     /// The field of the config that says how many tokens there are.
     pub(super) vocab_field: &'static str,
+    /// Rows and columns of a block of FP8, if the config says that the weights are in blocks.
+    blocks: Option<(u64, u64)>,
     unused: HashSet<String>,
     uncounted: HashSet<String>,
 }
@@ -113,6 +132,8 @@ const PLAIN: Architecture = Architecture {
     unused: &[],
     uncounted: &[],
     embeds: None,
+    per_tensor: false,
+    block_scale: Support::Missing,
 };
 
 const ALL: [&Architecture; 43] = [
@@ -195,6 +216,16 @@ impl Architecture {
         ALL.iter().map(|architecture| architecture.model_type).collect()
     }
 
+    /// Who converts it to a quantization.
+    pub(super) fn support(&self, quantization: Quantization) -> Support {
+        match quantization.method {
+            Method::Plain | Method::Group(_) => Support::Native,
+            Method::PerTensor(_) if self.per_tensor => Support::Native,
+            Method::PerTensor(_) => Support::Missing,
+            Method::BlockScale => self.block_scale,
+        }
+    }
+
     /// The fields of `config.json` that upstream keeps, completed and checked.
     pub(super) fn read(&self, source: Map<String, Value>) -> Result<Completed, Refused> {
         match ConfigClass::of(self.model_type) {
@@ -229,6 +260,7 @@ impl Architecture {
             head_may_be_tied: untied.is_some(),
             layers: config.named_layers()?,
             vocab_field,
+            blocks: config.blocks()?,
             unused,
             uncounted,
         })

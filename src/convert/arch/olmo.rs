@@ -16,5 +16,6 @@ pub(super) const OLMO: Architecture = Architecture {
         linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
     unused: &["model.layers.{}.self_attn.rotary_emb.inv_freq"],
+    per_tensor: true,
     ..PLAIN
 };

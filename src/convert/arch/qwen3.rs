@@ -4,7 +4,7 @@ use super::hf_config::{ConfigError, HfConfig};
 use super::parts::{GATE_UP_WEIGHTS, QKV_BIASES, QKV_WEIGHTS};
 use super::row::Dim::{Head, Hidden, Intermediate, Query, Vocab};
 use super::row::{embedding, fused, fused_vector, linear, vector};
-use super::{Architecture, Embeds, PLAIN};
+use super::{Architecture, Embeds, PLAIN, Support};
 
 pub(super) const QWEN3: Architecture = Architecture {
     model_type: "qwen3",
@@ -24,6 +24,7 @@ pub(super) const QWEN3: Architecture = Architecture {
         vector("model.norm.weight", Hidden),
         linear("lm_head.weight", Vocab, Hidden).untied(),
     ],
+    block_scale: Support::Native,
     ..PLAIN
 };
 

@@ -4,7 +4,7 @@ use super::parts::{EXPERT_DOWN, EXPERT_GATE_UP, QKV_BIASES, QKV_WEIGHTS};
 use super::qwen2_moe::experts_of_every_layer;
 use super::row::Dim::{Head, Hidden, Named, Of, Query, Vocab};
 use super::row::{embedding, experts, fused, fused_vector, linear, vector};
-use super::{Architecture, PLAIN};
+use super::{Architecture, PLAIN, Support};
 
 pub(super) const QWEN3_MOE: Architecture = Architecture {
     model_type: "qwen3_moe",
@@ -35,5 +35,6 @@ pub(super) const QWEN3_MOE: Architecture = Architecture {
         vector("model.norm.weight", Hidden),
         linear("lm_head.weight", Vocab, Hidden),
     ],
+    block_scale: Support::Native,
     ..PLAIN
 };

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::hf_config::{ConfigError, HfConfig};
-use crate::model::FloatType;
+use crate::model::{FloatType, Quantization};
 
 /// A parameter of every layer, or of the model.
 pub(super) struct Row {
@@ -48,6 +48,8 @@ pub(crate) enum Kind {
     Experts,
     /// A norm, a bias, or what upstream keeps out of the quantization.
     Plain,
+    /// Weights that are FP8 in the checkpoint, and stay so.
+    Fp8,
 }
 
 /// A size that the config names.
@@ -163,6 +165,22 @@ pub(crate) struct Parameter {
     pub(crate) change: Change,
     /// Its own type; none: the quantization's.
     pub(crate) dtype: Option<FloatType>,
+}
+
+impl Parameter {
+    /// Whether upstream quantizes it: by what it is, and by two rules about names.
+    pub(crate) fn is_quantized(&self, quantization: Quantization) -> bool {
+        let layer = self.name.strip_suffix(".weight").unwrap_or(&self.name);
+        let is_last = matches!(layer, "head" | "lm_head" | "lm_head.linear" | "embed_out");
+        let rows: u64 = self.parts.iter().map(|(_, rows)| rows).sum();
+        let is_gate = layer.ends_with("gate") && rows <= 256;
+        match self.kind {
+            Kind::Plain | Kind::Fp8 => false,
+            Kind::Experts => true,
+            Kind::Embedding => quantization.first_and_last,
+            Kind::Linear => !is_gate && (quantization.first_and_last || !is_last),
+        }
+    }
 }
 
 /// The weight of a linear layer: output size, input size.

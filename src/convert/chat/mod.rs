@@ -9,11 +9,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::document::Document;
-use super::arch::{self, Architecture};
+use super::arch::{self, Architecture, Support};
 use super::error::ConvertError;
 use super::{config_json, templates, tokenizer};
 use crate::io::{atomic, files};
-use crate::model::{ByteSize, ChatConfig, Completed, Overrides, Refused, git_lfs, to_python_json};
+use crate::model::{
+    ByteSize, ChatConfig, Completed, Overrides, Quantization, Refused, git_lfs, to_python_json,
+};
 
 /// The most a `config.json` may hold in bytes; real ones have a few thousand.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -67,6 +69,15 @@ pub fn architectures() -> impl Iterator<Item = &'static str> {
 /// Why a `model_type` of upstream's is not.
 pub fn left_to_mlc(model_type: &str) -> Option<&'static str> {
     arch::left_to_mlc(model_type)
+}
+
+/// Why a native `model_type` is not converted to a quantization that others are converted to; none if it is.
+pub fn not_native(model_type: &str, quantization: Quantization) -> Option<&'static str> {
+    match Architecture::find(model_type)?.support(quantization) {
+        Support::Native => None,
+        Support::LeftToMlc(why) => Some(why),
+        Support::Missing => Some("MLC LLM as of 79d603f0 does not have it either"),
+    }
 }
 
 /// The `model_type` of a checkpoint, native or not.

@@ -66,6 +66,13 @@ pub enum Why {
         /// Its name.
         quantization: String,
     },
+    /// The architecture is not converted to this quantization here.
+    Combination {
+        /// Its `model_type`.
+        model_type: String,
+        /// The quantization's name.
+        quantization: String,
+    },
     /// The weights are to be cut for several GPUs beforehand.
     Presharded {
         /// How many.
@@ -142,9 +149,13 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
     if !chat::architectures().any(|known| known == model_type) {
         return Ok(Some(Why::Architecture { model_type }));
     }
-    if wish.quantization.parse::<Quantization>().is_err() {
-        let quantization = wish.quantization.to_owned();
-        return Ok(Some(Why::Quantization { quantization }));
+    let name = wish.quantization;
+    let Ok(quantization) = name.parse::<Quantization>() else {
+        return Ok(Some(Why::Quantization { quantization: name.to_owned() }));
+    };
+    if chat::not_native(&model_type, quantization).is_some() {
+        let quantization = name.to_owned();
+        return Ok(Some(Why::Combination { model_type, quantization }));
     }
     let shards = config.get("tensor_parallel_shards").and_then(Value::as_i64);
     Ok(shards.filter(|shards| *shards > 1).map(|shards| Why::Presharded { shards }))
@@ -225,6 +236,14 @@ impl fmt::Display for Why {
                 write!(f, "the quantization `{quantization}` is done by MLC LLM alone")?;
                 let scheme = quantization.parse::<Scheme>().ok();
                 match scheme.and_then(Scheme::left_to_mlc) {
+                    Some(why) => write!(f, ": {why}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Combination { model_type, quantization } => {
+                write!(f, "{model_type} is not converted to {quantization} by this program")?;
+                let known = quantization.parse::<Quantization>().ok();
+                match known.and_then(|known| chat::not_native(model_type, known)) {
                     Some(why) => write!(f, ": {why}"),
                     None => Ok(()),
                 }

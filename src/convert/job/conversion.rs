@@ -18,7 +18,7 @@ use crate::io::cancel::Cancel;
 use crate::io::environment::Environment;
 use crate::io::files;
 use crate::io::process::Variables;
-use crate::model::{Digest, Fingerprint, Overrides, Quantization};
+use crate::model::{Digest, Fingerprint, Method, Overrides, Quantization};
 use crate::stage_error::StageError as _;
 use crate::toolchain::{Toolchain, ToolchainError};
 use crate::ui::{Progress, Ui};
@@ -111,10 +111,16 @@ impl<'a> Job<'a> {
             Choice::Native { .. }
                 | Choice::Mlc { why: Why::Tokenizer { .. } | Why::Presharded { .. } }
         );
-        if is_native {
+        if is_native && !self.takes_fp8() {
             self.refuse_quantized(&checkpoint)?;
         }
         Ok(choice)
+    }
+
+    /// Whether the weights have to be FP8 already.
+    fn takes_fp8(&self) -> bool {
+        let quantization = self.quantization.parse::<Quantization>();
+        quantization.is_ok_and(|quantization| quantization.method == Method::BlockScale)
     }
 
     /// Weights that are quantized become no others: not here, and not by MLC LLM. That their config
@@ -176,7 +182,9 @@ impl<'a> Job<'a> {
         let chat = self.chat_request(checkpoint, output);
         let chat = chat.map(|request| chat::write(&request)).transpose()?;
         let conversion = weights::prepare(&weights)?;
-        if let Some(method) = config_json::quant_method(&chat::read_config(checkpoint)?) {
+        if !self.takes_fp8()
+            && let Some(method) = config_json::quant_method(&chat::read_config(checkpoint)?)
+        {
             self.ui.warn(&format!(
                 "config.json has a `quantization_config` ({method}), and the weights are not \
                  quantized: the field is left over from before they were, and is not heeded"

@@ -93,11 +93,13 @@ pub enum Diagnosis {
 }
 
 impl Diagnosis {
-    /// Looks at a checkpoint that lacks these tensors; none where it may be damaged.
+    /// Looks at a checkpoint that lacks these tensors; none where it may be damaged. It may be
+    /// meant to be FP8 `in_blocks`.
     pub(super) fn of(
         checkpoint: &Checkpoint,
         mapping: &Mapping,
         missing: &BTreeSet<&str>,
+        in_blocks: bool,
     ) -> Option<Self> {
         let names: HashSet<&str> = checkpoint.order.iter().map(|(name, _)| name.as_str()).collect();
         let adapter = names.iter().filter(|name| {
@@ -106,7 +108,8 @@ impl Diagnosis {
         if let Some(tensor) = adapter.min() {
             return Some(Self::Adapter { tensor: (*tensor).to_owned() });
         }
-        if let Some(found) = Quantized::of(checkpoint) {
+        let quantized = Quantized::of(checkpoint);
+        if let Some(found) = quantized.filter(|found| !(in_blocks && found.is_in_blocks())) {
             return Some(Self::Quantized { found, by_config: None });
         }
         // An index that names a head which its file lacks is another matter.

@@ -132,12 +132,26 @@ pub enum WeightsError {
         vocab_size: u64,
     },
     /// A tensor of a type that is not converted. Exit 11.
-    #[error("tensor `{tensor}` is {found}, and only F32, F16 and BF16 are converted")]
+    #[error("tensor `{tensor}` is {found}, and only {wanted} can be converted there")]
     Dtype {
         /// The tensor.
         tensor: String,
         /// Its type.
         found: String,
+        /// The types that are possible.
+        wanted: &'static str,
+    },
+    /// A checkpoint whose weights are to be FP8 in blocks has no scales. Exit 11.
+    #[error(
+        "`{path}` is not FP8 in blocks, and {quantization} takes no others: it has no `{tensor}`"
+    )]
+    NotInBlocks {
+        /// The checkpoint.
+        path: Utf8PathBuf,
+        /// A scale that it lacks.
+        tensor: String,
+        /// The quantization's name.
+        quantization: &'static str,
     },
     /// Tensors that become one are of f16 and of bf16. Exit 11.
     #[error("tensor `{half}`, which is F16, is fused with `{brain}`, which is BF16")]
@@ -240,6 +254,9 @@ impl StageError for WeightsError {
             Self::Missing { .. } => {
                 "the checkpoint is damaged or not whole, or config.json is of another one: \
                  download it again"
+            }
+            Self::NotInBlocks { .. } => {
+                "convert it to another quantization, or take the checkpoint whose weights are FP8"
             }
             Self::Shape { key_value_heads: Some(heads), .. } => {
                 return Some(format!(

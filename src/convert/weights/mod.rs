@@ -42,7 +42,7 @@ pub use super::arch::{ConfigError, HfConfig};
 use super::arch::Architecture;
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, files, space};
-use crate::model::{ByteSize, Quantization, TensorCache, git_lfs};
+use crate::model::{ByteSize, Method, Quantization, TensorCache, git_lfs};
 
 use checkpoint::Checkpoint;
 use index::Metadata;
@@ -127,7 +127,10 @@ pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsEr
     };
     let wrong = |source| WeightsError::Config { path: path.clone(), source };
     config.refuse_left_out(&model_type).map_err(wrong)?;
-    let mapping = architecture.mapping(&config).map_err(wrong)?;
+    let mut mapping = architecture.mapping(&config).map_err(wrong)?;
+    if request.quantization.method == Method::BlockScale {
+        mapping = mapping.in_blocks(request.quantization).map_err(wrong)?;
+    }
     let checkpoint = Checkpoint::open(request.checkpoint)?;
     let plan = Plan::make(&checkpoint, &mapping, request.quantization);
     let plan = plan.map_err(|error| error.by_config(&config))?;

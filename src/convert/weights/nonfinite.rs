@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::kernel::{Found, Stored, scan};
+use super::kernel::{Found, Stored, scan, scan_e4m3, scan_e5m2};
 use super::plan::{Gather, Param, Plan, Segment};
+use crate::model::{E4M3, PerTensor};
 
 /// What was found, by parameter and tensor.
 #[derive(Default)]
@@ -17,7 +18,46 @@ struct Tensor {
     /// The number of the first, and its value.
     first: u64,
     value: f32,
-    stored: Stored,
+    /// The type that a value may be too large for.
+    target: &'static str,
+}
+
+/// Weights that may hold some.
+#[derive(Clone, Copy)]
+pub(super) enum Suspect {
+    /// Weights that are converted, to halves before they become FP8 with a scale.
+    Stored(Stored),
+    /// Halves that become FP8 without a scale.
+    E5m2(Stored),
+    /// FP8 that is copied.
+    E4m3,
+}
+
+impl Suspect {
+    /// Bytes of a weight.
+    fn size(self) -> usize {
+        match self {
+            Self::Stored(stored) | Self::E5m2(stored) => stored.source.size(),
+            Self::E4m3 => 1,
+        }
+    }
+
+    /// The type that a weight may be too large for.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Stored(stored) => stored.target.name(),
+            Self::E5m2(_) => PerTensor::E5m2.name(),
+            Self::E4m3 => E4M3,
+        }
+    }
+
+    fn scan(self, weights: &[u8]) -> Option<Found> {
+        match self {
+            Self::Stored(stored) => scan(stored, weights),
+            Self::E5m2(stored) => scan_e5m2(stored, weights),
+            Self::E4m3 => scan_e4m3(weights),
+        }
+    }
 }
 
 impl NonFinite {
@@ -27,22 +67,22 @@ impl NonFinite {
         param: usize,
         plan: &Param,
         start: u64,
-        stored: Stored,
+        suspect: Suspect,
         weights: &[u8],
     ) {
         match &plan.gather {
             Gather::Segments(segments) => {
-                self.note_segments(param, segments, start, stored, weights)
+                self.note_segments(param, segments, start, suspect, weights)
             }
             Gather::Transposed(blocks) => {
                 // Value by value: each has a place of its own in the tensor.
-                let values = weights.chunks_exact(stored.source.size());
+                let values = weights.chunks_exact(suspect.size());
                 for (at, weight) in (start..).zip(values) {
                     let (row, column) = (at / plan.columns, at % plan.columns);
                     let block = blocks.iter().rfind(|block| block.first <= row);
-                    if let (Some(found), Some(block)) = (scan(stored, weight), block) {
+                    if let (Some(found), Some(block)) = (suspect.scan(weight), block) {
                         let within = column * block.rows + (row - block.first);
-                        self.add((param, 0), block.first_of_part + within, found, stored);
+                        self.add((param, 0), block.first_of_part + within, found, suspect);
                     }
                 }
             }
@@ -54,10 +94,10 @@ impl NonFinite {
         param: usize,
         segments: &[Segment],
         start: u64,
-        stored: Stored,
+        suspect: Suspect,
         weights: &[u8],
     ) {
-        let size = stored.source.size() as u64;
+        let size = suspect.size() as u64;
         let end = start + weights.len() as u64 / size;
         let mut segment = segments.partition_point(|segment| segment.first <= start).max(1) - 1;
         let mut at = start;
@@ -67,19 +107,19 @@ impl NonFinite {
             segment += 1;
             let until = segments.get(segment).map_or(end, |next| next.first.min(end));
             let range = ((at - start) * size) as usize..((until - start) * size) as usize;
-            if let Some(found) = scan(stored, weights.get(range).unwrap_or_default()) {
+            if let Some(found) = suspect.scan(weights.get(range).unwrap_or_default()) {
                 let before = from.first_of_part + (at - from.first);
-                self.add((param, from.part), before, found, stored);
+                self.add((param, from.part), before, found, suspect);
             }
             at = until;
         }
     }
 
-    fn add(&self, key: (usize, usize), before: u64, found: Found, stored: Stored) {
-        let first = before + found.first;
+    fn add(&self, key: (usize, usize), before: u64, found: Found, suspect: Suspect) {
+        let (first, target) = (before + found.first, suspect.target());
         let mut tensors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let tensor =
-            tensors.entry(key).or_insert(Tensor { count: 0, first, value: found.value, stored });
+            tensors.entry(key).or_insert(Tensor { count: 0, first, value: found.value, target });
         tensor.count += found.count;
         if first <= tensor.first {
             (tensor.first, tensor.value) = (first, found.value);
@@ -117,6 +157,6 @@ fn what(tensor: &Tensor) -> String {
     match tensor.value {
         value if value.is_nan() => "NaN".to_owned(),
         value if value.is_infinite() => format!("{value}"),
-        value => format!("{value:e}, too large for {}", tensor.stored.target.name()),
+        value => format!("{value:e}, too large for {}", tensor.target),
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Output {
     waiting: AtomicI64,
     /// What is hashed at a time where somebody begins.
     step: i64,
-    /// Told of each shard that is whole.
+    /// Told of each shard that is whole, hashed or not.
     whole: Sender<Utf8PathBuf>,
 }
 
@@ -38,8 +38,9 @@ pub(super) struct Output {
 pub(super) struct Whole(Receiver<Utf8PathBuf>);
 
 impl Whole {
-    /// Syncs each, so that the disk writes while the next are made; ends with the output. More than
-    /// time is not gained: what is made visible is synced before, as a whole.
+    /// Syncs each, so that the disk writes while the next are made, and while what was made is hashed;
+    /// ends with the output. More than time is not gained: what is made visible is synced before,
+    /// as a whole.
     pub(super) fn sync(self) -> Result<(), WeightsError> {
         for path in self.0 {
             let file = PositionedFile::open(&path).map_err(WeightsError::Output)?;
@@ -113,7 +114,13 @@ impl Output {
     pub(super) fn done(&self, place: Place, at: u64, len: u64) -> Result<(), WeightsError> {
         let Some(shard) = self.shards.get(place.shard) else { return Ok(()) };
         let start = place.offset + at;
-        let more = lock(&shard.written).add(start, start + len).cast_signed();
+        let mut written = lock(&shard.written);
+        let more = written.add(start, start + len).cast_signed();
+        if more > 0 && written.whole == shard.nbytes {
+            // Nobody listens any more where the sync has failed, which is told.
+            let _ = self.whole.send(shard.path.clone());
+        }
+        drop(written);
         match self.waiting.fetch_add(more, Ordering::Relaxed) + more {
             waiting if waiting >= self.step => self.hash(),
             _ => Ok(()),
@@ -140,7 +147,7 @@ impl Output {
                 }
             }
             for lane in ended {
-                lane.end(&self.waiting, &self.whole)?;
+                lane.end(&self.waiting)?;
             }
             let Some(left) = lanes.iter().map(Lane::left).min() else {
                 match shards.len() {
@@ -219,7 +226,7 @@ impl Lane<'_> {
     }
 
     /// What is left is less than a block: of a whole shard, its end.
-    fn end(mut self, waiting: &AtomicI64, whole: &Sender<Utf8PathBuf>) -> Result<(), WeightsError> {
+    fn end(mut self, waiting: &AtomicI64) -> Result<(), WeightsError> {
         if self.end != self.shard.nbytes {
             waiting.fetch_add(self.left().cast_signed(), Ordering::Relaxed);
             return Ok(());
@@ -233,8 +240,6 @@ impl Lane<'_> {
         }
         self.hash.digest = Some(md5::digest(self.hash.state, &rest, wanted));
         *lock(&self.shard.file) = None;
-        // Nobody listens any more where the sync has failed, which is told.
-        let _ = whole.send(self.shard.path.clone());
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! are, and where they go.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Mutex;
 
 use safetensors::tensor::Dtype;
 
@@ -11,8 +12,8 @@ use super::error::WeightsError;
 use super::kernel::Arithmetic;
 use super::quantized::{Quantized, is_float};
 use super::shards::{Place, Record, ShardPlan, Sharding};
-use crate::convert::arch::{Change, Kind, Mapping, Parameter};
-use crate::model::{FloatType, GroupQuantization, Layout, Quantization};
+use crate::convert::arch::{Change, Kind, Mapping, Parameter, SCALE};
+use crate::model::{E4M3, FloatType, GroupQuantization, Layout, Method, PerTensor, Quantization};
 
 /// The whole conversion.
 pub(super) struct Plan {
@@ -35,7 +36,8 @@ pub(super) struct Plan {
 pub(super) struct Param {
     pub(super) rows: u64,
     pub(super) columns: u64,
-    pub(super) dtype: FloatType,
+    /// The type of all weights when they are read.
+    pub(super) dtype: Element,
     /// Where its weights are.
     pub(super) gather: Gather,
     /// The tensors that these are of.
@@ -43,6 +45,24 @@ pub(super) struct Param {
     /// What is done to each weight.
     pub(super) arithmetic: Arithmetic,
     pub(super) store: Store,
+}
+
+/// What a weight is in the checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    Float(FloatType),
+    /// `F8_E4M3`, which is copied.
+    Fp8,
+}
+
+impl Element {
+    /// The bytes of one.
+    pub(super) fn size(self) -> usize {
+        match self {
+            Self::Float(dtype) => dtype.size(),
+            Self::Fp8 => 1,
+        }
+    }
 }
 
 /// A tensor of the checkpoint.
@@ -63,7 +83,7 @@ pub(super) enum Gather {
 
 impl Gather {
     /// The bytes in the checkpoint of so many weights of a parameter of this type.
-    fn bytes(&self, weights: u64, dtype: FloatType) -> u64 {
+    fn bytes(&self, weights: u64, dtype: Element) -> u64 {
         let Self::Segments(segments) = self else { return weights * dtype.size() as u64 };
         let ends = segments.iter().skip(1).map(|segment| segment.first).chain([weights]);
         let of = |(segment, end): (&Segment, u64)| (end - segment.first) * segment.size();
@@ -98,7 +118,7 @@ pub(super) struct Segment {
     /// Where they begin in it.
     pub(super) offset: u64,
     /// Their type there. Of a parameter of f32 it may be another one.
-    pub(super) dtype: FloatType,
+    pub(super) dtype: Element,
     /// The tensor they are of, and the number of the first in it.
     pub(super) part: usize,
     pub(super) first_of_part: u64,
@@ -107,17 +127,30 @@ pub(super) struct Segment {
 /// How a parameter is stored.
 pub(super) enum Store {
     /// Not quantized.
-    Plain { target: FloatType, at: Place },
-    /// Quantized.
-    Grouped { group: GroupQuantization, model: FloatType, kn: bool, words: Place, scales: Place },
+    Plain { source: FloatType, target: FloatType, at: Place },
+    /// In groups of integers.
+    Grouped {
+        source: FloatType,
+        group: GroupQuantization,
+        model: FloatType,
+        kn: bool,
+        words: Place,
+        scales: Place,
+    },
+    /// In FP8 without a scale.
+    E5m2 { source: FloatType, at: Place },
+    /// In FP8 with one scale, which whoever needs it first finds in all of the weights.
+    E4m3 { source: FloatType, at: Place, scale_at: Place, scale: Mutex<Option<f32>> },
+    /// As the FP8 that it is.
+    Copied { at: Place },
 }
 
 /// What a parameter is made of.
 struct Parts<'a> {
     names: &'a [(String, u64)],
-    tensors: Vec<(usize, &'a Tensor, FloatType)>,
+    tensors: Vec<(usize, &'a Tensor, Element)>,
     /// The type of all of them, or f32: NumPy fuses tensors of different types in that.
-    dtype: FloatType,
+    dtype: Element,
     rows: u64,
     columns: u64,
 }
@@ -132,7 +165,7 @@ impl Plan {
         let parameters = mapping.parameters.as_slice();
         let at: HashMap<&str, usize> =
             checkpoint.order.iter().map(|(name, file)| (name.as_str(), *file)).collect();
-        refuse_missing(checkpoint, mapping, &at)?;
+        refuse_missing(checkpoint, mapping, &at, quantization)?;
         let order = loading_order(checkpoint, parameters);
         let mut plan = Self {
             params: Vec::with_capacity(parameters.len()),
@@ -175,7 +208,7 @@ impl Plan {
                     },
                 };
             let parts = parts.names.iter().zip(&parts.tensors).map(part).collect();
-            let in_single = checkpoint.is_torch && dtype == FloatType::Bf16;
+            let in_single = checkpoint.is_torch && dtype == Element::Float(FloatType::Bf16);
             let arithmetic = arithmetic(&parameter.change, in_single);
             plan.params.push(Param { rows, columns, dtype, gather, parts, arithmetic, store });
         }
@@ -200,8 +233,18 @@ fn store(
     add: &mut Add<'_>,
 ) -> Result<Store, WeightsError> {
     let (rows, columns) = (parts.rows, parts.columns);
-    let store = match quantization.group {
-        Some(group) if is_quantized(parameter, quantization, rows) => {
+    let shape = || match &parameter.shape {
+        Some(shape) => shape.clone(),
+        None if parameter.columns.is_some() => vec![rows, columns],
+        None => vec![columns],
+    };
+    let source = match parts.dtype {
+        Element::Fp8 => return Ok(Store::Copied { at: add("", shape(), E4M3, 1) }),
+        Element::Float(source) => source,
+    };
+    let is_quantized = parameter.is_quantized(quantization);
+    let store = match quantization.method {
+        Method::Group(group) if is_quantized => {
             if group.layout == Layout::Kn && parameter.kind == Kind::Experts {
                 let (parameter, quantization) = (parameter.name.clone(), quantization.name());
                 return Err(WeightsError::ExpertsTransposed { parameter, quantization });
@@ -217,33 +260,26 @@ fn store(
             let model = quantization.model_dtype;
             let words = add("q_weight", shape(words), "uint32", 4);
             let scales = add("q_scale", shape(groups), model.name(), model.size() as u64);
-            Store::Grouped { group, model, kn, words, scales }
+            Store::Grouped { source, group, model, kn, words, scales }
+        }
+        Method::PerTensor(fp8) if is_quantized => {
+            let at = add("q_weight", shape(), fp8.name(), 1);
+            match fp8 {
+                PerTensor::E5m2 => Store::E5m2 { source, at },
+                PerTensor::E4m3 => {
+                    let single = FloatType::F32;
+                    let scale_at = add("q_scale", vec![1], single.name(), single.size() as u64);
+                    Store::E4m3 { source, at, scale_at, scale: Mutex::default() }
+                }
+            }
         }
         _ => {
             let target = parameter.dtype.unwrap_or(quantization.model_dtype);
-            let shape = match &parameter.shape {
-                Some(shape) => shape.clone(),
-                None if parameter.columns.is_some() => vec![rows, columns],
-                None => vec![columns],
-            };
-            let at = add("", shape, target.name(), target.size() as u64);
-            Store::Plain { target, at }
+            let at = add("", shape(), target.name(), target.size() as u64);
+            Store::Plain { source, target, at }
         }
     };
     Ok(store)
-}
-
-/// What upstream quantizes: by what it is, and by two rules about names.
-fn is_quantized(parameter: &Parameter, quantization: Quantization, rows: u64) -> bool {
-    let layer = parameter.name.strip_suffix(".weight").unwrap_or(&parameter.name);
-    let is_last = matches!(layer, "head" | "lm_head" | "lm_head.linear" | "embed_out");
-    let is_gate = layer.ends_with("gate") && rows <= 256;
-    match parameter.kind {
-        Kind::Plain => false,
-        Kind::Experts => true,
-        Kind::Embedding => quantization.first_and_last,
-        Kind::Linear => !is_gate && (quantization.first_and_last || !is_last),
-    }
 }
 
 /// What is done to each weight. Where bf16 was made f32 of, one is added in that.
@@ -264,7 +300,9 @@ fn refuse_missing(
     checkpoint: &Checkpoint,
     mapping: &Mapping,
     at: &HashMap<&str, usize>,
+    quantization: Quantization,
 ) -> Result<(), WeightsError> {
+    let in_blocks = quantization.method == Method::BlockScale;
     let found = |name: &str| {
         let file = at.get(name).and_then(|file| checkpoint.files.get(*file));
         file.and_then(|file| file.tensor(name))
@@ -274,7 +312,7 @@ fn refuse_missing(
     if missing.is_empty() {
         // What quantizes in place leaves the names as they are.
         let all = mapping.tensors().filter_map(found).all(|tensor| is_float(tensor.dtype));
-        return match Quantized::of(checkpoint).filter(|_| !all) {
+        return match Quantized::of(checkpoint).filter(|_| !all && !in_blocks) {
             Some(found) => {
                 let diagnosis = Diagnosis::Quantized { found, by_config: None };
                 Err(WeightsError::Other { path, diagnosis })
@@ -282,7 +320,11 @@ fn refuse_missing(
             None => Ok(()),
         };
     }
-    Err(match Diagnosis::of(checkpoint, mapping, &missing) {
+    if let Some(scale) = missing.iter().find(|_| missing.iter().all(|name| name.ends_with(SCALE))) {
+        let (tensor, quantization) = ((*scale).to_owned(), quantization.name());
+        return Err(WeightsError::NotInBlocks { path, tensor, quantization });
+    }
+    Err(match Diagnosis::of(checkpoint, mapping, &missing, in_blocks) {
         Some(diagnosis) => WeightsError::Other { path, diagnosis },
         None => {
             let tensors = missing.into_iter().map(str::to_owned).collect();
@@ -360,7 +402,7 @@ impl<'a> Parts<'a> {
         at: &HashMap<&str, usize>,
         vocab_field: &'static str,
     ) -> Result<Self, WeightsError> {
-        let mut found: Vec<(usize, &Tensor, FloatType)> = Vec::new();
+        let mut found: Vec<(usize, &Tensor, Element)> = Vec::new();
         let mut rows = 0;
         for (name, wanted) in &parameter.parts {
             let file = at.get(name.as_str()).copied().unwrap_or_default();
@@ -369,14 +411,13 @@ impl<'a> Parts<'a> {
                 return Err(WeightsError::Missing { path, tensors });
             };
             rows += part_rows(name, tensor, *wanted, parameter, vocab_field)?;
-            let dtype = match tensor.dtype {
-                Dtype::F16 => FloatType::F16,
-                Dtype::BF16 => FloatType::Bf16,
-                Dtype::F32 => FloatType::F32,
-                other => {
-                    let (tensor, found) = (name.clone(), other.to_string());
-                    return Err(WeightsError::Dtype { tensor, found });
-                }
+            let dtype = match (parameter.kind, tensor.dtype) {
+                (Kind::Fp8, Dtype::F8_E4M3) => Element::Fp8,
+                (Kind::Fp8, other) => return Err(of_other_type(name, other, "F8_E4M3")),
+                (_, Dtype::F16) => Element::Float(FloatType::F16),
+                (_, Dtype::BF16) => Element::Float(FloatType::Bf16),
+                (_, Dtype::F32) => Element::Float(FloatType::F32),
+                (_, other) => return Err(of_other_type(name, other, "F32, F16 and BF16")),
             };
             found.push((file, tensor, dtype));
         }
@@ -397,23 +438,33 @@ impl<'a> Parts<'a> {
     }
 }
 
+fn of_other_type(tensor: &str, found: Dtype, wanted: &'static str) -> WeightsError {
+    WeightsError::Dtype { tensor: tensor.to_owned(), found: found.to_string(), wanted }
+}
+
 /// The type in which NumPy fuses a parameter's tensors. The parts of each expert are fused first.
 fn fused_dtype(
     parameter: &Parameter,
-    found: &[(usize, &Tensor, FloatType)],
+    found: &[(usize, &Tensor, Element)],
     is_torch: bool,
-) -> Result<FloatType, WeightsError> {
+) -> Result<Element, WeightsError> {
     let experts = match (&parameter.kind, parameter.shape.as_deref()) {
         (Kind::Experts, Some([count, ..])) => usize::try_from(*count).unwrap_or(1),
         _ => 1,
     };
-    let dtypes: Vec<_> = found.iter().map(|(_, _, dtype)| *dtype).enumerate().collect();
+    let float = |(at, (_, _, dtype)): (usize, &(usize, &Tensor, Element))| match dtype {
+        Element::Float(dtype) => Some((at, *dtype)),
+        Element::Fp8 => None,
+    };
+    // Of FP8, all are.
+    let dtypes: Option<Vec<_>> = found.iter().enumerate().map(float).collect();
+    let Some(dtypes) = dtypes else { return Ok(Element::Fp8) };
     let of_expert = dtypes.chunks((dtypes.len() / experts).max(1));
     let fused: Result<Vec<_>, _> = of_expert.map(|dtypes| common_dtype(dtypes, is_torch)).collect();
     let fused = fused.and_then(|fused| common_dtype(&fused, is_torch));
     let name = |at: usize| parameter.parts.get(at).map(|(name, _)| name.clone());
     match fused {
-        Ok((_, dtype)) => Ok(dtype),
+        Ok((_, dtype)) => Ok(Element::Float(dtype)),
         Err((half, brain)) => Err(WeightsError::MixedDtypes {
             half: name(half).unwrap_or_default(),
             brain: name(brain).unwrap_or_default(),
@@ -481,7 +532,7 @@ fn gather(parameter: &Parameter, parts: &Parts<'_>) -> Gather {
         }
         _ => {
             let mut first = 0;
-            let segment = |(part, found): (usize, &(usize, &Tensor, FloatType))| {
+            let segment = |(part, found): (usize, &(usize, &Tensor, Element))| {
                 let (file, tensor, dtype) = *found;
                 let (offset, at) = (tensor.offset, first);
                 first += elements(tensor);

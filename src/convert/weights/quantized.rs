@@ -123,11 +123,16 @@ impl Quantized {
         Some(Self { method: "integers or FP8", tensor })
     }
 
+    /// Whether it is FP8 in blocks.
+    pub(super) fn is_in_blocks(&self) -> bool {
+        self.method == BLOCKS
+    }
+
     /// What to do.
     pub(super) fn help(&self) -> String {
         let as_it_is = match self.method {
             BLOCKS => {
-                "; MLC LLM takes FP8 in blocks only as it is, with --quantization \
+                "; FP8 in blocks is only taken as it is, with --quantization \
                  fp8_e4m3fn_bf16_block_scale"
             }
             AWQ => "; MLC LLM takes AWQ only as it is, with --quantization q4f16_autoawq",

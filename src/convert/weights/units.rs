@@ -74,7 +74,10 @@ impl Grid {
     fn of(param: &Param) -> Self {
         let (rows, columns) = (param.rows, param.columns);
         match &param.store {
-            Store::Plain { .. } => {
+            Store::Plain { .. }
+            | Store::E5m2 { .. }
+            | Store::E4m3 { .. }
+            | Store::Copied { .. } => {
                 let inner = rows * columns;
                 Self { rows: 1, rows_a_unit: 1, inner, inner_a_unit: PIECE }
             }

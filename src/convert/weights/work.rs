@@ -9,9 +9,9 @@ use fearless_simd::Level;
 use super::checkpoint::Checkpoint;
 use super::error::WeightsError;
 use super::kernel::{self, Arithmetic, Groups, Stored};
-use super::nonfinite::NonFinite;
+use super::nonfinite::{NonFinite, Suspect};
 use super::output::Output;
-use super::plan::{Block, Gather, Param, Plan, Segment, Store};
+use super::plan::{Block, Element, Gather, Param, Plan, Segment, Store};
 use super::shards::Place;
 use super::units::{PIECE, Unit, Units};
 use crate::io::cancel::Cancel;
@@ -46,6 +46,7 @@ struct Buffers {
 
 /// A quantized parameter's places and sizes.
 struct Grouped<'a> {
+    source: FloatType,
     group: &'a GroupQuantization,
     model: FloatType,
     transposed: bool,
@@ -110,28 +111,42 @@ impl Work<'_> {
     ) -> Result<(), WeightsError> {
         let Some(param) = self.plan.params.get(unit.param) else { return Ok(()) };
         match &param.store {
-            Store::Plain { target, at } => {
-                let (source, arithmetic, target) = (param.dtype, param.arithmetic, *target);
-                let stored = Stored { source, arithmetic, target };
-                self.read(param, unit.inner.clone(), &mut buffers.weights, &mut buffers.line)?;
-                buffers.out.resize(2 * buffers.weights.len() / param.dtype.size(), 0);
-                if !kernel::store(level, stored, &buffers.weights, &mut buffers.out) {
-                    self.nonfinite.note(
-                        unit.param,
-                        param,
-                        unit.inner.start,
-                        stored,
-                        &buffers.weights,
-                    );
-                }
-                self.put(*at, 2 * unit.inner.start, &buffers.out)
+            Store::Plain { source, target, at } => {
+                let arithmetic = param.arithmetic;
+                let stored = Stored { source: *source, arithmetic, target: *target };
+                let suspect = Suspect::Stored(stored);
+                self.weights(param, unit, (*at, 2), suspect, buffers, |weights, out| {
+                    kernel::store(level, stored, weights, out)
+                })
             }
-            Store::Grouped { group, model, kn, words, scales } => {
+            Store::E5m2 { source, at } => {
+                let stored = half(param, *source);
+                let suspect = Suspect::E5m2(stored);
+                self.weights(param, unit, (*at, 1), suspect, buffers, |weights, out| {
+                    kernel::store_e5m2(level, stored, weights, out)
+                })
+            }
+            Store::E4m3 { source, at, scale_at, scale } => {
+                let stored = half(param, *source);
+                let scale = self.scale(level, param, stored, (*scale_at, scale), buffers)?;
+                let suspect = Suspect::Stored(stored);
+                self.weights(param, unit, (*at, 1), suspect, buffers, |weights, out| {
+                    kernel::store_e4m3(level, stored, scale, weights, out)
+                })
+            }
+            Store::Copied { at } => {
+                self.weights(param, unit, (*at, 1), Suspect::E4m3, buffers, |weights, out| {
+                    out.copy_from_slice(weights);
+                    kernel::is_finite_e4m3(weights)
+                })
+            }
+            Store::Grouped { source, group, model, kn, words, scales } => {
                 let groups_a_row = param.columns.div_ceil(group.size as u64);
                 let words_a_row = groups_a_row * group.words() as u64;
-                let (model, transposed) = (*model, *kn);
+                let (source, model, transposed) = (*source, *model, *kn);
                 let (words, scales) = (*words, *scales);
-                let grouped = Grouped { group, model, transposed, words, scales, groups_a_row };
+                let grouped =
+                    Grouped { source, group, model, transposed, words, scales, groups_a_row };
                 if *kn {
                     self.transposed(level, param, &grouped, unit, buffers)?;
                     if last(unit.param) {
@@ -144,6 +159,54 @@ impl Work<'_> {
                 }
             }
         }
+    }
+
+    /// Weights that are stored one by one, in so many bytes each. What stores them says whether all are
+    /// finite.
+    fn weights(
+        &self,
+        param: &Param,
+        unit: &Unit,
+        (at, size): (Place, usize),
+        suspect: Suspect,
+        buffers: &mut Buffers,
+        store: impl FnOnce(&[u8], &mut [u8]) -> bool,
+    ) -> Result<(), WeightsError> {
+        self.read(param, unit.inner.clone(), &mut buffers.weights, &mut buffers.line)?;
+        buffers.out.resize(size * buffers.weights.len() / param.dtype.size(), 0);
+        if !store(&buffers.weights, &mut buffers.out) {
+            self.nonfinite.note(unit.param, param, unit.inner.start, suspect, &buffers.weights);
+        }
+        self.put(at, size as u64 * unit.inner.start, &buffers.out)
+    }
+
+    /// The scale of a whole parameter: the first who needs it finds it, and stores it too.
+    fn scale(
+        &self,
+        level: Level,
+        param: &Param,
+        stored: Stored,
+        (at, scale): (Place, &Mutex<Option<f32>>),
+        buffers: &mut Buffers,
+    ) -> Result<f32, WeightsError> {
+        let mut scale = scale.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(scale) = *scale {
+            return Ok(scale);
+        }
+        let count = param.rows * param.columns;
+        let mut largest = kernel::LEAST;
+        for start in (0..count).step_by(PIECE as usize) {
+            if self.cancel.is_cancelled() {
+                return Err(WeightsError::Interrupted);
+            }
+            let piece = start..(start + PIECE).min(count);
+            self.read_quietly(param, piece, &mut buffers.weights, &mut buffers.line)?;
+            largest = kernel::largest(level, stored, largest, &buffers.weights);
+        }
+        let found = *scale.insert(kernel::e4m3_scale(largest));
+        scale_bytes(level, FloatType::F32, &[found], &mut buffers.bytes, &mut buffers.out);
+        self.put(at, 0, &buffers.out)?;
+        Ok(found)
     }
 
     /// Rows as they come.
@@ -223,9 +286,9 @@ impl Work<'_> {
         let end = (rows.end - 1) * param.columns + columns.end;
         self.read(param, start..end, &mut buffers.weights, &mut buffers.line)?;
         let stored =
-            Stored { source: param.dtype, arithmetic: param.arithmetic, target: grouped.model };
+            Stored { source: grouped.source, arithmetic: param.arithmetic, target: grouped.model };
         let (weights, source) = match param.arithmetic {
-            Arithmetic::Nothing => (&buffers.weights, param.dtype),
+            Arithmetic::Nothing => (&buffers.weights, grouped.source),
             _ => {
                 let count = buffers.weights.len() / param.dtype.size();
                 buffers.changed.resize(count * FloatType::F32.size(), 0);
@@ -250,7 +313,8 @@ impl Work<'_> {
             },
         );
         if !finite {
-            self.nonfinite.note(unit.param, param, start, stored, &buffers.weights);
+            let suspect = Suspect::Stored(stored);
+            self.nonfinite.note(unit.param, param, start, suspect, &buffers.weights);
         }
         Ok(())
     }
@@ -263,21 +327,31 @@ impl Work<'_> {
         buffer: &mut Vec<u8>,
         line: &mut Vec<u8>,
     ) -> Result<(), WeightsError> {
+        (self.progress)(self.read_quietly(param, weights, buffer, line)?);
+        Ok(())
+    }
+
+    /// The same without telling of it; gives how many bytes they have in the checkpoint.
+    fn read_quietly(
+        &self,
+        param: &Param,
+        weights: Range<u64>,
+        buffer: &mut Vec<u8>,
+        line: &mut Vec<u8>,
+    ) -> Result<u64, WeightsError> {
         let bytes = (weights.end - weights.start) * param.dtype.size() as u64;
         buffer.resize(to_usize(bytes), 0);
-        let read = match &param.gather {
+        match &param.gather {
             Gather::Segments(segments) => {
-                self.read_segments(segments, param.dtype, weights, buffer, line)?
+                self.read_segments(segments, param.dtype, weights, buffer, line)
             }
             Gather::Transposed(blocks) => {
                 for block in blocks {
                     self.read_block(block, param, weights.clone(), buffer, line)?;
                 }
-                bytes
+                Ok(bytes)
             }
-        };
-        (self.progress)(read);
-        Ok(())
+        }
     }
 
     /// Reads what of a transposed block is among these weights: of each row of the tensor, the
@@ -317,7 +391,7 @@ impl Work<'_> {
     fn read_segments(
         &self,
         segments: &[Segment],
-        dtype: FloatType,
+        dtype: Element,
         weights: Range<u64>,
         buffer: &mut [u8],
         line: &mut Vec<u8>,
@@ -337,13 +411,14 @@ impl Work<'_> {
                 let offset = from.offset + (at - from.first) * from.size();
                 let bytes = piece.len() as u64 / size * from.size();
                 read += bytes;
-                if from.dtype == dtype {
-                    file.file.read_exact_at(piece, offset).map_err(WeightsError::Read)?;
-                } else {
-                    line.resize(to_usize(bytes), 0);
-                    file.file.read_exact_at(line, offset).map_err(WeightsError::Read)?;
-                    let (source, arithmetic) = (from.dtype, Arithmetic::Nothing);
-                    kernel::in_single(Stored { source, arithmetic, target: dtype }, line, piece);
+                match (from.dtype, dtype) {
+                    (Element::Float(source), Element::Float(target)) if source != target => {
+                        line.resize(to_usize(bytes), 0);
+                        file.file.read_exact_at(line, offset).map_err(WeightsError::Read)?;
+                        let arithmetic = Arithmetic::Nothing;
+                        kernel::in_single(Stored { source, arithmetic, target }, line, piece);
+                    }
+                    _ => file.file.read_exact_at(piece, offset).map_err(WeightsError::Read)?,
                 }
             }
             (rest, at, segment) = (behind, end, segment + 1);
@@ -355,6 +430,11 @@ impl Work<'_> {
         self.output.write(place, at, bytes)?;
         self.output.done(place, at, bytes.len() as u64)
     }
+}
+
+/// Weights as the halves that become FP8.
+fn half(param: &Param, source: FloatType) -> Stored {
+    Stored { source, arithmetic: param.arithmetic, target: FloatType::F16 }
 }
 
 /// Puts rows of `width` into columns of a tile, from column `at` on.

@@ -255,7 +255,7 @@ mod tests {
             scheme in 0_usize..Quantization::ALL.len(),
             seed in any::<u64>(),
         ) {
-            let Some(group) = Quantization::ALL[scheme].group else { return Ok(()) };
+            let Some(group) = Quantization::ALL[scheme].group() else { return Ok(()) };
             let model = Quantization::ALL[scheme].model_dtype;
             let mut state = seed | 1;
             let weights: Vec<f32> = (0..rows * columns).map(|_| {

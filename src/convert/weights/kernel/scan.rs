@@ -32,8 +32,12 @@ fn with_source<S: Float>(stored: Stored, weights: &[u8]) -> Option<Found> {
             FloatType::F32 => value.is_finite(),
         }
     };
-    let values = weights.chunks_exact(S::SIZE).map(S::decode).enumerate();
-    let mut wrong = values.filter(|(_, value)| !finite(*value));
-    let (first, value) = wrong.next()?;
+    find(weights.chunks_exact(S::SIZE).map(S::decode).map(|value| (value, finite(value))))
+}
+
+/// Of values, and whether each is finite, those that are not.
+pub(super) fn find(values: impl Iterator<Item = (f32, bool)>) -> Option<Found> {
+    let mut wrong = values.enumerate().filter(|(_, (_, finite))| !finite);
+    let (first, (value, _)) = wrong.next()?;
     Some(Found { count: 1 + wrong.count() as u64, first: first as u64, value })
 }

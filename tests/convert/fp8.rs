@@ -1,0 +1,152 @@
+//! FP8 quantizations: what they are for, and what is refused. Their bytes are compared by `upstream.rs`
+//! and `fp8.py`.
+
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, Tensor};
+
+const BLOCKS: &str = "fp8_e4m3fn_bf16_block_scale";
+
+/// A Qwen 3 whose linear layers are FP8 in blocks of 16 rows and 32 columns, with scales beside them.
+fn in_blocks() -> Scene {
+    let mut scene = Scene::new();
+    let fields = json!({
+        "model_type": "qwen3", "attention_bias": false, "head_dim": 16, "rope_theta": 1e4,
+        "hidden_act": "silu",
+        "quantization_config": {
+            "quant_method": "fp8", "activation_scheme": "dynamic", "fmt": "e4m3",
+            "weight_block_size": [16, 32],
+        },
+    });
+    let Value::Object(fields) = fields else { unreachable!() };
+    scene.config.as_object_mut().unwrap().extend(fields);
+    let mut scales = Vec::new();
+    for tensor in scene.tensors.iter_mut().filter(|tensor| tensor.name.contains("_proj.")) {
+        let [rows, columns] = tensor.shape[..] else { panic!("{}", tensor.name) };
+        tensor.dtype = "F8_E4M3";
+        // Every number but NaN.
+        let number = |at: usize| (at as u8).wrapping_mul(37) & 0xf7;
+        tensor.bytes = (0..rows * columns).map(number).collect();
+        let shape = vec![rows.div_ceil(16), columns.div_ceil(32)];
+        scales.push(Tensor::of_f32(format!("{}_scale_inv", tensor.name), shape));
+    }
+    scene.tensors.extend(scales);
+    for norm in ["q_norm", "k_norm"] {
+        let name = format!("model.layers.0.self_attn.{norm}.weight");
+        scene.tensors.push(Tensor::of_f32(name, vec![16]));
+    }
+    scene
+}
+
+/// The records of the result by name: type, shape, bytes of its place in the file.
+fn record(scene: &Scene, name: &str) -> (String, Value, Vec<u8>) {
+    let read = |name: &str| fs_err::read(scene.output().join(name)).unwrap();
+    let index: Value = serde_json::from_slice(&read("tensor-cache.json")).unwrap();
+    let shards = index["records"].as_array().unwrap();
+    let shard_of = |shard: &&Value| {
+        shard["records"].as_array().unwrap().iter().any(|record| record["name"] == name)
+    };
+    let shard = shards.iter().find(shard_of).unwrap_or_else(|| panic!("no {name}"));
+    let records = shard["records"].as_array().unwrap();
+    let record = records.iter().find(|record| record["name"] == name).unwrap();
+    let number = |field: &str| usize::try_from(record[field].as_u64().unwrap()).unwrap();
+    let bytes = read(shard["dataPath"].as_str().unwrap());
+    let place = number("byteOffset")..number("byteOffset") + number("nbytes");
+    let dtype = record["dtype"].as_str().unwrap().to_owned();
+    (dtype, record["shape"].clone(), bytes[place].to_vec())
+}
+
+#[test]
+fn blocks_stay_as_they_are_and_the_rest_becomes_bf16() {
+    let scene = in_blocks();
+    let run = scene.write().convert(BLOCKS, &["--engine", "native"]);
+    assert_eq!((run.exit, run.err.contains("warning")), (Some(0), false), "{run:?}");
+    let bytes_of = |parts: &[&str]| -> Vec<u8> {
+        let tensor = |part: &&str| {
+            let name = format!("{part}_proj.weight");
+            let mut tensors = scene.tensors.iter();
+            tensors.find(|tensor| tensor.name.ends_with(&name)).unwrap().bytes.clone()
+        };
+        parts.iter().flat_map(tensor).collect()
+    };
+    let qkv = record(&scene, "model.layers.0.self_attn.c_attn.weight");
+    assert_eq!((qkv.0.as_str(), qkv.1), ("float8_e4m3fn", json!([128, 64])));
+    assert!(qkv.2 == bytes_of(&["q", "k", "v"]));
+    let down = record(&scene, "model.layers.0.mlp.down_proj.weight");
+    assert!(down.2 == bytes_of(&["down"]));
+    let scales = record(&scene, "model.layers.0.self_attn.c_attn.weight_scale_inv");
+    assert_eq!((scales.0.as_str(), scales.1, scales.2.len()), ("float32", json!([8, 2]), 32));
+    for name in ["model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"] {
+        assert_eq!(record(&scene, name).0, "bfloat16", "{name}");
+    }
+}
+
+#[test]
+fn a_block_that_would_go_from_one_tensor_into_the_next_is_refused() {
+    let mut scene = in_blocks();
+    scene.config["quantization_config"]["weight_block_size"] = json!([64, 32]);
+    let message = scene.write().refuses(BLOCKS, 11);
+    for part in ["blocks of 64 rows", "c_attn.weight`", "k_proj.weight` has 32"] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+}
+
+#[test]
+fn weights_that_are_not_in_blocks_are_told() {
+    let mut scene = in_blocks();
+    scene.config.as_object_mut().unwrap().shift_remove("quantization_config");
+    let message = scene.write().refuses(BLOCKS, 11);
+    assert!(message.contains("`quantization_config` has no `weight_block_size`"), "{message}");
+    // The field was left over.
+    let mut scene = in_blocks();
+    scene.tensors.retain(|tensor| !tensor.name.ends_with("_scale_inv"));
+    let message = scene.write().refuses(BLOCKS, 11);
+    let said = "is not FP8 in blocks, and fp8_e4m3fn_bf16_block_scale takes no others: it has no `";
+    assert!(message.contains(said) && message.contains("_proj.weight_scale_inv`"), "{message}");
+    // Scales without what they are for.
+    let mut scene = in_blocks();
+    let up = scene.tensor("up_proj.weight");
+    *up = Tensor::of_f32(up.name.clone(), up.shape.clone());
+    let message = scene.write().refuses(BLOCKS, 11);
+    let said = "up_proj.weight` is F32, and only F8_E4M3 can be converted there";
+    assert!(message.contains(said), "{message}");
+}
+
+#[test]
+fn a_nan_is_found_in_fp8_too() {
+    let mut scene = in_blocks();
+    scene.tensor("down_proj.weight").bytes[96 + 5] = 0xff;
+    let message = scene.write().refuses(BLOCKS, 11);
+    assert!(message.contains("down_proj.weight: 1 value, NaN at [1, 5]"), "{message}");
+    let mut scene = Scene::new();
+    scene.tensor("down_proj").set(7, 61440.0);
+    let message = scene.write().refuses("e5m2_e5m2_f16", 11);
+    let said = "down_proj.weight: 1 value, 6.144e4, too large for float8_e5m2 at [0, 7]";
+    assert!(message.contains(said), "{message}");
+    // A scale has room for it.
+    let run = scene.convert("e4m3_e4m3_f16_max_calibrate", &[]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    let (dtype, shape, bytes) = record(&scene, "model.layers.0.mlp.down_proj.q_scale");
+    // 61440 / 448 in half precision, and then in bf16.
+    let scale = half::bf16::from_f32(137.125).to_le_bytes();
+    assert_eq!((dtype.as_str(), shape, bytes), ("float32", json!([1]), scale.to_vec()));
+    let (dtype, _, bytes) = record(&scene, "model.layers.0.mlp.down_proj.q_weight");
+    assert_eq!((dtype.as_str(), bytes[7], bytes.len()), ("float8_e4m3fn", 0x7e, 64 * 96));
+}
+
+/// What the tables say of an architecture is said before anything is read.
+#[test]
+fn architectures_without_it_are_left_to_mlc_llm() {
+    for (model_type, quantization, why) in [
+        ("qwen2", "e5m2_e5m2_f16", "MLC LLM as of 79d603f0 does not have it either"),
+        ("llama", BLOCKS, "MLC LLM as of 79d603f0 does not have it either"),
+        ("ministral3", BLOCKS, "a scale for each tensor"),
+    ] {
+        let mut scene = Scene::new();
+        scene.config["model_type"] = model_type.into();
+        let run = scene.write().convert(quantization, &["--engine", "native"]);
+        assert_eq!(run.exit, Some(2), "{run:?}");
+        let said = format!("{model_type} is not converted to {quantization} by this program");
+        assert!(run.err.contains(&said) && run.err.contains(why), "{run:?}");
+    }
+}
