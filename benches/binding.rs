@@ -101,7 +101,7 @@ fn large(scene: &Scene) -> Result<bool> {
 /// Functions with sections, symbols and relocations of their own, which an assembler makes quickly.
 fn large_source(n: usize) -> String {
     format!(
-        r#"extern "C" char large_table_{n}[65536] = {{1}};
+        r#"extern "C" __attribute__((visibility("hidden"))) char large_table_{n}[65536] = {{1}};
 __asm__(R"(
   .altmacro
   .macro function at
@@ -201,7 +201,7 @@ impl Scene {
         for (name, script) in [
             ("rustup", "case \"$*\" in --version) echo 'rustup 1.28.2';; esac"),
             ("rustc", "echo 'rustc 1.95.0'"),
-            ("xcrun", "echo 18.2"),
+            ("xcrun", "if [ \"$1\" = metal ]; then exit 1; fi; echo 18.2"),
             ("xcodebuild", "echo 'Xcode 16.2'"),
             ("xcode-select", "echo /Applications/Xcode.app/Contents/Developer"),
         ] {
