@@ -144,6 +144,7 @@ fn median(times: &mut [Duration]) -> f64 {
 fn convert(source: &Utf8Path, output: &Utf8Path) -> anyhow::Result<u64> {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mlc-package"))
         .args(["convert", source.as_str(), "--quantization", "q4f16_1", "-o", output.as_str()])
+        .arg("--weights-only")
         .args(["--quiet", "--format", "json"])
         .stdout(std::process::Stdio::null())
         .spawn()?;

@@ -14,7 +14,7 @@ use camino::Utf8Path;
 
 use self::heartbeat::{Heartbeat, Said};
 use crate::io::files;
-use crate::model;
+use crate::model::{self, Tone};
 
 pub use self::heartbeat::counted;
 pub use self::progress::Progress;
@@ -67,9 +67,9 @@ const MOST_LINES: usize = 60;
 /// GitHub shows 4096 bytes of an annotation; in UTF-8 a character may take four.
 const ANNOTATION: usize = 1000;
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-const ERROR: Style = AnsiColor::Red.on_default().bold();
+const GOOD: Style = Tone::Good.style();
+const WARNING: Style = Tone::Warning.style();
+const ERROR: Style = Tone::Bad.style();
 const HELP: Style = AnsiColor::Cyan.on_default().bold();
 
 impl Ui {

@@ -138,6 +138,7 @@ fn every_code_has_a_section() {
         ),
         ("In a model library", written("src/library/validate.rs", "impl fmt::Display for Code {")),
         ("In what was linked", written("src/binding/checks/mod.rs", "impl LinkCode {")),
+        ("On a machine", checks_of_doctor()),
     ];
     assert_eq!(page.matches("\n## ").count(), parts.len());
     for (part, codes) in parts {
@@ -150,6 +151,17 @@ fn every_code_has_a_section() {
         assert!(codes.len() > 5, "{part}");
         assert_eq!(once, codes, "{part}");
     }
+}
+
+/// What the findings of `doctor` are about.
+fn checks_of_doctor() -> BTreeSet<String> {
+    let named = regex::Regex::new(r#"About::new\(\s*"([a-z0-9-]+)""#).unwrap();
+    let mut checks = BTreeSet::new();
+    for entry in fs_err::read_dir(root().join("src/doctor/rules")).unwrap() {
+        let source = read(&entry.unwrap().path());
+        checks.extend(named.captures_iter(&source).map(|found| found[1].to_owned()));
+    }
+    checks
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::io::Cursor;
 
 use camino::Utf8Path;
 use mlc_package::library::{
-    LibraryError, LibraryFile, Linked, ModelLibrary, ObjectFormat, Problem, Target, inspect,
-    validate, write_archive, write_inspection,
+    Inspection, LibraryError, LibraryFile, Linked, ModelLibrary, ObjectFormat, Problem, Target,
+    inspect, validate, write_archive, write_inspection,
 };
 use mlc_package::model::{Device, LibraryName, MacabiArch};
 
@@ -20,17 +20,17 @@ pub(crate) fn run(bytes: &[u8]) -> bool {
 fn open(bytes: &[u8]) -> bool {
     let path = Utf8Path::new("lib.tar");
     let file = LibraryFile::parse(path, bytes);
+    // A shared library is only looked into.
+    let any = file.as_ref().ok().and_then(|file| file.open_any().ok());
+    if let Some(any) = &any {
+        look(any);
+    }
     let library = match file.as_ref().map(LibraryFile::open) {
         Ok(Ok(library)) => library,
         Ok(Err(error)) => return refused(&error),
         Err(error) => return refused(error),
     };
-    let inspection = inspect(&library, &|_, _| Some(7));
-    let found = inspection.libraries.len() + inspection.unreadable.len();
-    assert_eq!(found, library.blobs().count());
-    let mut text = Vec::new();
-    write_inspection(&mut text, &inspection, true).expect("memory takes all");
-    String::from_utf8(text).expect("text").lines().for_each(harmless);
+    let inspection = look(&library);
     let name: LibraryName = "one_layer".parse().expect("a name");
     let linked = [Linked { name: &name, library: &library, expects: &[] }];
     for device in Device::ALL {
@@ -45,6 +45,16 @@ fn open(bytes: &[u8]) -> bool {
     let apple = inspection.objects.iter().any(|object| object.format == ObjectFormat::MachO);
     archive(if apple { Device::Iphone } else { Device::Android }, &library, &linked);
     true
+}
+
+fn look(library: &ModelLibrary<'_>) -> Inspection {
+    let inspection = inspect(library, &|_, _| Some(7));
+    let found = inspection.libraries.len() + inspection.unreadable.len();
+    assert_eq!(found, library.blobs().count());
+    let mut text = Vec::new();
+    write_inspection(&mut text, &inspection, true).expect("memory takes all");
+    String::from_utf8(text).expect("text").lines().for_each(harmless);
+    inspection
 }
 
 fn refused(error: &LibraryError) -> bool {

@@ -3,7 +3,7 @@
 
 use camino::Utf8Path;
 use mlc_package::manifest::{Manifest, outputs_of};
-use mlc_package::model::{Budget, ByteSize, Levels, Limits, PackageBudgets};
+use mlc_package::model::{Budget, ByteSize, Levels, Limits, PackageBudgets, Tone};
 use mlc_package::report::{
     Baseline, COMMENT_CHARS, PackageInput, ReportContext, SizeReport, html, markdown, pair,
     write_report, write_summary,
@@ -80,7 +80,11 @@ fn shown(now: &Manifest, before: Option<&Manifest>, budgets: &PackageBudgets) ->
     let mut human = Vec::new();
     write_report(&mut human, &report, None).expect("memory takes all");
     write_summary(&mut human, now, Utf8Path::new("dist"), Some(60)).expect("memory takes all");
-    harmless::lines(&String::from_utf8(human).expect("text"));
+    let human = String::from_utf8(human).expect("text");
+    // Our own colours.
+    let colours = Tone::ALL.map(|tone| tone.style().render().to_string());
+    let human = colours.iter().fold(human, |text, colour| text.replace(colour, ""));
+    harmless::lines(&human.replace("\u{1b}[0m", ""));
     harmless::line(&report.title());
     for over in &report.over_budget {
         harmless::line(&format!("error: {over}"));

@@ -15,8 +15,8 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::fetch::hub::HubOptions;
 use crate::io::environment::Environment;
-use crate::model::{Age, ByteSize};
-use crate::report::{Heading, count, write_table};
+use crate::model::{Age, ByteSize, Tone};
+use crate::report::{Cell, Heading, count, write_table};
 
 /// `mlc-package cache`.
 #[derive(Debug, Args)]
@@ -251,22 +251,22 @@ fn write_kits(
         &header,
         list.kits.iter().map(|kit| {
             let from = match (&kit.damage, &kit.about.inputs) {
-                (Some(why), _) => {
-                    format!("damaged: {}", why.replace(&format!("{}/", kit.path), ""))
-                }
+                (Some(why), _) => damaged(why, kit.path.as_str()),
                 (None, inputs) => {
                     let source = inputs.as_ref().and_then(|inputs| inputs.0.get("mlc-llm"));
-                    source.cloned().unwrap_or_default()
+                    source.cloned().unwrap_or_default().into()
                 }
             };
-            vec![
-                short(&kit.fingerprint).to_owned(),
-                kit.about.device.map_or_else(String::new, |device| device.to_string()),
-                kit.bytes.to_string(),
-                kit.created.map_or_else(String::new, ago),
-                ago(kit.last_used),
+            row(
+                [
+                    short(&kit.fingerprint).to_owned(),
+                    kit.about.device.map_or_else(String::new, |device| device.to_string()),
+                    kit.bytes.to_string(),
+                    kit.created.map_or_else(String::new, ago),
+                    ago(kit.last_used),
+                ],
                 from,
-            ]
+            )
         }),
     )
 }
@@ -289,45 +289,53 @@ fn write_converted(
         Heading::text("last used"),
         Heading::text("template").optional(2),
     ];
-    let row = |model: &CachedConverted| {
-        let damage = model
-            .damage
-            .as_ref()
-            .map(|why| format!("damaged: {}", why.replace(&format!("{}/", model.path), "")));
-        vec![
+    let of_model = |model: &CachedConverted| {
+        let damage = model.damage.as_ref().map(|why| damaged(why, model.path.as_str()));
+        let template = || match (&model.about.conv_template, model.about.part) {
+            (Some(template), Some(Extent::Config)) => format!("{template}, config only"),
+            (Some(template), _) => template.clone(),
+            (None, _) => "weights only".to_owned(),
+        };
+        let cells = [
             model.about.model.clone().unwrap_or_else(|| short(&model.fingerprint).to_owned()),
             model.about.quantization.clone().unwrap_or_default(),
             model.bytes.to_string(),
             model.created.map_or_else(String::new, ago),
             ago(model.last_used),
-            damage.unwrap_or_else(|| match (&model.about.conv_template, model.about.part) {
-                (Some(template), Some(Extent::Config)) => format!("{template}, config only"),
-                (Some(template), _) => template.clone(),
-                (None, _) => "weights only".to_owned(),
-            }),
-        ]
+        ];
+        row(cells, damage.unwrap_or_else(|| template().into()))
     };
-    write_table(out, width, &header, list.converted.iter().map(row))
+    write_table(out, width, &header, list.converted.iter().map(of_model))
 }
 
-fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<String> {
+/// A row whose last cell may be a verdict.
+fn row<const N: usize>(cells: [String; N], last: Cell) -> Vec<Cell> {
+    cells.into_iter().map(Cell::from).chain([last]).collect()
+}
+
+/// What is wrong with an entry, without the entry's own path.
+fn damaged(why: &str, path: &str) -> Cell {
+    Cell::verdict(Tone::Bad, &format!("damaged: {}", why.replace(&format!("{path}/"), "")))
+}
+
+fn library_row(library: &CachedLibrary, ago: &dyn Fn(u64) -> String) -> Vec<Cell> {
     let compiler = match (&library.damage, &library.about.compiler) {
-        (Some(why), _) => {
-            format!("damaged: {}", why.replace(&format!("{}/", library.path), ""))
+        (Some(why), _) => damaged(why, library.path.as_str()),
+        (None, Some(compiler)) => {
+            format!("mlc_llm {}, tvm {}", compiler.mlc_llm, compiler.tvm).into()
         }
-        (None, Some(compiler)) => format!("mlc_llm {}, tvm {}", compiler.mlc_llm, compiler.tvm),
-        (None, None) => String::new(),
+        (None, None) => String::new().into(),
     };
     let fingerprint = short(&library.fingerprint);
     let name = library.about.model_lib.as_ref().map_or(fingerprint, |name| name.as_str());
-    vec![
+    let cells = [
         name.to_owned(),
         library.about.device.as_ref().map_or_else(String::new, ToString::to_string),
         library.bytes.to_string(),
         library.created.map_or_else(String::new, ago),
         ago(library.last_used),
-        compiler,
-    ]
+    ];
+    row(cells, compiler)
 }
 
 fn weights_row(model: &CachedWeights, ago: &dyn Fn(u64) -> String) -> Vec<String> {
@@ -358,7 +366,8 @@ fn short(hex: &str) -> &str {
 
 fn write_verdict(out: &mut dyn Write, verdict: &CacheVerdict) -> io::Result<()> {
     for problem in &verdict.problems {
-        writeln!(out, "damaged: {} ({}): {}", problem.path, problem.of, problem.why)?;
+        let damaged = Tone::Bad.paint("damaged");
+        writeln!(out, "{damaged}: {} ({}): {}", problem.path, problem.of, problem.why)?;
     }
     write_unreadable(out, &verdict.unreadable)?;
     if verdict.unnamed > 0 {
@@ -380,9 +389,10 @@ fn write_verdict(out: &mut dyn Write, verdict: &CacheVerdict) -> io::Result<()> 
     };
     let looked = format!("{libraries}, {kits}{converted}{models}, {}", verdict.bytes);
     match verdict.problems.len() {
-        0 => writeln!(out, "ok: {looked}"),
+        0 => writeln!(out, "{}: {looked}", Tone::Good.paint("ok")),
         n => {
-            writeln!(out, "{} damaged in {looked}", count(n, "thing is", "things are"))?;
+            let damaged = format!("{} damaged", count(n, "thing is", "things are"));
+            writeln!(out, "{} in {looked}", Tone::Bad.paint(&damaged))?;
             writeln!(
                 out,
                 "help: remove what is named above; the next build makes or downloads it again"

@@ -6,7 +6,8 @@ use clap::Args;
 use super::compiler::CompilerArgs;
 use super::package::default_cache_dir;
 use super::suggest::overrides;
-use super::{Context, Format};
+use super::{Context, Format, next};
+use crate::convert::derive::AUTO;
 use crate::convert::engine::{Engine, MlcArguments};
 use crate::convert::job::{ConvertRequest, Converted, Source, convert};
 use crate::error::Error;
@@ -29,12 +30,15 @@ pub(super) struct ConvertArgs {
     /// The model directory to write
     #[arg(short, long, value_name = "DIR")]
     output: Utf8PathBuf,
-    /// The conversation template, for mlc-chat-config.json, or auto where it follows from the
-    /// checkpoint; without it only weights are converted
-    #[arg(long, value_name = "NAME")]
-    conv_template: Option<String>,
+    /// The conversation template, for mlc-chat-config.json; `auto` is the one that the checkpoint
+    /// was trained with, if its files tell it
+    #[arg(long, value_name = "NAME", default_value = AUTO)]
+    conv_template: String,
+    /// Convert only the weights: write no mlc-chat-config.json and no tokenizer
+    #[arg(long, conflicts_with_all = ["conv_template", "overrides"])]
+    weights_only: bool,
     /// Values that override the checkpoint's own: context_window_size=2048;…
-    #[arg(long, value_name = "NAME=VALUE;…", requires = "conv_template")]
+    #[arg(long, value_name = "NAME=VALUE;…")]
     overrides: Option<String>,
     /// Who converts: native, mlc (python -m mlc_llm), or auto
     #[arg(long, value_name = "ENGINE", default_value = "auto")]
@@ -100,7 +104,7 @@ impl ConvertArgs {
             checkpoint: checkpoint(&self.model)?,
             model: self.model,
             quantization: self.quantization,
-            conv_template: self.conv_template,
+            conv_template: (!self.weights_only).then_some(self.conv_template),
             overrides: overrides?,
             engine: self.engine,
             arguments: MlcArguments {
@@ -152,8 +156,7 @@ impl MlcArgs {
 
 fn checkpoint(model: &str) -> Result<Source, Error> {
     if HubRepo::is_url(model) {
-        let repo: HubRepo = model
-            .parse()
+        let repo = HubRepo::of_argument(model)
             .map_err(|why| Error::usage(format!("`{model}`: {why}"), "write HF://user/repo"))?;
         return Ok(Source::Hub(repo));
     }
@@ -204,9 +207,19 @@ fn print(converted: &Converted, context: &mut Context<'_>) -> Result<(), Error> 
         )?,
         None => writeln!(
             context.out,
-            "  weights only: --conv-template NAME (or auto) also writes mlc-chat-config.json and \
+            "  weights only: without --weights-only, convert also writes mlc-chat-config.json and \
              the tokenizer"
         )?,
+    }
+    // Without its config no app loads it, and nothing is compiled for it.
+    if chat.is_some() {
+        let library = format!("{}.tar", output.file_name().unwrap_or("model"));
+        let compile = ["compile", output.as_str(), "--device", "android", "-o", &library];
+        next::write(context.out, &compile)?;
+        writeln!(
+            context.out,
+            "or:    mlc-package build, with {output} in `model_list` of its config"
+        )?;
     }
     Ok(())
 }

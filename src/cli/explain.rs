@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use anstyle::Style;
 use clap::Args;
 
 use super::Context;
 use crate::config;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::model::Tone;
 
 /// `docs/reference/codes.md`: a part for each kind of file, and in it a section for each code.
 const CODES: &str = include_str!("../../docs/reference/codes.md");
@@ -16,13 +16,12 @@ const CODES: &str = include_str!("../../docs/reference/codes.md");
 const EXIT_CODES: &str = include_str!("../../docs/reference/exit-codes.md");
 /// The columns of a text that no terminal makes narrower.
 const WIDTH: usize = 80;
-const HEADING: Style = Style::new().bold();
 
 /// `mlc-package explain`.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// Codes such as unknown-device, or the exit code of a run [default: list
-    /// all codes]
+    /// Codes such as unknown-device, checks of doctor such as ndk, or the exit code of a run
+    /// [default: list all codes]
     #[arg(value_name = "CODE")]
     codes: Vec<String>,
 }
@@ -62,7 +61,7 @@ pub(super) fn run(args: &ExplainArgs, context: &mut Context<'_>) -> Result<Exit,
         if index > 0 {
             writeln!(context.out)?;
         }
-        writeln!(context.out, "{HEADING}{heading}{HEADING:#}\n")?;
+        writeln!(context.out, "{}\n", Tone::Heading.paint(heading))?;
         write_markdown(text, width, context.out)?;
     }
     Ok(Exit::Ok)
@@ -132,7 +131,7 @@ fn list(all: &[Section], width: usize, out: &mut dyn Write) -> io::Result<()> {
     for section in all {
         if section.part != part {
             let before = if part.is_empty() { "" } else { "\n" };
-            writeln!(out, "{before}{HEADING}{}{HEADING:#}\n", section.part)?;
+            writeln!(out, "{before}{}\n", Tone::Heading.paint(section.part))?;
             part = section.part;
         }
         let first = section.text.split("\n\n").next().unwrap_or_default().replace('\n', " ");

@@ -1,7 +1,11 @@
+mod model;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 
+use self::model::Directory;
 use super::{Context, Format, failure};
+use crate::config::{self, project};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::fetch::package::ModelsError;
@@ -15,16 +19,18 @@ use crate::library::{
     self, Inspection, LibrariesError, LibraryFile, LoadedBlob, ModelLibrary, Problem,
 };
 use crate::manifest::{self, Manifest};
-use crate::model::{ChatConfig, Device, TensorCache};
+use crate::model::{ChatConfig, Device, HubRepo, TensorCache};
 use crate::ui::Ui;
 
+/// Where Android's libraries are linked into the runtime's.
+const LINKED: &str = "lib/mlc4j/output/arm64-v8a/libtvm4j_runtime_packed.so";
 /// The size of a static archive without members, in bytes: its magic number.
 const EMPTY_ARCHIVE: u64 = 8;
 
 /// `mlc-package inspect`.
 #[derive(Debug, Args)]
 pub(super) struct InspectArgs {
-    /// A model library (.tar, .a, .o), or a dist/
+    /// A model library (.tar, .a, .o, .so, .dylib), a dist/, or a model directory, converted or raw
     path: Utf8PathBuf,
     /// The model's mlc-chat-config.json, for shapes that the library knows by name only
     #[arg(long, value_name = "FILE")]
@@ -48,6 +54,11 @@ impl InspectArgs {
 }
 
 pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
+    refuse_what_has_a_verb(&args.path)?;
+    if let Some(directory) = Directory::of(&args.path) {
+        directory.show(args.format, context)?;
+        return Ok(Exit::Ok);
+    }
     let (path, (mut models, unusable)) = if files::is_dir(&args.path) {
         (archive_of(&args.path)?, bundled(&args.path, &context.ui))
     } else if files::is_file(&args.path) {
@@ -55,7 +66,7 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
     } else {
         return Err(Error::usage(
             format!("there is no file `{}`", args.path),
-            "name a model library, or the directory that `mlc-package build` wrote",
+            "name a model library, a model directory, or the dist/ that `mlc-package build` wrote",
         ));
     };
     let given = args.chat_config.as_deref().map(read_chat_config).transpose()?;
@@ -71,7 +82,7 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
     }
     let bytes = Contents::open(&path)?;
     let file = LibraryFile::parse(&path, &bytes)?;
-    let opened = file.open()?;
+    let opened = file.open_any()?;
     let mut inspection = library::inspect(&opened, &number);
     let bad_kernels = match args.kernels {
         true => compile_kernels(&opened, &path, &mut inspection, context)?,
@@ -145,23 +156,46 @@ fn compile_kernels(
     Ok(kernels::problem(path, sources.len(), &bad))
 }
 
-/// The archive in a `dist/`.
+/// What is on the Hub, or a file that another verb reads.
+fn refuse_what_has_a_verb(path: &Utf8Path) -> Result<(), Error> {
+    if HubRepo::is_url(path.as_str()) {
+        let what = format!("`{path}` is an address, and inspect reads what is on this machine");
+        let help = match HubRepo::of_argument(path.as_str()) {
+            Ok(repo) => {
+                let revision = repo.revision().map(|revision| format!(" --revision {revision}"));
+                format!(
+                    "download it with `hf download {repo} --local-dir {0}{1}`, then run \
+                     `mlc-package inspect {0}`",
+                    repo.repo(),
+                    revision.unwrap_or_default()
+                )
+            }
+            Err(why) => format!("download it first, and name the file or directory ({why})"),
+        };
+        return Err(Error::usage(what, help));
+    }
+    match path.file_name() {
+        Some(config::FILE_NAME | project::FILE_NAME) if files::is_file(path) => Err(Error::usage(
+            format!("`{path}` is a config of packages, not a model or a library"),
+            format!("run `mlc-package check {path}`, or `mlc-package plan`"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The archive in a `dist/`, or the library that it was linked into.
 fn archive_of(dist: &Utf8Path) -> Result<Utf8PathBuf, Error> {
     let archives = Device::ALL.map(|device| dist.join("lib").join(device.archive_name()));
-    archives.into_iter().find(|archive| files::is_file(archive)).ok_or_else(|| {
-        if files::is_dir(&dist.join("lib/mlc4j")) {
-            return Error::usage(
-                format!("the model libraries of `{dist}` are linked into mlc4j's, and not apart"),
-                "name a library of the cache (`mlc-package cache list --format json` says where \
-                 they are), or a dist/ built with --no-binding",
-            );
-        }
+    let linked = dist.join(LINKED);
+    let mut found = archives.into_iter().chain([linked]);
+    found.find(|archive| files::is_file(archive)).ok_or_else(|| {
         Error::usage(
             format!(
-                "`{dist}` is not a dist/: it has neither lib/libmodel_android.a nor \
-                 lib/libmodel_iphone.a"
+                "`{dist}` is neither a model directory nor a dist/: it has no {}, no config.json and \
+                 no lib/ with a library",
+                ChatConfig::FILE_NAME
             ),
-            "name a library file, or the directory that `mlc-package build` wrote",
+            "name a model library, a model directory, or the dist/ that `mlc-package build` wrote",
         )
     })
 }

@@ -10,9 +10,9 @@ use super::outputs::{self, Values, lines};
 use super::{Context, project};
 use crate::error::Error;
 use crate::manifest::{self, LibraryOrigin, Manifest};
-use crate::model::{Fingerprint, PackageName};
+use crate::model::{Fingerprint, PackageName, Tone};
 use crate::pipeline::Libraries;
-use crate::report::{self, Heading};
+use crate::report::{self, Cell, Heading};
 
 /// Prints what `build --libs-only` made.
 pub(super) fn print(
@@ -113,13 +113,9 @@ fn write_libraries(
         ],
         libraries.libraries.iter().map(|library| {
             let models: Vec<_> = library.models.iter().map(|id| id.as_str()).collect();
-            let origin = match library.origin {
-                LibraryOrigin::Compiled => "compiled",
-                LibraryOrigin::Cached => "cached",
-                LibraryOrigin::Prepared => "prepared",
-            };
+            let origin = Cell::in_tone(Tone::Good, &library.origin.to_string());
             let (name, size) = (library.model_lib.to_string(), library.bytes.to_string());
-            vec![name, models.join(", "), size, origin.to_owned()]
+            vec![name.into(), models.join(", ").into(), size.into(), origin]
         }),
     )
 }

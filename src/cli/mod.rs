@@ -20,6 +20,7 @@ mod kit;
 mod libraries;
 mod lock;
 mod metal;
+mod next;
 mod occupied;
 mod only;
 mod outputs;
@@ -78,7 +79,7 @@ struct Global {
         help_heading = "Messages"
     )]
     log_dir: Option<Utf8PathBuf>,
-    /// Colour the messages
+    /// Colour results and messages
     #[arg(
         long,
         global = true,
@@ -124,7 +125,7 @@ enum Verb {
     Lock(lock::LockArgs),
     /// Check whether this machine can build for a device, and what is missing
     Doctor(doctor::DoctorArgs),
-    /// Show what is inside a model library or a package
+    /// Show what is inside a model library, a model directory or a package
     Inspect(inspect::InspectArgs),
     /// Run a prompt through a model on this machine: does it answer?
     ///
@@ -196,6 +197,7 @@ pub fn main() -> Exit {
             return Exit::Usage;
         }
     }
+    Color::of_environment();
     let parsed = variables::without_empty(Cli::command()).try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
@@ -314,9 +316,18 @@ fn run(verb: Verb, context: &mut Context<'_>) -> Result<Exit, Error> {
 }
 
 impl Color {
+    /// anstream looks at the terminal, NO_COLOR, CLICOLOR and CLICOLOR_FORCE itself, but not at
+    /// FORCE_COLOR, which many services and other programs set.
+    fn of_environment() {
+        let said = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let forced = said("FORCE_COLOR").is_some_and(|value| value != "0" && value != "false");
+        if forced && said("NO_COLOR").is_none() {
+            anstream::ColorChoice::Always.write_global();
+        }
+    }
+
     fn apply(self) {
         match self {
-            // anstream looks at the terminal, NO_COLOR and CLICOLOR itself.
             Self::Auto => {}
             Self::Always => anstream::ColorChoice::Always.write_global(),
             Self::Never => anstream::ColorChoice::Never.write_global(),

@@ -90,6 +90,13 @@ pub(super) fn run(args: ReportArgs, context: &mut Context<'_>) -> Result<Exit, E
     };
     let width = context.width.filter(|_| args.output.is_none());
     let text = render(&report, format, &over, is_shown, width)?;
+    // A file shows no colours.
+    let text = match format {
+        ReportFormat::Human if args.output.is_some() => {
+            anstream::adapter::strip_bytes(&text).into_vec()
+        }
+        _ => text,
+    };
     match &args.output {
         Some(path) => {
             atomic::write_named(path, &text)?;

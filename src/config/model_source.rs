@@ -70,6 +70,10 @@ fn not_a_repository(path: &str, text: At<&str>, why: &SourceError) -> Diagnostic
                 _ => "write `HF://user/repo`".to_owned(),
             }
         }
+        SourceError::WithRevision { repo, revision } => {
+            format!("write `\"model\": \"HF://{repo}\", \"revision\": \"{revision}\"`")
+        }
+        SourceError::WithGit(repo) => format!("write `HF://{repo}`"),
         SourceError::Name(_) => {
             "names on the Hub consist of letters, digits, `-`, `_` and `.`".to_owned()
         }
@@ -81,7 +85,9 @@ fn not_a_repository(path: &str, text: At<&str>, why: &SourceError) -> Diagnostic
         SourceError::NotTwoNames => {
             format!("{path}: a repository on the Hugging Face Hub has a user and a name")
         }
-        SourceError::OtherHost => format!("{path}: {why}"),
+        SourceError::OtherHost | SourceError::WithRevision { .. } | SourceError::WithGit(_) => {
+            format!("{path}: {why}")
+        }
     };
     Diagnostic::new(Code::InvalidModel, text.span, message, help)
 }
@@ -170,6 +176,13 @@ fn remedy(written: &str) -> Option<String> {
     }
     if written.contains('$') {
         return Some("variables are not expanded here; write the path in full".to_owned());
+    }
+    if let [drive, b':', b'/' | b'\\', ..] = written.as_bytes()
+        && drive.is_ascii_alphabetic()
+    {
+        let rest = written[2..].replace('\\', "/");
+        let there = quote(&format!("/mnt/{}{rest}", char::from(drive.to_ascii_lowercase())));
+        return Some(format!("a path of Windows leads nowhere here; in WSL it is {there}"));
     }
     let rest = match written.split_once(':') {
         Some((scheme, rest)) => {

@@ -122,7 +122,7 @@ struct Entry {
     /// Where the model comes from: a repository on the Hugging Face Hub, `HF://user/repo`, or the
     /// directory of a converted model, taken from the config's directory.
     #[schemars(extend(
-        "anyOf" = [{"pattern": HUB}, {"pattern": r"\S", "not": {"pattern": "://"}}],
+        "anyOf" = [{"pattern": HUB, "not": {"pattern": r"\.git/?$"}}, {"pattern": r"\S", "not": {"pattern": "://"}}],
         "examples" = ["HF://mlc-ai/Qwen3-0.6B-q0f16-MLC"]
     ))]
     model: String,

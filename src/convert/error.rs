@@ -264,7 +264,8 @@ impl StageError for ConvertError {
                 };
                 Some(format!(
                     "name the one it was trained with, by `conv_template` in the config or by \
-                     --conv-template: {likely}; LM for a base model, which only goes on with a text"
+                     --conv-template: {likely}; LM for a base model, which only goes on with a text. \
+                     `convert --weights-only` needs none"
                 ))
             }
             Self::Cache(error) => error.help(),

@@ -1,8 +1,9 @@
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 
 use super::{Finding, Report, Status, Verdict};
+use crate::model::Tone;
 
 /// What was found, for people: a line a thing, its remedy below it, and each device's verdict.
 pub fn write_report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
@@ -49,10 +50,9 @@ fn write_verdict(out: &mut dyn Write, verdict: &Verdict) -> io::Result<()> {
 
 fn style(status: Status) -> Style {
     match status {
-        Status::Ok => AnsiColor::Green,
-        Status::Warning => AnsiColor::Yellow,
-        Status::Problem => AnsiColor::Red,
+        Status::Ok => Tone::Good,
+        Status::Warning => Tone::Warning,
+        Status::Problem => Tone::Bad,
     }
-    .on_default()
-    .bold()
+    .style()
 }

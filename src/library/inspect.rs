@@ -1,3 +1,4 @@
+use camino::Utf8Path;
 use serde::Serialize;
 
 use super::blob::{Constant, DeviceKind, FunctionKind};
@@ -164,7 +165,7 @@ pub fn inspect(
     let (mut libraries, mut unreadable) = (Vec::new(), Vec::new());
     for entry in &library.blobs {
         match &entry.loaded {
-            Ok(blob) => libraries.push(inspect_blob(blob, number)),
+            Ok(blob) => libraries.push(inspect_blob(blob, library.path, number)),
             Err(why) => unreadable.push(UnreadableLibrary {
                 model_lib: model_lib(entry.prefix).to_owned(),
                 prefix: entry.prefix.to_owned(),
@@ -199,9 +200,14 @@ fn device(objects: &[InspectedObject]) -> Option<Device> {
 
 fn inspect_blob(
     loaded: &LoadedBlob<'_>,
+    path: &Utf8Path,
     number: &dyn Fn(&str, &str) -> Option<i64>,
 ) -> InspectedLibrary {
-    let model_lib = model_lib(loaded.prefix);
+    // A shared library has no prefix: it is loaded by its file's name.
+    let model_lib = match model_lib(loaded.prefix) {
+        "" => path.file_stem().unwrap_or_default(),
+        name => name,
+    };
     let memory = memory(&loaded.metadata, &|name| number(model_lib, name));
     let unknown = memory.as_ref().err();
     let functions = &loaded.executable.functions;

@@ -143,9 +143,21 @@ impl<'a> LibraryFile<'a> {
 
     /// Reads every member as an object, and every blob in them.
     pub fn open(&self) -> Result<ModelLibrary<'_>, LibraryError> {
+        self.open_as(ObjectInfo::parse)
+    }
+
+    /// The same of a file that may also be a shared library, which no package can link.
+    pub fn open_any(&self) -> Result<ModelLibrary<'_>, LibraryError> {
+        self.open_as(ObjectInfo::parse_any)
+    }
+
+    fn open_as<'f>(
+        &'f self,
+        parse: impl Fn(&'f [u8]) -> Result<ObjectInfo<'f>, ObjectError>,
+    ) -> Result<ModelLibrary<'f>, LibraryError> {
         let mut members = Vec::new();
         for (name, bytes) in self.container.members() {
-            let object = ObjectInfo::parse(bytes).map_err(|why| LibraryError::Object {
+            let object = parse(bytes).map_err(|why| LibraryError::Object {
                 path: self.path.to_owned(),
                 member: printable(name).into_owned(),
                 why,

@@ -38,6 +38,7 @@ mod shard_path;
 mod target;
 mod tensor_cache;
 pub mod tokenizer_json;
+mod tone;
 mod trial;
 mod visible;
 
@@ -91,5 +92,6 @@ pub use sha256::Sha256;
 pub use shard_path::{ShardPath, ShardPathError};
 pub use target::{LibraryFormat, Target, TargetError};
 pub use tensor_cache::{Shard, TensorCache, TensorCacheError, TensorRecord};
+pub use tone::{Tone, verdict};
 pub use trial::{TryDevice, TrySettings};
 pub use visible::{visible, without_command};

@@ -113,12 +113,32 @@ pub enum SourceError {
     /// A name with characters the Hub does not allow.
     #[error("`{0}` is not a name on the Hugging Face Hub")]
     Name(String),
+    /// A repository and its revision in one: `HF://user/repo@v1`.
+    #[error("the revision `{revision}` is not a part of the name of {repo}")]
+    WithRevision {
+        /// The repository alone.
+        repo: Box<HubRepo>,
+        /// What is behind its name.
+        revision: Revision,
+    },
+    /// The address that Git clones from.
+    #[error("`.git` is not a part of the name of {0}")]
+    WithGit(Box<HubRepo>),
 }
 
 impl HubRepo {
     /// Whether the text means a URL rather than a path on this machine.
     pub fn is_url(text: &str) -> bool {
         text.contains("://")
+    }
+
+    /// Reads an argument, which has no other place for a revision than `HF://user/repo@revision`.
+    pub fn of_argument(text: &str) -> Result<Self, SourceError> {
+        match text.parse() {
+            Err(SourceError::WithRevision { repo, revision }) => Ok(repo.with_revision(revision)),
+            Err(SourceError::WithGit(repo)) => Ok(*repo),
+            read => read,
+        }
     }
 
     /// The owner's name.
@@ -156,6 +176,11 @@ impl FromStr for HubRepo {
             .iter()
             .find_map(|scheme| text.strip_prefix(scheme))
             .ok_or(SourceError::OtherHost)?;
+        if let Some((plain, revision)) = text.rsplit_once('@')
+            && let (Ok(repo), Ok(revision)) = (Self::of_argument(plain), revision.parse())
+        {
+            return Err(SourceError::WithRevision { repo: Box::new(repo), revision });
+        }
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (user, repo) = rest.split_once('/').ok_or(SourceError::NotTwoNames)?;
         if user.is_empty() || repo.is_empty() || repo.contains('/') {
@@ -166,6 +191,12 @@ impl FromStr for HubRepo {
             if !name.chars().all(allowed) || name.starts_with('.') || name.len() > 96 {
                 return Err(SourceError::Name(name.to_owned()));
             }
+        }
+        // The Hub gives no repository such a name.
+        if let Some(plain) = text.trim_end_matches('/').strip_suffix(".git")
+            && let Ok(repo) = plain.parse()
+        {
+            return Err(SourceError::WithGit(Box::new(repo)));
         }
         let [written, user, repo] = [text, user, repo].map(str::to_owned);
         Ok(Self { written, user, repo, revision: None })
@@ -213,5 +244,26 @@ mod tests {
         assert_eq!(why("HF://a/b/tree/main"), SourceError::NotTwoNames);
         assert_eq!(why("HF://a/.."), SourceError::Name("..".into()));
         assert_eq!(why("HF://a/b c"), SourceError::Name("b c".into()));
+        assert_eq!(why("HF://a/b@-x"), SourceError::Name("b@-x".into()));
+        assert_eq!(why("HF://a/.git"), SourceError::Name(".git".into()));
+    }
+
+    #[test]
+    fn a_revision_and_a_clones_address_are_told_from_the_name() {
+        let plain: HubRepo = "HF://a/b".parse().unwrap();
+        let v1 = plain.clone().with_revision("feature/v1".parse().unwrap());
+        let (repo, revision) = (Box::new(plain.clone()), "feature/v1".parse().unwrap());
+        let with_revision = SourceError::WithRevision { repo, revision };
+        assert_eq!("HF://a/b@feature/v1".parse::<HubRepo>().unwrap_err(), with_revision);
+        let git = SourceError::WithGit(Box::new(plain.clone()));
+        assert_eq!("HF://a/b.git".parse::<HubRepo>().unwrap_err(), git);
+        for (text, meant) in [
+            ("HF://a/b", &plain),
+            ("HF://a/b.git", &plain),
+            ("HF://a/b@feature/v1", &v1),
+            ("HF://a/b.git@feature/v1", &v1),
+        ] {
+            assert_eq!(&HubRepo::of_argument(text).unwrap(), meant, "{text}");
+        }
     }
 }

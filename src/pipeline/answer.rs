@@ -144,7 +144,7 @@ pub enum Shown<'a> {
 /// The models of a path, by their names.
 fn models(path: &Utf8Path, ui: &Ui) -> Result<Vec<(String, ModelSource)>, Error> {
     if HubRepo::is_url(path.as_str()) {
-        let repo: HubRepo = (path.as_str().parse())
+        let repo = HubRepo::of_argument(path.as_str())
             .map_err(|why| Error::usage(format!("`{path}`: {why}"), "write HF://user/repo"))?;
         return Ok(vec![(repo.repo().to_owned(), ModelSource::Hub(repo))]);
     }
@@ -162,7 +162,7 @@ fn models(path: &Utf8Path, ui: &Ui) -> Result<Vec<(String, ModelSource)>, Error>
                 format!("`{path}` is a raw checkpoint, not a converted model"),
                 format!(
                     "convert it first: `mlc-package convert {path} --quantization q4f16_1 \
-                     --conv-template auto -o OUTPUT`, then try OUTPUT"
+                     -o OUTPUT`, then try OUTPUT"
                 ),
             ));
         }

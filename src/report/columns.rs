@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
-use crate::model::{visible, without_command};
+use crate::model::{Tone, verdict, visible, without_command};
 
 /// Spaces before each line, and between two columns.
 const INDENT: usize = 2;
@@ -37,19 +37,82 @@ impl<'a> Heading<'a> {
     }
 }
 
+/// The text in one place of a table.
+#[derive(Clone, Debug, Default)]
+pub struct Cell(String);
+
+impl Cell {
+    /// A text in a tone.
+    pub fn in_tone(tone: Tone, text: &str) -> Self {
+        Self(marked(tone, &visible(text, usize::MAX)))
+    }
+
+    /// A text that begins with its [`verdict`], which is in a tone.
+    pub fn verdict(tone: Tone, text: &str) -> Self {
+        let text = visible(text, usize::MAX);
+        let (verdict, rest) = verdict(&text);
+        Self(marked(tone, verdict) + rest)
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        // What steers a terminal has no width, so it is made visible before anything is measured.
+        Self(visible(&text, usize::MAX).into_owned())
+    }
+}
+
+/// Ends what [`begin`] began. Like that, it has no width, and [`visible`] leaves it in no text.
+const END: char = '\u{2060}';
+
+/// Stands before a word in a tone, until lines are written.
+fn begin(tone: Tone) -> char {
+    match tone {
+        Tone::Good => '\u{2061}',
+        Tone::Warning => '\u{2062}',
+        Tone::Bad => '\u{2063}',
+        Tone::Heading => '\u{2064}',
+    }
+}
+
+/// Each word apart, since a text may be wrapped between them.
+fn marked(tone: Tone, text: &str) -> String {
+    let words = text.split(' ').map(|word| match word {
+        "" => String::new(),
+        word => format!("{}{word}{END}", begin(tone)),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// A line of a table with its tones as a terminal shows them.
+fn painted(line: &str) -> String {
+    let mut shown = String::new();
+    let mut open = None;
+    for character in line.chars().chain([END]) {
+        if let Some(tone) = Tone::ALL.into_iter().find(|tone| begin(*tone) == character) {
+            open = Some(tone);
+            shown += &tone.style().render().to_string();
+        } else if character != END {
+            shown.push(character);
+        } else if let Some(tone) = open.take() {
+            shown += &tone.style().render_reset().to_string();
+        }
+    }
+    shown
+}
+
 /// Writes a table. `width` is that of the terminal; none where nobody knows it, and then every
 /// column is written.
-pub fn write_table(
+pub fn write_table<C: Into<Cell>>(
     out: &mut dyn Write,
     width: Option<usize>,
     headings: &[Heading<'_>],
-    rows: impl IntoIterator<Item = Vec<String>>,
+    rows: impl IntoIterator<Item = Vec<C>>,
 ) -> io::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(headings.iter().map(|heading| heading.title));
-    // What steers a terminal has no width, so it is made visible before anything is measured.
-    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(shown)));
+    table.set_header(headings.iter().map(|heading| marked(Tone::Heading, heading.title)));
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().map(|cell| cell.into().0)));
     for (column, heading) in table.column_iter_mut().zip(headings) {
         column.set_padding((0, GAP));
         if heading.is_number {
@@ -60,13 +123,10 @@ pub fn write_table(
         fit(&mut table, width.saturating_sub(INDENT), headings);
     }
     for line in table.lines() {
-        writeln!(out, "{:INDENT$}{}", "", without_command(line.trim_end()))?;
+        // Without colours the line may begin with another word.
+        writeln!(out, "{:INDENT$}{}", "", painted(&without_command(line.trim_end())))?;
     }
     Ok(())
-}
-
-fn shown(cell: String) -> String {
-    visible(&cell, usize::MAX).into_owned()
 }
 
 fn fit(table: &mut Table, room: usize, headings: &[Heading<'_>]) {
@@ -101,19 +161,28 @@ fn fit(table: &mut Table, room: usize, headings: &[Heading<'_>]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Heading, write_table};
+    use super::{Cell, Heading, write_table};
+    use crate::model::Tone;
 
+    /// Without its colours.
     fn table(width: Option<usize>) -> String {
+        anstream::adapter::strip_str(&coloured(width)).to_string()
+    }
+
+    fn coloured(width: Option<usize>) -> String {
         let headings = [
             Heading::text("model"),
             Heading::number("download").optional(1),
             Heading::number("kernels").optional(2),
             Heading::text("status"),
         ];
-        let row = |cells: [&str; 4]| cells.map(str::to_owned).to_vec();
+        let row = |cells: [&str; 3], last: Cell| {
+            [cells.map(|cell| Cell::from(cell.to_owned())).to_vec(), vec![last]].concat()
+        };
+        let why = "to compile: hidden_size changed: 256 -> 512";
         let rows = [
-            row(["Llama-3.2-1B", "680.1 MiB", "1.2 MiB", "cached"]),
-            row(["Qwen3", "1.3 GiB", "900.0 KiB", "to compile: hidden_size changed: 256 -> 512"]),
+            row(["Llama-3.2-1B", "680.1 MiB", "1.2 MiB"], Cell::in_tone(Tone::Good, "cached")),
+            row(["Qwen3", "1.3 GiB", "900.0 KiB"], Cell::verdict(Tone::Warning, why)),
         ];
         let mut out = Vec::new();
         write_table(&mut out, width, &headings, rows).unwrap();
@@ -137,7 +206,30 @@ mod tests {
         let least = table(Some(40));
         assert!(least.lines().count() > 3 && least.contains("Llama-3.2-1B  cached"), "{least}");
         for width in 40..120 {
+            // Words that are wrapped keep their tone, and no tone reaches into the next column.
+            for line in coloured(Some(width)).lines() {
+                let count = |escape: &str| line.matches(escape).count();
+                assert_eq!(count("\u{1b}[1m"), count("\u{1b}[0m"), "{line:?}");
+            }
             assert!(widest(&table(Some(width))) <= width, "{width}: {}", table(Some(width)));
         }
+    }
+
+    #[test]
+    fn tones_are_escape_sequences_around_words() {
+        let shown = coloured(None);
+        let lines: Vec<_> = shown.lines().collect();
+        assert!(lines[0].starts_with("  \u{1b}[1mmodel\u{1b}[0m "), "{lines:?}");
+        assert!(lines[1].ends_with("  \u{1b}[1m\u{1b}[32mcached\u{1b}[0m"), "{lines:?}");
+        let why = "\u{1b}[1m\u{1b}[33mto\u{1b}[0m \u{1b}[1m\u{1b}[33mcompile\u{1b}[0m: hidden_size";
+        assert!(lines[2].contains(why), "{lines:?}");
+    }
+
+    #[test]
+    fn a_text_of_a_stranger_has_no_tone() {
+        let mut out = Vec::new();
+        let name = "a\u{2063}b\u{2060}\u{1b}[31m".to_owned();
+        write_table(&mut out, None, &[Heading::text("")], [vec![name]]).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "  \n  a\\u{2063}b\\u{2060}\\u{1b}[31m\n");
     }
 }

@@ -6,10 +6,10 @@ use super::harmless::visible;
 use super::measured::{Measured, Percent, Signed};
 use super::size::{LinkedBy, PackageReport, SizeReport};
 use super::table::{self, Column, Mark, ModelTable};
-use super::{Heading, count, write_table};
+use super::{Cell, Heading, count, write_table};
 use crate::manifest::{DuplicateKind, DuplicateRecord};
 use crate::model;
-use crate::model::{ByteSize, without_command};
+use crate::model::{ByteSize, Tone, without_command};
 
 /// More rows than this are for the other formats.
 const MOST_ROWS: usize = 20;
@@ -22,7 +22,8 @@ pub fn write_report(
     report: &SizeReport,
     width: Option<usize>,
 ) -> io::Result<()> {
-    writeln!(out, "{}", report.title())?;
+    let tone = if report.fails() { Tone::Bad } else { Tone::Heading };
+    writeln!(out, "{}", tone.paint(&report.title()))?;
     for package in &report.packages {
         writeln!(out)?;
         write_package(out, report, package, width)?;
@@ -31,13 +32,13 @@ pub fn write_report(
         writeln!(out)?;
     }
     for over in report.over_budget.iter().take(MOST_ROWS) {
-        let word = match (over.fails(), over.used.accepted) {
-            (true, _) => "over budget",
-            (false, true) => "accepted",
-            (false, false) => "warning",
+        let (tone, word) = match (over.fails(), over.used.accepted) {
+            (true, _) => (Tone::Bad, "over budget"),
+            (false, true) => (Tone::Heading, "accepted"),
+            (false, false) => (Tone::Warning, "warning"),
         };
         let text = format!("{}: {}", report.whose(over), over.message);
-        writeln!(out, "{word}: {}", visible_line(&text))?;
+        writeln!(out, "{}: {}", tone.paint(word), visible_line(&text))?;
     }
     others(out, report.over_budget.len().saturating_sub(MOST_ROWS), "")
 }
@@ -49,7 +50,7 @@ fn write_package(
     width: Option<usize>,
 ) -> io::Result<()> {
     let sizes = &package.sizes;
-    write!(out, "{}", visible(&package.name))?;
+    write!(out, "{}", Tone::Heading.paint(&visible(&package.name)))?;
     if package.name != package.device.as_str() {
         write!(out, " for {}", package.device)?;
     }
@@ -90,7 +91,9 @@ fn write_package(
         writeln!(out, "  {note}")?;
     }
     if let Some(used) = package.budget.as_ref() {
-        writeln!(out, "  {:<12}{}", "budget", table::bar(used))?;
+        let bar = table::bar(used);
+        let bar = Mark::of(Some(used)).tone().map_or(bar.clone(), |tone| tone.paint(&bar));
+        writeln!(out, "  {:<12}{bar}", "budget")?;
     }
     let news = table::of_models(package, MOST_ROWS, |model| table::is_news(package, model));
     let unchanged = package.models.len() - news.rows.len() - news.others;
@@ -132,16 +135,27 @@ fn write_models(
     }
     let rows = table.rows.iter().map(|row| {
         let mut cells = Vec::new();
-        cells.extend(marked.then(|| row.mark.word().to_owned()));
-        cells.push(visible(row.model.as_str()));
+        cells.extend(marked.then(|| in_tone(row.mark.tone(), row.mark.word())));
+        cells.push(visible(row.model.as_str()).into());
         for (at, cell) in row.cells.iter().enumerate() {
-            cells.push(cell.value.clone());
-            cells.extend(remarked(at).then(|| cell.remark.clone()));
+            let tone = match table.columns[at] {
+                Column::Budget => row.mark.tone(),
+                // What is said of it is that it is too little.
+                Column::Declared => Some(Tone::Warning),
+                _ => None,
+            };
+            let value_tone = tone.filter(|_| table.columns[at] == Column::Budget);
+            cells.push(in_tone(value_tone, &cell.value));
+            cells.extend(remarked(at).then(|| in_tone(tone, &cell.remark)));
         }
         cells
     });
     write_table(out, width, &headings, rows)?;
     others(out, table.others, "  ")
+}
+
+fn in_tone(tone: Option<Tone>, text: &str) -> Cell {
+    tone.map_or_else(|| text.to_owned().into(), |tone| Cell::in_tone(tone, text))
 }
 
 /// A title in the middle of a line; `RAM` stays as it is.

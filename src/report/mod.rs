@@ -18,7 +18,7 @@ mod summary;
 mod table;
 
 pub use budget::{LimitKind, OverLimit, Use};
-pub use columns::{Heading, write_table};
+pub use columns::{Cell, Heading, write_table};
 pub use html::{HtmlError, html};
 pub use human::write_report;
 pub use inputs::InputChange;

@@ -1,7 +1,7 @@
 use std::io::{self, Write};
 
-use super::{Heading, count, write_table};
-use crate::model::{Metal, ModelSource};
+use super::{Cell, Heading, count, write_table};
+use crate::model::{Metal, ModelSource, Tone, verdict};
 use crate::plan::{
     BindingState, Cached, CachedModel, Estimate, Origin, Plan, PlannedBinding, PlannedBundle,
     PlannedConversion, PlannedEngine, PlannedLibrary,
@@ -18,7 +18,7 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan, width: Option<usize>) -> io:
     writeln!(
         out,
         "{}: {}, {}, {compile}",
-        plan.device,
+        Tone::Heading.paint(plan.device.as_str()),
         count(plan.models.len() + plan.unfetched.len(), "model", "models"),
         count(plan.libraries.len(), "library", "libraries"),
     )?;
@@ -51,20 +51,23 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan, width: Option<usize>) -> io:
             plan.models.iter().map(|model| {
                 let is_its = |library: &&PlannedLibrary| library.model_lib == model.model_lib;
                 let library = plan.libraries.iter().find(is_its);
-                let (fingerprint, status) =
-                    library.map(|library| origin(library, plan)).unwrap_or_default();
+                let of_library = library.map(|library| origin(library, plan));
+                let (fingerprint, status) = of_library.map_or_else(Default::default, |origin| {
+                    (origin.fingerprint, Cell::verdict(origin.tone, &origin.status))
+                });
                 let bundled = match (&model.bundle, &model.conversion) {
                     (Some(bundle), Some(conversion)) => converted(bundle, conversion),
                     (Some(bundle), None) => bundled(bundle),
                     (None, _) => "no".to_owned(),
                 };
-                let model_lib = model.model_lib.to_string();
-                vec![model.model_id.to_string(), model_lib, fingerprint, status, bundled]
+                let [model_id, model_lib] =
+                    [model.model_id.to_string(), model.model_lib.to_string()];
+                vec![model_id.into(), model_lib.into(), fingerprint.into(), status, bundled.into()]
             }),
         )?;
     }
     for library in plan.libraries.iter().filter(|library| library.models.is_empty()) {
-        let (_, status) = origin(library, plan);
+        let status = origin(library, plan).status;
         writeln!(out, "\nno model uses the library {} ({status})", library.model_lib)?;
     }
     if let Some(binding) = &plan.binding {
@@ -104,7 +107,15 @@ pub fn write_plan(out: &mut dyn Write, plan: &Plan, width: Option<usize>) -> io:
 
 fn write_binding(out: &mut dyn Write, binding: &PlannedBinding) -> io::Result<()> {
     let short = binding.fingerprint.map(|fingerprint| format!("{}  ", fingerprint.short()));
-    writeln!(out, "\nplatform binding: {}{}", short.unwrap_or_default(), binding.state)?;
+    let tone = match &binding.state {
+        BindingState::Hit => Tone::Good,
+        BindingState::Miss { .. } => Tone::Warning,
+        BindingState::Impossible { .. } => Tone::Bad,
+    };
+    let state = binding.state.to_string();
+    let (verdict, rest) = verdict(&state);
+    let verdict = tone.paint(verdict);
+    writeln!(out, "\nplatform binding: {}{verdict}{rest}", short.unwrap_or_default())?;
     if let BindingState::Impossible { help: Some(help), .. } = &binding.state {
         writeln!(out, "  help: {help}")?;
     }
@@ -114,18 +125,30 @@ fn write_binding(out: &mut dyn Write, binding: &PlannedBinding) -> io::Result<()
     }
 }
 
-fn origin(library: &PlannedLibrary, plan: &Plan) -> (String, String) {
-    match &library.origin {
-        Origin::Prepared { path } => ("".into(), format!("prepared: {path}")),
-        Origin::Compiled { fingerprint, cached, .. } => {
-            let status = match cached {
-                _ if !plan.refused.contains(&library.model_lib) => cached.to_string(),
-                Cached::Hit => "refused: cached, which the policy leaves out".to_owned(),
-                Cached::Miss { reason } => format!("refused: {reason}"),
-            };
-            (fingerprint.short(), status)
+/// Where a library comes from, as a table shows it.
+struct ShownOrigin {
+    fingerprint: String,
+    status: String,
+    tone: Tone,
+}
+
+fn origin(library: &PlannedLibrary, plan: &Plan) -> ShownOrigin {
+    let (fingerprint, cached) = match &library.origin {
+        Origin::Prepared { path } => {
+            let status = format!("prepared: {path}");
+            return ShownOrigin { fingerprint: String::new(), status, tone: Tone::Good };
         }
-    }
+        Origin::Compiled { fingerprint, cached, .. } => (fingerprint.short(), cached),
+    };
+    let (tone, status) = match (plan.refused.contains(&library.model_lib), cached) {
+        (false, Cached::Hit) => (Tone::Good, cached.to_string()),
+        (false, Cached::Miss { .. }) => (Tone::Warning, cached.to_string()),
+        (true, Cached::Hit) => {
+            (Tone::Bad, "refused: cached, which the policy leaves out".to_owned())
+        }
+        (true, Cached::Miss { reason }) => (Tone::Bad, format!("refused: {reason}")),
+    };
+    ShownOrigin { fingerprint, status, tone }
 }
 
 /// A model from a raw checkpoint: its size is known once it has been converted.

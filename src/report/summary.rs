@@ -2,11 +2,11 @@ use std::io::{self, Write};
 
 use camino::Utf8Path;
 
-use super::{Heading, count, write_table};
+use super::{Cell, Heading, count, write_table};
 use crate::manifest::{
     BindingOrigin, BindingRecord, LibraryOrigin, LibraryRecord, Manifest, ModelRecord,
 };
-use crate::model::{ByteSize, total};
+use crate::model::{ByteSize, Tone, total};
 
 /// What a build made, for people: the package's sizes, a row a model.
 pub fn write_summary(
@@ -23,7 +23,8 @@ pub fn write_summary(
     }
     writeln!(
         out,
-        "{dist}: {} for {}, {} ({})",
+        "{}: {} for {}, {} ({})",
+        Tone::Good.paint(dist.as_str()),
         count(manifest.models.len(), "model", "models"),
         manifest.device,
         count(manifest.libraries.len(), "library", "libraries"),
@@ -94,7 +95,7 @@ fn write_binding(out: &mut dyn Write, binding: &BindingRecord, dist: &Utf8Path) 
     Ok(())
 }
 
-fn row(manifest: &Manifest, model: &ModelRecord, downloads: bool, bundles: bool) -> Vec<String> {
+fn row(manifest: &Manifest, model: &ModelRecord, downloads: bool, bundles: bool) -> Vec<Cell> {
     let library = manifest.libraries.iter().find(|library| library.model_lib == model.model_lib);
     let of_library = |bytes: fn(&LibraryRecord) -> u64| {
         library.map_or("?".into(), |library| ByteSize(bytes(library)).to_string())
@@ -107,6 +108,9 @@ fn row(manifest: &Manifest, model: &ModelRecord, downloads: bool, bundles: bool)
         Some(memory) => ByteSize(memory.needed()).to_string(),
         None => "unknown".into(),
     };
+    let too_little =
+        model.memory.is_some_and(|memory| memory.needed() > model.estimated_vram_bytes);
+    let declared = ByteSize(model.estimated_vram_bytes).to_string();
     let mut cells = vec![model.model_id.to_string()];
     cells.extend(downloads.then(|| size(!model.bundled)));
     cells.extend(bundles.then(|| size(model.bundled)));
@@ -115,8 +119,12 @@ fn row(manifest: &Manifest, model: &ModelRecord, downloads: bool, bundles: bool)
         of_library(|library| library.sizes.kernels),
         of_library(|library| library.sizes.host_code),
         needed,
-        ByteSize(model.estimated_vram_bytes).to_string(),
     ]);
+    let mut cells: Vec<_> = cells.into_iter().map(Cell::from).collect();
+    cells.push(match too_little {
+        true => Cell::in_tone(Tone::Warning, &declared),
+        false => declared.into(),
+    });
     cells
 }
 

@@ -4,7 +4,7 @@
 use super::budget::{LimitKind, Use};
 use super::measured::{Measured, Signed};
 use super::size::{ModelReport, PackageReport, Status};
-use crate::model::{ByteSize, Level, ModelId};
+use crate::model::{ByteSize, Level, ModelId, Tone};
 
 /// A table of models.
 pub(super) struct ModelTable<'r> {
@@ -65,6 +65,16 @@ impl Mark {
             Self::Warn => "warn",
             Self::Accepted => "accepted",
             Self::Fail => "over",
+        }
+    }
+
+    /// In which tone a terminal shows that word.
+    pub(super) fn tone(self) -> Option<Tone> {
+        match self {
+            Self::None => None,
+            Self::Warn => Some(Tone::Warning),
+            Self::Accepted => Some(Tone::Heading),
+            Self::Fail => Some(Tone::Bad),
         }
     }
 

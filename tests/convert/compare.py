@@ -21,7 +21,7 @@ def differences(program: str, source: Path, quantization: str, scratch: Path) ->
     """What is not the same; nothing if all is."""
     if quantization.endswith("_0") and source.name.rpartition("-")[0] in WITH_EXPERTS:
         arguments = [program, "convert", source, "--quantization", quantization, "-o", scratch / "no"]
-        run = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        run = subprocess.run(arguments + WEIGHTS_ONLY, capture_output=True, text=True, check=False)
         return "" if run.returncode == 11 and "experts" in run.stderr else "it is not refused"
     ours, theirs = scratch / "ours", scratch / "theirs"
     for directory in (ours, theirs):
@@ -30,7 +30,7 @@ def differences(program: str, source: Path, quantization: str, scratch: Path) ->
     arguments = [program, "convert", source, "--quantization", quantization, "-o", ours]
     if quantization in reference.PER_TENSOR:
         arguments.append("--allow-nonfinite")  # the largest halves are infinite in E5M2
-    run = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    run = subprocess.run(arguments + WEIGHTS_ONLY, capture_output=True, text=True, check=False)
     if run.returncode != 0:
         return run.stderr
     expected = {path.name: path.read_bytes() for path in theirs.iterdir()}
@@ -39,6 +39,7 @@ def differences(program: str, source: Path, quantization: str, scratch: Path) ->
     return f"differ: {', '.join(wrong)}" if wrong else ""
 
 
+WEIGHTS_ONLY = ["--weights-only"]
 # Upstream's model.py: those that have FP8 of whole parameters, and in blocks.
 WITH_PER_TENSOR = ("llama", "llama4", "mixtral", "nemotron", "olmo", "olmo2")
 IN_BLOCKS = {"qwen3": (10, 16), "qwen3_moe": (2, 16), "deepseek_v3": (2, 4)}

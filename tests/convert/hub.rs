@@ -57,6 +57,27 @@ fn a_checkpoint_of_the_hub_becomes_what_the_same_directory_does() {
     assert!(server.seen().is_empty());
 }
 
+#[test]
+fn an_argument_may_have_a_revision_and_be_a_clones_address() {
+    let scene = Scene::new();
+    scene.write_sharded();
+    assert_eq!(scene.convert("q4f16_1", &[]).exit, Some(0));
+    let expected = scene.result();
+    let server = served(&on_hub(&scene));
+    for (model, revision) in
+        [(format!("HF://{REPO}@v1"), "v1"), (format!("https://huggingface.co/{REPO}.git"), "main")]
+    {
+        server.forget();
+        let mut command = scene.command(&[&model, "--quantization", "q4f16_1", "-o", "from-hub"]);
+        let run = Run::of(&command.env("HF_ENDPOINT", server.url()).output().unwrap());
+        assert_eq!(run.exit, Some(0), "{run:?}");
+        assert_eq!(contents(&scene.root.join("from-hub")), expected);
+        let asked = format!("/revision/{revision}?");
+        let seen = server.seen();
+        assert!(seen.iter().any(|seen| seen.path.contains(&asked)), "{model}: {seen:?}");
+    }
+}
+
 /// The field is told from the weights by the beginnings of their files.
 #[test]
 fn a_field_that_was_left_over_from_a_quantization_is_told_on_the_hub_as_in_a_directory() {

@@ -84,7 +84,7 @@ def convert(program: str, source: Path, scratch: Path, quantization: str) -> Non
     """By the program, and back by TVM."""
     output = scratch / "model"
     arguments = [program, "convert", source, "--quantization", quantization, "-o", output]
-    subprocess.run(arguments, check=True, capture_output=True)
+    subprocess.run([*arguments, "--weights-only"], check=True, capture_output=True)
     print(source.name, quantization, check(source, output, quantization), "tensors")
 
 

@@ -91,7 +91,7 @@ fn a_full_disk_leaves_what_was_there() {
     let mut shell = std::process::Command::new("/bin/sh");
     let run = shell
         .args(["-c", script, "sh", env!("CARGO_BIN_EXE_mlc-package"), "convert"])
-        .args(["checkpoint", "--quantization", "q0f16", "-o", "model"])
+        .args(["checkpoint", "--quantization", "q0f16", "-o", "model", "--weights-only"])
         .env_clear()
         .env("HOME", scene.root.join("home"))
         .current_dir(&scene.root)

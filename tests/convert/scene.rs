@@ -104,7 +104,18 @@ impl Scene {
     }
 
     /// The program with these arguments; of this environment it sees nothing but `PATH`.
+    /// Unless they name a template, only the weights are converted.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.whole_command(arguments);
+        let says = |option: &&str| ["--conv-template", "--weights-only"].contains(option);
+        if !arguments.iter().any(says) {
+            command.arg("--weights-only");
+        }
+        command
+    }
+
+    /// The same with these arguments and no other.
+    pub(crate) fn whole_command(&self, arguments: &[&str]) -> Command {
         #[expect(clippy::disallowed_methods, reason = "the program is what is tested")]
         let mut command = Command::new(env!("CARGO_BIN_EXE_mlc-package"));
         command.arg("convert").args(arguments).current_dir(&self.root).env_clear();

@@ -39,8 +39,19 @@ fn auto_takes_what_the_checkpoint_says() {
     assert_eq!(run.exit, Some(0), "{run:?}");
     assert!(!run.err.contains("Template"), "{run:?}");
     assert_eq!(scene.result(), derived);
-    // Nothing is derived that was not asked for.
-    let run = scene.run(&["checkpoint", "--quantization", "q4f16_1", "-o", "weights"]);
+    // It is the default.
+    fs_err::remove_dir_all(scene.output()).unwrap();
+    let arguments = ["checkpoint", "--quantization", "q4f16_1", "-o", "model"];
+    let run = Run::of(&scene.whole_command(&arguments).output().unwrap());
+    assert!(run.err.contains("Template llama-3_1, from the checkpoint"), "{run:?}");
+    let next = "next:  mlc-package compile model --device android -o model.tar\n\
+                or:    mlc-package build, with model in `model_list` of its config\n";
+    assert!(run.out.ends_with(next), "{run:?}");
+    assert_eq!(scene.result(), derived);
+    // For weights alone nothing is derived, and there is nothing to go on with.
+    let weights = ["checkpoint", "--quantization", "q4f16_1", "-o", "weights", "--weights-only"];
+    let run = Run::of(&scene.whole_command(&weights).output().unwrap());
+    assert!(!run.out.contains("next:"), "{run:?}");
     assert_eq!(run.exit, Some(0), "{run:?}");
     assert!(!names(&scene.root.join("weights")).contains(&"mlc-chat-config.json".to_owned()));
 }
@@ -53,7 +64,13 @@ fn auto_is_refused_where_it_is_not_certain() {
     assert_eq!(run.exit, Some(11), "{run:?}");
     assert!(run.err.contains("it has no chat template"), "{run:?}");
     assert!(run.err.contains("likely llama-3_1, llama-3, llama-2"), "{run:?}");
+    assert!(run.err.contains("`convert --weights-only` needs none"), "{run:?}");
     assert!(!scene.output().exists());
+    for more in [&["--conv-template", "auto"][..], &["--overrides", "context_window_size=2"]] {
+        let run = scene.convert("q4f16_1", &[more, &["--weights-only"]].concat());
+        assert_eq!(run.exit, Some(2), "{run:?}");
+        assert!(run.err.contains("cannot be used with"), "{run:?}");
+    }
 }
 
 #[test]

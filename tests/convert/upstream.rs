@@ -28,8 +28,9 @@ fn differs(case: &Case, scratch: &Utf8Path) -> Option<String> {
     let checkpoint = format!("{DATA}/{}", case.checkpoint);
     let mut arguments = vec!["convert", &checkpoint, "--engine", "native", "-o", out.as_str()];
     arguments.extend(["--quantization", &case.quantization]);
-    if let Some(template) = &case.conv_template {
-        arguments.extend(["--conv-template", template]);
+    match &case.conv_template {
+        Some(template) => arguments.extend(["--conv-template", template]),
+        None => arguments.push("--weights-only"),
     }
     if let Some(name) = &case.model_type_argument {
         arguments.extend(["--model-type", name]);

@@ -189,7 +189,7 @@ fn a_raw_checkpoint_is_told_to_be_converted_first() {
         .call(&["try", "raw"])
         .fails(2)
         .says("`raw` is a raw checkpoint, not a converted model")
-        .says("mlc-package convert raw --quantization q4f16_1 --conv-template auto -o OUTPUT");
+        .says("mlc-package convert raw --quantization q4f16_1 -o OUTPUT");
     scene.call(&["try", "HF://user"]).fails(2).says("write HF://user/repo");
 }
 

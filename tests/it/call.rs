@@ -71,11 +71,11 @@ impl<'a> Call<'a> {
 
     pub(crate) fn spawn(self) -> Running<'a> {
         let scene = self.scene;
-        Running { scene, child: self.spawn_on(Stdio::piped()) }
+        Running { scene, child: self.spawn_on(Stdio::piped(), Stdio::piped()) }
     }
 
-    /// The same with this for its standard error.
-    pub(crate) fn spawn_on(self, stderr: Stdio) -> Child {
+    /// The same with these for its standard output and its standard error.
+    pub(crate) fn spawn_on(self, stdout: Stdio, stderr: Stdio) -> Child {
         #[expect(clippy::disallowed_methods, reason = "signals need the process itself")]
         let mut command = std::process::Command::new(&self.program);
         let child = command
@@ -84,7 +84,7 @@ impl<'a> Call<'a> {
             .envs(&self.variables)
             .current_dir(&self.directory)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(stderr)
             .spawn();
         child.unwrap()

@@ -21,6 +21,7 @@ mod hub;
 mod hub_caches;
 mod hub_faults;
 mod hub_lock;
+mod inspect;
 mod interrupted;
 mod kept;
 // Xcode's clang may not know OpenCL.

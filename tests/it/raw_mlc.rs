@@ -335,7 +335,7 @@ fn upstreams_further_arguments_reach_it_and_count() {
     scene.write("weights/pytorch_model.bin", "elsewhere");
     let convert = |more: &[&str]| {
         let arguments = ["convert", "models/awq", "--quantization", "q4f16_ft", "-o", "../out"];
-        scene.call(&[&arguments[..], more].concat())
+        scene.call(&[&arguments[..], &["--weights-only"], more].concat())
     };
     let all: [&[&str]; 6] = [
         &[],

@@ -166,6 +166,7 @@ fn a_narrow_terminal_gets_a_narrow_table() {
             .args(["--quiet", "--return", "--command", &command, "/dev/null"])
             .current_dir(scene.path(""))
             .env_remove("GITHUB_ACTIONS")
+            .env("NO_COLOR", "1")
             .write_stdin("")
             .output()
             .unwrap();

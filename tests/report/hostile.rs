@@ -1,7 +1,7 @@
 //! Names that strangers chose, and reports that are too long.
 
 use mlc_package::manifest::Manifest;
-use mlc_package::model::PackageBudgets;
+use mlc_package::model::{PackageBudgets, Tone};
 use mlc_package::report::{
     COMMENT_CHARS, PackageInput, ReportContext, SizeReport, html, markdown, write_report,
 };
@@ -94,6 +94,10 @@ fn a_name_is_neither_markup_nor_code_nor_a_command() {
         let mut human = Vec::new();
         write_report(&mut human, &report, None).unwrap();
         let human = String::from_utf8(human).unwrap();
+        // Our own colours.
+        let colours = Tone::ALL.map(|tone| tone.style().render().to_string());
+        let human = colours.iter().fold(human, |text, colour| text.replace(colour, ""));
+        let human = human.replace("\u{1b}[0m", "");
         for shown in [&text, &human] {
             assert!(!shown.contains(['\u{1b}', '\u{7}', '\r', '\u{202e}', '\u{200b}']), "{shown}");
             // The runner takes blanks off a line before it looks for a command, and finds those of

@@ -6,6 +6,7 @@ use super::excerpt::Excerpt;
 use super::{Contents, Region, is_denied_warning, summary};
 use crate::config::quote::visible;
 use crate::config::{Checked, Diagnostic, Severity};
+use crate::model::Tone;
 
 /// Writes every problem as a compiler would, in a terminal of `width` columns, and a summary. It
 /// is coloured by escape sequences: a writer of `anstream` takes them off where they do not
@@ -20,7 +21,7 @@ pub fn human<T: Contents>(
         writeln!(out, "{}\n", obeyed_by_nobody(&renderer.render(&[group(checked, diagnostic)])))?;
     }
     let style = match checked.value() {
-        Some(_) => anstyle::AnsiColor::Green.on_default().bold(),
+        Some(_) => Tone::Good.style(),
         None => annotate_snippets::renderer::DEFAULT_ERROR_STYLE,
     };
     writeln!(out, "{style}{}{style:#}", summary(checked))?;

@@ -1,20 +1,22 @@
 use object::elf;
 use object::endian::LittleEndian as LE;
 use object::read::elf::{FileHeader as _, SectionHeader as _, SectionTable, Sym as _};
-use object::read::{SectionIndex, StringTable, SymbolIndex};
+use object::read::{StringTable, SymbolIndex};
 
 use super::names::Names;
 use super::{Binding, ObjectError, RawObject, RawSection, RawSymbol, SectionKind};
-use super::{ObjectFormat, Processor};
+use super::{ObjectFormat, Processor, printable};
 
 type Header = elf::FileHeader64<LE>;
 type Sections<'a> = SectionTable<'a, Header>;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
     let header = Header::parse(bytes)?;
-    if header.e_type(LE) != elf::ET_REL {
-        return Err(ObjectError::Kind);
-    }
+    let is_linked = match header.e_type(LE) {
+        elf::ET_REL => false,
+        elf::ET_DYN => true,
+        _ => return Err(ObjectError::Kind),
+    };
     // Section names are of no interest, and finding their table is one more thing to go wrong.
     let sections = Sections::new(header.section_headers(LE, bytes)?, StringTable::default());
     Ok(RawObject {
@@ -25,8 +27,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
             _ => Processor::Other,
         },
         platform: None,
+        is_linked,
         sections: read_sections(bytes, &sections)?,
-        symbols: read_symbols(bytes, &sections)?,
+        symbols: read_symbols(bytes, &sections, is_linked)?,
     })
 }
 
@@ -53,8 +56,11 @@ fn read_sections<'a>(
 fn read_symbols<'a>(
     bytes: &'a [u8],
     sections: &Sections<'a>,
+    is_linked: bool,
 ) -> Result<Vec<RawSymbol<'a>>, ObjectError> {
-    let table = sections.symbols(LE, bytes, elf::SHT_SYMTAB)?;
+    // `strip` leaves a shared library the symbols that it exports.
+    let kind = if is_linked { elf::SHT_DYNSYM } else { elf::SHT_SYMTAB };
+    let table = sections.symbols(LE, bytes, kind)?;
     if table.is_empty() {
         return Ok(Vec::new());
     }
@@ -77,13 +83,18 @@ fn read_symbols<'a>(
         } else {
             Binding::Strong
         };
-        let section = table.symbol_section(LE, symbol, index)?;
-        symbols.push(RawSymbol {
-            name: names.get(symbol.st_name(LE))?,
-            binding,
-            place: section.map(|SectionIndex(section)| (section, symbol.st_value(LE))),
-            size: symbol.st_size(LE),
-        });
+        let name = names.get(symbol.st_name(LE))?;
+        let place = match table.symbol_section(LE, symbol, index)? {
+            None => None,
+            Some(index) => {
+                // An object's values are offsets, and a linked one's addresses.
+                let begin = if is_linked { sections.section(index)?.sh_addr(LE) } else { 0 };
+                let offset = symbol.st_value(LE).checked_sub(begin);
+                let outside = || ObjectError::Outside(printable(name).into_owned());
+                Some((index.0, offset.ok_or_else(outside)?))
+            }
+        };
+        symbols.push(RawSymbol { name, binding, place, size: symbol.st_size(LE) });
     }
     Ok(symbols)
 }

@@ -13,9 +13,11 @@ type Header = macho::MachHeader64<LE>;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
     let header = Header::parse(bytes, 0)?;
-    if header.filetype(LE) != macho::MH_OBJECT {
-        return Err(ObjectError::Kind);
-    }
+    let is_linked = match header.filetype(LE) {
+        macho::MH_OBJECT => false,
+        macho::MH_DYLIB | macho::MH_BUNDLE => true,
+        _ => return Err(ObjectError::Kind),
+    };
     let mut platform = None;
     let mut sections = Vec::new();
     let mut symtab = None;
@@ -35,11 +37,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
             _ => {}
         }
     }
-    if platform.is_none() {
+    if platform.is_none() && !is_linked {
         build_version::check(bytes)?;
     }
     Ok(RawObject {
         format: ObjectFormat::MachO,
+        is_linked,
         processor: match header.cputype(LE) {
             macho::CPU_TYPE_ARM64 => Processor::Arm64,
             macho::CPU_TYPE_X86_64 => Processor::X86_64,

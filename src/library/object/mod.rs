@@ -98,6 +98,8 @@ struct RawObject<'a> {
     format: ObjectFormat,
     processor: Processor,
     platform: Option<Platform>,
+    /// Whether a linker made it of objects: no other links it again.
+    is_linked: bool,
     sections: Vec<RawSection<'a>>,
     /// The global ones, in the file's order, under the names in the file.
     symbols: Vec<RawSymbol<'a>>,
@@ -135,8 +137,17 @@ enum Binding {
 }
 
 impl<'a> ObjectInfo<'a> {
+    /// An object that can be linked.
     pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, ObjectError> {
-        let raw = parse_raw(bytes)?;
+        Self::of(parse_object(bytes)?)
+    }
+
+    /// The same, or a shared library (`.so`, `.dylib`), which is only loaded.
+    pub(super) fn parse_any(bytes: &'a [u8]) -> Result<Self, ObjectError> {
+        Self::of(parse_raw(bytes)?)
+    }
+
+    fn of(raw: RawObject<'a>) -> Result<Self, ObjectError> {
         let bytes_in = |kind| {
             let sections = raw.sections.iter().filter(|section| section.kind == kind);
             sections.map(|section| section.data.len() as u64).sum()
@@ -174,7 +185,7 @@ impl<'a> ObjectInfo<'a> {
 
 /// The names that an archive's symbol table lists for an object, in the object's order.
 pub(super) fn archive_symbols(bytes: &[u8]) -> Result<Vec<&str>, ObjectError> {
-    let symbols = parse_raw(bytes)?.symbols.into_iter();
+    let symbols = parse_object(bytes)?.symbols.into_iter();
     Ok(symbols
         .filter(|symbol| symbol.binding != Binding::Undefined)
         .map(|symbol| symbol.name)
@@ -184,6 +195,11 @@ pub(super) fn archive_symbols(bytes: &[u8]) -> Result<Vec<&str>, ObjectError> {
 /// Whether bytes begin as an object file does; what exactly they are is looked at later.
 pub(super) fn looks_like_object(bytes: &[u8]) -> bool {
     !matches!(unreadable(bytes), Some(ObjectError::NotAnObject))
+}
+
+fn parse_object(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
+    let raw = parse_raw(bytes)?;
+    if raw.is_linked { Err(ObjectError::Kind) } else { Ok(raw) }
 }
 
 fn parse_raw(bytes: &[u8]) -> Result<RawObject<'_>, ObjectError> {
