@@ -101,8 +101,15 @@ main() {
     to='' version=$released from=''
     while [ $# -gt 0 ]; do
         case $1 in
+            --to=* | --version=* | --from=*)
+                option=${1%%=*} value=${1#*=}
+                shift
+                set -- "$option" "$value" "$@"
+                ;;
             --to | --version | --from)
-                if [ $# -lt 2 ] || [ -z "$2" ]; then usage "$1 needs a value"; fi
+                case ${2:-} in
+                    '' | --*) usage "$1 needs a value" ;;
+                esac
                 case $1 in
                     --to) to=$2 ;;
                     --version) version=${2#v} ;;
@@ -112,6 +119,10 @@ main() {
                 ;;
             -h | --help)
                 echo "usage: install.sh [--to DIRECTORY] [--version VERSION] [--from URL]"
+                echo
+                echo "  --to DIRECTORY     where the program goes (default: ~/.local/bin)"
+                echo "  --version VERSION  the release (default: the one that this script belongs to)"
+                echo "  --from URL         a mirror of the releases (default: GitHub, or MLC_PACKAGE_RELEASES_URL)"
                 exit 0
                 ;;
             *) usage "unknown argument $1" ;;
@@ -121,7 +132,7 @@ main() {
         usage "name a release with --version, or use the install.sh of a release"
     fi
     case $version in
-        *[!0-9A-Za-z.+-]*) usage "not a version: $version" ;;
+        *[!0-9A-Za-z.+-]* | [!0-9]*) usage "not a version: $version" ;;
     esac
     if [ -z "$from" ]; then
         from=${MLC_PACKAGE_RELEASES_URL:-https://github.com/mlc-package/mlc-package/releases/download}

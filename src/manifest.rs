@@ -45,7 +45,7 @@ pub struct Manifest {
     /// The platform binding; none where it was left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<BindingRecord>,
-    /// What an app depends on by a line; none where none was made.
+    /// What an app can depend on with one line; none where none was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact: Option<ArtifactRecord>,
     /// What was done and how long it took, in order.

@@ -161,7 +161,7 @@ impl Prepared<'_> {
         };
         let time = match seconds {
             _ if device != "cpu" => String::new(),
-            ..2.0 => ", some seconds".to_owned(),
+            ..2.0 => ", a few seconds".to_owned(),
             2.0..120.0 => format!(", about {seconds:.0} s"),
             120.0..7200.0 => format!(", about {:.0} min", seconds / 60.0),
             _ => format!(", about {:.0} h", seconds / 3600.0),

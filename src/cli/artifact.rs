@@ -11,7 +11,7 @@ use crate::model::{
 /// What is made for apps to depend on.
 #[derive(Clone, Debug, Args)]
 pub(super) struct ArtifactArgs {
-    /// Also make what an app depends on by a line: `aar` is a Maven artifact for Android, `aar-native`
+    /// Also make what an app can depend on with one line: `aar` is a Maven artifact for Android, `aar-native`
     /// the same without mlc4j's own classes, `swift-package` a Swift package for iphone and macabi
     /// [default: the artifact of mlc-package.yml]
     #[arg(long, value_name = "KIND", env = "MLC_PACKAGE_ARTIFACT", hide_env_values = true)]

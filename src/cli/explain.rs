@@ -41,7 +41,7 @@ pub(super) fn run(args: &ExplainArgs, context: &mut Context<'_>) -> Result<Exit,
         list(&all, width, context.out)?;
         return Ok(Exit::Ok);
     }
-    let mut found = Vec::new();
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
     for asked in &args.codes {
         let code = plain(asked);
         let before = found.len();
@@ -51,10 +51,7 @@ pub(super) fn run(args: &ExplainArgs, context: &mut Context<'_>) -> Result<Exit,
             (format!("{}: {}", section.code, lower_first(section.part)), section.text)
         }));
         if found.len() == before {
-            return Err(Error::usage(
-                format!("`{asked}` is not a code that mlc-package prints"),
-                suggestion(&code, &all),
-            ));
+            unknown.push((asked, code));
         }
     }
     for (index, (heading, text)) in found.iter().enumerate() {
@@ -64,7 +61,20 @@ pub(super) fn run(args: &ExplainArgs, context: &mut Context<'_>) -> Result<Exit,
         writeln!(context.out, "{}\n", Tone::Heading.paint(heading))?;
         write_markdown(text, width, context.out)?;
     }
-    Ok(Exit::Ok)
+    match unknown.as_slice() {
+        [] => Ok(Exit::Ok),
+        [(asked, code)] => Err(Error::usage(
+            format!("`{asked}` is not a code that mlc-package prints"),
+            suggestion(code, &all),
+        )),
+        several => {
+            let names: Vec<_> = several.iter().map(|(asked, _)| format!("`{asked}`")).collect();
+            Err(Error::usage(
+                format!("{} are not codes that mlc-package prints", names.join(", ")),
+                "`mlc-package explain` lists all codes",
+            ))
+        }
+    }
 }
 
 /// Every code once, as a shell offers them.

@@ -96,9 +96,11 @@ pub(super) fn run(args: &InitArgs, context: &mut Context<'_>) -> Result<Exit, Er
             "estimated_vram_bytes is a guess: `build --fix-vram` writes what each model needs",
         );
     }
-    for next in
-        ["check".to_owned(), format!("doctor --device {device}"), "build --fix-vram".to_owned()]
-    {
+    for next in [
+        "check".to_owned(),
+        format!("doctor --device {device}"),
+        "build --no-binding --fix-vram".to_owned(),
+    ] {
         writeln!(context.out, "next:  mlc-package {next}")?;
     }
     Ok(Exit::Ok)

@@ -127,9 +127,12 @@ pub(super) fn run(args: PublishArgs, context: &mut Context<'_>) -> Result<Exit, 
     let project = pipeline::project(None, &context.ui)?;
     let settings = &project.publish;
     let of_file = || settings.tag.as_ref().map(|tag| tag.as_str().to_owned());
-    let tag = args.tag.clone().or_else(|| tag_of(&job)).or_else(of_file).ok_or_else(|| {
-        Error::usage("which release? the job runs for no tag", "name one with --tag")
-    })?;
+    let tag = args
+        .tag
+        .clone()
+        .or_else(|| tag_of(&job))
+        .or_else(of_file)
+        .ok_or_else(|| Error::usage("which release? there is no tag", "name one with --tag"))?;
     refuse_bad_tag(&tag)?;
     // Before anything is published: a report that is not there is a mistake.
     let reports = read_reports(&args.report_markdown)?;

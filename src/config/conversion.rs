@@ -51,10 +51,7 @@ fn quantization_of(fields: &Fields, text: At<&str>) -> Diagnostic {
     let message =
         format!("{}: unknown quantization {}", fields.named("quantization"), quoted(text));
     let known = format!("known are {}", names.join(", "));
-    // The layout that is left out is most often this one.
-    let usual = format!("{}_1", text.value);
-    let usual = names.iter().copied().find(|name| *name == usual);
-    let help = match usual.or_else(|| nearest(text.value, names)) {
+    let help = match Scheme::with_usual_layout(text.value).or_else(|| nearest(text.value, names)) {
         Some(meant) => format!("did you mean `{meant}`? {known}"),
         None => known,
     };
@@ -122,7 +119,7 @@ pub(super) fn template(
     let Some(doubt) = checker.surroundings.template_doubt(&model.dir) else { return };
     let Some(field) = fields.text(&mut checker.sink, "quantization") else { return };
     let message = format!(
-        "{} without a `conv_template`, and the checkpoint does not tell it: {}",
+        "{} without a `conv_template`, and the checkpoint does not say which it needs: {}",
         fields.named("quantization"),
         doubt.why
     );

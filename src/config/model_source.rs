@@ -182,7 +182,7 @@ fn remedy(written: &str) -> Option<String> {
     {
         let rest = written[2..].replace('\\', "/");
         let there = quote(&format!("/mnt/{}{rest}", char::from(drive.to_ascii_lowercase())));
-        return Some(format!("a path of Windows leads nowhere here; in WSL it is {there}"));
+        return Some(format!("this is a Windows path; in WSL it is {there}"));
     }
     let rest = match written.split_once(':') {
         Some((scheme, rest)) => {

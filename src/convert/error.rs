@@ -248,7 +248,7 @@ impl StageError for ConvertError {
             }
             Self::UnknownQuantization { nearest, .. } => {
                 let known = format!(
-                    "MLC LLM has {}; one that only yours knows is for --engine mlc",
+                    "MLC LLM has {}; for one that only your MLC LLM has, use --engine mlc",
                     Scheme::NAMES.join(", ")
                 );
                 Some(match nearest {
@@ -264,7 +264,7 @@ impl StageError for ConvertError {
                 };
                 Some(format!(
                     "name the one it was trained with, by `conv_template` in the config or by \
-                     --conv-template: {likely}; LM for a base model, which only goes on with a text. \
+                     --conv-template: {likely}; LM for a base model, which only continues a text. \
                      `convert --weights-only` needs none"
                 ))
             }

@@ -7,7 +7,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 /// Reads a whole file.
 pub fn read(path: &Utf8Path) -> io::Result<Vec<u8>> {
-    super::open::read(path).map(|(bytes, _)| bytes)
+    let file = super::open::to_read(path)?;
+    super::open::read_all(&file, file.metadata()?.len())
 }
 
 /// Reads at most `limit` bytes of a file; gives `None` where it is longer.

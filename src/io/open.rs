@@ -30,18 +30,16 @@ pub(super) fn to_read(path: &Utf8Path) -> io::Result<fs_err::File> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, message))
 }
 
-/// Reads a file, and gives its length when it was opened too; more than that is read where it grows.
-pub(super) fn read(path: &Utf8Path) -> io::Result<(Vec<u8>, u64)> {
+/// Reads a file to its end; `len` is its length in bytes so far as that is known.
+pub(super) fn read_all(file: &fs_err::File, len: u64) -> io::Result<Vec<u8>> {
     use io::Read as _;
-    let file = to_read(path)?;
-    let len = file.metadata()?.len();
     let mut bytes = Vec::with_capacity(usize::try_from(len).map_err(io::Error::other)?);
     // `fs_err` reads into memory that is zeroed first; the standard library does not.
-    let read = file.file().read_to_end(&mut bytes);
-    read.map_err(|error| {
+    file.file().read_to_end(&mut bytes).map_err(|error| {
+        let path = file.path().display();
         io::Error::new(error.kind(), format!("failed to read from file `{path}`: {error}"))
     })?;
-    Ok((bytes, len))
+    Ok(bytes)
 }
 
 #[cfg(all(test, unix))]

@@ -97,7 +97,7 @@ fn write_library(out: &mut dyn Write, library: &InspectedLibrary, all: bool) -> 
                 out,
                 "RAM needed",
                 &format!(
-                    "{}, which the runtime asks for = the same + workspace {}{recurrent}",
+                    "{}, what the runtime asks for = the above + workspace {}{recurrent}",
                     ByteSize(memory.runtime),
                     ByteSize(memory.workspace),
                 ),

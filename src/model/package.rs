@@ -114,7 +114,7 @@ pub enum SourceError {
     #[error("`{0}` is not a name on the Hugging Face Hub")]
     Name(String),
     /// A repository and its revision in one: `HF://user/repo@v1`.
-    #[error("the revision `{revision}` is not a part of the name of {repo}")]
+    #[error("the revision `{revision}` is not part of the name of {repo}")]
     WithRevision {
         /// The repository alone.
         repo: Box<HubRepo>,
@@ -122,7 +122,7 @@ pub enum SourceError {
         revision: Revision,
     },
     /// The address that Git clones from.
-    #[error("`.git` is not a part of the name of {0}")]
+    #[error("`.git` is not part of the name of {0}")]
     WithGit(Box<HubRepo>),
 }
 

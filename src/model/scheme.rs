@@ -16,6 +16,12 @@ pub struct Scheme(&'static str);
 pub struct UnknownScheme(String);
 
 impl Scheme {
+    /// What a name without its layout usually means: `q4f16_1` for `q4f16`.
+    pub fn with_usual_layout(name: &str) -> Option<&'static str> {
+        let usual = format!("{name}_1");
+        Self::NAMES.into_iter().find(|known| *known == usual)
+    }
+
     /// Every name, in upstream's order.
     pub const NAMES: [&'static str; 18] = [
         "q0f16",
@@ -104,5 +110,7 @@ mod tests {
             assert_eq!(scheme.native().is_none(), scheme.left_to_mlc().is_some(), "{name}");
         }
         assert!("q4f16".parse::<Scheme>().is_err());
+        assert_eq!(Scheme::with_usual_layout("q4f16"), Some("q4f16_1"));
+        assert_eq!(Scheme::with_usual_layout("q5f16"), None);
     }
 }

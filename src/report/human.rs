@@ -102,7 +102,7 @@ fn write_package(
         write_models(out, &news, width)?;
     }
     if unchanged > 0 {
-        writeln!(out, "\n  {} about as before", count(unchanged, "model", "models"))?;
+        writeln!(out, "\n  {} unchanged", count(unchanged, "model", "models"))?;
     }
     write_answers(out, package)?;
     write_inputs(out, package)?;
@@ -212,7 +212,7 @@ fn write_duplicates(out: &mut dyn Write, duplicates: &[DuplicateRecord]) -> io::
     others(out, duplicates.len().saturating_sub(MOST), "    ")
 }
 
-/// `kernel x: 12.0 KiB too much, in a and b`.
+/// `kernel x: 12.0 KiB duplicated, in a and b`.
 pub(super) fn describe(duplicate: &DuplicateRecord, name: &dyn Fn(&str) -> String) -> String {
     const MOST: usize = 4;
     let kind = describe_kind(duplicate.kind);
@@ -220,7 +220,7 @@ pub(super) fn describe(duplicate: &DuplicateRecord, name: &dyn Fn(&str) -> Strin
     let rest = duplicate.owners.len().saturating_sub(MOST);
     owners.extend((rest > 0).then(|| format!("{rest} more")));
     format!(
-        "{kind} {}: {} too much, in {}",
+        "{kind} {}: {} duplicated, in {}",
         name(&duplicate.name),
         ByteSize(duplicate.wasted()),
         owners.join(", ")

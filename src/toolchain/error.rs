@@ -160,7 +160,7 @@ impl StageError for ToolchainError {
                     None => String::new(),
                 };
                 format!(
-                    "install it, with what belongs to it, by `{first}{}`, or name another Python \
+                    "install it and what it needs with `{first}{}`, or name another Python \
                      with `--python`",
                     pinned::install_wheels(python.as_str())
                 )

@@ -125,7 +125,7 @@ fn the_paged_path_answers_and_ends() {
     let said = String::from_utf8_lossy(&run.get_output().stdout).into_owned();
     assert!(said.starts_with("It rises in the east.\nmodel: "), "{said}");
     let told = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
-    let cost = "Trying model: 0.13 M parameters, up to 176 tokens on cpu, some seconds";
+    let cost = "Trying model: 0.13 M parameters, up to 176 tokens on cpu, a few seconds";
     assert!(told.contains(cost), "{told}");
 
     // One of the texts that end an answer, where no token does.

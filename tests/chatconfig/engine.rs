@@ -87,7 +87,7 @@ fn what_only_mlc_llm_heeds_is_its_own() {
     let none = MlcArguments::default;
     for (arguments, presharded, why) in [
         (MlcArguments { lora_adapter: Some("x".into()), ..none() }, None, "a LoRA adapter is to"),
-        (MlcArguments { model_type: text(), ..none() }, None, "the architecture `x` is none that"),
+        (MlcArguments { model_type: text(), ..none() }, None, "mlc-package does not know the"),
         (MlcArguments { device: text(), ..none() }, None, "--device is for MLC LLM's own"),
         (MlcArguments { source: Some("x".into()), ..none() }, None, "--source is for MLC"),
         (MlcArguments { source_format: text(), ..none() }, None, "--source-format is for MLC"),

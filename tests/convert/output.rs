@@ -47,7 +47,7 @@ fn the_checkpoint_is_never_the_output() {
     for output in ["checkpoint", "checkpoint/model", ".", "checkpoint/../checkpoint/a/b"] {
         let run = scene.run(&["checkpoint", "--quantization", "q4f16_1", "-o", output]);
         assert_eq!(run.exit, Some(2), "{output}: {run:?}");
-        assert!(run.err.contains("one inside the other"), "{run:?}");
+        assert!(run.err.contains("one is inside the other"), "{run:?}");
     }
     assert_eq!(contents(&scene.source()), before);
 }

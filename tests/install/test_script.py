@@ -176,6 +176,9 @@ class Install(Scene):
         for arguments, said in (
             (["--to"], "--to needs a value"),
             (["--to", ""], "--to needs a value"),
+            (["--to="], "--to needs a value"),
+            (["--version", "--to", "x"], "--version needs a value"),
+            (["--version=latest"], "not a version: latest"),
             (["--force"], "unknown argument --force"),
             (["--version", "../1"], "not a version: ../1"),
         ):

@@ -51,6 +51,15 @@ fn problems_name_the_command_that_explains_them() {
 }
 
 #[test]
+fn what_is_known_is_explained_and_all_that_is_not_is_named() {
+    let scene = Scene::with_models("android", &[]);
+    let run = scene.call(&["explain", "10", "nosuch", "unknown-device", "255"]).fails(2);
+    assert!(run.stdout.contains("exit code 10") && run.stdout.contains("unknown-device: "));
+    let said = "error: `nosuch`, `255` are not codes that mlc-package prints";
+    assert!(run.stderr.starts_with(said), "{}", run.stderr);
+}
+
+#[test]
 fn words_of_other_tools_are_answered() {
     let scene = Scene::with_models("android", &[]);
     let answer = |arguments: &[&str]| {

@@ -121,7 +121,8 @@ pub fn choose(asked: Engine, wish: &Wish<'_>) -> Result<Choice, ConvertError> {
     }
     if wish.quantization.parse::<Scheme>().is_err() {
         let name = wish.quantization.to_owned();
-        let nearest = nearest(&name, Scheme::NAMES.into_iter());
+        let nearest =
+            Scheme::with_usual_layout(&name).or_else(|| nearest(&name, Scheme::NAMES.into_iter()));
         return Err(ConvertError::UnknownQuantization { name, nearest });
     }
     let why = beyond_native(wish)?;
@@ -227,10 +228,7 @@ impl fmt::Display for Why {
                         "the architecture `{model_type}` is converted by MLC LLM alone: {why}"
                     )
                 }
-                None => write!(
-                    f,
-                    "the architecture `{model_type}` is none that this program knows of MLC LLM"
-                ),
+                None => write!(f, "mlc-package does not know the architecture `{model_type}`"),
             },
             Self::Quantization { quantization } => {
                 write!(f, "the quantization `{quantization}` is done by MLC LLM alone")?;

@@ -168,7 +168,9 @@ pub enum WeightsError {
         tensors: Vec<String>,
     },
     /// The output lies in the checkpoint, or holds it. Exit 2.
-    #[error("the output `{output}` and the checkpoint `{source_dir}` are one inside the other")]
+    #[error(
+        "the output `{output}` and the checkpoint `{source_dir}` are the same directory, or one is inside the other"
+    )]
     InPlace {
         /// The output.
         output: Utf8PathBuf,

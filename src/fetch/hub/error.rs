@@ -197,7 +197,7 @@ impl HubError {
             }
             Self::GaveUp { .. } => Some(
                 "check the network (HF_ENDPOINT, HTTPS_PROXY) and run it again: what was \
-                 downloaded is kept and gone on with"
+                 downloaded is kept, and the next run resumes it"
                     .to_owned(),
             ),
             Self::Offline { .. } => {

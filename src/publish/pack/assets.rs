@@ -37,7 +37,7 @@ pub struct AssetsManifest {
     pub compression: Compression,
     /// The archives: the library's first, then the bundled models in the manifest's order.
     pub archives: Vec<ArchiveRecord>,
-    /// Files that are assets as they are: what an app depends on by a line.
+    /// Files that are assets as they are: what an app can depend on with one line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plain: Vec<PlainRecord>,
 }
