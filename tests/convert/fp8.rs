@@ -38,6 +38,33 @@ fn in_blocks() -> Scene {
     scene
 }
 
+/// A DeepSeek whose keys and values come out of one vector, with heads of 16 and 24.
+fn latent(model_type: &str) -> Scene {
+    let mut scene = Scene::new();
+    let fields = json!({
+        "model_type": model_type, "num_key_value_heads": 4, "moe_intermediate_size": 32,
+        "n_shared_experts": 1, "n_routed_experts": 2, "num_experts_per_tok": 1,
+        "norm_topk_prob": true, "first_k_dense_replace": 1, "moe_layer_freq": 1,
+        "routed_scaling_factor": 1.0, "scoring_func": "softmax", "topk_method": "greedy",
+        "n_group": 1, "topk_group": 1, "attention_bias": false, "kv_lora_rank": 32,
+        "qk_rope_head_dim": 8, "v_head_dim": 24, "qk_nope_head_dim": 16, "rope_theta": 10000,
+    });
+    let Value::Object(fields) = fields else { unreachable!() };
+    scene.config.as_object_mut().unwrap().extend(fields);
+    scene.tensors.retain(|tensor| !tensor.name.contains("self_attn"));
+    for (name, shape) in [
+        ("q_proj", vec![4 * 24, 64]),
+        ("kv_a_proj_with_mqa", vec![40, 64]),
+        ("kv_a_layernorm", vec![32]),
+        ("kv_b_proj", vec![4 * 40, 32]),
+        ("o_proj", vec![64, 4 * 24]),
+    ] {
+        let name = format!("model.layers.0.self_attn.{name}.weight");
+        scene.tensors.push(Tensor::of_f32(name, shape));
+    }
+    scene
+}
+
 /// The records of the result by name: type, shape, bytes of its place in the file.
 fn record(scene: &Scene, name: &str) -> (String, Value, Vec<u8>) {
     let read = |name: &str| fs_err::read(scene.output().join(name)).unwrap();
@@ -132,6 +159,63 @@ fn a_nan_is_found_in_fp8_too() {
     assert_eq!((dtype.as_str(), shape, bytes), ("float32", json!([1]), scale.to_vec()));
     let (dtype, _, bytes) = record(&scene, "model.layers.0.mlp.down_proj.q_weight");
     assert_eq!((dtype.as_str(), bytes[7], bytes.len()), ("float8_e4m3fn", 0x7e, 64 * 96));
+}
+
+/// DeepSeek 3 takes a tensor apart by head, and a size that is cut within a block is named.
+#[test]
+fn heads_that_are_not_whole_blocks_are_refused() {
+    let latent = |blocks: [u64; 2]| {
+        let mut scene = latent("deepseek_v3");
+        scene.config["quantization_config"] = json!({
+            "quant_method": "fp8", "activation_scheme": "dynamic", "fmt": "e4m3",
+            "weight_block_size": blocks,
+        });
+        scene.write().refuses(BLOCKS, 11)
+    };
+    for (blocks, said) in [
+        (
+            [32, 16],
+            "`qk_nope_head_dim` is 16, and MLC LLM needs a multiple of 32, which is the \
+                    number of rows of a block in `weight_block_size` ([32, 16])",
+        ),
+        (
+            [16, 16],
+            "`v_head_dim` is 24, and MLC LLM needs a multiple of 16, which is the number of \
+                    rows",
+        ),
+        // MLC LLM asks for this one too.
+        (
+            [8, 16],
+            "`v_head_dim` is 24, and MLC LLM needs a multiple of 16, which is the number of \
+                   columns",
+        ),
+        (
+            [8, 12],
+            "`kv_lora_rank` is 32, and MLC LLM needs a multiple of 12, which is the number of \
+                   columns",
+        ),
+    ] {
+        let message = latent(blocks);
+        assert!(
+            message.split_whitespace().collect::<Vec<_>>().join(" ").contains(said),
+            "{message}"
+        );
+    }
+    // These fit, and the checkpoint is another one.
+    let message = latent([8, 8]);
+    assert!(message.contains("is not FP8 in blocks"), "{message}");
+}
+
+/// Three parameters are made of one tensor, and two of them of parts of it.
+#[test]
+fn values_that_are_not_finite_are_counted_in_the_whole_tensor() {
+    let mut scene = latent("deepseek_v2");
+    let tensor = scene.tensor("kv_b_proj");
+    tensor.set(5, f32::NAN);
+    tensor.set(16 * 32 + 1, f32::NAN);
+    let message = scene.write().refuses("q0f16", 11);
+    assert!(message.contains("kv_b_proj.weight: 2 values, the first NaN at [0, 5]"), "{message}");
+    assert_eq!(message.matches("kv_b_proj").count(), 1, "{message}");
 }
 
 /// What the tables say of an architecture is said before anything is read.

@@ -9,6 +9,16 @@ use super::hf_config::ConfigError;
 use super::row::{Change, Kind, Parameter, Regroup};
 use crate::model::{FloatType, Quantization};
 
+/// A side of a block.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side {
+    Rows,
+    Columns,
+}
+
+/// A size of the config, by its name, that must be a multiple of a side of the blocks.
+pub(super) type InBlocks = (&'static str, Side);
+
 /// What the scales of a tensor or of a parameter are called.
 pub(crate) const SCALE: &str = "_scale_inv";
 
@@ -21,6 +31,7 @@ impl Mapping {
                  `quantization_config` has no `weight_block_size`"
             ))
         })?;
+        self.refuse_cut_blocks(blocks)?;
         let quantized = self.parameters.iter().filter(|each| each.is_quantized(quantization));
         let tensors: HashSet<String> =
             quantized.flat_map(|each| &each.parts).map(|(name, _)| name.clone()).collect();
@@ -37,6 +48,23 @@ impl Mapping {
         }
         self.parameters = parameters;
         Ok(self)
+    }
+
+    /// Upstream and NumPy refuse sizes that are not whole blocks where a tensor is taken apart.
+    fn refuse_cut_blocks(&self, (rows, columns): (u64, u64)) -> Result<(), ConfigError> {
+        for ((name, side), size) in &self.in_blocks {
+            let (block, sides) = match side {
+                Side::Rows => (rows, "rows"),
+                Side::Columns => (columns, "columns"),
+            };
+            if !size.is_multiple_of(block) {
+                return Err(ConfigError::Model(format!(
+                    "`{name}` is {size}, and MLC LLM needs a multiple of {block}, which is the \
+                     number of {sides} of a block in `weight_block_size` ([{rows}, {columns}])"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! stored three times: as it is, and split by head into the two parts that the absorbed form of the
 //! attention needs.
 
+use super::block_scale::Side;
 use super::deepseek::{SHARED_GATE_UP, has_experts, is_dense, shared};
 use super::hf_config::{ConfigError, HfConfig};
 use super::parts::{EXPERT_DOWN, EXPERT_GATE_UP, GATE_UP_WEIGHTS};
@@ -73,8 +74,18 @@ pub(super) const DEEPSEEK_V2: Architecture = Architecture {
     ..PLAIN
 };
 
-pub(super) const DEEPSEEK_V3: Architecture =
-    Architecture { model_type: "deepseek_v3", block_scale: Support::Native, ..DEEPSEEK_V2 };
+pub(super) const DEEPSEEK_V3: Architecture = Architecture {
+    model_type: "deepseek_v3",
+    block_scale: Support::Native,
+    in_blocks: &[
+        ("qk_nope_head_dim", Side::Rows),
+        ("v_head_dim", Side::Rows),
+        // Upstream asks for it, though no parameter has this size as its input size.
+        ("v_head_dim", Side::Columns),
+        ("kv_lora_rank", Side::Columns),
+    ],
+    ..DEEPSEEK_V2
+};
 
 const LORA: Dim = Named("kv_lora_rank");
 const KEY: Dim = Named("qk_nope_head_dim");

@@ -53,6 +53,7 @@ use serde_json::{Map, Value};
 use crate::model::{Completed, ConfigClass, Method, Quantization, Refused};
 use row::{Row, expand};
 
+use block_scale::InBlocks;
 pub(super) use block_scale::SCALE;
 pub use hf_config::{ConfigError, HfConfig};
 pub(super) use row::{Change, Kind, Parameter};
@@ -75,6 +76,8 @@ pub(super) struct Architecture {
     per_tensor: bool,
     /// Whether upstream has FP8 in blocks for it.
     block_scale: Support,
+    /// Sizes that have to be whole blocks then.
+    in_blocks: &'static [InBlocks],
 }
 
 /// Who converts an architecture to a quantization.
@@ -104,6 +107,8 @@ pub(super) struct Mapping {
     pub(super) vocab_field: &'static str,
     /// Rows and columns of a block of FP8, if the config says that the weights are in blocks.
     blocks: Option<(u64, u64)>,
+    /// Sizes that have to be whole blocks.
+    in_blocks: Vec<(InBlocks, u64)>,
     unused: HashSet<String>,
     uncounted: HashSet<String>,
 }
@@ -134,6 +139,7 @@ const PLAIN: Architecture = Architecture {
     embeds: None,
     per_tensor: false,
     block_scale: Support::Missing,
+    in_blocks: &[],
 };
 
 const ALL: [&Architecture; 43] = [
@@ -252,6 +258,8 @@ impl Architecture {
         }
         let unused = named(self.unused, &config)?;
         let uncounted = named(self.uncounted, &config)?;
+        let size = |needed: &InBlocks| Ok((*needed, config.size(needed.0)?));
+        let in_blocks: Result<_, ConfigError> = self.in_blocks.iter().map(size).collect();
         Ok(Mapping {
             model_type: self.model_type,
             parameters,
@@ -261,6 +269,7 @@ impl Architecture {
             layers: config.named_layers()?,
             vocab_field,
             blocks: config.blocks()?,
+            in_blocks: in_blocks?,
             unused,
             uncounted,
         })

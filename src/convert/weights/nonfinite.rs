@@ -1,11 +1,11 @@
 //! Weights that are not finite, collected from all threads so that the report is the same on
 //! every run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use super::kernel::{Found, Stored, scan, scan_e4m3, scan_e5m2};
-use super::plan::{Gather, Param, Plan, Segment};
+use super::plan::{Gather, Param, Plan, Segment, SourceTensor};
 use crate::model::{E4M3, PerTensor};
 
 /// What was found, by parameter and tensor.
@@ -129,28 +129,33 @@ impl NonFinite {
     /// A line for each tensor, in the order of the parameters.
     pub(super) fn lines(self, plan: &Plan) -> Vec<String> {
         let tensors = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let mut said = BTreeSet::new();
-        let line = |((param, part), tensor): ((usize, usize), Tensor)| {
-            let part = plan.params.get(param)?.parts.get(part)?;
-            let name = &part.name;
-            // A tensor that several parameters are made of is said once.
-            if !said.insert(name.clone()) {
-                return None;
+        let mut found: Vec<(&SourceTensor, Tensor)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for ((param, part), tensor) in tensors {
+            let part = plan.params.get(param).and_then(|param| param.parts.get(part));
+            let Some(part) = part else { continue };
+            let place = *places.entry(part.name.as_str()).or_insert(found.len());
+            // Several parameters may be made of one tensor, and some of only a part of it.
+            match found.get_mut(place) {
+                Some((_, known)) if known.count < tensor.count => *known = tensor,
+                Some(_) => {}
+                None => found.push((part, tensor)),
             }
-            let at = match part.columns {
-                Some(columns) => {
-                    format!("[{}, {}]", tensor.first / columns, tensor.first % columns)
-                }
-                None => format!("[{}]", tensor.first),
-            };
-            let count = match tensor.count {
-                1 => format!("1 value, {}", what(&tensor)),
-                count => format!("{count} values, the first {}", what(&tensor)),
-            };
-            Some(format!("{name}: {count} at {at}"))
-        };
-        tensors.into_iter().filter_map(line).collect()
+        }
+        found.into_iter().map(|(part, tensor)| line(part, &tensor)).collect()
     }
+}
+
+fn line(part: &SourceTensor, tensor: &Tensor) -> String {
+    let at = match part.columns {
+        Some(columns) => format!("[{}, {}]", tensor.first / columns, tensor.first % columns),
+        None => format!("[{}]", tensor.first),
+    };
+    let count = match tensor.count {
+        1 => format!("1 value, {}", what(tensor)),
+        count => format!("{count} values, the first {}", what(tensor)),
+    };
+    format!("{}: {count} at {at}", part.name)
 }
 
 fn what(tensor: &Tensor) -> String {
