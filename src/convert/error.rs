@@ -91,6 +91,19 @@ pub enum ConvertError {
         /// What it is.
         why: Why,
     },
+    /// MLC LLM does not have the quantization for the architecture. Exit 2.
+    #[error(
+        "MLC LLM as of 79d603f0 does not have the quantization `{quantization}` for the \
+         architecture `{model_type}`"
+    )]
+    NotInMlc {
+        /// The architecture.
+        model_type: String,
+        /// The quantization's name.
+        quantization: &'static str,
+        /// Those that it has for it.
+        others: Vec<&'static str>,
+    },
     /// No such quantization. Exit 2.
     #[error("there is no quantization `{name:.80}`")]
     UnknownQuantization {
@@ -200,6 +213,7 @@ impl StageError for ConvertError {
         match self {
             Self::UnknownTemplate { .. }
             | Self::UnknownQuantization { .. }
+            | Self::NotInMlc { .. }
             | Self::NotNative { .. } => Exit::Usage,
             Self::Interrupted => Exit::Interrupted,
             Self::Cache(error) => error.exit(),
@@ -256,6 +270,10 @@ impl StageError for ConvertError {
                     None => known,
                 })
             }
+            Self::NotInMlc { others, .. } => Some(format!(
+                "choose another one: {}; for one that only your MLC LLM has, use `convert --engine mlc`",
+                others.join(", ")
+            )),
             Self::NoMlc { help, .. } => help.clone(),
             Self::UncertainTemplate { likely, .. } => {
                 let likely = match likely.as_slice() {

@@ -124,9 +124,12 @@ fn weights_that_are_not_in_blocks_are_told() {
     scene.config.as_object_mut().unwrap().shift_remove("quantization_config");
     let message = scene.write().refuses(BLOCKS, 11);
     assert!(message.contains("`quantization_config` has no `weight_block_size`"), "{message}");
-    // The field was left over.
+    // The field was left over: the weights were made whole again.
     let mut scene = in_blocks();
     scene.tensors.retain(|tensor| !tensor.name.ends_with("_scale_inv"));
+    for tensor in scene.tensors.iter_mut().filter(|tensor| tensor.name.contains("_proj.")) {
+        *tensor = Tensor::of_f32(tensor.name.clone(), tensor.shape.clone());
+    }
     let message = scene.write().refuses(BLOCKS, 11);
     let said = "is not FP8 in blocks, and fp8_e4m3fn_bf16_block_scale takes no others: it has no `";
     assert!(message.contains(said) && message.contains("_proj.weight_scale_inv`"), "{message}");
@@ -218,19 +221,80 @@ fn values_that_are_not_finite_are_counted_in_the_whole_tensor() {
     assert_eq!(message.matches("kv_b_proj").count(), 1, "{message}");
 }
 
+/// A checkpoint of which the config says that it is FP8 in blocks, and so do its scales or its weights.
+#[test]
+fn scales_that_are_missing_are_named() {
+    let mut scene = in_blocks();
+    scene.tensors.retain(|tensor| !tensor.name.ends_with("up_proj.weight_scale_inv"));
+    let message = scene.write().refuses(BLOCKS, 11);
+    for part in ["1 of the scales", "up_proj.weight_scale_inv", "download it again"] {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+    scene.tensors.retain(|tensor| !tensor.name.ends_with("_scale_inv"));
+    let message = scene.write().refuses(BLOCKS, 11);
+    for part in ["7 of the scales", "down_proj.weight_scale_inv", "and 2 more", "download it again"]
+    {
+        assert!(message.contains(part), "no {part:?} in {message}");
+    }
+    // One layer was left out when the others became FP8.
+    let mut scene = in_blocks();
+    scene.tensors.retain(|tensor| !tensor.name.ends_with("up_proj.weight_scale_inv"));
+    let up = scene.tensor("up_proj.weight");
+    *up = Tensor::of_f32(up.name.clone(), up.shape.clone());
+    let message = scene.write().refuses(BLOCKS, 11);
+    let said = "up_proj.weight` is not FP8, and MLC LLM needs every linear layer in FP8";
+    assert!(message.contains("1 of the scales") && message.contains(said), "{message}");
+    // Each of these weights has one scale.
+    let mut scene = in_blocks();
+    for tensor in &mut scene.tensors {
+        tensor.name = tensor.name.replace("_scale_inv", "_scale");
+    }
+    let message = scene.write().refuses(BLOCKS, 11);
+    assert!(message.contains("is quantized already (FP8 or INT8)"), "{message}");
+}
+
+#[test]
+fn fp8_in_blocks_is_offered_where_the_architecture_has_it() {
+    let mut scene = in_blocks();
+    for is_said_by_config in [true, false] {
+        if !is_said_by_config {
+            scene.config.as_object_mut().unwrap().shift_remove("quantization_config");
+        }
+        for (model_type, is_offered) in [("qwen3", true), ("llama", false)] {
+            scene.config["model_type"] = model_type.into();
+            let message = scene.write().refuses("q4f16_1", 11);
+            assert!(message.contains("is quantized already (FP8 in blocks)"), "{message}");
+            assert!(message.contains("convert the checkpoint that it was quantized from"));
+            assert_eq!(message.contains(BLOCKS), is_offered, "{message}");
+        }
+    }
+}
+
 /// What the tables say of an architecture is said before anything is read.
 #[test]
-fn architectures_without_it_are_left_to_mlc_llm() {
-    for (model_type, quantization, why) in [
-        ("qwen2", "e5m2_e5m2_f16", "MLC LLM as of 79d603f0 does not have it either"),
-        ("llama", BLOCKS, "MLC LLM as of 79d603f0 does not have it either"),
-        ("ministral3", BLOCKS, "a scale for each tensor"),
-    ] {
+fn quantizations_that_mlc_llm_has_for_other_architectures_are_refused() {
+    for (model_type, quantization) in [("qwen2", "e5m2_e5m2_f16"), ("llama", BLOCKS)] {
         let mut scene = Scene::new();
         scene.config["model_type"] = model_type.into();
-        let run = scene.write().convert(quantization, &["--engine", "native"]);
-        assert_eq!(run.exit, Some(2), "{run:?}");
-        let said = format!("{model_type} is not converted to {quantization} by this program");
-        assert!(run.err.contains(&said) && run.err.contains(why), "{run:?}");
+        for engine in ["native", "auto"] {
+            let run = scene.write().convert(quantization, &["--engine", engine]);
+            assert_eq!(run.exit, Some(2), "{run:?}");
+            let said = format!(
+                "MLC LLM as of 79d603f0 does not have the quantization `{quantization}` for the \
+                 architecture `{model_type}`"
+            );
+            assert!(run.err.contains(&said) && run.err.contains("q4f16_1"), "{run:?}");
+            assert_eq!(run.err.matches(quantization).count(), 1, "{run:?}");
+        }
     }
+}
+
+#[test]
+fn what_only_mlc_llm_converts_is_left_to_it() {
+    let mut scene = Scene::new();
+    scene.config["model_type"] = "ministral3".into();
+    let run = scene.write().convert(BLOCKS, &["--engine", "native"]);
+    assert_eq!(run.exit, Some(2), "{run:?}");
+    let said = "ministral3 is not converted to fp8_e4m3fn_bf16_block_scale by this program";
+    assert!(run.err.contains(said) && run.err.contains("a scale for each tensor"), "{run:?}");
 }

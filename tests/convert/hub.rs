@@ -102,6 +102,7 @@ fn a_field_that_was_left_over_from_a_quantization_is_told_on_the_hub_as_in_a_dir
 #[test]
 fn quantized_weights_on_the_hub_are_refused_before_they_are_downloaded() {
     let mut scene = Scene::new();
+    scene.config["model_type"] = "qwen3".into();
     scene.config["quantization_config"] =
         json!({"quant_method": "fp8", "weight_block_size": [4, 4]});
     let name = "model.layers.0.mlp.up_proj.weight";

@@ -109,6 +109,8 @@ pub(super) struct Mapping {
     blocks: Option<(u64, u64)>,
     /// Sizes that have to be whole blocks.
     in_blocks: Vec<(InBlocks, u64)>,
+    /// Whether this program converts the architecture to FP8 in blocks.
+    pub(super) takes_blocks: bool,
     unused: HashSet<String>,
     uncounted: HashSet<String>,
 }
@@ -232,6 +234,11 @@ impl Architecture {
         }
     }
 
+    /// Whether this program converts it to FP8 in blocks.
+    pub(super) fn takes_blocks(&self) -> bool {
+        self.block_scale == Support::Native
+    }
+
     /// The fields of `config.json` that upstream keeps, completed and checked.
     pub(super) fn read(&self, source: Map<String, Value>) -> Result<Completed, Refused> {
         match ConfigClass::of(self.model_type) {
@@ -270,6 +277,7 @@ impl Architecture {
             vocab_field,
             blocks: config.blocks()?,
             in_blocks: in_blocks?,
+            takes_blocks: self.takes_blocks(),
             unused,
             uncounted,
         })

@@ -71,13 +71,25 @@ pub fn left_to_mlc(model_type: &str) -> Option<&'static str> {
     arch::left_to_mlc(model_type)
 }
 
-/// Why a native `model_type` is not converted to a quantization that others are converted to; none if it is.
+/// Why a native `model_type` is converted to a quantization by MLC LLM alone; none if it is not.
 pub fn not_native(model_type: &str, quantization: Quantization) -> Option<&'static str> {
     match Architecture::find(model_type)?.support(quantization) {
-        Support::Native => None,
         Support::LeftToMlc(why) => Some(why),
-        Support::Missing => Some("MLC LLM as of 79d603f0 does not have it either"),
+        Support::Native | Support::Missing => None,
     }
+}
+
+/// The quantizations that MLC LLM has for a native `model_type`, if this is not one of them.
+pub fn others_than(model_type: &str, quantization: Quantization) -> Option<Vec<&'static str>> {
+    let architecture = Architecture::find(model_type)?;
+    let has = |quantization| architecture.support(quantization) != Support::Missing;
+    let all = Quantization::ALL.into_iter();
+    (!has(quantization)).then(|| all.filter(|each| has(*each)).map(|each| each.name()).collect())
+}
+
+/// Whether this program converts a `model_type` to FP8 in blocks.
+pub fn takes_blocks(model_type: &str) -> bool {
+    Architecture::find(model_type).is_some_and(Architecture::takes_blocks)
 }
 
 /// The `model_type` of a checkpoint, native or not.

@@ -130,8 +130,13 @@ impl<'a> Job<'a> {
         if by_config.is_some()
             && let Some(found) = self.checkpoint.quantized()?
         {
-            let (path, diagnosis) = (self.model.into(), Diagnosis::Quantized { found, by_config });
-            return Err(WeightsError::Other { path, diagnosis }.into());
+            let model_type = match self.model_type() {
+                Some(name) => name.to_owned(),
+                None => chat::model_type(configs)?,
+            };
+            let takes_blocks = chat::takes_blocks(&model_type);
+            let diagnosis = Diagnosis::Quantized { found, by_config, takes_blocks };
+            return Err(WeightsError::Other { path: self.model.into(), diagnosis }.into());
         }
         Ok(())
     }

@@ -67,6 +67,8 @@ pub enum Diagnosis {
         found: Quantized,
         /// The method that config.json names, if it names one.
         by_config: Option<String>,
+        /// Whether the architecture can be FP8 in blocks.
+        takes_blocks: bool,
     },
     /// All are there but the head.
     Head {
@@ -110,7 +112,11 @@ impl Diagnosis {
         }
         let quantized = Quantized::of(checkpoint);
         if let Some(found) = quantized.filter(|found| !(in_blocks && found.is_in_blocks())) {
-            return Some(Self::Quantized { found, by_config: None });
+            return Some(Self::Quantized {
+                found,
+                by_config: None,
+                takes_blocks: mapping.takes_blocks,
+            });
         }
         // An index that names a head which its file lacks is another matter.
         let is_head = |name: &&str| **name == mapping.head && !names.contains(name);
@@ -147,7 +153,7 @@ impl Diagnosis {
             Self::Adapter { .. } => {
                 "merge the adapter (`model.merge_and_unload()` of PEFT), and save what that gives"
             }
-            Self::Quantized { found, .. } => return found.help(),
+            Self::Quantized { found, takes_blocks, .. } => return found.help(*takes_blocks),
             Self::Head { is_tied, may_be_tied: true, .. } if !is_tied => {
                 "if the model's head is its embedding, set `tie_word_embeddings` to true in \
                  config.json; else a file of weights is missing"
@@ -184,7 +190,7 @@ impl fmt::Display for Diagnosis {
             Self::Adapter { tensor } => {
                 write!(f, "holds a LoRA adapter that is not merged: `{tensor}`")
             }
-            Self::Quantized { found: Quantized { method, tensor }, by_config } => {
+            Self::Quantized { found: Quantized { method, tensor }, by_config, .. } => {
                 write!(f, "is quantized already ({method}), ")?;
                 match by_config {
                     Some(name) => write!(f, "as `quantization_config` says ({name}): `{tensor}`"),

@@ -153,6 +153,21 @@ pub enum WeightsError {
         /// The quantization's name.
         quantization: &'static str,
     },
+    /// A checkpoint that is FP8 in blocks lacks scales. Exit 11.
+    #[error(
+        "{} of the scales that {quantization} needs are not in `{path}`: {}",
+        scales.len(), first(scales)
+    )]
+    MissingScales {
+        /// The checkpoint.
+        path: Utf8PathBuf,
+        /// Their names, sorted.
+        scales: Vec<String>,
+        /// A weight that is not FP8, where that is why all of them are not there.
+        left_out: Option<String>,
+        /// The quantization's name.
+        quantization: &'static str,
+    },
     /// Tensors that become one are of f16 and of bf16. Exit 11.
     #[error("tensor `{half}`, which is F16, is fused with `{brain}`, which is BF16")]
     MixedDtypes {
@@ -256,6 +271,15 @@ impl StageError for WeightsError {
             Self::Missing { .. } => {
                 "the checkpoint is damaged or not whole, or config.json is of another one: \
                  download it again"
+            }
+            Self::MissingScales { left_out: Some(weight), .. } => {
+                return Some(format!(
+                    "`{weight}` is not FP8, and MLC LLM needs every linear layer in FP8: convert \
+                     the checkpoint that it was quantized from, to another quantization"
+                ));
+            }
+            Self::MissingScales { .. } => {
+                "the checkpoint is damaged or not whole: download it again"
             }
             Self::NotInBlocks { .. } => {
                 "convert it to another quantization, or take the checkpoint whose weights are FP8"

@@ -314,15 +314,34 @@ fn refuse_missing(
         let all = mapping.tensors().filter_map(found).all(|tensor| is_float(tensor.dtype));
         return match Quantized::of(checkpoint).filter(|_| !all && !in_blocks) {
             Some(found) => {
-                let diagnosis = Diagnosis::Quantized { found, by_config: None };
+                let takes_blocks = mapping.takes_blocks;
+                let diagnosis = Diagnosis::Quantized { found, by_config: None, takes_blocks };
                 Err(WeightsError::Other { path, diagnosis })
             }
             None => Ok(()),
         };
     }
-    if let Some(scale) = missing.iter().find(|_| missing.iter().all(|name| name.ends_with(SCALE))) {
-        let (tensor, quantization) = ((*scale).to_owned(), quantization.name());
-        return Err(WeightsError::NotInBlocks { path, tensor, quantization });
+    // Where names say how else the weights are quantized, that is the reason.
+    let is_other = |found: &Quantized| found.is_named() && !found.is_in_blocks();
+    if missing.iter().all(|name| name.ends_with(SCALE))
+        && let Some(first) = missing.first()
+    {
+        let tensors = checkpoint.files.iter().flat_map(|file| file.tensors());
+        let has_fp8 = tensors.into_iter().any(|(_, tensor)| tensor.dtype == Dtype::F8_E4M3);
+        let quantization = quantization.name();
+        if !has_fp8 {
+            let tensor = (*first).to_owned();
+            return Err(WeightsError::NotInBlocks { path, tensor, quantization });
+        }
+        if !Quantized::of(checkpoint).is_some_and(|found| is_other(&found)) {
+            let weights = missing.iter().filter_map(|name| name.strip_suffix(SCALE));
+            let is_whole = |name: &&str| found(name).is_some_and(|tensor| is_float(tensor.dtype));
+            let whole: Vec<&str> = weights.filter(is_whole).collect();
+            let left_out = whole.first().filter(|_| whole.len() == missing.len());
+            let left_out = left_out.map(|name| (*name).to_owned());
+            let scales = missing.into_iter().map(str::to_owned).collect();
+            return Err(WeightsError::MissingScales { path, scales, left_out, quantization });
+        }
     }
     Err(match Diagnosis::of(checkpoint, mapping, &missing, in_blocks) {
         Some(diagnosis) => WeightsError::Other { path, diagnosis },

@@ -12,6 +12,8 @@ use super::error::WeightsError;
 const BLOCKS: &str = "FP8 in blocks";
 /// Two formats of one form.
 const AWQ: &str = "AWQ or GPTQ";
+/// Weights whose types say that they are quantized, without a name that says by what.
+const UNKNOWN: &str = "integers or FP8";
 
 /// Ends of names that only quantized weights have, and whose they are; the first that fits counts.
 const QUANTIZED: [(&str, &str); 15] = [
@@ -120,7 +122,7 @@ impl Quantized {
         let is_small = |dtype: &Option<Dtype>| dtype.is_some_and(|dtype| dtype.bitsize() <= 8);
         let weights = dtypes.iter().filter(|(name, of)| name.ends_with(".weight") && is_small(of));
         let tensor = (*weights.map(|(name, _)| name).min()?).to_owned();
-        Some(Self { method: "integers or FP8", tensor })
+        Some(Self { method: UNKNOWN, tensor })
     }
 
     /// Whether it is FP8 in blocks.
@@ -128,10 +130,15 @@ impl Quantized {
         self.method == BLOCKS
     }
 
-    /// What to do.
-    pub(super) fn help(&self) -> String {
+    /// Whether names say by what it is quantized.
+    pub(super) fn is_named(&self) -> bool {
+        self.method != UNKNOWN
+    }
+
+    /// What to do; `takes_blocks` where the architecture can be FP8 in blocks.
+    pub(super) fn help(&self, takes_blocks: bool) -> String {
         let as_it_is = match self.method {
-            BLOCKS => {
+            BLOCKS if takes_blocks => {
                 "; FP8 in blocks is only taken as it is, with --quantization \
                  fp8_e4m3fn_bf16_block_scale"
             }
