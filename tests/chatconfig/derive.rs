@@ -155,7 +155,7 @@ fn what_only_resembles_a_family_is_not_taken_for_it() {
     // A model that thinks before it answers.
     let thinks = "{{ '<|im_start|>assistant' + '<think>' + '<|im_end|>' }}";
     let (message, _) = Scene::of(&Family { chat_template: thinks, ..qwen2() }).refused();
-    assert!(message.contains("with the marks <|im_start|> <think>, is none"), "{message}");
+    assert!(message.contains("with the marks <|im_start|> <think>, is not one"), "{message}");
     // A guard.
     let guard = "{{ 'Check for unsafe content: <|start_header_id|><|end_header_id|><|eot_id|>' }}";
     let (message, _) = Scene::of(&Family { chat_template: guard, ..llama_3_1() }).refused();
