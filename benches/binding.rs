@@ -258,7 +258,7 @@ impl Scene {
 
     /// The linker as a build starts it, on an archive and an output of its own.
     fn bare_link(&self, config: &Utf8Path) -> Result<Command> {
-        // For one build, the NDK has a linker that writes its arguments down, one a line.
+        // For one build, the NDK has a linker that writes its arguments down, one per line.
         let (linker, record) = ("ndk/toolchains/llvm/prebuilt/linux-x86_64/bin/ld.lld", "linked");
         let record = self.root.join(record);
         let script = format!("printf '%s\\n' \"$@\" >{record}; exec ld.lld \"$@\"");

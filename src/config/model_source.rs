@@ -120,6 +120,12 @@ fn local(
             }
             ModelDir::Directory { chat_config, is_checkpoint, .. } if is_raw => {
                 conversion::source(&mut checker.sink, text, &chat_config, is_checkpoint);
+                if is_checkpoint && chat_config == FileText::Missing {
+                    for fault in checker.surroundings.checkpoint_faults(dir) {
+                        let found = model_fault(text, fault);
+                        found.into_iter().for_each(|found| checker.sink.push(found));
+                    }
+                }
                 return Some((dir.clone(), None));
             }
             // Both files would be missed, and neither is what is wrong.

@@ -43,6 +43,11 @@ pub trait Surroundings {
         Vec::new()
     }
 
+    /// What a raw checkpoint lacks to be converted and loaded. None where nobody looks.
+    fn checkpoint_faults(&self, _checkpoint: &Utf8Path) -> Vec<ModelFault> {
+        Vec::new()
+    }
+
     /// The directory that models and libraries must lie in, if this path does not.
     fn outside_of(&self, _path: &Utf8Path) -> Option<Utf8PathBuf> {
         None
@@ -55,7 +60,7 @@ pub trait Surroundings {
     }
 }
 
-/// Something wrong with a converted model's directory.
+/// Something wrong with the directory of a model, converted or raw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ModelFault {
     /// Files that its tensor cache names, and that are not there.

@@ -26,6 +26,22 @@ mod templates;
 mod tokenizer;
 pub mod weights;
 
+use camino::Utf8Path;
+
 pub use error::{ConvertError, EngineFailure, PythonFailure};
 pub use record::{ConvertedRecord, ConvertedStore, Extent, StoredModel};
 pub use templates::template_names;
+
+/// What a checkpoint lacks to become a model that an app can load, as far as the names of its files
+/// tell: each with what to do about it.
+pub fn lacks(checkpoint: &Utf8Path) -> Vec<(String, String)> {
+    let weights = weights::absent(checkpoint);
+    let weights = weights.map(|instead| (format!("it {instead}"), instead.help()));
+    let tokenizer = (!tokenizer::is_there(checkpoint)).then(|| {
+        (
+            "it has no tokenizer.json, and no other tokenizer".to_owned(),
+            "copy the tokenizer of the repository that the checkpoint is from into it".to_owned(),
+        )
+    });
+    weights.into_iter().chain(tokenizer).collect()
+}

@@ -12,6 +12,7 @@ mod device;
 mod digest;
 mod expectation;
 pub mod git_lfs;
+pub(crate) mod hex;
 mod image;
 mod kit;
 mod kit_choice;

@@ -16,6 +16,10 @@ pub struct Scheme(&'static str);
 pub struct UnknownScheme(String);
 
 impl Scheme {
+    /// What raw checkpoints are converted to unless somebody says otherwise: upstream's usual choice for
+    /// phones.
+    pub const USUAL: &str = "q4f16_1";
+
     /// What a name without its layout usually means: `q4f16_1` for `q4f16`.
     pub fn with_usual_layout(name: &str) -> Option<&'static str> {
         let usual = format!("{name}_1");

@@ -4,6 +4,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Digest as _;
 
+use super::hex;
+
 /// A SHA-256 digest, written as `sha256sum` and GitHub do: 64 lowercase hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256([u8; 32]);
@@ -37,21 +39,7 @@ impl FromStr for Sha256 {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not 64 hex digits of a SHA-256");
-        let digit = |c: u8| match c {
-            b'0'..=b'9' => Some(c - b'0'),
-            b'a'..=b'f' => Some(c - b'a' + 10),
-            _ => None,
-        };
-        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-        let mut bytes = [0; 32];
-        if pairs.len() != bytes.len() || !rest.is_empty() {
-            return Err(wrong());
-        }
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            let (Some(high), Some(low)) = (digit(*high), digit(*low)) else { return Err(wrong()) };
-            *byte = high << 4 | low;
-        }
-        Ok(Self(bytes))
+        hex::decode(text).map(Self).ok_or_else(wrong)
     }
 }
 

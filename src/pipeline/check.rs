@@ -5,8 +5,8 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::config::{
     Checked, Disk, ModelDir, ModelFault, Surroundings, TemplateDoubt, check_file_with,
 };
-use crate::convert::ConvertError;
 use crate::convert::derive::derive;
+use crate::convert::{self, ConvertError};
 use crate::fetch;
 use crate::io::environment::Environment;
 use crate::io::files;
@@ -42,6 +42,14 @@ impl Surroundings for Checkpoints {
 
     fn model_faults(&self, dir: &Utf8Path, chat_config: &ChatConfig) -> Vec<ModelFault> {
         if self.whole { fetch::model_faults(dir, chat_config) } else { Vec::new() }
+    }
+
+    fn checkpoint_faults(&self, checkpoint: &Utf8Path) -> Vec<ModelFault> {
+        if !self.whole {
+            return Vec::new();
+        }
+        let lacks = convert::lacks(checkpoint).into_iter();
+        lacks.map(|(why, help)| ModelFault::Refused { why, help: Some(help) }).collect()
     }
 
     /// What cannot be read at all is no matter of the config: a build says it.

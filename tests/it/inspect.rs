@@ -82,6 +82,36 @@ fn a_converted_model_says_what_it_is_and_what_to_do_with_it() {
 }
 
 #[test]
+fn what_cannot_be_converted_says_what_is_missing_and_names_no_command() {
+    let scene = raw::scene("android");
+    for (file, why) in [
+        ("model.safetensors", "missing     it has no weights: "),
+        ("tokenizer.json", "missing     it has no tokenizer.json, and no other tokenizer"),
+    ] {
+        let (path, aside) = (scene.root.join(raw::RAW).join(file), scene.root.join("aside"));
+        fs_err::rename(&path, &aside).unwrap();
+        scene.call(&["inspect", "models/raw"]).ok().says(why).never_says("next:");
+        fs_err::rename(&aside, &path).unwrap();
+    }
+}
+
+#[test]
+fn weights_that_are_fp8_are_taken_as_they_are() {
+    let scene = raw::scene("android");
+    for file in ["config.json", "model.safetensors"] {
+        let data =
+            format!("{}/tests/data/conversions/qwen3-fp8/{file}", env!("CARGO_MANIFEST_DIR"));
+        fs_err::copy(data, scene.root.join(raw::RAW).join(file)).unwrap();
+    }
+    let run = scene.call(&["inspect", "models/raw"]).ok().says("in 1 file, FP8 in blocks");
+    let command = "convert models/raw --quantization fp8_e4m3fn_bf16_block_scale -o ";
+    let convert = run.stdout.lines().find(|line| line.contains(command)).unwrap();
+    let words = shlex::split(&convert.replace(" NAME", " chatml")).unwrap();
+    let words: Vec<_> = words.iter().skip(2).map(String::as_str).collect();
+    scene.call(&words).ok();
+}
+
+#[test]
 fn a_raw_checkpoint_says_how_it_is_converted() {
     let scene = raw::scene("android");
     let run = scene.call(&["inspect", "models/raw"]).ok();

@@ -326,6 +326,19 @@ fn what_is_wrong_with_the_fields_or_the_checkpoint_is_said() {
     scene.write(&format!("{RAW}/mlc-chat-config.json"), "{}");
     scene.build(&[]).fails(10).says("already-converted");
     fs_err::remove_file(scene.root.join(RAW).join("mlc-chat-config.json")).unwrap();
+    // Before anything is converted, `check` says what could not be.
+    let config = "mlc-package-config.json";
+    for (file, why) in [
+        ("model.safetensors", "the model directory `models/raw` cannot be used: it has no weights"),
+        ("tokenizer.json", "cannot be used: it has no tokenizer.json, and no other tokenizer"),
+    ] {
+        let path = scene.root.join(RAW).join(file);
+        let aside = scene.root.join("aside");
+        fs_err::rename(&path, &aside).unwrap();
+        scene.call(&["check", config]).run().code(11).says("incomplete-model").says(why);
+        fs_err::rename(&aside, &path).unwrap();
+        scene.call(&["check", config]).ok();
+    }
     // What a link leads to must not end up in the app.
     scene.write("secret", "token");
     symlink("../../../secret", scene.root.join(RAW).join("added_tokens.json")).unwrap();

@@ -5,12 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::config::FILE_NAME as CONFIG;
 use crate::io::files;
-use crate::model::{ChatConfig, Device, HubRepo};
+use crate::model::{ChatConfig, Device, HubRepo, Scheme};
 
 /// The memory of a model of a billion parameters, until a build has measured it.
 const VRAM_BYTES: u64 = 3_000_000_000;
-/// To what a raw checkpoint is quantized: upstream's usual choice for phones.
-const QUANTIZATION: &str = "q4f16_1";
 
 /// A model as it is entered into a config.
 pub(super) struct Entry {
@@ -32,7 +30,7 @@ impl Entry {
             None => (path.file_name().unwrap_or_default(), is_checkpoint(path)),
         };
         let model_id = match is_raw {
-            true => format!("{name}-{QUANTIZATION}-MLC"),
+            true => format!("{name}-{}-MLC", Scheme::USUAL),
             false => name.to_owned(),
         };
         Self { model_id, is_raw, is_local: repo.is_none(), model }
@@ -54,7 +52,7 @@ impl Entry {
         entry.insert("model_id".to_owned(), json!(self.model_id));
         entry.insert("estimated_vram_bytes".to_owned(), json!(VRAM_BYTES));
         if self.is_raw {
-            entry.insert("quantization".to_owned(), json!(QUANTIZATION));
+            entry.insert("quantization".to_owned(), json!(Scheme::USUAL));
         }
         if self.is_raw || self.is_local {
             entry.insert("bundle_weight".to_owned(), json!(true));

@@ -8,11 +8,13 @@ use serde_json::Value;
 
 use super::super::{Context, Format, next};
 use crate::convert::derive::derive;
+use crate::convert::weights::Quantized;
+use crate::convert::{self, ConvertError};
 use crate::error::Error;
 use crate::fetch::package::ModelsError;
 use crate::fetch::{FetchError, checkpoint_files, judged};
 use crate::io::files;
-use crate::model::{ByteSize, ChatConfig, FileRole, TensorCache, total, visible};
+use crate::model::{ByteSize, ChatConfig, FileRole, Scheme, TensorCache, total, visible};
 use crate::report::count;
 
 /// The config that every checkpoint of Hugging Face has.
@@ -63,6 +65,15 @@ struct Raw {
     model_type: Option<String>,
     /// The type of its tensors, as its config names it.
     dtype: Option<String>,
+    /// By what its weights are quantized.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantized: Option<&'static str>,
+    /// The quantization that it can be converted to, if anything is known that can.
+    #[serde(skip)]
+    converted_to: Option<&'static str>,
+    /// What is missing before it can be converted and loaded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lacks: Vec<String>,
     weight_bytes: u64,
     weight_files: usize,
     /// The template that its files tell.
@@ -200,13 +211,29 @@ impl Raw {
         let sizes = weights.iter().map(|(_, place)| files::size(place));
         let sizes: Vec<u64> = sizes.collect::<io::Result<_>>()?;
         let template = derive(dir, None);
+        let model_type = field("model_type");
+        let lacks: Vec<_> = convert::lacks(dir).into_iter().map(|(why, _)| why).collect();
+        // What cannot be read is told by its conversion.
+        let quantized = Quantized::in_directory(dir).ok().flatten();
+        let taken_as = |it: &Quantized| it.taken_as(model_type.as_deref().unwrap_or_default());
+        let converted_to = match &quantized {
+            _ if !lacks.is_empty() => None,
+            Some(quantized) => taken_as(quantized),
+            None => Some(Scheme::USUAL),
+        };
         Ok(Self {
             path: dir.to_owned(),
-            model_type: field("model_type"),
+            converted_to,
+            lacks,
+            quantized: quantized.map(|it| it.method),
+            model_type,
             dtype: field("torch_dtype").or_else(|| field("dtype")),
             weight_bytes: total(sizes),
             weight_files: weights.len(),
-            conv_template_unknown: template.as_ref().err().map(ToString::to_string),
+            conv_template_unknown: template.as_ref().err().map(|error| match error {
+                ConvertError::UncertainTemplate { why, .. } => format!("unknown: {why}"),
+                error => error.to_string(),
+            }),
             conv_template: template.ok().map(|template| template.to_string()),
         })
     }
@@ -215,15 +242,20 @@ impl Raw {
         writeln!(out, "{}: a raw checkpoint, which has to be converted", self.path)?;
         line(out, "model", &self.model_type.as_deref().map_or("unknown".to_owned(), shown))?;
         let in_files = count(self.weight_files, "file", "files");
-        let dtype = self.dtype.as_deref().map(|dtype| format!(", {}", shown(dtype)));
+        let dtype = self.quantized.or(self.dtype.as_deref());
+        let dtype = dtype.map(|dtype| format!(", {}", shown(dtype)));
         let weights = ByteSize(self.weight_bytes);
         line(out, "weights", &format!("{weights} in {in_files}{}", dtype.unwrap_or_default()))?;
         let template = self.conv_template.as_ref().or(self.conv_template_unknown.as_ref());
         line(out, "template", &template.map(|text| shown(text)).unwrap_or_default())?;
+        for why in &self.lacks {
+            line(out, "missing", &shown(why))?;
+        }
+        let Some(quantization) = self.converted_to else { return Ok(()) };
         let name = self.path.file_name().unwrap_or("model");
-        let output = format!("{name}-q4f16_1-MLC");
+        let output = format!("{name}-{quantization}-MLC");
         let mut words =
-            vec!["convert", self.path.as_str(), "--quantization", "q4f16_1", "-o", &output];
+            vec!["convert", self.path.as_str(), "--quantization", quantization, "-o", &output];
         if self.conv_template.is_none() {
             words.extend(["--conv-template", "NAME"]);
         }

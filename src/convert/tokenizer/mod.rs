@@ -41,6 +41,15 @@ pub(super) struct Tokenizer {
     world: Option<Vec<u8>>,
 }
 
+/// Whether a checkpoint has a file that tells its tokens.
+pub(super) fn is_there(checkpoint: &Utf8Path) -> bool {
+    let there = |name: &str| files::is_file(&checkpoint.join(name));
+    let tokens = FILES
+        .into_iter()
+        .filter(|name| !matches!(*name, "added_tokens.json" | "tokenizer_config.json"));
+    tokens.into_iter().any(there) || !matches!(world(checkpoint), Ok(None))
+}
+
 /// Looks at the tokenizer of a checkpoint. One that is there has to be whole.
 pub(super) fn read(
     checkpoint: &Utf8Path,

@@ -99,7 +99,7 @@ impl Instead {
     }
 
     /// What to do.
-    pub(super) fn help(&self) -> String {
+    pub fn help(&self) -> String {
         let text = match self {
             Self::Shards { index, .. } => {
                 return format!(

@@ -106,6 +106,16 @@ pub struct Conversion<'a> {
     head: Option<TiedHead>,
 }
 
+/// What a checkpoint has in the place of weights; none if it has some, also in a format that MLC LLM may
+/// read.
+pub fn absent(checkpoint: &Utf8Path) -> Option<Instead> {
+    let Err(WeightsError::NoWeights { instead, .. }) = Checkpoint::open(checkpoint) else {
+        return None;
+    };
+    let may_be_read = matches!(instead, Instead::Consolidated { .. } | Instead::Format { .. });
+    (!may_be_read).then_some(instead)
+}
+
 /// The config of a checkpoint.
 pub fn read_config(checkpoint: &Utf8Path) -> Result<HfConfig, WeightsError> {
     let path = checkpoint.join("config.json");

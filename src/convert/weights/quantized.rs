@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use camino::Utf8Path;
 use safetensors::tensor::{Dtype, Metadata};
 
+use super::Architecture;
 use super::checkpoint::{Checkpoint, LIMIT};
 use super::error::WeightsError;
 
@@ -133,6 +134,12 @@ impl Quantized {
     /// Whether names say by what it is quantized.
     pub(super) fn is_named(&self) -> bool {
         self.method != UNKNOWN
+    }
+
+    /// The quantization that takes the weights as they are, if there is one for this architecture.
+    pub fn taken_as(&self, model_type: &str) -> Option<&'static str> {
+        let architecture = Architecture::find(model_type).filter(|_| self.is_in_blocks())?;
+        architecture.takes_blocks().then_some("fp8_e4m3fn_bf16_block_scale")
     }
 
     /// What to do; `takes_blocks` where the architecture can be FP8 in blocks.

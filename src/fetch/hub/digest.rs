@@ -9,6 +9,7 @@ use sha2::Digest as _;
 use crate::io::cancel::Cancel;
 use crate::io::files;
 use crate::io::positioned::PositionedFile;
+use crate::model::hex;
 
 /// Bytes in memory at once.
 const BLOCK: usize = 1 << 20;
@@ -125,25 +126,8 @@ impl FromStr for RemoteDigest {
     type Err = NotADigest;
 
     fn from_str(text: &str) -> Result<Self, NotADigest> {
-        fn hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-            let mut bytes = [0; N];
-            for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-                let digit = |byte: u8| match byte {
-                    b'0'..=b'9' => Some(byte - b'0'),
-                    b'a'..=b'f' => Some(byte - b'a' + 10),
-                    _ => None,
-                };
-                let [high, low] = *pair else { return None };
-                *byte = digit(high)? << 4 | digit(low)?;
-            }
-            Some(bytes)
-        }
-        match text.len() {
-            64 => hex(text).map(Self::Sha256),
-            40 => hex(text).map(Self::GitSha1),
-            _ => None,
-        }
-        .ok_or(NotADigest)
+        let sha256 = || hex::decode(text).map(Self::Sha256);
+        sha256().or_else(|| hex::decode(text).map(Self::GitSha1)).ok_or(NotADigest)
     }
 }
 
