@@ -1,7 +1,7 @@
 //! A shared object as Android's loader sees it: its segments and dynamic symbols. The dynamic
 //! symbol table is what `strip` leaves, so a stripped library is read as well as any other.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use object::elf;
 use object::endian::LittleEndian as LE;
@@ -19,7 +19,7 @@ pub(super) struct SharedObject<'a> {
     pub(super) is_shared: bool,
     pub(super) loads: Vec<Load>,
     /// What it exports, by name.
-    pub(super) defined: BTreeMap<&'a str, Exported>,
+    pub(super) defined: HashMap<&'a str, Exported>,
     /// What it needs of others, weak references left out: those may stay empty.
     pub(super) undefined: Vec<&'a str>,
     bytes: &'a [u8],
@@ -68,7 +68,7 @@ impl<'a> SharedObject<'a> {
             processor: header.e_machine(LE),
             is_shared: header.e_type(LE) == elf::ET_DYN,
             loads: loads.collect(),
-            defined: BTreeMap::new(),
+            defined: HashMap::new(),
             undefined: Vec::new(),
             bytes,
         };
