@@ -108,16 +108,30 @@ pub(super) fn source(sink: &mut Sink, text: At<&str>, chat_config: &FileText, is
     }
 }
 
-/// A local checkpoint whose files must tell its conversation template, since the entry does not.
-pub(super) fn template(
+/// Holds a conversion against a local checkpoint: MLC LLM must have the quantization for its
+/// architecture, and its files must tell the template, unless the entry does.
+pub(super) fn held_against(
     checker: &mut Checker,
     fields: &Fields,
     conversion: &Conversion,
     source: &ModelSource,
 ) {
-    let (None, ModelSource::Local(model)) = (conversion.conv_template, source) else { return };
-    let Some(doubt) = checker.surroundings.template_doubt(&model.dir) else { return };
+    let ModelSource::Local(model) = source else { return };
     let Some(field) = fields.text(&mut checker.sink, "quantization") else { return };
+    if let Some(missing) = checker.surroundings.not_in_mlc(&model.dir, conversion.quantization) {
+        let message = format!(
+            "{}: MLC LLM does not have {} for the architecture {}",
+            fields.named("quantization"),
+            quoted(field),
+            quote(&missing.model_type)
+        );
+        let help = format!("choose another one: {}", missing.others.join(", "));
+        checker.sink.push(Diagnostic::new(Code::InvalidChoice, field.span, message, help));
+    }
+    if conversion.conv_template.is_some() {
+        return;
+    }
+    let Some(doubt) = checker.surroundings.template_doubt(&model.dir) else { return };
     let message = format!(
         "{} without a `conv_template`, and the checkpoint does not say which it needs: {}",
         fields.named("quantization"),

@@ -91,7 +91,7 @@ pub(super) fn read(checker: &mut Checker, fields: &Fields) -> Entry {
     let (source, chat_config) =
         found.map_or((None, None), |found| (Some(found.source), found.chat_config));
     if let (Some(conversion), Some(source)) = (&conversion, &source) {
-        conversion::template(checker, fields, conversion, source);
+        conversion::held_against(checker, fields, conversion, source);
     }
     let bundle_weight = bundle.is_some_and(|at| at.value);
     Entry {

@@ -47,7 +47,9 @@ pub use over_budget::OverBudget;
 pub use package::device_meant;
 pub use schema::schema;
 pub use suggest::nearest;
-pub use surroundings::{FileText, ModelDir, ModelFault, Place, Surroundings, TemplateDoubt};
+pub use surroundings::{
+    FileText, ModelDir, ModelFault, NotInMlc, Place, Surroundings, TemplateDoubt,
+};
 pub use vram::VramNeed;
 
 #[cfg(doc)]

@@ -1,7 +1,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
-use crate::model::ChatConfig;
 use crate::model::loadable::Unloadable;
+use crate::model::{ChatConfig, Scheme};
 
 /// From where the relative paths of a config are taken.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +53,12 @@ pub trait Surroundings {
         None
     }
 
+    /// What of MLC LLM's registry a raw checkpoint can become, if this quantization is not of it. None
+    /// where nobody looks.
+    fn not_in_mlc(&self, _checkpoint: &Utf8Path, _quantization: Scheme) -> Option<NotInMlc> {
+        None
+    }
+
     /// Why a raw checkpoint's conversation template does not follow from its files; none where it
     /// does, and where nobody looks.
     fn template_doubt(&self, _checkpoint: &Utf8Path) -> Option<TemplateDoubt> {
@@ -83,6 +89,15 @@ pub struct TemplateDoubt {
     pub why: String,
     /// The templates that are likely.
     pub likely: Vec<&'static str>,
+}
+
+/// A quantization that MLC LLM does not have for an architecture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotInMlc {
+    /// The architecture.
+    pub model_type: String,
+    /// The quantizations that it has.
+    pub others: Vec<&'static str>,
 }
 
 /// What is found where a local model should be.

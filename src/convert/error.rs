@@ -91,16 +91,18 @@ pub enum ConvertError {
         /// What it is.
         why: Why,
     },
-    /// MLC LLM does not have the quantization for the architecture. Exit 2.
+    /// MLC LLM does not have the quantization for the architecture. Exit 11.
     #[error(
-        "MLC LLM as of 79d603f0 does not have the quantization `{quantization}` for the \
-         architecture `{model_type}`"
+        "{}MLC LLM as of 79d603f0 does not have the quantization `{quantization}` for the \
+         architecture `{model_type}`", named(.model)
     )]
     NotInMlc {
+        /// The checkpoint, as the user names it.
+        model: Option<String>,
         /// The architecture.
         model_type: String,
         /// The quantization's name.
-        quantization: &'static str,
+        quantization: String,
         /// Those that it has for it.
         others: Vec<&'static str>,
     },
@@ -199,6 +201,15 @@ impl ConvertError {
         matches!(self, Self::Interrupted)
     }
 
+    /// Names the checkpoint, as the user does, where the message does not.
+    #[must_use]
+    pub fn of_model(mut self, name: &str) -> Self {
+        if let Self::NotInMlc { model, .. } = &mut self {
+            *model = Some(name.to_owned());
+        }
+        self
+    }
+
     /// The failure of MLC LLM's own conversion, if it is one.
     pub fn python(&self) -> Option<&PythonFailure> {
         match self {
@@ -213,7 +224,6 @@ impl StageError for ConvertError {
         match self {
             Self::UnknownTemplate { .. }
             | Self::UnknownQuantization { .. }
-            | Self::NotInMlc { .. }
             | Self::NotNative { .. } => Exit::Usage,
             Self::Interrupted => Exit::Interrupted,
             Self::Cache(error) => error.exit(),

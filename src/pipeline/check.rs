@@ -3,14 +3,15 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::config::{
-    Checked, Disk, ModelDir, ModelFault, Surroundings, TemplateDoubt, check_file_with,
+    Checked, Disk, ModelDir, ModelFault, NotInMlc, Surroundings, TemplateDoubt, check_file_with,
 };
+use crate::convert::chat;
 use crate::convert::derive::derive;
 use crate::convert::{self, ConvertError};
 use crate::fetch;
 use crate::io::environment::Environment;
 use crate::io::files;
-use crate::model::ChatConfig;
+use crate::model::{ChatConfig, Scheme};
 
 /// Names the directory that a config's models and libraries must lie in: the action sets it to the
 /// workspace, so that the config of somebody else's pull request bundles nothing out of the caches.
@@ -50,6 +51,13 @@ impl Surroundings for Checkpoints {
         }
         let lacks = convert::lacks(checkpoint).into_iter();
         lacks.map(|(why, help)| ModelFault::Refused { why, help: Some(help) }).collect()
+    }
+
+    fn not_in_mlc(&self, checkpoint: &Utf8Path, quantization: Scheme) -> Option<NotInMlc> {
+        // Of a checkpoint that cannot be read, its conversion tells more.
+        let model_type = chat::model_type(checkpoint).ok()?;
+        let others = chat::others_than(&model_type, quantization.name())?;
+        Some(NotInMlc { model_type, others })
     }
 
     /// What cannot be read at all is no matter of the config: a build says it.

@@ -105,7 +105,8 @@ fn fields_that_do_not_go_together_are_named() {
             "qwen3/base",
             "quantization_config",
             json!({"quant_method": "awq"}),
-            "`quantization_config` is not FP8 (e4m3) with dynamic activations and blocks of two sizes",
+            "`quantization_config` is not FP8 (e4m3) with dynamic activations and blocks of two sizes, \
+             the only one that MLC LLM takes; if the weights are not quantized, remove it",
         ),
         (
             "gemma/it",

@@ -273,12 +273,15 @@ fn fp8_in_blocks_is_offered_where_the_architecture_has_it() {
 /// What the tables say of an architecture is said before anything is read.
 #[test]
 fn quantizations_that_mlc_llm_has_for_other_architectures_are_refused() {
-    for (model_type, quantization) in [("qwen2", "e5m2_e5m2_f16"), ("llama", BLOCKS)] {
+    let awq = "q4f16_autoawq";
+    for (model_type, quantization) in
+        [("qwen2", "e5m2_e5m2_f16"), ("llama", BLOCKS), ("qwen2", awq)]
+    {
         let mut scene = Scene::new();
         scene.config["model_type"] = model_type.into();
         for engine in ["native", "auto"] {
             let run = scene.write().convert(quantization, &["--engine", engine]);
-            assert_eq!(run.exit, Some(2), "{run:?}");
+            assert_eq!(run.exit, Some(11), "{run:?}");
             let said = format!(
                 "MLC LLM as of 79d603f0 does not have the quantization `{quantization}` for the \
                  architecture `{model_type}`"
@@ -287,6 +290,42 @@ fn quantizations_that_mlc_llm_has_for_other_architectures_are_refused() {
             assert_eq!(run.err.matches(quantization).count(), 1, "{run:?}");
         }
     }
+}
+
+/// MLC LLM has models of AWQ for few architectures.
+#[test]
+fn awq_is_offered_where_mlc_llm_takes_it() {
+    let mut scene = Scene::new();
+    for tensor in &mut scene.tensors {
+        if let Some(name) = tensor.name.strip_suffix("o_proj.weight") {
+            tensor.name = format!("{name}o_proj.qweight");
+        }
+    }
+    for (model_type, is_offered) in [("llama", true), ("mistral", false)] {
+        scene.config["model_type"] = model_type.into();
+        let message = scene.write().refuses("q4f16_1", 11);
+        assert!(message.contains("is quantized already (AWQ or GPTQ)"), "{message}");
+        assert_eq!(message.contains("q4f16_autoawq"), is_offered, "{message}");
+    }
+}
+
+/// One weight takes the range of a parameter.
+#[test]
+fn weights_that_become_0_beside_one_that_is_far_larger_are_told() {
+    let quantization = "e4m3_e4m3_f16_max_calibrate";
+    let mut scene = Scene::new();
+    let run = scene.write().convert(quantization, &[]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    assert!(!run.err.contains("become 0"), "{run:?}");
+    let name = "model.layers.0.mlp.down_proj.weight";
+    let tensor = scene.tensor(name);
+    let count = tensor.bytes.len() / 4;
+    tensor.bytes = 1e-6_f32.to_le_bytes().repeat(count);
+    tensor.bytes[..4].copy_from_slice(&60_000_f32.to_le_bytes());
+    let run = scene.write().convert(quantization, &[]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    let said = format!("{name}: {} of {count} weights become 0 in {quantization}", count - 1);
+    assert!(run.err.contains(&said), "{run:?}");
 }
 
 #[test]

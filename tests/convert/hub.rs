@@ -88,8 +88,8 @@ fn a_field_that_was_left_over_from_a_quantization_is_told_on_the_hub_as_in_a_dir
     scene.config["quantization_config"] =
         json!({"quant_method": "fp8", "weight_block_size": [4, 4]});
     scene.write_sharded();
-    let said = "warning: config.json has a `quantization_config` (fp8), and the weights are not \
-                quantized: the field is left over";
+    let said = "warning: config.json has a `quantization_config` (fp8), but the weights are not \
+                quantized: they are converted as they are; remove the field, which is left over";
     let run = scene.convert("q4f16_1", &[]);
     assert!(run.err.contains(said), "{run:?}");
     let server = served(&on_hub(&scene));

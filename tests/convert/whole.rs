@@ -142,7 +142,7 @@ fn a_field_that_was_left_over_from_a_quantization_is_named_and_not_heeded() {
         scene.config["quantization_config"] = json!({"quant_method": method, "bits": 4});
         let run = scene.write().convert("q4f16_1", &template);
         assert_eq!(run.exit, Some(0), "{run:?}");
-        let said = format!("`quantization_config` ({method}), and the weights are not quantized");
+        let said = format!("`quantization_config` ({method}), but the weights are not quantized");
         assert!(run.err.contains(&said), "{run:?}");
         assert_eq!(scene.result(), before);
     }
@@ -152,7 +152,7 @@ fn a_field_that_was_left_over_from_a_quantization_is_named_and_not_heeded() {
         .push(Tensor::of_f32("model.layers.0.mlp.up_proj.weight_scale".to_owned(), vec![1]));
     let run = scene.write().convert("q4f16_1", &template);
     assert_eq!(run.exit, Some(0), "{run:?}");
-    assert!(run.err.contains("the field is left over"), "{run:?}");
+    assert!(run.err.contains("remove the field, which is left over"), "{run:?}");
 }
 
 #[test]

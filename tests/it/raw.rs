@@ -307,6 +307,12 @@ fn what_is_wrong_with_the_fields_or_the_checkpoint_is_said() {
             "did you mean `q4f16_1`? known are q0f16",
         ),
         ("quantization", json!(4), "wrong-type", "not a string"),
+        (
+            "quantization",
+            json!("fp8_e4m3fn_bf16_block_scale"),
+            "invalid-choice",
+            "for the architecture `llama`",
+        ),
         ("quantization", Value::Null, "missing-field", "without a `quantization`"),
         ("conv_template", json!("llama3"), "invalid-choice", "did you mean `llama-3`?"),
         ("conv_template", json!("auto"), "invalid-choice", "leave it out"),

@@ -109,8 +109,6 @@ pub(super) struct Mapping {
     blocks: Option<(u64, u64)>,
     /// Sizes that have to be whole blocks.
     in_blocks: Vec<(InBlocks, u64)>,
-    /// Whether this program converts the architecture to FP8 in blocks.
-    pub(super) takes_blocks: bool,
     unused: HashSet<String>,
     uncounted: HashSet<String>,
 }
@@ -126,6 +124,18 @@ pub(super) struct Embeds {
     /// Which token's vector it is.
     pooling_strategy: &'static str,
     normalize: bool,
+}
+
+/// The quantization of weights that AWQ has quantized already.
+pub(super) const AWQ: &str = "q4f16_autoawq";
+
+/// The architectures that MLC LLM has it for: it both reads such weights and has a model of them
+/// (79d603f0, `python/mlc_llm/model/model.py`).
+const WITH_AWQ: [&str; 4] = ["llama", "llava", "eagle", "olmo"];
+
+/// Whether MLC LLM takes weights of AWQ for a `model_type`.
+pub(super) fn takes_awq(model_type: &str) -> bool {
+    WITH_AWQ.contains(&model_type)
 }
 
 /// What most call the layer that gives each token's weight.
@@ -277,7 +287,6 @@ impl Architecture {
             vocab_field,
             blocks: config.blocks()?,
             in_blocks: in_blocks?,
-            takes_blocks: self.takes_blocks(),
             unused,
             uncounted,
         })

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use self::document::Document;
-use super::arch::{self, Architecture, Support};
+use super::arch::{self, AWQ, Architecture, Support};
 use super::error::ConvertError;
 use super::{config_json, templates, tokenizer};
 use crate::io::{atomic, files};
@@ -80,16 +80,15 @@ pub fn not_native(model_type: &str, quantization: Quantization) -> Option<&'stat
 }
 
 /// The quantizations that MLC LLM has for a native `model_type`, if this is not one of them.
-pub fn others_than(model_type: &str, quantization: Quantization) -> Option<Vec<&'static str>> {
+pub fn others_than(model_type: &str, quantization: &str) -> Option<Vec<&'static str>> {
     let architecture = Architecture::find(model_type)?;
     let has = |quantization| architecture.support(quantization) != Support::Missing;
+    let is_there = match quantization.parse::<Quantization>() {
+        Ok(quantization) => has(quantization),
+        Err(_) => quantization != AWQ || arch::takes_awq(model_type),
+    };
     let all = Quantization::ALL.into_iter();
-    (!has(quantization)).then(|| all.filter(|each| has(*each)).map(|each| each.name()).collect())
-}
-
-/// Whether this program converts a `model_type` to FP8 in blocks.
-pub fn takes_blocks(model_type: &str) -> bool {
-    Architecture::find(model_type).is_some_and(Architecture::takes_blocks)
+    (!is_there).then(|| all.filter(|each| has(*each)).map(|each| each.name()).collect())
 }
 
 /// The `model_type` of a checkpoint, native or not.

@@ -151,13 +151,13 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
         return Ok(Some(Why::Architecture { model_type }));
     }
     let name = wish.quantization;
+    if let Some(others) = chat::others_than(&model_type, name) {
+        let quantization = name.to_owned();
+        return Err(ConvertError::NotInMlc { model: None, model_type, quantization, others });
+    }
     let Ok(quantization) = name.parse::<Quantization>() else {
         return Ok(Some(Why::Quantization { quantization: name.to_owned() }));
     };
-    if let Some(others) = chat::others_than(&model_type, quantization) {
-        let quantization = quantization.name();
-        return Err(ConvertError::NotInMlc { model_type, quantization, others });
-    }
     if chat::not_native(&model_type, quantization).is_some() {
         let quantization = name.to_owned();
         return Ok(Some(Why::Combination { model_type, quantization }));

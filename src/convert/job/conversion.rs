@@ -105,7 +105,8 @@ impl<'a> Job<'a> {
                 arguments: self.arguments,
                 presharded: self.presharded(),
             },
-        )?;
+        )
+        .map_err(|error| error.of_model(self.model))?;
         let is_native = matches!(
             choice,
             Choice::Native { .. }
@@ -134,8 +135,8 @@ impl<'a> Job<'a> {
                 Some(name) => name.to_owned(),
                 None => chat::model_type(configs)?,
             };
-            let takes_blocks = chat::takes_blocks(&model_type);
-            let diagnosis = Diagnosis::Quantized { found, by_config, takes_blocks };
+            let taken_as = found.taken_as(&model_type);
+            let diagnosis = Diagnosis::Quantized { found, by_config, taken_as };
             return Err(WeightsError::Other { path: self.model.into(), diagnosis }.into());
         }
         Ok(())
@@ -191,8 +192,8 @@ impl<'a> Job<'a> {
             && let Some(method) = config_json::quant_method(&chat::read_config(checkpoint)?)
         {
             self.ui.warn(&format!(
-                "config.json has a `quantization_config` ({method}), and the weights are not \
-                 quantized: the field is left over from before they were, and is not heeded"
+                "config.json has a `quantization_config` ({method}), but the weights are not \
+                 quantized: they are converted as they are; remove the field, which is left over"
             ));
         }
         let progress = Progress::new(self.ui, "Converting", self.name, conversion.source_bytes());
@@ -313,5 +314,17 @@ fn tell(summary: &Summary, ui: &Ui) {
     }
     for line in &summary.nonfinite {
         ui.warn(&format!("not finite: {line}"));
+    }
+    if let [first, more @ ..] = summary.vanished.as_slice() {
+        let more = match more.len() {
+            0 => String::new(),
+            1 => ", and those of 1 more parameter".to_owned(),
+            n => format!(", and those of {n} more parameters"),
+        };
+        ui.warn(&format!(
+            "{first} become 0 in {}{more}: FP8 has no number as small beside the largest weight; \
+             q4f16_1 has a scale for every 32 weights",
+            summary.quantization
+        ));
     }
 }

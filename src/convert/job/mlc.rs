@@ -8,6 +8,7 @@ use super::JobError;
 use super::cached::{CachedEntry, entry};
 use super::checkpoint::Files;
 use super::conversion::{Job, MlcSetup};
+use crate::convert::arch::AWQ;
 use crate::convert::chat::ChatRequest;
 use crate::convert::engine::{MlcEngine, WeightRequest, awq_source, is_config, make_linked_copy};
 use crate::convert::record::{LOG, NewModel};
@@ -21,8 +22,6 @@ use crate::toolchain::{Interpreter, Mounts};
 const CONFIG_LIMIT: Duration = Duration::from_secs(3600);
 /// Without one of these, an app cannot read a word. `gen_config` goes on where it cannot convert one.
 const TOKENIZERS: [&str; 3] = ["tokenizer.json", "tokenizer.model", "tokenizer_model"];
-/// The quantization of weights that AWQ has quantized already.
-const AWQ: &str = "q4f16_autoawq";
 
 /// A conversion that MLC LLM does.
 pub(super) struct MlcConversion<'a> {

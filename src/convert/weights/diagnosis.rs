@@ -67,8 +67,8 @@ pub enum Diagnosis {
         found: Quantized,
         /// The method that config.json names, if it names one.
         by_config: Option<String>,
-        /// Whether the architecture can be FP8 in blocks.
-        takes_blocks: bool,
+        /// The quantization that takes them as they are, if there is one.
+        taken_as: Option<&'static str>,
     },
     /// All are there but the head.
     Head {
@@ -112,11 +112,8 @@ impl Diagnosis {
         }
         let quantized = Quantized::of(checkpoint);
         if let Some(found) = quantized.filter(|found| !(in_blocks && found.is_in_blocks())) {
-            return Some(Self::Quantized {
-                found,
-                by_config: None,
-                takes_blocks: mapping.takes_blocks,
-            });
+            let taken_as = found.taken_as(mapping.model_type);
+            return Some(Self::Quantized { found, by_config: None, taken_as });
         }
         // An index that names a head which its file lacks is another matter.
         let is_head = |name: &&str| **name == mapping.head && !names.contains(name);
@@ -153,7 +150,7 @@ impl Diagnosis {
             Self::Adapter { .. } => {
                 "merge the adapter (`model.merge_and_unload()` of PEFT), and save what that gives"
             }
-            Self::Quantized { found, takes_blocks, .. } => return found.help(*takes_blocks),
+            Self::Quantized { found, taken_as, .. } => return found.help(*taken_as),
             Self::Head { is_tied, may_be_tied: true, .. } if !is_tied => {
                 "if the model's head is its embedding, set `tie_word_embeddings` to true in \
                  config.json; else a file of weights is missing"

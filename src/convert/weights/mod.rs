@@ -24,6 +24,7 @@ mod quantized;
 mod shards;
 mod torch;
 mod units;
+mod vanished;
 mod work;
 
 use std::num::NonZeroUsize;
@@ -49,6 +50,7 @@ use index::Metadata;
 use nonfinite::NonFinite;
 use output::Output;
 use plan::Plan;
+use vanished::Vanished;
 use work::Work;
 
 /// What is to be converted.
@@ -95,6 +97,8 @@ pub struct Summary {
     pub head_left_out: Option<TiedHead>,
     /// A line for each tensor with values that are not finite, where these are allowed.
     pub nonfinite: Vec<String>,
+    /// A line for each parameter of FP8 of which at least half became 0.
+    pub vanished: Vec<String>,
 }
 
 /// A conversion, planned to the last byte.
@@ -163,10 +167,11 @@ impl Conversion<'_> {
             return Err(WeightsError::NoRoom { output: request.output.to_owned(), needed, free });
         }
         let (output, whole) = Output::new(request.output, &plan.shards);
-        let (plan, found) = (&plan, NonFinite::default());
+        let (plan, found, lost) = (&plan, NonFinite::default(), Vanished::default());
         let work = |output: Output| {
             let (checkpoint, nonfinite, cancel) = (&checkpoint, &found, request.cancel);
-            Work { checkpoint, plan, output: &output, nonfinite, cancel, progress }
+            let vanished = &lost;
+            Work { checkpoint, plan, output: &output, nonfinite, vanished, cancel, progress }
                 .run(request.threads.get())?;
             let nonfinite = found.lines(plan);
             if !nonfinite.is_empty() && !request.allow_nonfinite {
@@ -202,6 +207,7 @@ impl Conversion<'_> {
                 .collect(),
             head_left_out: head.clone().filter(|head| head.differs),
             nonfinite,
+            vanished: lost.lines(plan),
         })
     }
 }

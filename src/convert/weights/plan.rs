@@ -314,8 +314,8 @@ fn refuse_missing(
         let all = mapping.tensors().filter_map(found).all(|tensor| is_float(tensor.dtype));
         return match Quantized::of(checkpoint).filter(|_| !all && !in_blocks) {
             Some(found) => {
-                let takes_blocks = mapping.takes_blocks;
-                let diagnosis = Diagnosis::Quantized { found, by_config: None, takes_blocks };
+                let taken_as = found.taken_as(mapping.model_type);
+                let diagnosis = Diagnosis::Quantized { found, by_config: None, taken_as };
                 Err(WeightsError::Other { path, diagnosis })
             }
             None => Ok(()),

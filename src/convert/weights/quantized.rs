@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, Metadata};
 use super::Architecture;
 use super::checkpoint::{Checkpoint, LIMIT};
 use super::error::WeightsError;
+use crate::convert::arch;
 
 /// FP8 with a scale for each block of rows and columns.
 const BLOCKS: &str = "FP8 in blocks";
@@ -138,20 +139,21 @@ impl Quantized {
 
     /// The quantization that takes the weights as they are, if there is one for this architecture.
     pub fn taken_as(&self, model_type: &str) -> Option<&'static str> {
-        let architecture = Architecture::find(model_type).filter(|_| self.is_in_blocks())?;
-        architecture.takes_blocks().then_some("fp8_e4m3fn_bf16_block_scale")
+        match self.method {
+            BLOCKS => Architecture::find(model_type)?
+                .takes_blocks()
+                .then_some("fp8_e4m3fn_bf16_block_scale"),
+            AWQ => arch::takes_awq(model_type).then_some(arch::AWQ),
+            _ => None,
+        }
     }
 
-    /// What to do; `takes_blocks` where the architecture can be FP8 in blocks.
-    pub(super) fn help(&self, takes_blocks: bool) -> String {
-        let as_it_is = match self.method {
-            BLOCKS if takes_blocks => {
-                "; FP8 in blocks is only taken as it is, with --quantization \
-                 fp8_e4m3fn_bf16_block_scale"
-            }
-            AWQ => "; MLC LLM takes AWQ only as it is, with --quantization q4f16_autoawq",
-            _ => "",
-        };
+    /// What to do; `taken_as` is the quantization that takes it as it is.
+    pub(super) fn help(&self, taken_as: Option<&str>) -> String {
+        let method = if self.method == AWQ { "AWQ" } else { self.method };
+        let as_it_is = taken_as.map_or_else(String::new, |name| {
+            format!("; {method} is only taken as it is, with --quantization {name}")
+        });
         format!("convert the checkpoint that it was quantized from{as_it_is}")
     }
 }

@@ -14,6 +14,7 @@ use super::output::Output;
 use super::plan::{Block, Element, Gather, Param, Plan, Segment, Store};
 use super::shards::Place;
 use super::units::{PIECE, Unit, Units};
+use super::vanished::Vanished;
 use crate::io::cancel::Cancel;
 use crate::model::{FloatType, GroupQuantization};
 
@@ -23,6 +24,7 @@ pub(super) struct Work<'a> {
     pub(super) plan: &'a Plan,
     pub(super) output: &'a Output,
     pub(super) nonfinite: &'a NonFinite,
+    pub(super) vanished: &'a Vanished,
     pub(super) cancel: &'a Cancel,
     /// Told of the bytes that were read.
     pub(super) progress: &'a (dyn Fn(u64) + Sync),
@@ -123,7 +125,9 @@ impl Work<'_> {
                 let stored = half(param, *source);
                 let suspect = Suspect::E5m2(stored);
                 self.weights(param, unit, (*at, 1), suspect, buffers, |weights, out| {
-                    kernel::store_e5m2(level, stored, weights, out)
+                    let finite = kernel::store_e5m2(level, stored, weights, out);
+                    self.vanished.note(unit.param, stored, weights, out);
+                    finite
                 })
             }
             Store::E4m3 { source, at, scale_at, scale } => {
@@ -131,7 +135,9 @@ impl Work<'_> {
                 let scale = self.scale(level, param, stored, (*scale_at, scale), buffers)?;
                 let suspect = Suspect::Stored(stored);
                 self.weights(param, unit, (*at, 1), suspect, buffers, |weights, out| {
-                    kernel::store_e4m3(level, stored, scale, weights, out)
+                    let finite = kernel::store_e4m3(level, stored, scale, weights, out);
+                    self.vanished.note(unit.param, stored, weights, out);
+                    finite
                 })
             }
             Store::Copied { at } => {

@@ -115,7 +115,7 @@ pub(super) fn fp8_blocks(config: &mut Completed) -> Done {
         }
         _ => Err(Refused(
             "`quantization_config` is not FP8 (e4m3) with dynamic activations and blocks of two \
-             sizes"
+             sizes, the only one that MLC LLM takes; if the weights are not quantized, remove it"
                 .to_owned(),
         )),
     }

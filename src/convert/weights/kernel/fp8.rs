@@ -67,6 +67,19 @@ pub(in super::super) fn store_e4m3(
     by_source(level, stored, weights, out, |value| (e4m3(value / scale), value.is_finite()))
 }
 
+/// How many weights are 0 in the checkpoint.
+pub(in super::super) fn zeros(source: FloatType, weights: &[u8]) -> usize {
+    match source {
+        FloatType::F16 => zeros_of::<F16>(weights),
+        FloatType::Bf16 => zeros_of::<Bf16>(weights),
+        FloatType::F32 => zeros_of::<F32>(weights),
+    }
+}
+
+fn zeros_of<S: Float>(weights: &[u8]) -> usize {
+    weights.chunks_exact(S::SIZE).filter(|weight| S::decode(weight) == 0.0).count()
+}
+
 fn by_source(
     level: Level,
     stored: Stored,

@@ -9,7 +9,7 @@ mod plain;
 mod scan;
 
 pub(super) use fp8::{
-    LEAST, e4m3_scale, is_finite_e4m3, largest, scan_e4m3, scan_e5m2, store_e4m3, store_e5m2,
+    LEAST, e4m3_scale, is_finite_e4m3, largest, scan_e4m3, scan_e5m2, store_e4m3, store_e5m2, zeros,
 };
 pub(super) use group::{Groups, quantize};
 pub(super) use plain::{Arithmetic, Stored, in_single, store};
