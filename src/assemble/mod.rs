@@ -20,7 +20,7 @@ pub use error::AssembleError;
 
 use crate::io::cancel::Cancel;
 use crate::io::swap::KnownBy;
-use crate::io::{atomic, digest, files, link, swap};
+use crate::io::{atomic, digest, files, link, swap, sync};
 use crate::manifest::{self, OutputFile};
 use crate::model::{
     ChatConfig, Digest, FileCheck, LinkMode, ModelFile, ModelFiles, ModelId, Overrides, TensorCache,
@@ -95,17 +95,26 @@ impl Assembly {
     }
 
     /// Has a program write a file of the package, at the absolute path that `make` gets; gives
-    /// what `make` does.
+    /// what `make` does. While `check` reads the file it is hashed, and written to the disk.
     pub fn make<T, E: From<AssembleError>>(
         &mut self,
         path: &Utf8Path,
         make: impl FnOnce(&Utf8Path) -> Result<T, E>,
+        check: impl FnOnce(&Utf8Path) -> Result<(), E>,
     ) -> Result<T, E> {
         let at = |source| AssembleError::Write { path: self.output.join(path), source };
         self.place(path).map_err(at)?;
         let place = self.absolute(path)?;
         let made = make(&place)?;
-        let (digest, bytes) = digest::file(&place).map_err(at)?;
+        let (checked, hashed) = std::thread::scope(|scope| {
+            // The package is synced as a whole at its end: what fails here fails there.
+            scope.spawn(|| sync::begin(&place));
+            let hashing = scope.spawn(|| digest::file(&place));
+            let checked = check(&place);
+            (checked, hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        checked?;
+        let (digest, bytes) = hashed.map_err(at)?;
         self.note(path, bytes, digest);
         Ok(made)
     }

@@ -19,8 +19,8 @@ pub(super) fn tell(error: &Error, ui: &Ui, log_dir: Option<&Utf8Path>) {
         Telling { ui, annotation: String::new(), logs: Vec::new(), codes: Vec::new() };
     telling.error(error);
     let Telling { annotation, logs, codes, .. } = telling;
-    if let Some(command) = explaining(codes.iter().map(String::as_str), WIDTH) {
-        ui.note("explain", &command);
+    if let Some((name, command)) = explaining(codes.iter().map(String::as_str), WIDTH) {
+        ui.note(&name, &command);
     }
     for log in log_dir.iter().flat_map(|dir| logs.iter().map(move |log| (dir, log))) {
         if let Err(why) = kept_log::copy_into(log.1, log.0) {

@@ -11,7 +11,7 @@ use self::texts::{Entry, config, project, workflow};
 use super::Context;
 use super::suggest::device;
 use crate::config::project::FILE_NAME as PROJECT;
-use crate::config::{self as configs, FILE_NAME as CONFIG, Place, render};
+use crate::config::{self as configs, Diagnostic, FILE_NAME as CONFIG, Place, Severity, render};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
@@ -51,7 +51,7 @@ struct File {
 
 pub(super) fn run(args: &InitArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     let environment = Environment::current()?;
-    let answers = Answers::new(args.yes, &context.ui);
+    let answers = Answers::new(args.yes);
     let written = match files::exists(Utf8Path::new(CONFIG)) {
         true => Some(existing(args, context)?),
         false => None,
@@ -59,11 +59,13 @@ pub(super) fn run(args: &InitArgs, context: &mut Context<'_>) -> Result<Exit, Er
     if !args.yes && !answers.can_be_asked() {
         return Err(cannot_ask(args, written.is_some()));
     }
-    let (device, config_text) = match &written {
-        Some(package) => (package.device, None),
+    let (device, config_text, guesses) = match &written {
+        Some(package) => (package.device, None, Vec::new()),
         None => {
-            let (device, text) = new_config(args, &answers)?;
-            (device, Some(text))
+            let (device, entries) = new_config(args, &answers)?;
+            let guesses = entries.iter().filter_map(Entry::guess);
+            let guesses = guesses.map(|(id, template)| (id.to_owned(), template)).collect();
+            (device, Some(config(device, &entries)), guesses)
         }
     };
     let root = root_of(&environment.directory);
@@ -90,6 +92,13 @@ pub(super) fn run(args: &InitArgs, context: &mut Context<'_>) -> Result<Exit, Er
         }
     }
     warn_of_unlisted(context)?;
+    for (model_id, template) in guesses {
+        context.ui.warn(&format!(
+            "the checkpoint of `{model_id}` does not say which conversation template it needs: \
+             `{template}` is a guess; name the one that it was trained with as `conv_template` in \
+             {CONFIG}"
+        ));
+    }
     if written.is_none() {
         context.ui.status(
             "Note",
@@ -136,8 +145,8 @@ fn cannot_ask(args: &InitArgs, has_config: bool) -> Error {
     Error::usage("init asks questions, but there is no terminal", format!("run {command}"))
 }
 
-/// The config of the models that are given, found or asked for. It has no errors.
-fn new_config(args: &InitArgs, answers: &Answers<'_>) -> Result<(Device, String), Error> {
+/// The models that are given, found or asked for. Their config has no errors.
+fn new_config(args: &InitArgs, answers: &Answers) -> Result<(Device, Vec<Entry>), Error> {
     let models = match args.model.is_empty() {
         false => args.model.clone(),
         true => answers.models(&found_models())?,
@@ -156,11 +165,15 @@ fn new_config(args: &InitArgs, answers: &Answers<'_>) -> Result<(Device, String)
     let text = config(device, &entries);
     let path = Utf8Path::new(CONFIG);
     let checked = configs::check(path, text.as_bytes(), &Place::of(path), &configs::Disk);
-    if checked.errors() > 0 {
-        answers.ui.block(true, |width, out| render::human(&checked, width, out));
+    // Nobody could look at its lines: it is not written.
+    let is_error = |found: &&Diagnostic| found.severity == Severity::Error;
+    match checked.diagnostics().iter().find(is_error) {
+        Some(found) => {
+            let message = format!("no config can be written: {}", found.message);
+            Err(Error::usage(message, found.help.clone()))
+        }
+        None => Ok((device, entries)),
     }
-    checked.into_package()?;
-    Ok((device, text))
 }
 
 /// The three files, and what becomes of each.

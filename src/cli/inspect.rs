@@ -289,6 +289,9 @@ fn read_chat_config(path: &Utf8Path) -> Result<ChatConfig, Error> {
             "name the mlc-chat-config.json of the model that the library was compiled for",
         )
     };
+    if files::is_dir(path) {
+        return Err(unusable("it is a directory".to_owned()));
+    }
     let text = files::read(path).map_err(|why| unusable(why.to_string()))?;
     ChatConfig::parse(&text).map_err(|why| unusable(why.to_string()))
 }

@@ -198,7 +198,9 @@ pub fn main() -> Exit {
         }
     }
     Color::of_environment();
-    let parsed = variables::without_empty(Cli::command()).try_get_matches();
+    let asked = Color::of_arguments();
+    let command = variables::without_empty(Cli::command()).color(asked.of_clap());
+    let parsed = command.try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -323,6 +325,27 @@ impl Color {
         let forced = said("FORCE_COLOR").is_some_and(|value| value != "0" && value != "false");
         if forced && said("NO_COLOR").is_none() {
             anstream::ColorChoice::Always.write_global();
+        }
+    }
+
+    /// What the arguments ask for, before they are known to be right: help and errors about them are
+    /// coloured by it.
+    fn of_arguments() -> Self {
+        let arguments: Vec<_> = std::env::args().take_while(|word| word != "--").collect();
+        let mut values =
+            arguments.iter().zip(arguments.iter().skip(1)).filter_map(|(word, next)| {
+                word.strip_prefix("--color=").or((word == "--color").then_some(next.as_str()))
+            });
+        let last = arguments.last().and_then(|word| word.strip_prefix("--color="));
+        let asked = last.or_else(|| values.next_back());
+        asked.and_then(|name| Self::from_str(name, false).ok()).unwrap_or(Self::Auto)
+    }
+
+    fn of_clap(self) -> clap::ColorChoice {
+        match self {
+            Self::Auto => clap::ColorChoice::Auto,
+            Self::Always => clap::ColorChoice::Always,
+            Self::Never => clap::ColorChoice::Never,
         }
     }
 

@@ -71,7 +71,11 @@ fn below(path: &Utf8Path) -> Vec<String> {
 /// [`check_file`] with other eyes on the models.
 pub fn check_file_with(path: &Utf8Path, surroundings: &dyn Surroundings) -> Checked {
     if files::is_dir(path) {
-        let help = format!("name the file: {}", path.join(super::FILE_NAME));
+        let inside = path.join(super::FILE_NAME);
+        let help = match files::is_file(&inside) {
+            true => format!("name the file: {inside}"),
+            false => format!("name a config, not a directory; there is no {inside}"),
+        };
         return Checked::unreadable(path, "it is a directory", &help);
     }
     match files::read_at_most(path, MAX_BYTES) {

@@ -18,6 +18,8 @@ pub enum ConvertError {
     NoConfig {
         /// The checkpoint.
         dir: Utf8PathBuf,
+        /// Whether it has what converted models have instead.
+        is_converted: bool,
     },
     /// A file that cannot be read. Exit 11.
     #[error("failed to read `{path}`: {source}")]
@@ -41,6 +43,14 @@ pub enum ConvertError {
         /// The file.
         path: Utf8PathBuf,
         /// What is wrong.
+        why: String,
+    },
+    /// A file of the checkpoint that is not JSON, as all of its kind are. Exit 11.
+    #[error("`{path}`: {why}")]
+    NotJson {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What the parser says, with line and column.
         why: String,
     },
     /// A `config.json` that does not name its architecture. Exit 11.
@@ -249,6 +259,15 @@ impl StageError for ConvertError {
 
     fn help(&self) -> Option<String> {
         match self {
+            Self::NoConfig { dir, is_converted: true } => Some(format!(
+                "it is converted already: `mlc-package inspect {dir}` shows it, and a package takes \
+                 it as it is"
+            )),
+            Self::NotJson { .. } => Some(
+                "it is damaged, or was not downloaded whole: download it again from the repository \
+                 of the checkpoint"
+                    .to_owned(),
+            ),
             Self::NoConfig { .. } => Some(
                 "name the directory of a Hugging Face checkpoint: config.json, the weights and \
                  the tokenizer's files"

@@ -20,6 +20,14 @@ pub(super) fn file(file: &std::fs::File) -> io::Result<()> {
     tolerate(file.sync_all())
 }
 
+/// Has the disk write a file that will be synced later, and waits for it. That it could not be is told
+/// then.
+pub fn begin(path: &Utf8Path) {
+    if let Ok(opened) = fs_err::File::open(path) {
+        let _ = part(opened.file());
+    }
+}
+
 /// Waits until the names in a directory are on the disk.
 #[cfg(unix)]
 pub fn dir(path: &Utf8Path) -> io::Result<()> {

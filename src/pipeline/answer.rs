@@ -156,7 +156,8 @@ fn models(path: &Utf8Path, ui: &Ui) -> Result<Vec<(String, ModelSource)>, Error>
         return Ok(vec![(whole.file_name().unwrap_or(path.as_str()).to_owned(), local(whole))]);
     }
     let manifest = path.join(manifest::FILE_NAME);
-    let Some(text) = files::read_if_there(&manifest)? else {
+    let text = if files::is_dir(path) { files::read_if_there(&manifest)? } else { None };
+    let Some(text) = text else {
         if files::is_file(&path.join("config.json")) {
             return Err(Error::usage(
                 format!("`{path}` is a raw checkpoint, not a converted model"),

@@ -154,9 +154,36 @@ class Init(unittest.TestCase):
 
     def test_two_models_of_one_name_are_refused_before_anything_is_written(self):
         done = self.call("init", "--yes", "--model", MODEL, "--model", MODEL)
-        self.assertEqual(done.returncode, 10)
-        self.assertIn("error[duplicate-model-id]", done.stderr)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("error: no config can be written: ", done.stderr)
+        self.assertIn("two models have the model_id", done.stderr)
         self.assertFalse((self.root / NAMES[0]).exists())
+        nowhere = self.call("init", "--yes", "--model", "no/such/model")
+        self.assertEqual(nowhere.returncode, 2)
+        # A place in a file that is not there helps nobody.
+        self.assertNotIn("-->", done.stderr + nowhere.stderr)
+
+    def test_a_revision_is_written_as_a_field(self):
+        self.good("init", "--yes", "--model", f"{MODEL}@v1.0", "--device", "android")
+        entry, = self.config()["model_list"]
+        self.assertEqual((entry["model"], entry["revision"]), (MODEL, "v1.0"))
+        self.check_all()
+
+    def test_a_checkpoint_that_leaves_its_template_open_gets_a_guess_that_is_told(self):
+        model = self.root / "raw"
+        model.mkdir()
+        (model / "config.json").write_text(json.dumps({
+            "model_type": "llama", "hidden_size": 64, "intermediate_size": 96, "vocab_size": 50,
+            "num_attention_heads": 4, "num_hidden_layers": 1, "rms_norm_eps": 1e-5,
+            "max_position_embeddings": 64,
+        }))
+        (model / "model.safetensors").write_bytes(b"\2\0\0\0\0\0\0\0{}")
+        (model / "tokenizer.json").write_text("{}")
+        done = self.call("init", "--yes", "--model", "raw", "--device", "android")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        entry, = self.config()["model_list"]
+        self.assertIn(f"`{entry['conv_template']}` is a guess", done.stderr)
+        self.check_all()
 
     def test_without_a_terminal_it_says_what_to_write(self):
         done = self.call("init", "--model", MODEL)

@@ -127,7 +127,7 @@ fn a_raw_checkpoint_says_how_it_is_converted() {
     scene.call(&words.iter().map(String::as_str).collect::<Vec<_>>()).ok();
     scene.call(&["inspect", "raw-q4f16_1-MLC"]).ok().says("llama q4f16_1");
     scene.write(&format!("{}/config.json", raw::RAW), "{");
-    scene.call(&["inspect", "models/raw"]).fails(2).says("config.json` cannot be used: EOF");
+    scene.call(&["inspect", "models/raw"]).fails(11).says("it is not valid JSON: EOF");
 }
 
 #[test]

@@ -65,3 +65,35 @@ fn sizes_need_no_second_letter() {
         .fails(2)
         .says("expected a size such as 2GiB");
 }
+
+/// What is named by mistake is told as what it is, with what to name instead.
+#[test]
+fn what_is_no_model_is_told_as_what_it_is() {
+    let scene = Scene::new("android");
+    scene.write("app/file", "x");
+    scene.write("app/converted/mlc-chat-config.json", "{}");
+    scene.write("app/list/config.json", "[]");
+    scene.write("app/cut/config.json", "{");
+    let convert = |model| ["convert", model, "--quantization", "q4f16_1", "-o", "out"];
+    for (arguments, exit, says) in [
+        (&convert("converted")[..], 11, "it is converted already: `mlc-package inspect converted`"),
+        (&convert("list")[..], 11, "it is damaged, or was not downloaded whole"),
+        (&convert("cut")[..], 11, "it is damaged, or was not downloaded whole"),
+        (&["inspect", "list"][..], 11, "it is damaged, or was not downloaded whole"),
+        (&["try", "file"][..], 2, "is neither a model directory nor a package"),
+        (&["inspect", "--chat-config", "cut", "file"][..], 2, "cannot be used: it is a directory"),
+    ] {
+        scene.call(arguments).fails(exit).says(says).never_says("os error");
+    }
+    let check = scene.call(&["check", "cut"]).run().code(10);
+    check.says("there is no cut/mlc-package-config.json");
+}
+
+#[test]
+fn help_and_errors_are_coloured_as_is_asked() {
+    let scene = Scene::new("android");
+    for always in [&["--color=always"][..], &["--color", "always"][..]] {
+        scene.call(&[&["build", "--nope"][..], always].concat()).fails(2).says("\u{1b}[");
+    }
+    scene.call(&["build", "--nope", "--color=never"]).fails(2).never_says("\u{1b}[");
+}

@@ -4,19 +4,17 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use super::super::suggest::device;
 use super::texts::Entry;
-use crate::model::{Device, visible};
-use crate::ui::Ui;
+use crate::model::{Device, HubRepo, visible};
 
 /// What somebody answers, or the defaults if nobody is asked.
-pub(super) struct Answers<'a> {
+pub(super) struct Answers {
     /// Takes the defaults.
     yes: bool,
-    pub(super) ui: &'a Ui,
 }
 
-impl<'a> Answers<'a> {
-    pub(super) fn new(yes: bool, ui: &'a Ui) -> Self {
-        Self { yes, ui }
+impl Answers {
+    pub(super) fn new(yes: bool) -> Self {
+        Self { yes }
     }
 
     /// Whether a person reads the questions and types.
@@ -43,7 +41,13 @@ impl<'a> Answers<'a> {
             match entry.is_known() {
                 true => models.push(typed),
                 false => {
-                    self.say("  That is neither HF://user/repo nor a directory with a model.")?
+                    let why = match typed.contains("://").then(|| HubRepo::of_argument(&typed)) {
+                        Some(Err(why)) => format!(": {why}"),
+                        _ => String::new(),
+                    };
+                    self.say(&format!(
+                        "  That is neither HF://user/repo nor a directory with a model{why}."
+                    ))?;
                 }
             }
         }

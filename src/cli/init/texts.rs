@@ -4,8 +4,10 @@ use camino::Utf8Path;
 use serde_json::{Map, Value, json};
 
 use crate::config::FILE_NAME as CONFIG;
+use crate::convert::ConvertError;
+use crate::convert::derive::derive;
 use crate::io::files;
-use crate::model::{ChatConfig, Device, HubRepo, Scheme};
+use crate::model::{ChatConfig, Device, HubRepo, Revision, Scheme};
 
 /// The memory of a model of a billion parameters, until a build has measured it.
 const VRAM_BYTES: u64 = 3_000_000_000;
@@ -14,15 +16,18 @@ const VRAM_BYTES: u64 = 3_000_000_000;
 pub(super) struct Entry {
     model: String,
     model_id: String,
+    revision: Option<Revision>,
     is_raw: bool,
     is_local: bool,
+    /// The conversation template of a checkpoint that does not tell it, the likeliest.
+    template: Option<&'static str>,
 }
 
 impl Entry {
     /// Of what somebody calls a model.
     pub(super) fn of(written: &str) -> Self {
-        let model = named(written);
-        let repo: Option<HubRepo> = model.parse().ok();
+        let mut model = named(written);
+        let repo = HubRepo::of_argument(&model).ok();
         let path = Utf8Path::new(&model);
         let (name, is_raw) = match &repo {
             // On the Hub, converted models end in this by custom.
@@ -33,7 +38,20 @@ impl Entry {
             true => format!("{name}-{}-MLC", Scheme::USUAL),
             false => name.to_owned(),
         };
-        Self { model_id, is_raw, is_local: repo.is_none(), model }
+        let template = match repo.is_none() && is_raw {
+            true => likeliest(path),
+            false => None,
+        };
+        let revision = repo.as_ref().and_then(HubRepo::revision).cloned();
+        if let Some(repo) = &repo {
+            model = format!("HF://{}/{}", repo.user(), repo.repo());
+        }
+        Self { model_id, is_raw, is_local: repo.is_none(), template, revision, model }
+    }
+
+    /// The template that was taken as the likeliest, by the model.
+    pub(super) fn guess(&self) -> Option<(&str, &'static str)> {
+        self.template.map(|template| (self.model_id.as_str(), template))
     }
 
     /// Whether a directory is a converted model, or a checkpoint.
@@ -49,10 +67,16 @@ impl Entry {
     fn json(&self) -> Value {
         let mut entry = Map::new();
         entry.insert("model".to_owned(), json!(self.model));
+        if let Some(revision) = &self.revision {
+            entry.insert("revision".to_owned(), json!(revision.as_str()));
+        }
         entry.insert("model_id".to_owned(), json!(self.model_id));
         entry.insert("estimated_vram_bytes".to_owned(), json!(VRAM_BYTES));
         if self.is_raw {
             entry.insert("quantization".to_owned(), json!(Scheme::USUAL));
+        }
+        if let Some(template) = self.template {
+            entry.insert("conv_template".to_owned(), json!(template));
         }
         if self.is_raw || self.is_local {
             entry.insert("bundle_weight".to_owned(), json!(true));
@@ -70,6 +94,17 @@ fn named(written: &str) -> String {
     }
     let of_page = written.strip_prefix("https://huggingface.co/");
     of_page.map_or_else(|| written.to_owned(), |repo| format!("HF://{repo}"))
+}
+
+/// The likeliest template of a checkpoint whose files leave it open: that of a base model if none is
+/// likely.
+fn likeliest(checkpoint: &Utf8Path) -> Option<&'static str> {
+    match derive(checkpoint, None) {
+        Err(ConvertError::UncertainTemplate { likely, .. }) => {
+            Some(likely.first().copied().unwrap_or("LM"))
+        }
+        _ => None,
+    }
 }
 
 fn is_checkpoint(path: &Utf8Path) -> bool {

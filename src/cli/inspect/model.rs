@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::{Context, Format, next};
 use crate::convert::derive::derive;
 use crate::convert::weights::Quantized;
-use crate::convert::{self, ConvertError};
+use crate::convert::{self, ConvertError, chat};
 use crate::error::Error;
 use crate::fetch::package::ModelsError;
 use crate::fetch::{FetchError, checkpoint_files, judged};
@@ -187,15 +187,7 @@ impl Converted {
 
 impl Raw {
     fn read(dir: &Utf8Path) -> Result<Self, Error> {
-        let path = dir.join(CONFIG);
-        let unusable = |why: String| {
-            Error::usage(
-                format!("`{path}` cannot be used: {why}"),
-                "get the checkpoint again: its config.json is damaged",
-            )
-        };
-        let config: Value = serde_json::from_slice(&files::read(&path)?)
-            .map_err(|why| unusable(why.to_string()))?;
+        let config = chat::read_config(dir)?;
         let field = |name: &str| {
             let text = config.get("text_config").and_then(|text| text.get(name));
             config.get(name).or(text).and_then(Value::as_str).map(str::to_owned)

@@ -26,24 +26,42 @@ pub fn human<T: Contents>(
     };
     writeln!(out, "{style}{}{style:#}", summary(checked))?;
     let codes = checked.diagnostics().iter().map(|found| found.code.as_str());
-    explaining(codes, width).map_or(Ok(()), |command| writeln!(out, "explain: {command}"))
+    explaining(codes, width).map_or(Ok(()), |(name, command)| writeln!(out, "{name}: {command}"))
 }
 
-/// The command that explains codes: as many of them as fit a line of `width` columns, each once, and
-/// never none if there is any.
-pub fn explaining<'a>(codes: impl IntoIterator<Item = &'a str>, width: usize) -> Option<String> {
-    /// What stands before the command.
-    const BEFORE: usize = "  explain: ".len();
-    let mut shown: Vec<&str> = Vec::new();
-    let mut command = "mlc-package explain".to_owned();
+/// The command that explains codes, and what to call it: as many of them as fit a line of `width`
+/// columns, each once, and never none if there is any. That there are more is said.
+pub fn explaining<'a>(
+    codes: impl IntoIterator<Item = &'a str>,
+    width: usize,
+) -> Option<(String, String)> {
+    let mut each: Vec<&str> = Vec::new();
     for code in codes {
-        let fits = BEFORE + command.len() + 1 + code.len() <= width;
-        if !shown.contains(&code) && (fits || shown.is_empty()) {
-            command = format!("{command} {code}");
-            shown.push(code);
+        if !each.contains(&code) {
+            each.push(code);
         }
     }
-    (!shown.is_empty()).then_some(command)
+    let (count, command) = command(&each, "explain", width)?;
+    if count == each.len() {
+        return Some(("explain".to_owned(), command));
+    }
+    let name = |count: usize| format!("explain {count} of {} codes", each.len());
+    let (count, command) = self::command(&each, &name(count), width)?;
+    Some((name(count), command))
+}
+
+/// The command for as many codes as fit behind a name, and how many these are.
+fn command(codes: &[&str], name: &str, width: usize) -> Option<(usize, String)> {
+    let before = "  : ".len() + name.len();
+    let (first, more) = codes.split_first()?;
+    let (mut count, mut command) = (1, format!("mlc-package explain {first}"));
+    for code in more {
+        if before + command.len() + 1 + code.len() <= width {
+            command = format!("{command} {code}");
+            count += 1;
+        }
+    }
+    Some((count, command))
 }
 
 /// The renderer shows lines of the file, and leaves in them what steers some terminals (U+009B, for

@@ -92,9 +92,15 @@ fn a_path_cannot_forge_a_line() {
 fn the_command_that_explains_fits_its_line() {
     let codes = ["unknown-device", "unknown-device", "invalid-vram-estimate", "no-models"];
     assert_eq!(explaining([], 60), None);
-    let at = |width| explaining(codes, width).unwrap();
-    assert_eq!(at(1), "mlc-package explain unknown-device");
-    assert_eq!(at(60), "mlc-package explain unknown-device no-models");
-    assert_eq!(at(120), "mlc-package explain unknown-device invalid-vram-estimate no-models");
-    assert!((45..200).all(|width| at(width).len() <= width));
+    let at = |width| {
+        let (name, command) = explaining(codes, width).unwrap();
+        format!("{name}: {command}")
+    };
+    assert_eq!(at(1), "explain 1 of 3 codes: mlc-package explain unknown-device");
+    assert_eq!(at(70), "explain 2 of 3 codes: mlc-package explain unknown-device no-models");
+    assert_eq!(
+        at(120),
+        "explain: mlc-package explain unknown-device invalid-vram-estimate no-models"
+    );
+    assert!((60..200).all(|width| at(width).len() <= width));
 }

@@ -205,9 +205,12 @@ fn named_type(source: &Map<String, Value>, path: &Utf8Path) -> Result<String, Co
     }
 }
 
-pub(super) fn read_config(checkpoint: &Utf8Path) -> Result<Map<String, Value>, ConvertError> {
-    read_object_if_there(&checkpoint.join("config.json"))?
-        .ok_or_else(|| ConvertError::NoConfig { dir: checkpoint.to_owned() })
+/// The `config.json` of a checkpoint.
+pub fn read_config(checkpoint: &Utf8Path) -> Result<Map<String, Value>, ConvertError> {
+    read_object_if_there(&checkpoint.join("config.json"))?.ok_or_else(|| {
+        let is_converted = files::is_file(&checkpoint.join(ChatConfig::FILE_NAME));
+        ConvertError::NoConfig { dir: checkpoint.to_owned(), is_converted }
+    })
 }
 
 /// A JSON object; none where no file is.
@@ -222,10 +225,11 @@ pub(super) fn read_object_if_there(
         ConvertError::TooLarge { path: path.to_owned(), limit: ByteSize(CONFIG_LIMIT) }
     })?;
     let invalid = |why| ConvertError::Invalid { path: Utf8PathBuf::from(path), why };
+    let not_json = |why| ConvertError::NotJson { path: path.to_owned(), why };
     match serde_json::from_slice(&text) {
         Ok(Value::Object(fields)) => Ok(Some(fields)),
         _ if git_lfs::is_pointer(&text) => Err(invalid(git_lfs::NOT_PULLED.to_owned())),
-        Ok(_) => Err(invalid("it is not a JSON object".to_owned())),
-        Err(error) => Err(invalid(format!("it is not valid JSON: {error}"))),
+        Ok(_) => Err(not_json("it is not a JSON object".to_owned())),
+        Err(error) => Err(not_json(format!("it is not valid JSON: {error}"))),
     }
 }

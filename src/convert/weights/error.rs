@@ -312,6 +312,14 @@ impl StageError for WeightsError {
                 "make room, or name a directory on another disk with -o; what was there is \
                  unchanged"
             }
+            Self::Output(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists
+                ) =>
+            {
+                "a part of the path is a file: name another directory with -o"
+            }
             _ => return None,
         };
         Some(text.to_owned())
