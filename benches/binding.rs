@@ -265,7 +265,7 @@ impl Scene {
         let (source, library) = (self.root.join("nosync.c"), self.root.join("nosync.so"));
         let names = ["fsync(int f)", "fdatasync(int f)", "syncfs(int f)"];
         fs_err::write(&source, names.map(|name| format!("int {name} {{ return 0; }}\n")).concat())?;
-        seconds(Command::new("cc").args(["-shared", "-o", library.as_str(), source.as_str()]))?;
+        seconds(command("cc").args(["-shared", "-o", library.as_str(), source.as_str()]))?;
         Ok(library)
     }
 

@@ -119,17 +119,31 @@ pub fn write_table<C: Into<Cell>>(
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    if let Some(width) = width {
-        fit(&mut table, width.saturating_sub(INDENT), headings);
-    }
-    for line in table.lines() {
+    let room = width.map(|width| width.saturating_sub(INDENT));
+    let left_out = room.map(|room| fit(&mut table, room, headings)).unwrap_or_default();
+    let lines = table.lines().chain(room.into_iter().flat_map(|room| listed(&left_out, room)));
+    for line in lines {
         // Without colours the line may begin with another word.
         writeln!(out, "{:INDENT$}{}", "", painted(&without_command(line.trim_end())))?;
     }
     Ok(())
 }
 
-fn fit(table: &mut Table, room: usize, headings: &[Heading<'_>]) {
+/// The lines that say which columns are left out.
+fn listed(titles: &[&str], room: usize) -> Vec<String> {
+    let Some((last, before)) = titles.split_last() else { return Vec::new() };
+    let mut lines = vec!["not shown:".to_owned()];
+    for word in before.iter().map(|title| format!("{title},")).chain([(*last).to_owned()]) {
+        match lines.last_mut() {
+            Some(line) if line.len() + 1 + word.len() <= room => *line += &format!(" {word}"),
+            _ => lines.push(format!("  {word}")),
+        }
+    }
+    lines
+}
+
+/// Leaves out what does not fit; gives the titles of that.
+fn fit<'a>(table: &mut Table, room: usize, headings: &[Heading<'a>]) -> Vec<&'a str> {
     let widths: Vec<usize> =
         table.column_max_content_widths().into_iter().map(usize::from).collect();
     let mut is_shown = vec![true; headings.len()];
@@ -157,6 +171,13 @@ fn fit(table: &mut Table, room: usize, headings: &[Heading<'_>]) {
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(u16::try_from(room).unwrap_or(u16::MAX));
     }
+    let mut titles = Vec::new();
+    for (heading, is_shown) in headings.iter().zip(is_shown) {
+        if !is_shown && !heading.title.is_empty() && !titles.contains(&heading.title) {
+            titles.push(heading.title);
+        }
+    }
+    titles
 }
 
 #[cfg(test)]
@@ -199,10 +220,11 @@ mod tests {
         assert_eq!(widest(&whole), 81, "{whole}");
         assert_eq!(table(Some(81)), whole);
         let narrow = table(Some(80));
-        assert!(narrow.contains("download") && !narrow.contains("kernels"), "{narrow}");
+        assert!(narrow.contains("  download ") && narrow.ends_with("  not shown: kernels\n"));
         let narrower = table(Some(60));
-        assert!(!narrower.contains("download") && narrower.contains("256 -> 512"), "{narrower}");
-        assert_eq!(narrower.lines().count(), 3, "{narrower}");
+        assert!(!narrower.contains("  download ") && narrower.contains("256 -> 512"), "{narrower}");
+        assert!(narrower.ends_with("\n  not shown: download, kernels\n"), "{narrower}");
+        assert_eq!(narrower.lines().count(), 4, "{narrower}");
         let least = table(Some(40));
         assert!(least.lines().count() > 3 && least.contains("Llama-3.2-1B  cached"), "{least}");
         for width in 40..120 {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::{CompileJob, LibraryStore, MlcCompiler};
 use crate::model::{
-    CompileInputs, CompilerIdentity, Device, Digest, Fingerprint, LibraryFormat, PackageIdentity,
+    CompileInputs, CompileRecord, CompilerIdentity, Device, Digest, Fingerprint, LibraryFormat,
+    PackageIdentity,
 };
+use crate::store::{Entry, Removal};
 use crate::toolchain::Interpreter;
 pub(super) use crate::toolchain::scene::Scene;
 
@@ -54,4 +56,12 @@ pub(super) fn job(model_lib: &str) -> CompileJob {
     };
     let fingerprint = Fingerprint(Digest::of(model_lib.as_bytes()));
     CompileJob { fingerprint, inputs, chat_config: br#"{"model_type": "llama"}"#.to_vec() }
+}
+
+/// Removes an entry that nobody uses. A program that another test starts has the locks of this process
+/// between its fork and its start, so that an entry may look used for a moment.
+pub(super) fn remove_unused(store: &LibraryStore, entry: &Entry<CompileRecord>, dry_run: bool) {
+    while store.remove(entry, dry_run).unwrap() == Removal::InUse {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

@@ -75,7 +75,11 @@ pub(super) fn rustup(tool: &Tool) -> Finding {
 
 /// What compiles kernels before the phone does. Without, they are not looked at.
 pub(super) fn clangs(facts: &Facts) -> Vec<Finding> {
-    let of = [(ANDROID, &facts.opencl_clang), (APPLE, &facts.metal_clang)];
+    // One clang for all is one line.
+    let of = match facts.opencl_clang == facts.metal_clang {
+        true => vec![(ALL, &facts.opencl_clang)],
+        false => vec![(ANDROID, &facts.opencl_clang), (APPLE, &facts.metal_clang)],
+    };
     let judge = |(devices, found): (_, &Option<Result<String, String>>)| {
         let about = About::new("clang", devices, COMPILE);
         Some(match found.as_ref()? {
