@@ -44,6 +44,17 @@ const SCALINGS: [(&str, &[&str]); 29] = [
     ("olmo2", &["llama3", "longrope", "yarn"]),
 ];
 
+/// Those that need to be told how large a head is.
+const TAKE_NO_HEAD_SIZE: [&str; 3] = ["qwen3", "qwen3-embedding", "qwen3_moe"];
+
+/// Ends of the names of classes that classify and do not write.
+const WITHOUT_ANSWERS: [&str; 4] = [
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "ForQuestionAnswering",
+    "ForMultipleChoice",
+];
+
 /// What Llama 3's scaling is made of.
 const LLAMA3: [&str; 4] =
     ["factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"];
@@ -232,6 +243,26 @@ pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<()
     if let Some(base) = field("rope_theta").filter(|base| !base.is_number()) {
         return Err(format!("`rope_theta` is {:.40}, and a number is needed", base.to_string()));
     }
+    let number = |name: &str| field(name).and_then(Value::as_u64);
+    let head = number("hidden_size").zip(number("num_attention_heads"));
+    // Upstream's model would take 0.
+    if let Some(size) = head.and_then(|(hidden, heads)| hidden.checked_div(heads))
+        && TAKE_NO_HEAD_SIZE.contains(&model_type)
+        && field("head_dim").is_none_or(Value::is_null)
+    {
+        return Err(format!(
+            "it has no `head_dim`, and MLC LLM's {model_type} does not derive it: set it to {size}, \
+             which is `hidden_size` / `num_attention_heads`, unless the model has another one"
+        ));
+    }
+    let architectures = field("architectures").and_then(Value::as_array);
+    let named = architectures.and_then(|names| names.first()?.as_str()).unwrap_or_default();
+    if WITHOUT_ANSWERS.iter().any(|end| named.ends_with(end)) {
+        return Err(format!(
+            "`architectures` says {named:.80}: that model classifies, and has no head that writes \
+             text; converted, it would answer nonsense"
+        ));
+    }
     // The text of a model that sees has the same model.
     let model_type = if model_type == "qwen3_5_text" { "qwen3_5" } else { model_type };
     let of = |table: &[(&str, &'static [&'static str])]| {
@@ -292,6 +323,21 @@ pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<()
     Ok(())
 }
 
+/// The RoPE scaling that Gemma 3 is given and that upstream leaves out (79d603f0, `gemma3_model.py`).
+pub(super) fn left_out_scaling(fields: &Map<String, Value>, model_type: &str) -> Option<String> {
+    let inner = fields.get("text_config").filter(|_| model_type == "gemma3");
+    let scaling = inner.and_then(|inner| inner.get("rope_scaling"));
+    let scaling = scaling.or_else(|| fields.get("rope_scaling"))?;
+    let is_gemma = ["gemma3", "gemma3_text"].contains(&model_type);
+    let kind = kind(scaling).filter(|kind| is_gemma && *kind != "default")?;
+    let factor = scaling.get("factor").and_then(Value::as_f64);
+    let factor = factor.map_or_else(String::new, |factor| format!(" by {factor}"));
+    Some(format!(
+        "`rope_scaling` ({kind:.40}{factor}) is left out, as MLC LLM leaves it out of Gemma 3: the model \
+         answers worse the longer the text"
+    ))
+}
+
 /// The method of a config's `quantization_config`, if it has one.
 pub(super) fn quant_method(config: &Map<String, Value>) -> Option<String> {
     let found = config.get("quantization_config").filter(|found| !found.is_null())?;
@@ -303,12 +349,27 @@ pub(super) fn quant_method(config: &Map<String, Value>) -> Option<String> {
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::{ACTIVATIONS, LEFT_OUT, SCALINGS, refuse, restate};
+    use super::{ACTIVATIONS, LEFT_OUT, SCALINGS, left_out_scaling, refuse, restate};
     use crate::convert::arch::Architecture;
 
     fn object(value: Value) -> Map<String, Value> {
         let Value::Object(fields) = value else { panic!("an object") };
         fields
+    }
+
+    #[test]
+    fn the_scaling_that_gemma_3_loses_is_told() {
+        let scaling = json!({"rope_type": "linear", "factor": 8.0});
+        for (fields, model_type) in [
+            (json!({"text_config": {"rope_scaling": scaling}}), "gemma3"),
+            (json!({"rope_scaling": scaling}), "gemma3_text"),
+        ] {
+            let said = left_out_scaling(&object(fields), model_type).unwrap();
+            assert!(said.contains("`rope_scaling` (linear by 8) is left out"), "{said}");
+        }
+        let none = json!({"rope_scaling": {"rope_type": "default"}});
+        assert_eq!(left_out_scaling(&object(none), "gemma3_text"), None);
+        assert_eq!(left_out_scaling(&object(json!({"rope_scaling": scaling})), "llama"), None);
     }
 
     fn restated(value: Value, model_type: &str) -> (Value, bool) {

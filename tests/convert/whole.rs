@@ -311,3 +311,51 @@ fn parts_of_different_types_are_fused_in_f32() {
     let message = scene.write().refuses("q4f16_1", 11);
     assert!(message.contains("k_proj.weight: 1 value, inf at [0, 5]"), "{message}");
 }
+
+/// What a config says by its class, its numbers or its first bytes is told as that.
+#[test]
+fn configs_that_cannot_mean_a_model_that_answers_are_told_apart() {
+    let mut scene = Scene::new();
+    let original = scene.config.clone();
+    scene.config["architectures"] = json!(["LlamaForSequenceClassification"]);
+    let message = scene.write().refuses("q4f16_1", 11);
+    assert!(message.contains("that model classifies, and has no head that writes"), "{message}");
+    scene.config = original.clone();
+    scene.config["model_type"] = "qwen3".into();
+    for head_dim in [json!(null), json!("absent")] {
+        let fields = scene.config.as_object_mut().unwrap();
+        match head_dim.is_null() {
+            true => drop(fields.insert("head_dim".to_owned(), head_dim)),
+            false => drop(fields.shift_remove("head_dim")),
+        }
+        let message = scene.write().refuses("q4f16_1", 11);
+        assert!(message.contains("MLC LLM's qwen3 does not derive it: set it to"), "{message}");
+    }
+    scene.config = original;
+    scene.write();
+    let path = scene.source().join("config.json");
+    let text = fs_err::read_to_string(&path).unwrap();
+    for (text, says) in [
+        (format!("\u{feff}{text}"), "it begins with a byte-order mark"),
+        (text.replacen('{', "{\"x\": NaN,", 1), "it says NaN, which is not JSON"),
+        (text.replacen('{', "{\"x\": -Infinity,", 1), "it says -Infinity, which is not JSON"),
+        (text.replacen('{', "{\"x\": ,", 1), "it is damaged, or was not downloaded whole"),
+    ] {
+        fs_err::write(&path, text).unwrap();
+        let message = scene.refuses("q4f16_1", 11);
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn experts_in_one_tensor_are_told_as_such() {
+    let mut scene = Scene::new();
+    scene.config["model_type"] = "mixtral".into();
+    scene.config["num_local_experts"] = 2.into();
+    scene.config["num_experts_per_tok"] = 1.into();
+    let name = "model.layers.0.mlp.experts.gate_up_proj";
+    scene.tensors.push(Tensor::of_f32(name.to_owned(), vec![2, 2, 2]));
+    let message = scene.write().refuses("q4f16_1", 11);
+    let says = format!("has the experts of a layer in one tensor: `{name}`");
+    assert!(message.contains(&says), "{message}");
+}

@@ -27,8 +27,9 @@ impl Mapping {
     pub(crate) fn in_blocks(mut self, quantization: Quantization) -> Result<Self, ConfigError> {
         let blocks = self.blocks.ok_or_else(|| {
             ConfigError::Model(format!(
-                "its weights are not FP8 in blocks, and {quantization} takes no others: \
-                 `quantization_config` has no `weight_block_size`"
+                "{quantization} only takes weights that are FP8 in blocks, and config.json does not \
+                 say how large the blocks are: add the `quantization_config` with its \
+                 `weight_block_size` from the repository that the weights are from"
             ))
         })?;
         self.refuse_cut_blocks(blocks)?;

@@ -207,7 +207,8 @@ impl HfConfig {
                     Some([rows, columns]) => size(rows).zip(size(columns)),
                     _ => None,
                 };
-                let blocks = blocks.ok_or_else(|| wrong(FIELD, value, "a list of two sizes"))?;
+                let blocks = blocks
+                    .ok_or_else(|| wrong(FIELD, value, "a list of two whole numbers from 1"))?;
                 Ok(Some(blocks))
             }
         }

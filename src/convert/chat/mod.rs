@@ -138,6 +138,7 @@ fn describe(
         );
     }
     config_json::refuse(&restated, &model_type).map_err(invalid)?;
+    warnings.extend(config_json::left_out_scaling(&restated, &model_type));
     let config = completed(architecture, restated, request.overrides, &mut warnings);
     let config = config.map_err(|refused| invalid(refused.to_string()))?;
     let mut document = Document::new(&config, template).map_err(invalid)?;
@@ -213,6 +214,16 @@ pub fn read_config(checkpoint: &Utf8Path) -> Result<Map<String, Value>, ConvertE
     })
 }
 
+/// What Python writes for numbers that JSON does not have, if it is what keeps a text from being read.
+fn not_a_number(text: &[u8]) -> Option<&'static str> {
+    let text = std::str::from_utf8(text).ok()?;
+    let is_value =
+        |at: usize| text.get(..at).is_some_and(|before| before.trim_end().ends_with(':'));
+    let words = ["NaN", "Infinity", "-Infinity"].into_iter();
+    let mut said = words.filter(|word| text.match_indices(*word).any(|(at, _)| is_value(at)));
+    said.next()
+}
+
 /// A JSON object; none where no file is.
 pub(super) fn read_object_if_there(
     path: &Utf8Path,
@@ -230,6 +241,16 @@ pub(super) fn read_object_if_there(
         Ok(Value::Object(fields)) => Ok(Some(fields)),
         _ if git_lfs::is_pointer(&text) => Err(invalid(git_lfs::NOT_PULLED.to_owned())),
         Ok(_) => Err(not_json("it is not a JSON object".to_owned())),
-        Err(error) => Err(not_json(format!("it is not valid JSON: {error}"))),
+        Err(_) if text.starts_with(b"\xef\xbb\xbf") => Err(invalid(
+            "it begins with a byte-order mark, which JSON must not: save it as UTF-8 without one"
+                .to_owned(),
+        )),
+        Err(error) => match not_a_number(&text) {
+            Some(word) => Err(invalid(format!(
+                "it says {word}, which is not JSON ({error}): replace it by a number, or remove the \
+                 field"
+            ))),
+            None => Err(not_json(format!("it is not valid JSON: {error}"))),
+        },
     }
 }

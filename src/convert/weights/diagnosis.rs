@@ -53,6 +53,8 @@ pub enum Diagnosis {
         example: Box<(String, String)>,
         /// Those that are not there under any name.
         lacking: Vec<String>,
+        /// Whether the head is there by its own name.
+        has_head: bool,
         /// A `--model-type` whose tensors are called so.
         other_type: Option<&'static str>,
     },
@@ -83,6 +85,11 @@ pub enum Diagnosis {
         /// The architecture.
         model_type: &'static str,
     },
+    /// All experts of a layer are in one tensor.
+    Stacked {
+        /// It.
+        tensor: String,
+    },
     /// The config has more layers than the checkpoint.
     Layers {
         /// The config's name for their number.
@@ -109,6 +116,15 @@ impl Diagnosis {
         });
         if let Some(tensor) = adapter.min() {
             return Some(Self::Adapter { tensor: (*tensor).to_owned() });
+        }
+        let stacked = names.iter().filter(|name| {
+            let parts = [".experts.gate_up_proj", ".experts.down_proj"];
+            parts.iter().any(|part| name.trim_end_matches(".weight").ends_with(part))
+        });
+        if let Some(tensor) =
+            stacked.min().filter(|_| missing.iter().any(|it| it.contains(".experts.")))
+        {
+            return Some(Self::Stacked { tensor: (*tensor).to_owned() });
         }
         let quantized = Quantized::of(checkpoint);
         if let Some(found) = quantized.filter(|found| !(in_blocks && found.is_in_blocks())) {
@@ -137,6 +153,11 @@ impl Diagnosis {
             Self::Prefix { other_type: Some(model_type), .. } => {
                 return format!("those of a {model_type} are called so: --model-type {model_type}");
             }
+            Self::Prefix { found, wanted, has_head: true, .. } if found.is_empty() => {
+                return format!(
+                    "save it again by transformers, or put `{wanted}` before the names"
+                );
+            }
             Self::Prefix { found, .. } if found.is_empty() => {
                 "it was saved without its head, by AutoModel for instance: save it by \
                  AutoModelForCausalLM, or rename the tensors"
@@ -157,6 +178,10 @@ impl Diagnosis {
             }
             Self::Head { embedding, .. } => {
                 return format!("save it with a head of its own: a copy of `{embedding}`");
+            }
+            Self::Stacked { .. } => {
+                "save it with tensors of its own for each expert, as the repository that it is from \
+                 has them"
             }
             Self::Layers { .. } => "config.json belongs to another checkpoint, or was edited",
         };
@@ -195,6 +220,9 @@ impl fmt::Display for Diagnosis {
                         write!(f, "though config.json has no `quantization_config`: `{tensor}`")
                     }
                 }
+            }
+            Self::Stacked { tensor } => {
+                write!(f, "has the experts of a layer in one tensor: `{tensor}`")
             }
             Self::Head { tensor, is_tied, may_be_tied, model_type, .. } => {
                 write!(f, "has no `{tensor}`, ")?;
@@ -268,6 +296,7 @@ fn prefix(names: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) ->
         wanted: wanted.to_owned(),
         example: Box::new((first.0, first.1.to_owned())),
         lacking,
+        has_head: names.contains(mapping.head.as_str()),
         other_type,
     })
 }

@@ -104,7 +104,8 @@ pub(super) fn gemma_kind(config: &mut Completed) -> Done {
 
 /// The blocks of DeepSeek's FP8 weights, the one quantization that a checkpoint may have.
 pub(super) fn fp8_blocks(config: &mut Completed) -> Done {
-    let Some(found) = config.others.get("quantization_config") else { return Ok(()) };
+    let found = config.others.get("quantization_config").filter(|found| !found.is_null());
+    let Some(found) = found else { return Ok(()) };
     let is = |name: &str, text: &str| found.get(name).and_then(Value::as_str) == Some(text);
     let fp8 = is("activation_scheme", "dynamic") && is("fmt", "e4m3") && is("quant_method", "fp8");
     match found.get("weight_block_size") {
