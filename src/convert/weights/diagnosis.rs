@@ -52,7 +52,7 @@ pub enum Diagnosis {
         /// One as it is called, and as it should be.
         example: Box<(String, String)>,
         /// Those that are not there under any name.
-        lacking: Vec<String>,
+        lacking: Box<[String]>,
         /// Whether the head is there by its own name.
         has_head: bool,
         /// A `--model-type` whose tensors are called so.
@@ -201,7 +201,7 @@ impl fmt::Display for Diagnosis {
                 }
                 let (found, wanted) = &**example;
                 write!(f, ": `{found}` should be `{wanted}`")?;
-                match lacking.as_slice() {
+                match &**lacking {
                     [] => Ok(()),
                     [name] => write!(f, "; and it lacks `{name}`"),
                     [name, rest @ ..] => {
@@ -295,7 +295,7 @@ fn prefix(names: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) ->
         found: found.to_owned(),
         wanted: wanted.to_owned(),
         example: Box::new((first.0, first.1.to_owned())),
-        lacking,
+        lacking: lacking.into(),
         has_head: names.contains(mapping.head.as_str()),
         other_type,
     })
