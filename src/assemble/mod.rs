@@ -107,8 +107,7 @@ impl Assembly {
         let place = self.absolute(path)?;
         let made = make(&place)?;
         let (checked, hashed) = std::thread::scope(|scope| {
-            // The package is synced as a whole at its end: what fails here fails there.
-            scope.spawn(|| sync::begin(&place));
+            scope.spawn(|| sync::early(&place));
             let hashing = scope.spawn(|| digest::file(&place));
             let checked = check(&place);
             (checked, hashing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

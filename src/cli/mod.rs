@@ -331,7 +331,9 @@ impl Color {
     /// What the arguments ask for, before they are known to be right: help and errors about them are
     /// coloured by it.
     fn of_arguments() -> Self {
-        let arguments: Vec<_> = std::env::args().take_while(|word| word != "--").collect();
+        // A name of a file need not be text.
+        let arguments = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        let arguments: Vec<_> = arguments.take_while(|word| word != "--").collect();
         let mut values =
             arguments.iter().zip(arguments.iter().skip(1)).filter_map(|(word, next)| {
                 word.strip_prefix("--color=").or((word == "--color").then_some(next.as_str()))

@@ -47,6 +47,9 @@ const SCALINGS: [(&str, &[&str]); 29] = [
 /// Those that need to be told how large a head is.
 const TAKE_NO_HEAD_SIZE: [&str; 3] = ["qwen3", "qwen3-embedding", "qwen3_moe"];
 
+/// Models of embeddings, which have no head to write with.
+const EMBED: [&str; 3] = ["bert", "bert-bge", "qwen3-embedding"];
+
 /// Ends of the names of classes that classify and do not write.
 const WITHOUT_ANSWERS: [&str; 4] = [
     "ForSequenceClassification",
@@ -243,21 +246,19 @@ pub(super) fn refuse(fields: &Map<String, Value>, model_type: &str) -> Result<()
     if let Some(base) = field("rope_theta").filter(|base| !base.is_number()) {
         return Err(format!("`rope_theta` is {:.40}, and a number is needed", base.to_string()));
     }
-    let number = |name: &str| field(name).and_then(Value::as_u64);
-    let head = number("hidden_size").zip(number("num_attention_heads"));
-    // Upstream's model would take 0.
-    if let Some(size) = head.and_then(|(hidden, heads)| hidden.checked_div(heads))
-        && TAKE_NO_HEAD_SIZE.contains(&model_type)
+    // Upstream's model would take 0. transformers has a default in one version and derives it in others.
+    if TAKE_NO_HEAD_SIZE.contains(&model_type)
+        && field("hidden_size").is_some()
         && field("head_dim").is_none_or(Value::is_null)
     {
         return Err(format!(
-            "it has no `head_dim`, and MLC LLM's {model_type} does not derive it: set it to {size}, \
-             which is `hidden_size` / `num_attention_heads`, unless the model has another one"
+            "it has no `head_dim`, and MLC LLM's {model_type} does not derive it: set it to the number \
+             of weights in the tensor `model.layers.0.self_attn.q_norm.weight`"
         ));
     }
     let architectures = field("architectures").and_then(Value::as_array);
     let named = architectures.and_then(|names| names.first()?.as_str()).unwrap_or_default();
-    if WITHOUT_ANSWERS.iter().any(|end| named.ends_with(end)) {
+    if !EMBED.contains(&model_type) && WITHOUT_ANSWERS.iter().any(|end| named.ends_with(end)) {
         return Err(format!(
             "`architectures` says {named:.80}: that model classifies, and has no head that writes \
              text; converted, it would answer nonsense"
@@ -355,6 +356,15 @@ mod tests {
     fn object(value: Value) -> Map<String, Value> {
         let Value::Object(fields) = value else { panic!("an object") };
         fields
+    }
+
+    #[test]
+    fn a_classifier_is_refused_unless_its_encoder_is_what_is_wanted() {
+        let classifies = object(json!({"architectures": ["XForSequenceClassification"]}));
+        for name in Architecture::names() {
+            let embeds = Architecture::find(name).is_some_and(|found| found.embeds.is_some());
+            assert_eq!(refuse(&classifies, name).is_ok(), embeds, "{name}");
+        }
     }
 
     #[test]

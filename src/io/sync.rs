@@ -20,9 +20,9 @@ pub(super) fn file(file: &std::fs::File) -> io::Result<()> {
     tolerate(file.sync_all())
 }
 
-/// Has the disk write a file that will be synced later, and waits for it. That it could not be is told
-/// then.
-pub fn begin(path: &Utf8Path) {
+/// Waits until a file that will be synced with all others is on the disk, so that less is left to wait
+/// for then. What fails here fails again then, and is told.
+pub fn early(path: &Utf8Path) {
     if let Ok(opened) = fs_err::File::open(path) {
         let _ = part(opened.file());
     }

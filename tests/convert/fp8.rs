@@ -325,6 +325,11 @@ fn weights_that_become_0_beside_one_that_is_far_larger_are_told() {
     let run = scene.write().convert(quantization, &[]);
     assert_eq!(run.exit, Some(0), "{run:?}");
     let said = format!("{name}: {} of {count} weights become 0 in {quantization}", count - 1);
+    assert!(run.err.contains(&said) && run.err.contains("follows its largest weight"), "{run:?}");
+    let tensor = scene.tensor(name);
+    tensor.bytes = 1e-6_f32.to_le_bytes().repeat(count);
+    let run = scene.write().convert("e5m2_e5m2_f16", &[]);
+    let said = format!("{count} of {count} weights become 0 in e5m2_e5m2_f16: they are too small");
     assert!(run.err.contains(&said), "{run:?}");
 }
 

@@ -97,3 +97,14 @@ fn help_and_errors_are_coloured_as_is_asked() {
     }
     scene.call(&["build", "--nope", "--color=never"]).fails(2).never_says("\u{1b}[");
 }
+
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_no_text_are_told_and_end_nothing() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let name = std::ffi::OsStr::from_bytes(b"a\xff");
+    for arguments in [[std::ffi::OsStr::new("inspect"), name], [name, name]] {
+        let mut program = assert_cmd::Command::new(env!("CARGO_BIN_EXE_mlc-package"));
+        program.args(arguments).assert().code(2);
+    }
+}

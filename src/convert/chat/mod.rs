@@ -214,11 +214,12 @@ pub fn read_config(checkpoint: &Utf8Path) -> Result<Map<String, Value>, ConvertE
     })
 }
 
-/// What Python writes for numbers that JSON does not have, if it is what keeps a text from being read.
+/// What Python writes for numbers that JSON does not have, of a text that is not JSON.
 fn not_a_number(text: &[u8]) -> Option<&'static str> {
     let text = std::str::from_utf8(text).ok()?;
-    let is_value =
-        |at: usize| text.get(..at).is_some_and(|before| before.trim_end().ends_with(':'));
+    let is_value = |at: usize| {
+        text.get(..at).is_some_and(|before| before.trim_end().ends_with([':', '[', ',']))
+    };
     let words = ["NaN", "Infinity", "-Infinity"].into_iter();
     let mut said = words.filter(|word| text.match_indices(*word).any(|(at, _)| is_value(at)));
     said.next()

@@ -322,9 +322,9 @@ fn tell(summary: &Summary, ui: &Ui) {
             n => format!(", and those of {n} more parameters"),
         };
         ui.warn(&format!(
-            "{first} become 0 in {}{more}: FP8 has no number as small beside the largest weight; \
-             q4f16_1 has a scale for every 32 weights",
-            summary.quantization
+            "{first} become 0 in {}{more}: {}; q4f16_1 has a scale for every 32 weights",
+            summary.quantization,
+            summary.why_vanished()
         ));
     }
 }

@@ -117,7 +117,8 @@ impl Diagnosis {
         if let Some(tensor) = adapter.min() {
             return Some(Self::Adapter { tensor: (*tensor).to_owned() });
         }
-        let stacked = names.iter().filter(|name| {
+        let needed: HashSet<&str> = mapping.tensors().collect();
+        let stacked = names.difference(&needed).filter(|name| {
             let parts = [".experts.gate_up_proj", ".experts.down_proj"];
             parts.iter().any(|part| name.trim_end_matches(".weight").ends_with(part))
         });

@@ -43,7 +43,7 @@ pub use super::arch::{ConfigError, HfConfig};
 use super::arch::Architecture;
 use crate::io::cancel::Cancel;
 use crate::io::{atomic, files, space};
-use crate::model::{ByteSize, Method, Quantization, TensorCache, git_lfs};
+use crate::model::{ByteSize, Method, PerTensor, Quantization, TensorCache, git_lfs};
 
 use checkpoint::Checkpoint;
 use index::Metadata;
@@ -99,6 +99,18 @@ pub struct Summary {
     pub nonfinite: Vec<String>,
     /// A line for each parameter of FP8 of which at least half became 0.
     pub vanished: Vec<String>,
+}
+
+impl Summary {
+    /// Why weights became 0.
+    pub fn why_vanished(&self) -> &'static str {
+        match self.quantization.parse().map(|found: Quantization| found.method) {
+            Ok(Method::PerTensor(PerTensor::E5m2)) => "they are too small for FP8 without a scale",
+            _ => {
+                "the parameter's one scale follows its largest weight, beside which they are too small"
+            }
+        }
+    }
 }
 
 /// A conversion, planned to the last byte.
