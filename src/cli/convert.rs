@@ -201,8 +201,8 @@ fn print(converted: &Converted, context: &mut Context<'_>) -> Result<(), Error> 
             chat.conv_template,
             match chat.tokenizer_files.len() {
                 0 => "no tokenizer".to_owned(),
-                1 => "1 file of the tokenizer".to_owned(),
-                count => format!("{count} files of the tokenizer"),
+                1 => "1 tokenizer file".to_owned(),
+                count => format!("{count} tokenizer files"),
             }
         )?,
         None => writeln!(

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 
+use super::config_json::Refusal;
 use super::engine::Why;
 use crate::exit::Exit;
 use crate::model::{ByteSize, Quantization, Scheme};
@@ -45,6 +46,14 @@ pub enum ConvertError {
         /// What is wrong.
         why: String,
     },
+    /// MLC LLM would make another model of a `config.json` than it says. Exit 11.
+    #[error("`{path}`: {refusal}")]
+    LeftOut {
+        /// The file.
+        path: Utf8PathBuf,
+        /// Why, and what to do.
+        refusal: Refusal,
+    },
     /// A file of the checkpoint that is not JSON, as all of its kind are. Exit 11.
     #[error("`{path}`: {why}")]
     NotJson {
@@ -68,7 +77,7 @@ pub enum ConvertError {
         why: String,
     },
     /// An architecture this program does not convert itself. Exit 11.
-    #[error("`{path}`: `model_type` {found:?} is not converted natively")]
+    #[error("`{path}`: mlc-package does not convert the `model_type` {found:?}")]
     UnknownArchitecture {
         /// The file.
         path: Utf8PathBuf,
@@ -273,13 +282,14 @@ impl StageError for ConvertError {
                  the tokenizer's files"
                     .to_owned(),
             ),
+            Self::LeftOut { refusal, .. } => refusal.help.clone(),
             Self::NoModelType { .. } => Some(
                 "it is not the config.json of a language model; `model_type` is `llama` for \
                  instance"
                     .to_owned(),
             ),
             Self::UnknownArchitecture { known, .. } => Some(format!(
-                "converted natively: {known}; for all that MLC LLM itself knows use --engine mlc"
+                "mlc-package converts {known}; for one that only your MLC LLM has, use --engine mlc"
             )),
             Self::UnknownTemplate { nearest, .. } => {
                 let names: Vec<_> = super::template_names().collect();
@@ -322,13 +332,29 @@ impl StageError for ConvertError {
             } => {
                 Some("leave it out, or use --engine mlc, with a Python that has MLC LLM".to_owned())
             }
-            Self::NotNative { .. } => {
-                let known = super::chat::architectures().collect::<Vec<_>>().join(", ");
+            Self::NotNative { why: Why::Quantization { .. } | Why::Combination { .. } } => {
                 Some(format!(
-                    "native are the architectures {known} and the quantizations {}; for others \
-                     use --engine mlc, with a Python that has MLC LLM",
+                    "mlc-package converts to {}; for others use --engine mlc, with a Python that has \
+                     MLC LLM",
                     Quantization::names().join(", ")
                 ))
+            }
+            // The reason says it.
+            Self::NotNative { why: Why::Architecture { model_type } }
+                if super::chat::fails_in_mlc(model_type) =>
+            {
+                Some("choose another model, or a version of MLC LLM that can convert it".to_owned())
+            }
+            Self::NotNative { why: Why::Architecture { model_type } }
+                if super::chat::left_to_mlc(model_type).is_none() =>
+            {
+                let known = super::chat::architectures().collect::<Vec<_>>().join(", ");
+                Some(format!(
+                    "mlc-package converts {known}; for one that only your MLC LLM has, use --engine mlc"
+                ))
+            }
+            Self::NotNative { .. } => {
+                Some("use --engine mlc, with a Python that has MLC LLM".to_owned())
             }
             Self::Python(failed) if says_full(&failed.last_lines) => Some(format!(
                 "the disk is full, or a limit is reached: {}",

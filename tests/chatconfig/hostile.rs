@@ -41,15 +41,18 @@ fn an_unknown_architecture_gets_the_list() {
     let scene = Scene::of("llama/llama-3.2");
     scene.edit("config.json", |config| config["model_type"] = "llava".into());
     let (message, help) = scene.refused();
-    assert_eq!(message, "`/model/config.json`: `model_type` \"llava\" is not converted natively");
+    assert_eq!(
+        message,
+        "`/model/config.json`: mlc-package does not convert the `model_type` \"llava\""
+    );
     assert_eq!(
         help,
-        "converted natively: baichuan, bert, bert-bge, chatglm, cohere, deepseek, deepseek_v2, \
+        "mlc-package converts baichuan, bert, bert-bge, chatglm, cohere, deepseek, deepseek_v2, \
          deepseek_v3, gemma, gemma2, gemma3, gemma3_text, gpt2, gpt_bigcode, gpt_neox, \
          internlm, internlm2, llama, llama4, minicpm, ministral3, mistral, mixtral, nemotron, \
          olmo, olmo2, orion, phi, phi-msft, phi3, phi3_v, qwen, qwen2, qwen2_moe, qwen3, \
          qwen3-embedding, qwen3_5, qwen3_5_text, qwen3_moe, rwkv5, rwkv6, stablelm, starcoder2; \
-         for all that MLC LLM itself knows use --engine mlc"
+         for one that only your MLC LLM has, use --engine mlc"
     );
 }
 
@@ -78,7 +81,7 @@ fn fields_that_do_not_go_together_are_named() {
             "llama/llama-3.2",
             "max_position_embeddings",
             json!("many"),
-            "`max_position_embeddings` is not a whole number",
+            "`max_position_embeddings` is \"many\", and a whole number above 0 is needed",
         ),
         ("llama/llama-3.2", "vocab_size", json!(-1), "`vocab_size` is -1"),
         ("llama/llama-3.2", "vocab_size", json!(null), "`vocab_size` is null, not a whole number"),

@@ -21,7 +21,7 @@ fn missing_tensors_are_named() {
     let names = "lm_head.weight, model.layers.0.mlp.up_proj.weight";
     says(
         &message,
-        &["2 of the model's tensors are not in `checkpoint`", names, "download it again"],
+        &["`checkpoint` lacks 2 tensors that the model needs", names, "download it again"],
     );
 }
 
@@ -32,7 +32,8 @@ fn an_index_that_names_a_tensor_of_another_file_is_no_index() {
     let mut index = scene.index();
     index["weight_map"]["model.norm.weight"] = "a.safetensors".into();
     scene.write_index(&index);
-    says(&scene.refuses("q4f16_1", 11), &["1 of the model's tensors", "model.norm.weight"]);
+    let said = ["`checkpoint` has no tensor `model.norm.weight`, which the model needs"];
+    says(&scene.refuses("q4f16_1", 11), &said);
 }
 
 #[test]
@@ -201,6 +202,12 @@ fn configs_that_cannot_be_used_name_the_field() {
         ("hidden_size", Value::Null, ["`hidden_size` is null, not a whole number", "config.json"]),
         ("hidden_size", json!(-1), ["`hidden_size` is -1", "config.json"]),
         ("num_hidden_layers", json!(1_u64 << 60), ["`num_hidden_layers` is 1152", "positive"]),
+        ("rms_norm_eps", json!("x"), ["`rms_norm_eps` is \"x\"", "a number above 0 is needed"]),
+        (
+            "max_position_embeddings",
+            json!(-1),
+            ["`max_position_embeddings` is -1", "a whole number above 0 is needed"],
+        ),
         ("tie_word_embeddings", json!("no"), ["`tie_word_embeddings` is \"no\"", "true or false"]),
     ] {
         let mut scene = Scene::new();
@@ -219,7 +226,14 @@ fn what_is_not_native_lists_what_is() {
     scene.config["model_type"] = "llava".into();
     let run = scene.write().convert("q4f16_1", &["--engine", "native"]);
     assert_eq!(run.exit, Some(2), "{run:?}");
-    says(&run.err, &["`llava`", "llama", "gpt_neox"]);
+    says(&run.err, &["`llava` is converted by MLC LLM alone", "use --engine mlc"]);
+    scene.config["model_type"] = "gptj".into();
+    let run = scene.write().convert("q4f16_1", &["--engine", "native"]);
+    says(&run.err, &["its own loader fails", "choose another model"]);
+    assert!(!run.err.contains("--engine mlc"), "{run:?}");
+    scene.config["model_type"] = "LLAMA".into();
+    let run = scene.write().convert("q4f16_1", &["--engine", "native"]);
+    says(&run.err, &["did you mean `llama`?", "gpt_neox"]);
 }
 
 #[test]

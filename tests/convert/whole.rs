@@ -329,10 +329,8 @@ fn configs_that_cannot_mean_a_model_that_answers_are_told_apart() {
             false => drop(fields.shift_remove("head_dim")),
         }
         let message = scene.write().refuses("q4f16_1", 11);
-        assert!(
-            message.contains("MLC LLM's qwen3 does not derive it: set it to the number"),
-            "{message}"
-        );
+        assert!(message.contains("MLC LLM's qwen3 does not derive it"), "{message}");
+        assert!(message.contains("set it to the number of weights in the tensor"), "{message}");
     }
     scene.config = original;
     scene.write();
@@ -361,4 +359,95 @@ fn experts_in_one_tensor_are_told_as_such() {
     let message = scene.write().refuses("q4f16_1", 11);
     let says = format!("has the experts of a layer in one tensor: `{name}`");
     assert!(message.contains(&says), "{message}");
+}
+
+/// Qwen 3 with experts, as far as names go.
+fn with_experts(count: u64) -> Scene {
+    let mut scene = Scene::new();
+    let more = json!({"model_type": "qwen3_moe", "head_dim": 16, "num_experts": count,
+        "num_experts_per_tok": 1, "moe_intermediate_size": 32, "attention_bias": false,
+        "decoder_sparse_step": 1, "norm_topk_prob": true, "rope_theta": 1e4,
+        "hidden_act": "silu"});
+    let (Value::Object(fields), Value::Object(more)) = (&mut scene.config, more) else { panic!() };
+    fields.extend(more);
+    scene.tensors.retain(|tensor| !tensor.name.contains(".mlp."));
+    let layer = "model.layers.0.";
+    let mut add = |name: String, shape: &[usize]| {
+        scene.tensors.push(Tensor::of_f32(format!("{layer}{name}"), shape.to_vec()));
+    };
+    add("self_attn.q_norm.weight".to_owned(), &[16]);
+    add("self_attn.k_norm.weight".to_owned(), &[16]);
+    add("mlp.gate.weight".to_owned(), &[2, 64]);
+    for expert in 0..2 {
+        for (name, shape) in [("gate", [32, 64]), ("up", [32, 64]), ("down", [64, 32])] {
+            add(format!("mlp.experts.{expert}.{name}_proj.weight"), &shape);
+        }
+    }
+    scene
+}
+
+#[test]
+fn experts_that_are_not_there_are_told_by_their_number_and_layers_without_any_by_a_tensor() {
+    let run = with_experts(2).write().convert("q4f16_1", &[]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    refused(with_experts(4).write(), &["has tensors of 2 experts a layer", "`num_experts` is 4"]);
+    let mut dense = with_experts(2);
+    dense.tensors.retain(|tensor| !tensor.name.contains(".mlp."));
+    let names = ["gate", "up", "down"].map(|it| format!("model.layers.0.mlp.{it}_proj.weight"));
+    dense.tensors.extend(names.map(|name| Tensor::of_f32(name, vec![2, 2])));
+    let said = ["has a layer without experts (`model.layers.0.mlp.down_proj.weight`)", "qwen3_moe"];
+    refused(dense.write(), &said);
+}
+
+#[test]
+fn tensors_that_are_fused_or_not_and_biases_that_are_not_there_are_told() {
+    let mut scene = Scene::new();
+    let layer = "model.layers.0.self_attn.";
+    scene.tensors.retain(|tensor| {
+        !["q_proj", "k_proj", "v_proj"].iter().any(|part| tensor.name.contains(part))
+    });
+    let fused = format!("{layer}qkv_proj.weight");
+    scene.tensors.push(Tensor::of_f32(fused.clone(), vec![128, 64]));
+    let parts = [&format!("has `{fused}`"), "of a llama are as `model.layers.0.self_attn.k_proj"];
+    refused(scene.write(), &parts);
+    // The reverse: Phi-3 has these in one.
+    let mut scene = Scene::new();
+    scene.config["model_type"] = "phi3".into();
+    scene
+        .tensors
+        .push(Tensor::of_f32("model.layers.0.mlp.gate_up_proj.weight".to_owned(), vec![192, 64]));
+    refused(scene.write(), &["has `model.layers.0.self_attn.k_proj.weight`", "qkv_proj.weight"]);
+    // Qwen 2 always has biases, Qwen 3 where its config says so.
+    let mut scene = Scene::new();
+    scene.config["model_type"] = "qwen2".into();
+    scene.config["hidden_act"] = "silu".into();
+    scene.config["rope_theta"] = 1e4.into();
+    refused(scene.write(), &["MLC LLM's qwen2 always has these biases", "another architecture"]);
+    let mut scene = with_experts(2);
+    scene.config["attention_bias"] = true.into();
+    let parts = ["by config.json `attention_bias` is true", "set `attention_bias` to false"];
+    refused(scene.write(), &parts);
+}
+
+#[test]
+fn an_architecture_that_was_asked_for_and_is_not_the_configs_is_named() {
+    let mut scene = Scene::new();
+    scene.config["attention_bias"] = false.into();
+    scene.config["head_dim"] = 16.into();
+    scene.config["hidden_activation"] = "gelu".into();
+    let run = scene.write().convert("q4f16_1", &["--model-type", "gemma2", "--engine", "native"]);
+    assert_eq!(run.exit, Some(11), "{run:?}");
+    let said = "--model-type gemma2 was given, and config.json says `llama`";
+    assert!(run.err.contains(said), "{run:?}");
+}
+
+/// The names that transformers 5 gives Gemma 3 when it saves it again.
+#[test]
+fn gemma_3_under_its_newer_names_is_told() {
+    let mut scene = renamed("model.", "model.language_model.");
+    scene.config = json!({"model_type": "gemma3", "text_config": {"hidden_size": 64,
+        "intermediate_size": 96, "num_hidden_layers": 1, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "head_dim": 16, "sliding_window": 32, "vocab_size": 50}});
+    let said = "with the prefix `model.language_model.` instead of `language_model.model.`";
+    refused(scene.write(), &[said, "transformers 5 names them so"]);
 }

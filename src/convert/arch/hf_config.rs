@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::convert::config_json;
+use crate::convert::config_json::{self, Refusal};
 use crate::model::{Completed, FloatType, Refused};
 
 /// What ChatGLM calls `vocab_size`.
@@ -30,6 +30,9 @@ pub enum ConfigError {
     /// Upstream's configuration class refuses it.
     #[error("{0}")]
     Class(Refused),
+    /// Upstream would make another model of it.
+    #[error("{0}")]
+    LeftOut(Refusal),
     /// Upstream's model or mapping refuses it.
     #[error("{0}")]
     Model(String),
@@ -63,7 +66,7 @@ impl HfConfig {
 
     /// What upstream would silently leave out is an error.
     pub(crate) fn refuse_left_out(&self, model_type: &str) -> Result<(), ConfigError> {
-        config_json::refuse(&self.fields, model_type).map_err(ConfigError::Model)
+        config_json::refuse(&self.fields, model_type).map_err(ConfigError::LeftOut)
     }
 
     /// The architecture's name.
@@ -79,12 +82,10 @@ impl HfConfig {
     }
 
     /// With the fields that the rules completed. Those of a text model inside another come first,
-    /// but for the size of the vocabulary: where the outer one is given, the runtime takes that.
+    /// but for the size of the vocabulary: the runtime takes the outer one.
     pub(crate) fn completed(&self, completed: Completed) -> Self {
         let Completed { mut fields, others } = completed;
-        let inner = self.fields.get("text_config").and_then(|text| text.get("vocab_size"));
-        let inner = inner.filter(|size| size.is_u64() && !self.has("vocab_size"));
-        let vocab_size = inner.or(fields.get("vocab_size")).cloned();
+        let vocab_size = fields.get("vocab_size").cloned();
         let text = match fields.shift_remove("text_config") {
             Some(Value::Object(text)) => text,
             _ => Map::new(),
@@ -138,6 +139,16 @@ impl HfConfig {
     /// A number that may be 0 or absent, which is 0 too.
     pub(crate) fn count(&self, field: &'static str) -> Result<u64, ConfigError> {
         Ok(self.optional(field, 1 << 31)?.unwrap_or_default())
+    }
+
+    /// The field that says that there are so many experts.
+    pub(crate) fn experts_field(&self, count: u64) -> Option<&'static str> {
+        let inner = self.fields.get("text_config");
+        let says = |name: &&str| {
+            let found = inner.and_then(|inner| inner.get(*name)).or_else(|| self.fields.get(*name));
+            found.and_then(Value::as_u64) == Some(count)
+        };
+        config_json::EXPERTS.into_iter().find(says)
     }
 
     /// As many experts as there may be: each has names in memory.

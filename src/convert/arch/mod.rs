@@ -101,6 +101,8 @@ pub(super) struct Mapping {
     /// Whether the config says that it is the embedding, and whether upstream heeds that.
     pub(super) is_tied: bool,
     pub(super) head_may_be_tied: bool,
+    /// Whether the config says that attention has biases.
+    pub(super) has_attention_bias: bool,
     /// The layers, by the config's name for their number.
     pub(super) layers: (&'static str, u64),
     /// The field of the config that says how many tokens there are.
@@ -207,7 +209,7 @@ const LEFT_TO_MLC: [(&str, &str); 4] = [
         "it is the draft of another model, without a head of its own, and answers nothing alone",
     ),
     (
-        "gptj",
+        FAILS_IN_MLC,
         "its own loader fails, since it looks for `self_attn.c_attn` in a model that has \
          `attn.c_attn`; a later version may convert it",
     ),
@@ -221,6 +223,14 @@ const LEFT_TO_MLC: [(&str, &str); 4] = [
 /// Why a model type of upstream's is not converted here; none of one that upstream does not have.
 pub(super) fn left_to_mlc(model_type: &str) -> Option<&'static str> {
     LEFT_TO_MLC.iter().find(|(name, _)| *name == model_type).map(|(_, why)| *why)
+}
+
+/// The one of these that it cannot convert either.
+const FAILS_IN_MLC: &str = "gptj";
+
+/// Whether upstream's own conversion of a model type fails.
+pub(super) fn fails_in_mlc(model_type: &str) -> bool {
+    model_type == FAILS_IN_MLC
 }
 
 impl Architecture {
@@ -283,6 +293,7 @@ impl Architecture {
             head,
             is_tied: config.flag("tie_word_embeddings")?.unwrap_or(false),
             head_may_be_tied: untied.is_some(),
+            has_attention_bias: config.flag("attention_bias")?.unwrap_or(false),
             layers: config.named_layers()?,
             vocab_field,
             blocks: config.blocks()?,

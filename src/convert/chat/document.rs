@@ -25,10 +25,38 @@ const GENERATION: [(&str, Fallback); 9] = [
     ("embedding_metadata", Fallback::Null),
 ];
 
+/// What a value is where no file has it.
 enum Fallback {
     Float(f64),
+    /// The number of a token.
     Int(i64),
     Null,
+}
+
+impl Fallback {
+    fn value(&self) -> Value {
+        match self {
+            Self::Float(float) => (*float).into(),
+            Self::Int(int) => (*int).into(),
+            Self::Null => Value::Null,
+        }
+    }
+
+    /// What is needed in the place of a value of another type.
+    fn lacks(&self, value: &Value) -> Option<&'static str> {
+        let is_token = |value: &Value| value.is_i64() || value.is_u64();
+        let is_right = match (self, value) {
+            (_, Value::Null) | (Self::Null, _) => true,
+            (Self::Float(_), value) => value.is_number(),
+            (Self::Int(_), Value::Array(tokens)) => tokens.iter().all(is_token),
+            (Self::Int(_), value) => is_token(value),
+        };
+        match self {
+            Self::Float(_) if !is_right => Some("a number"),
+            Self::Int(_) if !is_right => Some("the number of a token, or a list of them"),
+            _ => None,
+        }
+    }
 }
 
 pub(super) struct Document {
@@ -106,26 +134,30 @@ impl Document {
     }
 
     /// Takes the values that are not known yet.
-    pub(super) fn take_generation(&mut self, source: &Map<String, Value>) {
-        for (name, _) in GENERATION {
+    pub(super) fn take_generation(&mut self, source: &Map<String, Value>) -> Result<(), String> {
+        for (name, fallback) in GENERATION {
             let known = self.generation.get(name).is_some_and(|value| !value.is_null());
             if let Some(value) = source.get(name).filter(|_| !known) {
+                if let Some(wanted) = fallback.lacks(value) {
+                    return Err(format!(
+                        "`{name}` is {:.40}, and {wanted} is needed",
+                        value.to_string()
+                    ));
+                }
                 self.generation.insert(name.to_owned(), value.clone());
             }
         }
+        Ok(())
     }
 
     /// Gives the values that are still not known their defaults.
     pub(super) fn default_generation(&mut self) {
-        let defaults = GENERATION.into_iter().map(|(name, fallback)| {
-            let value = match fallback {
-                Fallback::Float(float) => float.into(),
-                Fallback::Int(int) => int.into(),
-                Fallback::Null => Value::Null,
-            };
-            (name.to_owned(), value)
-        });
-        self.take_generation(&defaults.collect());
+        for (name, fallback) in GENERATION {
+            let value = self.generation.entry(name).or_insert(Value::Null);
+            if value.is_null() {
+                *value = fallback.value();
+            }
+        }
     }
 
     pub(super) fn text<'a>(

@@ -71,6 +71,11 @@ pub fn left_to_mlc(model_type: &str) -> Option<&'static str> {
     arch::left_to_mlc(model_type)
 }
 
+/// Whether upstream's own conversion of a `model_type` fails.
+pub fn fails_in_mlc(model_type: &str) -> bool {
+    arch::fails_in_mlc(model_type)
+}
+
 /// Why a native `model_type` is converted to a quantization by MLC LLM alone; none if it is not.
 pub fn not_native(model_type: &str, quantization: Quantization) -> Option<&'static str> {
     match Architecture::find(model_type)?.support(quantization) {
@@ -129,34 +134,29 @@ fn describe(
     let mut warnings = Vec::new();
     let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
     let mut restated = source.clone();
-    if config_json::restate(&mut restated, &model_type) {
-        warnings.push(
-            "config.json has its rotary embedding in `rope_parameters`, or in another field that MLC \
-             LLM's own conversion does not read, and that would take a default: the checkpoint's is \
-             written"
-                .to_owned(),
-        );
-    }
-    config_json::refuse(&restated, &model_type).map_err(invalid)?;
-    warnings.extend(config_json::left_out_scaling(&restated, &model_type));
+    warnings.extend(config_json::restate(&mut restated, &model_type));
+    let left_out = |refusal| ConvertError::LeftOut { path: path.clone(), refusal };
+    config_json::refuse(&restated, &model_type).map_err(left_out)?;
+    warnings.extend(config_json::left_out(&restated, &model_type));
+    let inner = restated.get("text_config").and_then(|text| text.get("vocab_size")?.as_i64());
     let config = completed(architecture, restated, request.overrides, &mut warnings);
     let config = config.map_err(|refused| invalid(refused.to_string()))?;
     let mut document = Document::new(&config, template).map_err(invalid)?;
-    let inner = source.get("text_config").and_then(|text| text.get("vocab_size")?.as_i64());
     if let Some(inner) = inner.filter(|inner| *inner != document.vocab_size) {
         warnings.push(format!(
             "`vocab_size` is {inner} in the `text_config` of config.json, and MLC LLM takes {} from \
-             its top level, or by default: its runtime stops at the first token unless that is the \
-             number of the embedding's rows",
+             its top level: its runtime stops at the first token unless that is the number of the \
+             embedding's rows",
             document.vocab_size
         ));
     }
 
     let generation = request.checkpoint.join("generation_config.json");
     if let Some(values) = read_object_if_there(&generation)? {
-        document.take_generation(&values);
+        let odd = |why| ConvertError::Invalid { path: generation.clone(), why };
+        document.take_generation(&values).map_err(odd)?;
     }
-    document.take_generation(&source);
+    document.take_generation(&source).map_err(invalid)?;
     document.default_generation();
 
     let found = tokenizer::read(request.checkpoint, document.vocab_size, &mut warnings)?;

@@ -17,7 +17,7 @@ pub use self::python::{MlcEngine, WeightRequest};
 use super::ConvertError;
 use super::chat;
 use super::nearest::nearest;
-use crate::model::{Quantization, Scheme};
+use crate::model::{ConfigClass, Quantization, Scheme};
 
 /// `--engine`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -232,7 +232,13 @@ impl fmt::Display for Why {
                         "the architecture `{model_type}` is converted by MLC LLM alone: {why}"
                     )
                 }
-                None => write!(f, "mlc-package does not know the architecture `{model_type}`"),
+                None => {
+                    write!(f, "mlc-package does not know the architecture `{model_type}`")?;
+                    match nearest(model_type, ConfigClass::names()) {
+                        Some(meant) => write!(f, " (did you mean `{meant}`?)"),
+                        None => Ok(()),
+                    }
+                }
             },
             Self::Quantization { quantization } => {
                 write!(f, "the quantization `{quantization}` is done by MLC LLM alone")?;

@@ -116,7 +116,10 @@ impl SourceFile {
         let size = file.size().map_err(WeightsError::Read)?;
         let mut length = [0; 8];
         if size < 8 {
-            return Err(damaged(format!("{size} bytes are no safetensors file")));
+            return Err(damaged(match size {
+                0 => "the file is empty".to_owned(),
+                _ => format!("its {size} bytes are not a safetensors file"),
+            }));
         }
         file.read_exact_at(&mut length, 0).map_err(WeightsError::Read)?;
         let length = u64::from_le_bytes(length);

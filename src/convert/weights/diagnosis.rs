@@ -90,6 +90,40 @@ pub enum Diagnosis {
         /// It.
         tensor: String,
     },
+    /// Tensors are fused that MLC LLM fuses itself, or the reverse.
+    Fused {
+        /// One that is there.
+        found: String,
+        /// One that should be.
+        wanted: String,
+        /// The architecture.
+        model_type: &'static str,
+    },
+    /// A layer has no experts, where MLC LLM has some in each.
+    Dense {
+        /// A tensor of it.
+        tensor: String,
+        /// The architecture.
+        model_type: &'static str,
+    },
+    /// No biases, where there should be some.
+    Biases {
+        /// The first of them.
+        tensor: String,
+        /// The architecture.
+        model_type: &'static str,
+        /// Whether config.json asks for them, by `attention_bias`.
+        by_config: bool,
+    },
+    /// The config has more experts than the checkpoint.
+    Experts {
+        /// The config's name for their number.
+        field: Option<&'static str>,
+        /// How many it has.
+        wanted: u64,
+        /// How many there are.
+        found: u64,
+    },
     /// The config has more layers than the checkpoint.
     Layers {
         /// The config's name for their number.
@@ -143,9 +177,13 @@ impl Diagnosis {
                 model_type: mapping.model_type,
             });
         }
-        let used: HashSet<&str> = mapping.tensors().collect();
-        let others = names.difference(&used).copied().collect();
-        prefix(&others, mapping, missing).or_else(|| layers(&names, mapping, missing))
+        let others = names.difference(&needed).copied().collect();
+        prefix(&others, mapping, missing)
+            .or_else(|| layers(&names, mapping, missing))
+            .or_else(|| experts(&names, missing))
+            .or_else(|| dense(&others, mapping, missing))
+            .or_else(|| fused(&others, mapping, missing))
+            .or_else(|| biases(&names, mapping, missing))
     }
 
     /// What to do.
@@ -162,6 +200,12 @@ impl Diagnosis {
             Self::Prefix { found, .. } if found.is_empty() => {
                 "it was saved without its head, by AutoModel for instance: save it by \
                  AutoModelForCausalLM, or rename the tensors"
+            }
+            Self::Prefix { found, wanted, .. }
+                if found == "model.language_model." && wanted == "language_model.model." =>
+            {
+                "transformers 5 names them so, and MLC LLM does not: save it by transformers 4, or \
+                 rename the tensors"
             }
             Self::Prefix { found, .. } => {
                 let known = SAVED_WITH.iter().find(|(prefix, _)| found.contains(prefix));
@@ -184,7 +228,21 @@ impl Diagnosis {
                 "save it with tensors of its own for each expert, as the repository that it is from \
                  has them"
             }
-            Self::Layers { .. } => "config.json belongs to another checkpoint, or was edited",
+            Self::Fused { .. } => {
+                "the checkpoint is of another architecture than config.json (or --model-type) says, \
+                 or it was saved by other code than transformers'"
+            }
+            Self::Dense { .. } => "MLC LLM cannot run this model",
+            Self::Biases { by_config: true, .. } => {
+                "if the model has none, set `attention_bias` to false in config.json; else a file of \
+                 weights is missing"
+            }
+            Self::Biases { .. } => {
+                "the checkpoint is of another architecture than config.json (or --model-type) says"
+            }
+            Self::Layers { .. } | Self::Experts { .. } => {
+                "config.json belongs to another checkpoint, or was edited"
+            }
         };
         text.to_owned()
     }
@@ -239,6 +297,28 @@ impl fmt::Display for Diagnosis {
                     (false, false) => {
                         write!(f, "and MLC LLM's {model_type} always has a head of its own")
                     }
+                }
+            }
+            Self::Fused { found, wanted, model_type } => {
+                write!(f, "has `{found}`, where the tensors of a {model_type} are as `{wanted}`")
+            }
+            Self::Dense { tensor, model_type } => write!(
+                f,
+                "has a layer without experts (`{tensor}`), and MLC LLM's {model_type} has experts in \
+                 every layer"
+            ),
+            Self::Biases { tensor, by_config: true, .. } => {
+                write!(f, "has no `{tensor}`, and by config.json `attention_bias` is true")
+            }
+            Self::Biases { tensor, model_type, .. } => {
+                write!(f, "has no `{tensor}`, and MLC LLM's {model_type} always has these biases")
+            }
+            Self::Experts { field, wanted, found } => {
+                let experts = if *found == 1 { "expert" } else { "experts" };
+                write!(f, "has tensors of {found} {experts} a layer, and by config.json ")?;
+                match field {
+                    Some(field) => write!(f, "`{field}` is {wanted}"),
+                    None => write!(f, "there are {wanted}"),
                 }
             }
             Self::Layers { field, wanted, found } => {
@@ -311,6 +391,79 @@ fn layers(names: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) ->
     let of_last = |name: &&str| layer(name).is_some_and(|layer| layer >= found);
     let is_all = missing.iter().all(of_last) && 0 < found && found < wanted;
     is_all.then_some(Diagnosis::Layers { field, wanted, found })
+}
+
+/// Whether what is missing is all of the last experts, and nothing else.
+fn experts(names: &HashSet<&str>, missing: &BTreeSet<&str>) -> Option<Diagnosis> {
+    let wanted = missing.iter().filter_map(|name| expert(name)).max()? + 1;
+    let found = names.iter().filter_map(|name| expert(name)).max()? + 1;
+    let of_last = |name: &&str| expert(name).is_some_and(|expert| expert >= found);
+    let is_all = found < wanted && missing.iter().all(of_last);
+    is_all.then_some(Diagnosis::Experts { field: None, wanted, found })
+}
+
+/// The number of a tensor's expert.
+fn expert(name: &str) -> Option<u64> {
+    let (_, rest) = name.split_once(".experts.")?;
+    rest.split('.').next()?.parse().ok()
+}
+
+/// A tensor of a layer that has one network where there should be experts.
+fn dense(others: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) -> Option<Diagnosis> {
+    let lacks_experts: HashSet<&str> = missing
+        .iter()
+        .filter_map(|name| name.split_once(".experts.").map(|(layer, _)| layer))
+        .collect();
+    let is_dense = |name: &&&str| {
+        ["gate_proj", "up_proj", "down_proj"].iter().any(|part| {
+            let layer = name.strip_suffix(".weight").and_then(|name| name.strip_suffix(part));
+            layer
+                .and_then(|layer| layer.strip_suffix('.'))
+                .is_some_and(|layer| lacks_experts.contains(layer))
+        })
+    };
+    let tensor = (*others.iter().filter(is_dense).min()?).to_owned();
+    Some(Diagnosis::Dense { tensor, model_type: mapping.model_type })
+}
+
+/// What checkpoints have in one tensor, or in several.
+const FUSED: [(&[&str], &[&str]); 2] = [
+    (
+        &["qkv_proj", "W_pack", "query_key_value", "c_attn", "wqkv", "qkv"],
+        &["q_proj", "k_proj", "v_proj", "query", "key", "value"],
+    ),
+    (&["gate_up_proj", "dense_h_to_4h"], &["gate_proj", "up_proj", "w1", "w3"]),
+];
+
+/// Tensors that are in one instead of several, or the reverse.
+fn fused(others: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) -> Option<Diagnosis> {
+    let is_of = |name: &str, parts: &[&str]| {
+        let name = name.trim_end_matches(".weight");
+        parts.iter().any(|part| name.strip_suffix(part).is_some_and(|name| name.ends_with('.')))
+    };
+    let sides = FUSED.into_iter().flat_map(|(one, several)| [(one, several), (several, one)]);
+    sides.into_iter().find_map(|(there, lacking)| {
+        let wanted = missing.iter().find(|name| is_of(name, lacking))?;
+        let layer = layer(wanted);
+        let in_layer = |name: &&&str| self::layer(name) == layer && is_of(name, there);
+        let found = others.iter().filter(in_layer).min()?;
+        Some(Diagnosis::Fused {
+            found: (*found).to_owned(),
+            wanted: (*wanted).to_owned(),
+            model_type: mapping.model_type,
+        })
+    })
+}
+
+/// Whether all that is missing are the biases of attention, of which there is none.
+fn biases(names: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) -> Option<Diagnosis> {
+    let is_bias = |name: &str| name.ends_with(".bias") && name.contains("attn");
+    let first = missing.iter().find(|_| missing.iter().all(|name| is_bias(name)))?;
+    (!names.iter().any(|name| is_bias(name))).then(|| Diagnosis::Biases {
+        tensor: (*first).to_owned(),
+        model_type: mapping.model_type,
+        by_config: mapping.has_attention_bias,
+    })
 }
 
 /// The number of a tensor's layer.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::diagnosis::Diagnosis;
 use super::instead::Instead;
@@ -100,12 +100,14 @@ pub enum WeightsError {
         path: Utf8PathBuf,
     },
     /// Tensors that the model needs are not there. Exit 11.
-    #[error("{} of the model's tensors are not in `{path}`: {}", tensors.len(), first(tensors))]
+    #[error("{}", missing(path, tensors, "tensor", "the model needs"))]
     Missing {
         /// The checkpoint.
         path: Utf8PathBuf,
         /// Their names, sorted.
         tensors: Vec<String>,
+        /// The architecture that was asked for, and the config's, where they are different.
+        asked_for: Option<Box<(String, String)>>,
     },
     /// A tensor has another shape than the config says. Exit 11.
     #[error("tensor `{tensor}` is {found:?}, and by config.json it should be {wanted:?}")]
@@ -118,6 +120,8 @@ pub enum WeightsError {
         wanted: Vec<u64>,
         /// Of keys or values, the heads that it has, where the config says that every head has its own.
         key_value_heads: Option<u64>,
+        /// The architecture that was asked for, and the config's, where they are different.
+        asked_for: Option<Box<(String, String)>>,
     },
     /// An embedding, or a head, has another number of rows than there are tokens. Exit 11.
     #[error("`{field}` is {vocab_size}, and tensor `{tensor}` has {rows} rows")]
@@ -154,10 +158,7 @@ pub enum WeightsError {
         quantization: &'static str,
     },
     /// A checkpoint that is FP8 in blocks lacks scales. Exit 11.
-    #[error(
-        "{} of the scales that {quantization} needs are not in `{path}`: {}",
-        scales.len(), first(scales)
-    )]
+    #[error("{}", missing(path, scales, "scale", &format!("{quantization} needs")))]
     MissingScales {
         /// The checkpoint.
         path: Utf8PathBuf,
@@ -177,7 +178,14 @@ pub enum WeightsError {
         brain: String,
     },
     /// Weights that are no numbers, or none in the type they are to have. Exit 11.
-    #[error("{} of the model's tensors hold values that are not finite:\n  {}", tensors.len(), tensors.join("\n  "))]
+    #[error(
+        "{} not finite:\n  {}",
+        match tensors.len() {
+            1 => "1 of the model's tensors holds values that are".to_owned(),
+            count => format!("{count} of the model's tensors hold values that are"),
+        },
+        tensors.join("\n  ")
+    )]
     NonFinite {
         /// A line for each.
         tensors: Vec<String>,
@@ -224,13 +232,26 @@ pub enum WeightsError {
 }
 
 impl WeightsError {
-    /// With what the config says of what is wrong.
-    pub(super) fn by_config(mut self, config: &HfConfig) -> Self {
+    /// With what the config says of what is wrong, and with the architecture that was asked for
+    /// instead of the config's.
+    pub(super) fn by_config(mut self, config: &HfConfig, asked: Option<&str>) -> Self {
+        let asked = asked.filter(|asked| *asked != config.model_type());
+        match &mut self {
+            Self::Missing { asked_for, .. } | Self::Shape { asked_for, .. } => {
+                let both =
+                    |asked: &str| Box::new((asked.to_owned(), config.model_type().to_owned()));
+                *asked_for = asked.map(both);
+            }
+            Self::Other { diagnosis: Diagnosis::Experts { field, wanted, .. }, .. } => {
+                *field = config.experts_field(*wanted);
+            }
+            _ => {}
+        }
         match &mut self {
             Self::Other { diagnosis: Diagnosis::Quantized { by_config, .. }, .. } => {
                 *by_config = config_json::quant_method(&config.source());
             }
-            Self::Shape { tensor, found, wanted, key_value_heads }
+            Self::Shape { tensor, found, wanted, key_value_heads, .. }
                 if tensor.contains("k_proj.") || tensor.contains("v_proj.") =>
             {
                 *key_value_heads = fewer_heads(config, found, wanted);
@@ -265,6 +286,17 @@ impl StageError for WeightsError {
         let text = match self {
             Self::NoWeights { instead, .. } => return Some(instead.help()),
             Self::Other { diagnosis, .. } => return Some(diagnosis.help()),
+            Self::Config { source: ConfigError::LeftOut(refusal), .. } => {
+                return refusal.help.clone();
+            }
+            Self::Missing { asked_for: Some(types), .. }
+            | Self::Shape { asked_for: Some(types), .. } => {
+                let (asked, own) = &**types;
+                return Some(format!(
+                    "--model-type {asked} was given, and config.json says `{own}`: leave the option \
+                     out if the checkpoint is of that type"
+                ));
+            }
             Self::Index { .. } | Self::IndexPath { .. } | Self::Safetensors { .. } => {
                 "the checkpoint is damaged or not whole: download it again"
             }
@@ -297,6 +329,17 @@ impl StageError for WeightsError {
                      architectures, makes a model that stops at its first token; if the tensor is \
                      right, set `{field}` to {rows} in config.json"
                 ));
+            }
+            Self::Dtype { found, .. } if found == "F64" => {
+                "save the checkpoint as bfloat16 or float32: \
+                 `model.to(torch.bfloat16).save_pretrained(…)`"
+            }
+            Self::Dtype { found, .. } if found.starts_with("F8") => {
+                "convert the checkpoint that it was quantized from, whose weights are of 16 bits"
+            }
+            Self::Dtype { .. } => {
+                "the weights are quantized by a method that is not known here: convert the \
+                 checkpoint that they were quantized from"
             }
             Self::MixedDtypes { .. } => {
                 "MLC LLM fuses with NumPy, which has no type for both: save the checkpoint in one \
@@ -339,6 +382,17 @@ fn fewer_heads(config: &HfConfig, found: &[u64], wanted: &[u64]) -> Option<u64> 
 
 fn known() -> String {
     Architecture::names().join(", ")
+}
+
+/// Says that some of what is needed is not there.
+fn missing(path: &Utf8Path, names: &[String], what: &str, who: &str) -> String {
+    match names {
+        [name] => format!("`{path}` has no {what} `{name}`, which {who}"),
+        _ => {
+            let (count, first) = (names.len(), first(names));
+            format!("`{path}` lacks {count} {what}s that {who}: {first}")
+        }
+    }
 }
 
 /// The first names of a list.

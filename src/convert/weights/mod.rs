@@ -159,7 +159,7 @@ pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsEr
     }
     let checkpoint = Checkpoint::open(request.checkpoint)?;
     let plan = Plan::make(&checkpoint, &mapping, request.quantization);
-    let plan = plan.map_err(|error| error.by_config(&config))?;
+    let plan = plan.map_err(|error| error.by_config(&config, request.model_type))?;
     let head = TiedHead::find(&checkpoint, &mapping, request.cancel)?;
     Ok(Conversion { request, model_type, checkpoint, plan, head })
 }

@@ -347,7 +347,7 @@ fn refuse_missing(
         Some(diagnosis) => WeightsError::Other { path, diagnosis },
         None => {
             let tensors = missing.into_iter().map(str::to_owned).collect();
-            WeightsError::Missing { path, tensors }
+            WeightsError::Missing { path, tensors, asked_for: None }
         }
     })
 }
@@ -427,7 +427,7 @@ impl<'a> Parts<'a> {
             let file = at.get(name.as_str()).copied().unwrap_or_default();
             let Some(tensor) = checkpoint.files.get(file).and_then(|file| file.tensor(name)) else {
                 let (path, tensors) = (checkpoint.path.clone(), vec![name.clone()]);
-                return Err(WeightsError::Missing { path, tensors });
+                return Err(WeightsError::Missing { path, tensors, asked_for: None });
             };
             rows += part_rows(name, tensor, *wanted, parameter, vocab_field)?;
             let dtype = match (parameter.kind, tensor.dtype) {
@@ -531,7 +531,13 @@ fn part_rows(
             let (field, vocab_size) = (vocab_field, rows);
             Err(WeightsError::Vocabulary { tensor, rows: *found, field, vocab_size })
         }
-        _ => Err(WeightsError::Shape { tensor, found, wanted, key_value_heads: None }),
+        _ => Err(WeightsError::Shape {
+            tensor,
+            found,
+            wanted,
+            key_value_heads: None,
+            asked_for: None,
+        }),
     }
 }
 

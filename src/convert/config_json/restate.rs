@@ -1,0 +1,256 @@
+//! Fields that are put where upstream's classes look for them.
+
+use serde_json::{Map, Value};
+
+use super::{READ_ROPE_PARAMETERS, kind};
+use crate::model::ConfigClass;
+
+/// A field that upstream would not have found, with its value and the place that it is from.
+struct Moved {
+    field: &'static str,
+    value: String,
+    from: &'static str,
+}
+
+/// Puts fields where upstream looks for them; what a person is told of it.
+pub(in crate::convert) fn restate(
+    fields: &mut Map<String, Value>,
+    model_type: &str,
+) -> Option<String> {
+    let mut moved = Vec::new();
+    if let Some(Value::Object(text)) = fields.get_mut("text_config") {
+        restate_model(text, model_type, &mut moved);
+    }
+    restate_model(fields, model_type, &mut moved);
+    moved.extend(restate_vocabulary(fields, model_type));
+    let [first, ..] = moved.as_slice() else { return None };
+    let one = |moved: &Moved| {
+        format!("`{}` ({:.40}) is taken from `{}`", moved.field, moved.value, moved.from)
+    };
+    let would = format!("would use its default of `{}`", first.field);
+    let would = if moved.len() == 1 { would } else { "would use its defaults".to_owned() };
+    Some(format!(
+        "{}: MLC LLM's own conversion does not look there, and {would}",
+        moved.iter().map(one).collect::<Vec<_>>().join(", ")
+    ))
+}
+
+/// The number of tokens, where only the text model inside says it.
+fn restate_vocabulary(fields: &mut Map<String, Value>, model_type: &str) -> Option<Moved> {
+    const FIELD: &str = "vocab_size";
+    let class = ConfigClass::of(model_type).filter(|class| class.has("text_config"));
+    let size = fields.get("text_config")?.get(FIELD)?.as_u64()?;
+    if class.is_none() || fields.get(FIELD).is_some_and(|given| !given.is_null()) {
+        return None;
+    }
+    fields.insert(FIELD.to_owned(), size.into());
+    Some(Moved { field: FIELD, value: size.to_string(), from: "text_config" })
+}
+
+fn restate_model(fields: &mut Map<String, Value>, model_type: &str, moved: &mut Vec<Moved>) {
+    for name in ["head_dim", "rope_theta"] {
+        if fields.get(name).is_some_and(Value::is_null) {
+            fields.shift_remove(name);
+        }
+    }
+    // Every class takes as many as there are heads, but some only where null is not said.
+    if fields.get("num_key_value_heads").is_some_and(Value::is_null)
+        && let Some(heads) = fields.get("num_attention_heads").cloned()
+    {
+        fields.insert("num_key_value_heads".to_owned(), heads);
+    }
+    if !READ_ROPE_PARAMETERS.contains(&model_type) {
+        restate_rope(fields, model_type, moved);
+        complete_llama3(fields);
+    }
+    let is_default = fields.get("rope_scaling").and_then(kind) == Some("default");
+    if is_default {
+        fields.insert("rope_scaling".to_owned(), Value::Null);
+    }
+}
+
+fn restate_rope(fields: &mut Map<String, Value>, model_type: &str, moved: &mut Vec<Moved>) {
+    const BASE: &str = "rope_theta";
+    // What GPT-NeoX has called them; upstream takes 10000, whatever the first says.
+    if model_type == "gpt_neox"
+        && !fields.contains_key("rope_theta")
+        && let Some(base) = fields.get("rotary_emb_base").filter(|base| base.as_f64() != Some(1e4))
+    {
+        moved.push(Moved { field: BASE, value: base.to_string(), from: "rotary_emb_base" });
+        fields.insert(BASE.to_owned(), base.clone());
+    }
+    let parameters = fields.get("rope_parameters").and_then(Value::as_object);
+    // Gemma 3 has one set for each kind of layer; upstream's base is that of the full attention.
+    let full = parameters.and_then(|parameters| parameters.get("full_attention")?.as_object());
+    let Some(mut scaling) = full.or(parameters).cloned() else {
+        // Some have the base in the older place, beside the scaling.
+        let base =
+            fields.get("rope_scaling").and_then(|scaling| scaling.get("rope_theta")).cloned();
+        if let Some(base) =
+            base.filter(|base| !base.is_null() && !fields.contains_key("rope_theta"))
+        {
+            moved.push(Moved { field: BASE, value: base.to_string(), from: "rope_scaling" });
+            fields.insert(BASE.to_owned(), base);
+        }
+        return;
+    };
+    for name in ["rope_theta", "partial_rotary_factor", "original_max_position_embeddings"] {
+        let found = match name {
+            // Llama 3's scaling needs it too.
+            "original_max_position_embeddings" => scaling.get(name).cloned(),
+            _ => scaling.shift_remove(name),
+        };
+        let name = match name {
+            "partial_rotary_factor" if model_type == "gpt_neox" => "rotary_pct",
+            name => name,
+        };
+        if let Some(value) = found.filter(|value| !value.is_null())
+            && fields.get(name).is_none_or(Value::is_null)
+        {
+            if name == BASE || ConfigClass::of(model_type).is_some_and(|class| class.has(name)) {
+                moved.push(Moved {
+                    field: name,
+                    value: value.to_string(),
+                    from: "rope_parameters",
+                });
+            }
+            fields.insert(name.to_owned(), value);
+        }
+    }
+    let given = fields.get("rope_scaling").is_some_and(|value| !value.is_null());
+    let name = kind(&Value::Object(scaling.clone())).map(str::to_owned);
+    if let Some(name) = name.filter(|name| !given && name != "default") {
+        // Phi-3's class looks for `type`, the others for `rope_type`.
+        moved.push(Moved { field: "rope_scaling", value: name.clone(), from: "rope_parameters" });
+        scaling.insert("type".to_owned(), name.clone().into());
+        scaling.insert("rope_type".to_owned(), name.into());
+        fields.insert("rope_scaling".to_owned(), Value::Object(scaling));
+    }
+}
+
+/// The number of positions before Llama 3's scaling may stand beside it.
+fn complete_llama3(fields: &mut Map<String, Value>) {
+    const POSITIONS: &str = "original_max_position_embeddings";
+    let positions = fields.get(POSITIONS).filter(|value| value.is_u64()).cloned();
+    if let Some(Value::Object(scaling)) = fields.get_mut("rope_scaling")
+        && scaling.get("rope_type").and_then(Value::as_str) == Some("llama3")
+        && !scaling.contains_key(POSITIONS)
+    {
+        scaling.extend(positions.map(|positions| (POSITIONS.to_owned(), positions)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, Value, json};
+
+    use super::restate;
+
+    fn object(value: Value) -> Map<String, Value> {
+        let Value::Object(fields) = value else { panic!("an object") };
+        fields
+    }
+
+    fn restated(value: Value, model_type: &str) -> (Value, Option<String>) {
+        let mut fields = object(value);
+        let said = restate(&mut fields, model_type);
+        (Value::Object(fields), said)
+    }
+
+    #[test]
+    fn the_rotary_embedding_of_transformers_5_is_found() {
+        let llama3 = json!({"rope_theta": 5e5, "rope_type": "llama3", "factor": 32.0,
+            "original_max_position_embeddings": 8192});
+        let (fields, moved) = restated(json!({"rope_parameters": llama3}), "llama");
+        assert!(moved.is_some());
+        assert_eq!(fields["rope_theta"], 5e5);
+        assert_eq!(fields["rope_scaling"]["rope_type"], "llama3");
+        assert_eq!(fields["rope_scaling"]["original_max_position_embeddings"], 8192);
+        assert!(fields["rope_scaling"].get("rope_theta").is_none());
+        let partial = json!({"rope_theta": 1e4, "rope_type": "default",
+            "partial_rotary_factor": 0.25});
+        let (fields, moved) = restated(json!({"rope_parameters": partial}), "stablelm");
+        assert!(moved.is_some());
+        assert_eq!(fields["partial_rotary_factor"], 0.25);
+        assert!(fields.get("rope_scaling").is_none());
+        let layers = json!({"full_attention": {"rope_theta": 1e6, "rope_type": "default"},
+            "sliding_attention": {"rope_theta": 1e4, "rope_type": "default"}});
+        let (fields, _) = restated(json!({"rope_parameters": layers}), "gemma3_text");
+        assert_eq!(fields["rope_theta"], 1e6);
+    }
+
+    #[test]
+    fn a_rotary_embedding_is_found_wherever_it_is() {
+        // In the text model of one that sees.
+        let text = json!({"head_dim": null, "rope_parameters": {"rope_theta": 5e5}});
+        let (fields, moved) = restated(json!({"text_config": text}), "gemma3");
+        assert!(moved.is_some() && fields["text_config"].get("head_dim").is_none());
+        assert_eq!(fields["text_config"]["rope_theta"], 5e5);
+        // Beside the scaling, which stays as it is.
+        let source = json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "rope_theta": 5e5},
+            "original_max_position_embeddings": 32, "rope_theta": null});
+        let (fields, moved) = restated(source, "llama");
+        assert!(moved.is_some());
+        assert_eq!(fields["rope_theta"], 5e5);
+        assert_eq!(fields["rope_scaling"]["original_max_position_embeddings"], 32);
+        let plain = json!({"rope_scaling": {"rope_type": "llama3",
+            "original_max_position_embeddings": 32}});
+        assert_eq!(restated(plain.clone(), "llama"), (plain, None));
+        // By GPT-NeoX's own names.
+        let source = json!({"rotary_emb_base": 50000, "rotary_pct": 0.25});
+        let (fields, moved) = restated(source, "gpt_neox");
+        assert!(moved.is_some() && fields["rope_theta"] == 50000);
+        let source = json!({"rotary_emb_base": 10000, "rotary_pct": 0.25});
+        assert_eq!(restated(source.clone(), "gpt_neox"), (source, None));
+        let source =
+            json!({"rope_parameters": {"rope_theta": 10000, "partial_rotary_factor": 0.25}});
+        let (fields, _) = restated(source, "gpt_neox");
+        assert_eq!(fields["rotary_pct"], 0.25);
+        let source = json!({"rope_parameters": {"rope_theta": null}});
+        assert_eq!(restated(source, "llama").1, None);
+    }
+
+    #[test]
+    fn what_is_said_the_old_way_wins_and_some_classes_read_it_themselves() {
+        let both = json!({"rope_theta": 7, "rope_parameters": {"rope_theta": 8}});
+        let (fields, moved) = restated(both.clone(), "llama");
+        assert_eq!(moved, None);
+        assert_eq!(fields["rope_theta"], 7);
+        let own = json!({"rope_parameters": {"rope_theta": 8}});
+        assert_eq!(restated(own.clone(), "ministral3"), (own, None));
+    }
+
+    #[test]
+    fn null_is_not_given_and_default_is_no_scaling() {
+        let source = json!({"head_dim": null, "num_key_value_heads": null,
+            "num_attention_heads": 8, "rope_scaling": {"rope_type": "default"}});
+        let (fields, _) = restated(source, "llama");
+        assert_eq!(
+            fields,
+            json!({"num_key_value_heads": 8, "num_attention_heads": 8, "rope_scaling": null})
+        );
+    }
+
+    #[test]
+    fn what_was_moved_is_told_with_its_value() {
+        let parameters = json!({"rope_theta": 5e5, "rope_type": "default"});
+        let (_, said) = restated(json!({"rope_parameters": parameters}), "llama");
+        assert_eq!(
+            said.unwrap(),
+            "`rope_theta` (500000.0) is taken from `rope_parameters`: MLC LLM's own conversion does \
+             not look there, and would use its default of `rope_theta`"
+        );
+    }
+
+    #[test]
+    fn the_vocabulary_of_a_text_model_inside_is_that_of_the_model() {
+        let (fields, said) = restated(json!({"text_config": {"vocab_size": 512}}), "gemma3");
+        assert_eq!(fields["vocab_size"], 512);
+        assert!(said.unwrap().contains("`vocab_size` (512) is taken from `text_config`"));
+        let both = json!({"vocab_size": 8, "text_config": {"vocab_size": 512}});
+        assert_eq!(restated(both.clone(), "gemma3"), (both, None));
+        // Merged by upstream itself.
+        let inner = json!({"text_config": {"vocab_size": 512}});
+        assert_eq!(restated(inner.clone(), "ministral3"), (inner, None));
+    }
+}
