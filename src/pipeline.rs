@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use camino::{Utf8Path, Utf8PathBuf};
 
 pub use self::answer::{Shown, Trial, Tried, TryRequest, answer};
-pub use self::check::check;
+pub use self::check::{check, check_text};
 pub use self::libraries::{Libraries, StoreLibrary, libraries};
 pub use self::lock::lock;
 pub use self::project::{package_at, project};

@@ -54,6 +54,8 @@ struct Running {
 
 /// Something that takes its time.
 struct RunningTask {
+    /// What is done to it.
+    verb: &'static str,
     name: String,
     /// What is known of its time beforehand, as it is shown; empty where nothing is.
     expected: String,
@@ -216,15 +218,16 @@ impl Ui {
         }
     }
 
-    /// Shows that something is running, until [`end`](Self::end).
-    pub fn begin(&self, name: &str) {
-        self.begin_expected(name, "");
+    /// Shows that something is running, until [`end`](Self::end): `verb` says what is done to it.
+    pub fn begin(&self, verb: &'static str, name: &str) {
+        self.begin_expected(verb, name, "");
     }
 
     /// The same with what is known of it beforehand: `2 of 6, about 3 min`.
-    pub fn begin_expected(&self, name: &str, expected: &str) {
+    pub fn begin_expected(&self, verb: &'static str, name: &str, expected: &str) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.tasks.push(RunningTask {
+            verb,
             name: name.to_owned(),
             expected: expected.to_owned(),
             since: Instant::now(),
@@ -397,6 +400,15 @@ impl Drop for Transfer<'_> {
 }
 
 impl Running {
+    /// What is done to all that runs.
+    fn verb(&self) -> &'static str {
+        let mut verbs = self.tasks.iter().map(|task| task.verb);
+        match verbs.next() {
+            Some(first) if verbs.all(|verb| verb == first) => first,
+            _ => "Running",
+        }
+    }
+
     fn show(&mut self) {
         if self.tasks.is_empty() {
             self.heartbeat = None;
@@ -408,7 +420,8 @@ impl Running {
                 "" => task.name.clone(),
                 expected => format!("{} ({expected})", task.name),
             });
-            bar.set_message(tasks.collect::<Vec<_>>().join(", "));
+            let tasks = tasks.collect::<Vec<_>>().join(", ");
+            bar.set_message(format!("{} {tasks}", self.verb()));
         }
     }
 }

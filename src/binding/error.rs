@@ -18,7 +18,7 @@ use crate::toolchain::ToolchainError;
 #[derive(Debug, thiserror::Error)]
 pub enum BindingError {
     /// Nobody named the sources.
-    #[error("the platform binding is built from the sources of MLC LLM, and none are named")]
+    #[error("no sources of MLC LLM are named, from which the platform binding is built")]
     NoSource,
     /// A name of nothing.
     #[error("the sources of MLC LLM: there is no directory `{0}`")]

@@ -202,7 +202,7 @@ impl RemoteKit {
         files::create_dir_all(store.cache_dir()).map_err(of_store)?;
         let space = MarkedDir::new_in(store.cache_dir(), ".mlc-package-kit-").map_err(of_store)?;
         let file = space.path().join("kit.tar.zst");
-        request.ui.begin(&shown);
+        request.ui.begin("Downloading", &shown);
         let fetched = self.fetch(&file, request, store);
         request.ui.end(&shown);
         fetched?;

@@ -76,15 +76,15 @@ impl Binder<'_> {
             }
             BuildEvent::Started { build_dir } => {
                 self.ui.status("Building", &format!("the {name}, once, in {build_dir}"));
-                self.ui.begin(&name);
+                self.ui.begin("Building", &format!("the {name}"));
             }
             BuildEvent::Finished { seconds, log } => {
-                self.ui.end(&name);
+                self.ui.end(&format!("the {name}"));
                 self.ui.status("Built", &format!("the {name} in {seconds:.1} s"));
                 self.ui.log_file(&format!("build log of the {name} ({seconds:.1} s)"), log);
             }
             BuildEvent::Failed { log } => {
-                self.ui.end(&name);
+                self.ui.end(&format!("the {name}"));
                 self.ui.log_file(&format!("build log of the {name} (failed)"), log);
             }
         }

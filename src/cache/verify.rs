@@ -70,7 +70,7 @@ pub fn verify(
     verdict.unreadable = scan.unreadable;
     for model in &scan.models {
         let title = format!("{} at {}", model.repo, short(model.commit.as_str()));
-        ui.begin(&title);
+        ui.begin("Verifying", &title);
         let verified = weights::verify(model, cancel);
         ui.end(&title);
         let verified = verified.map_err(|error| match error.kind() {

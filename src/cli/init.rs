@@ -11,7 +11,7 @@ use self::texts::{Entry, config, project, workflow};
 use super::Context;
 use super::suggest::device;
 use crate::config::project::FILE_NAME as PROJECT;
-use crate::config::{self as configs, Diagnostic, FILE_NAME as CONFIG, Place, Severity, render};
+use crate::config::{Diagnostic, FILE_NAME as CONFIG, Severity, render};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::io::environment::Environment;
@@ -62,7 +62,7 @@ pub(super) fn run(args: &InitArgs, context: &mut Context<'_>) -> Result<Exit, Er
     let (device, config_text, guesses) = match &written {
         Some(package) => (package.device, None, Vec::new()),
         None => {
-            let (device, entries) = new_config(args, &answers)?;
+            let (device, entries) = new_config(args, &answers, &environment)?;
             let guesses = entries.iter().filter_map(Entry::guess);
             let guesses = guesses.map(|(id, template)| (id.to_owned(), template)).collect();
             (device, Some(config(device, &entries)), guesses)
@@ -146,7 +146,11 @@ fn cannot_ask(args: &InitArgs, has_config: bool) -> Error {
 }
 
 /// The models that are given, found or asked for. Their config has no errors.
-fn new_config(args: &InitArgs, answers: &Answers) -> Result<(Device, Vec<Entry>), Error> {
+fn new_config(
+    args: &InitArgs,
+    answers: &Answers,
+    environment: &Environment,
+) -> Result<(Device, Vec<Entry>), Error> {
     let models = match args.model.is_empty() {
         false => args.model.clone(),
         true => answers.models(&found_models())?,
@@ -164,12 +168,18 @@ fn new_config(args: &InitArgs, answers: &Answers) -> Result<(Device, Vec<Entry>)
     let entries: Vec<_> = models.iter().map(|model| Entry::of(model)).collect();
     let text = config(device, &entries);
     let path = Utf8Path::new(CONFIG);
-    let checked = configs::check(path, text.as_bytes(), &Place::of(path), &configs::Disk);
+    let checked = pipeline::check_text(path, &text, environment);
     // Nobody could look at its lines: it is not written.
     let is_error = |found: &&Diagnostic| found.severity == Severity::Error;
     match checked.diagnostics().iter().find(is_error) {
         Some(found) => {
-            let message = format!("no config can be written: {}", found.message);
+            let option = if args.model.is_empty() { "" } else { "--model " };
+            let message =
+                models.iter().enumerate().fold(found.message.clone(), |message, (n, model)| {
+                    let model = visible(model, usize::MAX);
+                    message
+                        .replace(&format!("`model_list[{n}].model`"), &format!("`{option}{model}`"))
+                });
             Err(Error::usage(message, found.help.clone()))
         }
         None => Ok((device, entries)),

@@ -55,14 +55,21 @@ impl InspectArgs {
 
 pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit, Error> {
     refuse_what_has_a_verb(&args.path)?;
-    if let Some(directory) = Directory::of(&args.path) {
+    // What is in a dist/ stands for it.
+    let parent = files::parent(&args.path);
+    let named = match args.path.file_name() {
+        Some(manifest::FILE_NAME) if files::is_file(&args.path) => parent,
+        Some("lib") if files::is_file(&parent.join(manifest::FILE_NAME)) => parent,
+        _ => &args.path,
+    };
+    if let Some(directory) = Directory::of(named) {
         directory.show(args.format, context)?;
         return Ok(Exit::Ok);
     }
-    let (path, (mut models, unusable)) = if files::is_dir(&args.path) {
-        (archive_of(&args.path)?, bundled(&args.path, &context.ui))
-    } else if files::is_file(&args.path) {
-        (args.path.clone(), Default::default())
+    let (path, (mut models, unusable)) = if files::is_dir(named) {
+        (archive_of(named)?, bundled(named, &context.ui))
+    } else if files::is_file(named) {
+        (named.to_owned(), Default::default())
     } else {
         return Err(Error::usage(
             format!("there is no file `{}`", args.path),

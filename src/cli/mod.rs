@@ -203,7 +203,7 @@ pub fn main() -> Exit {
     let parsed = command.try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => {
+        Err(mut error) => {
             let arguments: Vec<_> = std::env::args_os().skip(1).collect();
             let arguments: Vec<_> =
                 arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -216,6 +216,7 @@ pub fn main() -> Exit {
                 return Exit::Usage;
             }
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
+            upstream::say_usage(&mut error, &arguments);
             // Help that nobody can read any more needs no complaint.
             let _ = error.print();
             if exit == Exit::Usage {

@@ -113,6 +113,25 @@ pub(super) fn answer(error: &clap::Error, arguments: &[String]) -> Option<String
     }
 }
 
+/// Gives an error the usage of its verb where clap's own names what variables have set as if it were
+/// required.
+pub(super) fn say_usage(error: &mut clap::Error, arguments: &[String]) {
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return;
+    }
+    let mut command = Cli::command();
+    command.build();
+    let mut command = &mut command;
+    for word in arguments {
+        if command.find_subcommand(word).is_none() {
+            continue;
+        }
+        let Some(verb) = command.find_subcommand_mut(word) else { return };
+        command = verb;
+    }
+    error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
+}
+
 fn context(error: &clap::Error, kind: ContextKind) -> Option<&str> {
     match error.get(kind)? {
         ContextValue::String(text) => Some(text),

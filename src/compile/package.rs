@@ -247,7 +247,7 @@ impl Shown<'_> {
                 let n = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
                 let expected: Vec<_> =
                     [self.of(n), self.estimate(model_lib)].into_iter().flatten().collect();
-                ui.begin_expected(&models_of(plan, model_lib), &expected.join(", "));
+                ui.begin_expected("Compiling", &models_of(plan, model_lib), &expected.join(", "));
             }
             CompileEvent::Finished { model_lib, seconds, log } => {
                 let models = models_of(plan, model_lib);

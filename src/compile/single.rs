@@ -309,7 +309,7 @@ fn show(ui: &Ui, title: &str, event: &CompileEvent<'_>) {
         CompileEvent::Waiting { .. } => {
             ui.status("Waiting", &format!("for another mlc-package that compiles {title}"));
         }
-        CompileEvent::Started { .. } => ui.begin(title),
+        CompileEvent::Started { .. } => ui.begin("Compiling", title),
         CompileEvent::Finished { seconds, log, .. } => {
             ui.end(title);
             if let Some(seconds) = seconds {

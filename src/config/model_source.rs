@@ -183,10 +183,15 @@ fn remedy(written: &str) -> Option<String> {
     if written.contains('$') {
         return Some("variables are not expanded here; write the path in full".to_owned());
     }
-    if let [drive, b':', b'/' | b'\\', ..] = written.as_bytes()
+    if let [drive, b':', ..] = written.as_bytes()
         && drive.is_ascii_alphabetic()
     {
         let rest = written[2..].replace('\\', "/");
+        if !rest.starts_with('/') {
+            return Some(
+                "this is a Windows path without its root; write the path in full".to_owned(),
+            );
+        }
         let there = quote(&format!("/mnt/{}{rest}", char::from(drive.to_ascii_lowercase())));
         return Some(format!("this is a Windows path; in WSL it is {there}"));
     }

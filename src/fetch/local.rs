@@ -111,7 +111,7 @@ pub(super) fn read_chat_config(dir: &Utf8Path) -> Result<ChatConfig, FetchError>
 }
 
 /// The tensor cache and its name. Where both names are there, the newer one counts.
-pub(super) fn read_tensor_cache(dir: &Utf8Path) -> Result<(&'static str, TensorCache), FetchError> {
+pub fn read_tensor_cache(dir: &Utf8Path) -> Result<(&'static str, TensorCache), FetchError> {
     let [newer, _] = TensorCache::FILE_NAMES;
     tensor_cache_if_there(dir)?
         .ok_or_else(|| FetchError::Missing { dir: dir.to_owned(), file: newer.to_owned() })

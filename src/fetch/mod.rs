@@ -22,7 +22,7 @@ use camino::Utf8PathBuf;
 pub use checkpoint::HubCheckpoint;
 pub use content::{Mismatch, Remedy, WrongContent};
 pub use hub_models::{HubModel, HubModels, HubModelsOptions};
-pub use local::{checkpoint_files, judged, local, tensor_cache_if_there};
+pub use local::{checkpoint_files, judged, local, read_tensor_cache, tensor_cache_if_there};
 pub use lock::{Lock, LockError, LockedModel};
 pub use mlc_cache::{Existing, MlcCache, Otherwise, is_source_tree};
 pub(crate) use model_faults::model_faults;

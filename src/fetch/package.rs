@@ -433,7 +433,7 @@ impl PackageModels {
         let what = what.map(|files| format!("{bytes} in {files}"));
         if let Some(what) = &what {
             ui.detail("Verifying", what);
-            ui.begin(what);
+            ui.begin("Verifying", what);
         }
         let next = AtomicUsize::new(0);
         let failed: Mutex<Option<ModelsError>> = Mutex::new(None);

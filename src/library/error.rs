@@ -30,7 +30,7 @@ pub enum LibraryError {
         path: Utf8PathBuf,
     },
     /// A member is no object, or a damaged one.
-    #[error("`{path}`: its member `{member}` cannot be linked: {why}")]
+    #[error("`{path}`: {}", of_member(path, member, why))]
     Object {
         /// The file.
         path: Utf8PathBuf,
@@ -67,13 +67,19 @@ impl LibraryError {
         match self {
             Self::Container { why, .. } => format!("it is not a model library: {why}"),
             Self::NoObjects { .. } => "it has no object files in it".to_owned(),
-            Self::Object { member, why, .. } => {
-                format!("its member `{member}` cannot be linked: {why}")
-            }
+            Self::Object { path, member, why } => of_member(path, member, why),
             Self::Blob { prefix, why, .. } => {
                 format!("the TVM library `{prefix}` in it cannot be read: {why}")
             }
         }
+    }
+}
+
+/// What is wrong with an object, which may be the whole file.
+fn of_member(path: &Utf8Path, member: &str, why: &ObjectError) -> String {
+    match path.file_name() == Some(member) {
+        true => format!("it cannot be used: {why}"),
+        false => format!("its member `{member}` cannot be linked: {why}"),
     }
 }
 
@@ -83,6 +89,10 @@ impl StageError for LibraryError {
     }
 
     fn help(&self) -> Option<String> {
+        if let Self::Object { why: ObjectError::Universal, .. } = self {
+            let help = "take out one processor: `lipo -thin arm64 FILE -output OTHER`";
+            return Some(help.to_owned());
+        }
         Some(
             "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \
              get it or compile it again"

@@ -113,7 +113,7 @@ pub enum SourceError {
     /// A name with characters the Hub does not allow.
     #[error("`{0}` is not a name on the Hugging Face Hub")]
     Name(String),
-    /// A repository and its revision in one: `HF://user/repo@v1`.
+    /// A repository and its revision in one: `HF://user/repo@v1`, `HF://user/repo/tree/v1`.
     #[error("the revision `{revision}` is not part of the name of {repo}")]
     WithRevision {
         /// The repository alone.
@@ -182,6 +182,12 @@ impl FromStr for HubRepo {
             return Err(SourceError::WithRevision { repo: Box::new(repo), revision });
         }
         let rest = rest.strip_suffix('/').unwrap_or(rest);
+        // The address of a revision's page.
+        if let Some((plain, revision)) = text.trim_end_matches('/').split_once("/tree/")
+            && let (Ok(repo), Ok(revision)) = (plain.parse(), revision.parse())
+        {
+            return Err(SourceError::WithRevision { repo: Box::new(repo), revision });
+        }
         let (user, repo) = rest.split_once('/').ok_or(SourceError::NotTwoNames)?;
         if user.is_empty() || repo.is_empty() || repo.contains('/') {
             return Err(SourceError::NotTwoNames);
@@ -241,7 +247,7 @@ mod tests {
         let why = |text: &str| text.parse::<HubRepo>().unwrap_err();
         assert_eq!(why("https://example.com/a/b"), SourceError::OtherHost);
         assert_eq!(why("HF://phi-2"), SourceError::NotTwoNames);
-        assert_eq!(why("HF://a/b/tree/main"), SourceError::NotTwoNames);
+        assert_eq!(why("HF://a/b/blob/main/x"), SourceError::NotTwoNames);
         assert_eq!(why("HF://a/.."), SourceError::Name("..".into()));
         assert_eq!(why("HF://a/b c"), SourceError::Name("b c".into()));
         assert_eq!(why("HF://a/b@-x"), SourceError::Name("b@-x".into()));
@@ -254,7 +260,9 @@ mod tests {
         let v1 = plain.clone().with_revision("feature/v1".parse().unwrap());
         let (repo, revision) = (Box::new(plain.clone()), "feature/v1".parse().unwrap());
         let with_revision = SourceError::WithRevision { repo, revision };
-        assert_eq!("HF://a/b@feature/v1".parse::<HubRepo>().unwrap_err(), with_revision);
+        for text in ["HF://a/b@feature/v1", "HF://a/b/tree/feature/v1/"] {
+            assert_eq!(text.parse::<HubRepo>().unwrap_err(), with_revision);
+        }
         let git = SourceError::WithGit(Box::new(plain.clone()));
         assert_eq!("HF://a/b.git".parse::<HubRepo>().unwrap_err(), git);
         for (text, meant) in [

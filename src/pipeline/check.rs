@@ -3,7 +3,8 @@
 use camino::{Utf8Path, Utf8PathBuf};
 
 use crate::config::{
-    Checked, Disk, ModelDir, ModelFault, NotInMlc, Surroundings, TemplateDoubt, check_file_with,
+    self, Checked, Disk, ModelDir, ModelFault, NotInMlc, Place, Surroundings, TemplateDoubt,
+    check_file_with,
 };
 use crate::convert::chat;
 use crate::convert::derive::derive;
@@ -81,7 +82,19 @@ pub(crate) fn check_config(path: &Utf8Path, environment: &Environment) -> Checke
     look(path, environment, false)
 }
 
+/// Checks the text of a config that is not written yet.
+pub fn check_text(path: &Utf8Path, text: &str, environment: &Environment) -> Checked {
+    let checkpoints = Checkpoints::new(environment, true);
+    config::check(path, text.as_bytes(), &Place::of(path), &checkpoints)
+}
+
 fn look(path: &Utf8Path, environment: &Environment, whole: bool) -> Checked {
-    let confined_to = environment.text(CONFINE_TO).map(|dir| environment.directory.join(dir));
-    check_file_with(path, &Checkpoints { whole, confined_to })
+    check_file_with(path, &Checkpoints::new(environment, whole))
+}
+
+impl Checkpoints {
+    fn new(environment: &Environment, whole: bool) -> Self {
+        let confined_to = environment.text(CONFINE_TO).map(|dir| environment.directory.join(dir));
+        Self { whole, confined_to }
+    }
 }

@@ -22,9 +22,9 @@ impl Heartbeat {
         let ui = ui.clone();
         let beat = move || {
             while over.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
-                let text = ui.running.lock().unwrap_or_else(PoisonError::into_inner).so_far();
-                if let Some(text) = text {
-                    ui.status("Running", &text);
+                let so_far = ui.running.lock().unwrap_or_else(PoisonError::into_inner).so_far();
+                if let Some((verb, text)) = so_far {
+                    ui.status(verb, &text);
                 }
             }
         };
@@ -69,8 +69,8 @@ pub fn counted(time: Duration) -> String {
 }
 
 impl Running {
-    /// What runs, and for how long; nothing if nothing does.
-    fn so_far(&self) -> Option<String> {
+    /// What is done to what, and for how long; nothing if nothing runs.
+    fn so_far(&self) -> Option<(&'static str, String)> {
         let tasks = self.tasks.iter().map(|task| {
             let so_far = counted(task.since.elapsed());
             match task.expected.as_str() {
@@ -79,7 +79,7 @@ impl Running {
             }
         });
         let tasks: Vec<_> = tasks.collect();
-        (!tasks.is_empty()).then(|| tasks.join(", "))
+        (!tasks.is_empty()).then(|| (self.verb(), tasks.join(", ")))
     }
 }
 

@@ -155,19 +155,35 @@ class Init(unittest.TestCase):
     def test_two_models_of_one_name_are_refused_before_anything_is_written(self):
         done = self.call("init", "--yes", "--model", MODEL, "--model", MODEL)
         self.assertEqual(done.returncode, 2)
-        self.assertIn("error: no config can be written: ", done.stderr)
         self.assertIn("two models have the model_id", done.stderr)
         self.assertFalse((self.root / NAMES[0]).exists())
         nowhere = self.call("init", "--yes", "--model", "no/such/model")
         self.assertEqual(nowhere.returncode, 2)
         # A place in a file that is not there helps nobody.
         self.assertNotIn("-->", done.stderr + nowhere.stderr)
+        self.assertIn("error: `--model no/such/model`: there is no directory", nowhere.stderr)
 
     def test_a_revision_is_written_as_a_field(self):
         self.good("init", "--yes", "--model", f"{MODEL}@v1.0", "--device", "android")
         entry, = self.config()["model_list"]
         self.assertEqual((entry["model"], entry["revision"]), (MODEL, "v1.0"))
         self.check_all()
+
+    def test_the_address_of_a_page_is_taken_as_the_revision_that_it_shows(self):
+        page = MODEL.replace("HF://", "https://huggingface.co/") + "/tree/v1.0"
+        self.good("init", "--yes", "--model", page, "--device", "android")
+        entry, = self.config()["model_list"]
+        self.assertEqual((entry["model"], entry["revision"]), (MODEL, "v1.0"))
+
+    def test_a_checkpoint_without_a_tokenizer_is_refused_before_anything_is_written(self):
+        model = self.root / "raw"
+        model.mkdir()
+        (model / "config.json").write_text(json.dumps({"model_type": "llama"}))
+        (model / "model.safetensors").write_bytes(b"")
+        done = self.call("init", "--yes", "--model", "raw")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("it has no tokenizer.json", done.stderr)
+        self.assertFalse((self.root / NAMES[0]).exists())
 
     def test_a_checkpoint_that_leaves_its_template_open_gets_a_guess_that_is_told(self):
         model = self.root / "raw"

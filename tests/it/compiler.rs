@@ -34,7 +34,7 @@ fn long_work_shows_itself_where_nothing_moves() {
         build.env("MLC_PACKAGE_HEARTBEAT", "1").through_shell(&format!("\"$@\" 2>{log}")).spawn();
     let said = || fs_err::read_to_string(&log).unwrap_or_default();
     crate::call::wait_for("a line", || {
-        (said().contains("     Running ") && said().contains(" s so far)")).then_some(())
+        (said().contains("   Compiling ") && said().contains(" s so far)")).then_some(())
     });
     fs_err::write(&go, "").unwrap();
     run.wait().code(0);
@@ -62,7 +62,9 @@ fn long_work_says_how_long_it_is_expected_to_take() {
     let said = || fs_err::read_to_string(&log).unwrap_or_default();
     crate::call::wait_for("a line", || {
         let said = said();
-        let mut lines = said.lines().filter(|line| line.starts_with("     Running "));
+        let mut lines = said
+            .lines()
+            .filter(|line| line.starts_with("   Compiling ") && line.contains(" so far)"));
         lines.any(|line| line.contains(" of 2, about 10 min; ")).then_some(())
     });
     fs_err::write(&go, "").unwrap();

@@ -57,6 +57,21 @@ fn a_dylib_is_looked_into() {
     scene.write("app/one.dylib", bytes);
     let run = scene.call(&["inspect", "one.dylib"]).ok();
     run.says("one.dylib: ").says("for iphone").says("model       linear q0f16");
+    scene.write("app/universal.dylib", b"\xca\xfe\xba\xbe\0\0\0\x02".to_vec());
+    let universal = scene.call(&["inspect", "universal.dylib"]).fails(13);
+    universal
+        .says("`universal.dylib`: it cannot be used: it is a universal file")
+        .says("lipo -thin");
+}
+
+#[test]
+fn what_is_in_a_dist_stands_for_it() {
+    let scene = Scene::with_models("android", &["one"]);
+    scene.build(&[]).ok();
+    let dist = scene.call(&["inspect", "dist"]).ok();
+    for inside in ["dist/lib", "dist/mlc-package-manifest.json"] {
+        assert_eq!(scene.call(&["inspect", inside]).ok().stdout, dist.stdout, "{inside}");
+    }
 }
 
 #[test]
@@ -77,6 +92,15 @@ fn a_converted_model_says_what_it_is_and_what_to_do_with_it() {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     scene.call(&[&words[..], &["--system-lib-prefix", "one_layer_"]].concat()).ok();
     scene.call(&["inspect", "one.tar"]).ok().says("model       linear q0f16");
+    // Weights without the model's config are told as that.
+    scene.write(
+        "app/weights/tensor-cache.json",
+        fs_err::read(scene.app().join("models/one/tensor-cache.json")).unwrap(),
+    );
+    let weights = scene.call(&["inspect", "weights"]).ok();
+    weights
+        .says("weights: 512 B, converted weights without a model's config")
+        .says("missing     mlc-chat-config.json and the tokenizer");
     fs_err::remove_file(scene.app().join("models/one/params_shard_0.bin")).unwrap();
     scene.call(&["inspect", "models/one"]).fails(11).says("has no `params_shard_0.bin`");
 }

@@ -98,6 +98,16 @@ fn help_and_errors_are_coloured_as_is_asked() {
     scene.call(&["build", "--nope", "--color=never"]).fails(2).never_says("\u{1b}[");
 }
 
+#[test]
+fn a_usage_line_requires_what_is_required_whatever_variables_say() {
+    let scene = Scene::new("android");
+    let run = scene.call(&["convert", "m"]).env("MLC_PACKAGE_CACHE_DIR", "c").fails(2);
+    let usage = "mlc-package convert [OPTIONS] --quantization <NAME> --output <DIR> <MODEL>";
+    run.says(usage).never_says("--cache-dir");
+    let nested = scene.call(&["kit", "import"]).env("MLC_PACKAGE_CACHE_DIR", "c").fails(2);
+    nested.says("Usage: mlc-package kit import [OPTIONS] <FILE>");
+}
+
 #[cfg(unix)]
 #[test]
 fn arguments_that_are_no_text_are_told_and_end_nothing() {

@@ -25,7 +25,7 @@ fn what_cannot_be_linked_is_named_with_its_member() {
         (&b"not an object"[..], "it is not an object file"),
         (b"", "it is not an object file"),
         (b"BC\xc0\xdebitcode", "it is LLVM bitcode, not machine code"),
-        (b"\xca\xfe\xba\xbe\0\0\0\x02", "it is a universal file: take one processor out of it"),
+        (b"\xca\xfe\xba\xbe\0\0\0\x02", "it is a universal file, for several processors"),
         (b"\x7fELF\x01\x01", "it is not a 64-bit little-endian relocatable object"),
         (b"\xfe\xed\xfa\xcf", "it is not a 64-bit little-endian relocatable object"),
         (b"\x7fELF\x02\x01", "it is damaged: Invalid ELF header size"),

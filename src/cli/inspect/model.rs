@@ -12,7 +12,7 @@ use crate::convert::weights::Quantized;
 use crate::convert::{self, ConvertError, chat};
 use crate::error::Error;
 use crate::fetch::package::ModelsError;
-use crate::fetch::{FetchError, checkpoint_files, judged};
+use crate::fetch::{FetchError, checkpoint_files, judged, read_tensor_cache};
 use crate::io::files;
 use crate::model::{ByteSize, ChatConfig, FileRole, Scheme, TensorCache, total, visible};
 use crate::report::count;
@@ -27,6 +27,8 @@ const WEIGHTS: [&str; 3] = ["safetensors", "bin", "pth"];
 pub(super) enum Directory {
     /// A converted model.
     Model(Utf8PathBuf),
+    /// Converted weights, without the config that makes a model of them.
+    Weights(Utf8PathBuf),
     /// A checkpoint of Hugging Face, as it was trained.
     Checkpoint(Utf8PathBuf),
 }
@@ -36,7 +38,17 @@ pub(super) enum Directory {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Inspected {
     Model(Converted),
+    Weights(WeightsAlone),
     Checkpoint(Raw),
+}
+
+/// Converted weights alone.
+#[derive(Debug, Serialize)]
+struct WeightsAlone {
+    path: Utf8PathBuf,
+    weight_bytes: u64,
+    shards: usize,
+    tensors: usize,
 }
 
 /// A converted model.
@@ -94,8 +106,10 @@ impl Directory {
         };
         let has = |name: &str| files::is_file(&dir.join(name));
         // An app's config is beside the models in the bundle.
-        if [ChatConfig::FILE_NAME, newer, older].into_iter().any(has) {
+        if has(ChatConfig::FILE_NAME) {
             Some(Self::Model(dir.to_owned()))
+        } else if [newer, older].into_iter().any(has) {
+            Some(Self::Weights(dir.to_owned()))
         } else if has(CONFIG) {
             Some(Self::Checkpoint(dir.to_owned()))
         } else {
@@ -107,6 +121,7 @@ impl Directory {
     pub(super) fn show(&self, format: Format, context: &mut Context<'_>) -> Result<(), Error> {
         let inspected = match self {
             Self::Model(dir) => Inspected::Model(Converted::read(dir).map_err(told)?),
+            Self::Weights(dir) => Inspected::Weights(WeightsAlone::read(dir).map_err(told)?),
             Self::Checkpoint(dir) => Inspected::Checkpoint(Raw::read(dir)?),
         };
         match (&inspected, format) {
@@ -114,6 +129,7 @@ impl Directory {
                 writeln!(context.out, "{}", serde_json::to_string_pretty(&inspected)?)?;
             }
             (Inspected::Model(model), Format::Human) => model.write(context.out)?,
+            (Inspected::Weights(weights), Format::Human) => weights.write(context.out)?,
             (Inspected::Checkpoint(raw), Format::Human) => raw.write(context.out)?,
         }
         Ok(())
@@ -182,6 +198,35 @@ impl Converted {
         let name = self.path.file_name().unwrap_or("model");
         let library = format!("{name}.tar");
         next::write(out, &["compile", self.path.as_str(), "--device", "android", "-o", &library])
+    }
+}
+
+impl WeightsAlone {
+    fn read(dir: &Utf8Path) -> Result<Self, FetchError> {
+        let (_, cache) = read_tensor_cache(dir)?;
+        Ok(Self {
+            path: dir.to_owned(),
+            weight_bytes: total(cache.shards.iter().map(|shard| shard.nbytes)),
+            shards: cache.shards.len(),
+            tensors: cache.shards.iter().map(|shard| shard.records.len()).sum(),
+        })
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let bytes = ByteSize(self.weight_bytes);
+        writeln!(out, "{}: {bytes}, converted weights without a model's config", self.path)?;
+        let tensors = count(self.tensors, "tensor", "tensors");
+        let shards = count(self.shards, "shard", "shards");
+        line(out, "weights", &format!("{tensors} in {shards}"))?;
+        line(
+            out,
+            "missing",
+            &format!(
+                "{} and the tokenizer: `mlc-package convert` writes both, unless it is told \
+                 --weights-only",
+                ChatConfig::FILE_NAME
+            ),
+        )
     }
 }
 

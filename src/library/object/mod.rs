@@ -33,7 +33,7 @@ pub enum ObjectError {
     #[error("it is not a 64-bit little-endian relocatable object")]
     Kind,
     /// Several processors in one file.
-    #[error("it is a universal file: take one processor out of it with `lipo -thin`")]
+    #[error("it is a universal file, for several processors")]
     Universal,
     /// What `clang -flto` writes.
     #[error("it is LLVM bitcode, not machine code")]
