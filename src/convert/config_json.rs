@@ -36,12 +36,19 @@ impl<'a> Fields<'a> {
 
 /// The kind of a scaling, by its newer or its older name.
 fn kind(scaling: &Value) -> Option<&str> {
+    kind_of(scaling.as_object()?)
+}
+
+fn kind_of(scaling: &Map<String, Value>) -> Option<&str> {
     scaling.get("rope_type").or_else(|| scaling.get("type")).and_then(Value::as_str)
 }
 
 /// The method of a config's `quantization_config`, if it has one.
 pub(super) fn quant_method(config: &Map<String, Value>) -> Option<String> {
     let found = config.get("quantization_config").filter(|found| !found.is_null())?;
+    if found.as_object().is_some_and(Map::is_empty) {
+        return None;
+    }
     let method = found.get("quant_method").and_then(Value::as_str).unwrap_or("unknown");
     Some(method.chars().take(40).collect())
 }

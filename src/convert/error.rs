@@ -139,7 +139,7 @@ pub enum ConvertError {
         /// The checkpoint.
         checkpoint: String,
         /// Why it is MLC LLM's.
-        why: Why,
+        why: Box<Why>,
         /// What is wrong with Python.
         problem: String,
         /// What to do about that.
@@ -273,8 +273,8 @@ impl StageError for ConvertError {
                  it as it is"
             )),
             Self::NotJson { .. } => Some(
-                "it is damaged, or was not downloaded whole: download it again from the repository \
-                 of the checkpoint"
+                "correct it if it was edited; else it is damaged or was not downloaded whole: download \
+                 it again from the repository of the checkpoint"
                     .to_owned(),
             ),
             Self::NoConfig { .. } => Some(
@@ -340,12 +340,12 @@ impl StageError for ConvertError {
                 ))
             }
             // The reason says it.
-            Self::NotNative { why: Why::Architecture { model_type } }
+            Self::NotNative { why: Why::Architecture { model_type, .. } }
                 if super::chat::fails_in_mlc(model_type) =>
             {
                 Some("choose another model, or a version of MLC LLM that can convert it".to_owned())
             }
-            Self::NotNative { why: Why::Architecture { model_type } }
+            Self::NotNative { why: Why::Architecture { model_type, .. } }
                 if super::chat::left_to_mlc(model_type).is_none() =>
             {
                 let known = super::chat::architectures().collect::<Vec<_>>().join(", ");

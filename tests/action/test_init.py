@@ -123,9 +123,11 @@ class Init(unittest.TestCase):
         for place in ("models/tiny", "dist/bundle/not-this"):
             model = self.root / place
             model.mkdir(parents=True)
-            chat_config = {"model_type": "llama", "quantization": "q0f16", "model_config": {}}
+            chat_config = {"model_type": "llama", "quantization": "q0f16", "model_config": {},
+                           "tokenizer_files": ["tokenizer.json"]}
             (model / "mlc-chat-config.json").write_text(json.dumps(chat_config))
             (model / "tensor-cache.json").write_text("{}")
+            (model / "tokenizer.json").write_text("{}")
         (self.root / "App.xcodeproj").mkdir()
         shown, code = self.typed("", "", "no")
         self.assertEqual(code, 0, shown)

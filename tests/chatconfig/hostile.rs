@@ -121,7 +121,7 @@ fn fields_that_do_not_go_together_are_named() {
             "gemma3_text/it",
             "sliding_window",
             json!(null),
-            "in `text_config`: `sliding_window_size` is null, not a whole number",
+            "it has no `sliding_window`, which MLC LLM's gemma3_text computes with",
         ),
         (
             "phi3/mini-128k",

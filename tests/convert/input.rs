@@ -231,9 +231,17 @@ fn what_is_not_native_lists_what_is() {
     let run = scene.write().convert("q4f16_1", &["--engine", "native"]);
     says(&run.err, &["its own loader fails", "choose another model"]);
     assert!(!run.err.contains("--engine mlc"), "{run:?}");
-    scene.config["model_type"] = "LLAMA".into();
+    let asked = ["--engine", "native", "--model-type", "LLAMA"];
+    let run = scene.convert("q4f16_1", &asked);
+    says(&run.err, &["did you mean `--model-type llama`?", "gpt_neox"]);
+    // A config's architecture is no slip of the pen, but may have a text model that is known.
+    scene.config["model_type"] = "cohere2".into();
     let run = scene.write().convert("q4f16_1", &["--engine", "native"]);
-    says(&run.err, &["did you mean `llama`?", "gpt_neox"]);
+    assert!(!run.err.contains("did you mean"), "{run:?}");
+    scene.config["model_type"] = "mistral3".into();
+    scene.config["text_config"] = json!({"model_type": "ministral3"});
+    let run = scene.write().convert("q4f16_1", &["--engine", "native"]);
+    says(&run.err, &["did you mean `--model-type ministral3`?"]);
 }
 
 #[test]

@@ -319,7 +319,10 @@ fn configs_that_cannot_mean_a_model_that_answers_are_told_apart() {
     let original = scene.config.clone();
     scene.config["architectures"] = json!(["LlamaForSequenceClassification"]);
     let message = scene.write().refuses("q4f16_1", 11);
-    assert!(message.contains("that model classifies, and has no head that writes"), "{message}");
+    assert!(
+        message.contains("that model judges texts, and has no head that writes any"),
+        "{message}"
+    );
     scene.config = original.clone();
     scene.config["model_type"] = "qwen3".into();
     for head_dim in [json!(null), json!("absent")] {
@@ -340,7 +343,7 @@ fn configs_that_cannot_mean_a_model_that_answers_are_told_apart() {
         (format!("\u{feff}{text}"), "it begins with a byte-order mark"),
         (text.replacen('{', "{\"x\": NaN,", 1), "it says NaN, which is not JSON"),
         (text.replacen('{', "{\"x\": -Infinity,", 1), "it says -Infinity, which is not JSON"),
-        (text.replacen('{', "{\"x\": ,", 1), "it is damaged, or was not downloaded whole"),
+        (text.replacen('{', "{\"x\": ,", 1), "else it is damaged or was not downloaded whole"),
     ] {
         fs_err::write(&path, text).unwrap();
         let message = scene.refuses("q4f16_1", 11);
@@ -429,12 +432,61 @@ fn tensors_that_are_fused_or_not_and_biases_that_are_not_there_are_told() {
     refused(scene.write(), &parts);
 }
 
+/// Llama's tensors and two more: Qwen 3's.
+#[test]
+fn norms_that_an_architecture_does_not_have_are_another_architectures() {
+    let mut scene = Scene::new();
+    let name = "model.layers.0.self_attn.q_norm.weight";
+    scene.tensors.push(Tensor::of_f32(name.to_owned(), vec![16]));
+    let says = format!("has `{name}`, and MLC LLM's llama has no such tensor");
+    refused(scene.write(), &[&says, "another architecture"]);
+    // What lies beside the text's layers has its own.
+    scene.tensor("q_norm").name = "vision.layers.0.self_attn.q_norm.weight".to_owned();
+    let run = scene.write().convert("q4f16_1", &[]);
+    assert_eq!(run.exit, Some(0), "{run:?}");
+    assert!(run.err.contains("llama has no use for tensor `vision."), "{run:?}");
+}
+
+/// The vectors of tokens become that of a text in more than one way.
+#[test]
+fn embeddings_that_are_made_otherwise_are_told() {
+    let mut scene = with_experts(2);
+    scene.config["model_type"] = "qwen3".into();
+    scene.config["tie_word_embeddings"] = true.into();
+    scene.tensors.retain(|tensor| tensor.name != "lm_head.weight");
+    for tensor in &mut scene.tensors {
+        tensor.name = tensor.name.replacen("model.", "", 1);
+    }
+    scene.tensors.retain(|tensor| !tensor.name.contains(".mlp."));
+    for (name, shape) in [("gate", [96, 64]), ("up", [96, 64]), ("down", [64, 96])] {
+        let name = format!("layers.0.mlp.{name}_proj.weight");
+        scene.tensors.push(Tensor::of_f32(name, shape.to_vec()));
+    }
+    scene.write();
+    let model = json!({"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"});
+    let tokenizer = json!({"version": "1.0", "model": model}).to_string();
+    fs_err::write(scene.source().join("tokenizer.json"), tokenizer).unwrap();
+    let pooling = scene.source().join("1_Pooling");
+    fs_err::create_dir(&pooling).unwrap();
+    let told = |mode: &str| {
+        fs_err::write(pooling.join("config.json"), json!({mode: true}).to_string()).unwrap();
+        let more = ["--model-type", "qwen3-embedding", "--conv-template", "LM"];
+        let run = scene.convert("q4f16_1", &more);
+        assert_eq!(run.exit, Some(0), "{run:?}");
+        run.err.contains("1_Pooling says `mean`, and MLC LLM writes `last`")
+    };
+    assert!(told("pooling_mode_mean_tokens"));
+    assert!(!told("pooling_mode_lasttoken"));
+}
+
 #[test]
 fn an_architecture_that_was_asked_for_and_is_not_the_configs_is_named() {
     let mut scene = Scene::new();
     scene.config["attention_bias"] = false.into();
     scene.config["head_dim"] = 16.into();
     scene.config["hidden_activation"] = "gelu".into();
+    scene.config["sliding_window"] = 32.into();
+    scene.config["query_pre_attn_scalar"] = 16.into();
     let run = scene.write().convert("q4f16_1", &["--model-type", "gemma2", "--engine", "native"]);
     assert_eq!(run.exit, Some(11), "{run:?}");
     let said = "--model-type gemma2 was given, and config.json says `llama`";

@@ -77,9 +77,9 @@ fn what_is_no_model_is_told_as_what_it_is() {
     let convert = |model| ["convert", model, "--quantization", "q4f16_1", "-o", "out"];
     for (arguments, exit, says) in [
         (&convert("converted")[..], 11, "it is converted already: `mlc-package inspect converted`"),
-        (&convert("list")[..], 11, "it is damaged, or was not downloaded whole"),
-        (&convert("cut")[..], 11, "it is damaged, or was not downloaded whole"),
-        (&["inspect", "list"][..], 11, "it is damaged, or was not downloaded whole"),
+        (&convert("list")[..], 11, "else it is damaged or was not downloaded whole"),
+        (&convert("cut")[..], 11, "else it is damaged or was not downloaded whole"),
+        (&["inspect", "list"][..], 11, "else it is damaged or was not downloaded whole"),
         (&["try", "file"][..], 2, "is neither a model directory nor a package"),
         (&["inspect", "--chat-config", "cut", "file"][..], 2, "cannot be used: it is a directory"),
     ] {

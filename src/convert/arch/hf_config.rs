@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::convert::config_json::{self, Refusal};
-use crate::model::{Completed, FloatType, Refused};
+use crate::model::{Completed, FloatType};
 
 /// What ChatGLM calls `vocab_size`.
 const PADDED_VOCAB: &str = "padded_vocab_size";
@@ -29,7 +29,7 @@ pub enum ConfigError {
     },
     /// Upstream's configuration class refuses it.
     #[error("{0}")]
-    Class(Refused),
+    Class(Refusal),
     /// Upstream would make another model of it.
     #[error("{0}")]
     LeftOut(Refusal),

@@ -47,9 +47,11 @@ mod starcoder2;
 
 use std::collections::HashSet;
 
+use camino::Utf8Path;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::io::files;
 use crate::model::{Completed, ConfigClass, Method, Quantization, Refused};
 use row::{Row, expand};
 
@@ -101,8 +103,8 @@ pub(super) struct Mapping {
     /// Whether the config says that it is the embedding, and whether upstream heeds that.
     pub(super) is_tied: bool,
     pub(super) head_may_be_tied: bool,
-    /// Whether the config says that attention has biases.
-    pub(super) has_attention_bias: bool,
+    /// The flag by which the config says that attention has biases.
+    pub(super) attention_bias: Option<&'static str>,
     /// The layers, by the config's name for their number.
     pub(super) layers: (&'static str, u64),
     /// The field of the config that says how many tokens there are.
@@ -128,6 +130,29 @@ pub(super) struct Embeds {
     normalize: bool,
 }
 
+impl Embeds {
+    /// What a person is told if the config of sentence-transformers names another token's vector.
+    pub(super) fn other_pooling(&self, config: &Utf8Path) -> Option<String> {
+        let text = files::read(config).ok()?;
+        let config: Map<String, Value> = serde_json::from_slice(&text).ok()?;
+        let is_set = |name: &str| config.get(name).and_then(Value::as_bool) == Some(true);
+        let kinds = [
+            ("pooling_mode_cls_token", "cls"),
+            ("pooling_mode_mean_tokens", "mean"),
+            ("pooling_mode_lasttoken", "last"),
+        ];
+        let (_, found) = kinds.into_iter().find(|(name, _)| is_set(name))?;
+        (found != self.pooling_strategy).then(|| {
+            format!(
+                "the checkpoint's 1_Pooling says `{found}`, and MLC LLM writes `{}`: for the checkpoint's \
+                 embeddings, set `pooling_strategy` to \"{found}\" in the `embedding_metadata` of \
+                 mlc-chat-config.json",
+                self.pooling_strategy
+            )
+        })
+    }
+}
+
 /// The quantization of weights that AWQ has quantized already.
 pub(super) const AWQ: &str = "q4f16_autoawq";
 
@@ -142,6 +167,15 @@ pub(super) fn takes_awq(model_type: &str) -> bool {
 
 /// What most call the layer that gives each token's weight.
 const LAST_LAYER: &str = "lm_head.weight";
+
+/// What others call it.
+const LAST_LAYERS: [&str; 5] = [
+    LAST_LAYER,
+    "embed_out.weight",
+    "output.weight",
+    "head.weight",
+    "transformer.output_layer.weight",
+];
 
 /// What an architecture is where it does not say.
 const PLAIN: Architecture = Architecture {
@@ -271,12 +305,15 @@ impl Architecture {
     /// The model's parameters, and the tensors that it does not need. Their sizes are those of the
     /// completed config, as upstream's are.
     pub(super) fn mapping(&self, config: &HfConfig) -> Result<Mapping, ConfigError> {
-        let completed = self.read(config.source()).map_err(ConfigError::Class)?;
+        let completed =
+            self.read(config.source()).map_err(|refused| ConfigError::Class(refused.into()))?;
         let vocab_field = config.vocab_field();
         let config = config.completed(completed);
         let mut parameters = expand(self.rows, &config)?;
         let untied = self.rows.iter().find(|row| row.is_untied());
-        let mut head = untied.map_or(LAST_LAYER, Row::tensor).to_owned();
+        let is_last = |row: &&Row| LAST_LAYERS.contains(&row.tensor());
+        let last = untied.or_else(|| self.rows.iter().find(is_last));
+        let mut head = last.map_or(LAST_LAYER, Row::tensor).to_owned();
         if let Some(source_name) = self.source_name {
             for (name, _) in parameters.iter_mut().flat_map(|parameter| &mut parameter.parts) {
                 *name = source_name(&config, name)?;
@@ -293,7 +330,9 @@ impl Architecture {
             head,
             is_tied: config.flag("tie_word_embeddings")?.unwrap_or(false),
             head_may_be_tied: untied.is_some(),
-            has_attention_bias: config.flag("attention_bias")?.unwrap_or(false),
+            attention_bias: ["attention_bias", "bias"]
+                .into_iter()
+                .find(|flag| config.flag(flag).ok().flatten() == Some(true)),
             layers: config.named_layers()?,
             vocab_field,
             blocks: config.blocks()?,

@@ -20,6 +20,9 @@ use crate::model::{
 /// The most a `config.json` may hold in bytes; real ones have a few thousand.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
+/// Where sentence-transformers says how the vectors of tokens become that of a text.
+const POOLING: &str = "1_Pooling/config.json";
+
 /// What is to be written, and where.
 #[derive(Clone, Copy, Debug)]
 pub struct ChatRequest<'a> {
@@ -137,10 +140,11 @@ fn describe(
     warnings.extend(config_json::restate(&mut restated, &model_type));
     let left_out = |refusal| ConvertError::LeftOut { path: path.clone(), refusal };
     config_json::refuse(&restated, &model_type).map_err(left_out)?;
-    warnings.extend(config_json::left_out(&restated, &model_type));
+    let context = request.overrides.context_window_size.and_then(|size| size.try_into().ok());
+    warnings.extend(config_json::left_out(&restated, &model_type, context));
     let inner = restated.get("text_config").and_then(|text| text.get("vocab_size")?.as_i64());
     let config = completed(architecture, restated, request.overrides, &mut warnings);
-    let config = config.map_err(|refused| invalid(refused.to_string()))?;
+    let config = config.map_err(|refused| left_out(refused.into()))?;
     let mut document = Document::new(&config, template).map_err(invalid)?;
     if let Some(inner) = inner.filter(|inner| *inner != document.vocab_size) {
         warnings.push(format!(
@@ -151,6 +155,9 @@ fn describe(
         ));
     }
 
+    if let Some(embeds) = &architecture.embeds {
+        warnings.extend(embeds.other_pooling(&request.checkpoint.join(POOLING)));
+    }
     let generation = request.checkpoint.join("generation_config.json");
     if let Some(values) = read_object_if_there(&generation)? {
         let odd = |why| ConvertError::Invalid { path: generation.clone(), why };

@@ -4,20 +4,55 @@
 use serde_json::{Map, Value};
 
 use super::{Fields, READ_ROPE_PARAMETERS, kind};
-use crate::model::ConfigClass;
 
 /// What Gemma 3 has where its config does not say so (79d603f0, `gemma3_model.py`).
 const GEMMA3_BASE: f64 = 1e6;
 
+/// The same of its layers with a window.
+const GEMMA3_LOCAL_BASE: f64 = 1e4;
+
+/// Every such layer is followed by one without a window, and upstream counts to this.
+const GEMMA3_PATTERN: u64 = 6;
+
+/// Those whose models in transformers have windows.
+const WINDOWED: [&str; 9] = [
+    "mixtral",
+    "phi3",
+    "phi3_v",
+    "qwen2",
+    "qwen2_moe",
+    "qwen3",
+    "qwen3-embedding",
+    "qwen3_moe",
+    "starcoder2",
+];
+
 /// A line for each field that upstream does not heed (mlc-ai/mlc-llm 79d603f0).
-pub(in crate::convert) fn left_out(fields: &Map<String, Value>, model_type: &str) -> Vec<String> {
+/// The model may be used for a shorter `context` than its config says.
+pub(in crate::convert) fn left_out(
+    fields: &Map<String, Value>,
+    model_type: &str,
+    context: Option<u64>,
+) -> Vec<String> {
     let fields = Fields::new(fields);
     let mut lines = Vec::new();
     if ["gemma3", "gemma3_text"].contains(&model_type) {
         lines.extend(gemma3_scaling(fields));
         lines.extend(gemma3_local_base(fields));
+        lines.extend(gemma3_pattern(fields));
     }
-    lines.extend(window(fields, model_type));
+    if ["deepseek_v2", "deepseek_v3"].contains(&model_type) {
+        lines.extend(deepseek_scaling(fields, model_type));
+    }
+    lines.extend(window(fields, model_type, context));
+    lines.extend(fields.get("logit_scale").and_then(|scale| logit_scale(scale, model_type)));
+    if model_type == "baichuan" && fields.get("z_loss_weight").is_some() {
+        lines.push(
+            "MLC LLM's baichuan does not normalize the weights of the last layer, as Baichuan 2 does: \
+             the model answers differently from the checkpoint"
+                .to_owned(),
+        );
+    }
     lines.extend(two_bases(fields, model_type));
     lines.extend(factors(fields));
     lines
@@ -37,11 +72,14 @@ fn gemma3_scaling(fields: Fields<'_>) -> Option<String> {
 /// The layers with a window have a base of their own, and upstream has one for all.
 fn gemma3_local_base(fields: Fields<'_>) -> Option<String> {
     let of_windows = fields.get("rope_parameters").and_then(|all| {
-        Some(("sliding_attention", all.get("sliding_attention")?.get("rope_theta")?.as_f64()?))
+        Some((
+            "rope_theta` of `sliding_attention",
+            all.get("sliding_attention")?.get("rope_theta")?.as_f64()?,
+        ))
     });
     const FIELD: &str = "rope_local_base_freq";
-    let named = || Some((FIELD, fields.get(FIELD)?.as_f64()?));
-    let (field, local) = of_windows.or_else(named)?;
+    let named = || (FIELD, fields.get(FIELD).and_then(Value::as_f64).unwrap_or(GEMMA3_LOCAL_BASE));
+    let (field, local) = of_windows.unwrap_or_else(named);
     let base = fields.get("rope_theta").and_then(Value::as_f64).unwrap_or(GEMMA3_BASE);
     ((local - base).abs() > f64::EPSILON).then(|| {
         format!(
@@ -51,19 +89,56 @@ fn gemma3_local_base(fields: Fields<'_>) -> Option<String> {
     })
 }
 
+fn gemma3_pattern(fields: Fields<'_>) -> Option<String> {
+    let pattern = fields.get("sliding_window_pattern")?.as_u64()?;
+    (pattern != GEMMA3_PATTERN).then(|| {
+        format!(
+            "`sliding_window_pattern` is {pattern}, but MLC LLM's Gemma 3 always counts to \
+             {GEMMA3_PATTERN}: the model answers differently from the checkpoint"
+        )
+    })
+}
+
+/// Upstream's model looks for the kind by another name than checkpoints have it; of that name it could
+/// not be built.
+fn deepseek_scaling(fields: Fields<'_>, model_type: &str) -> Option<String> {
+    let scaling = fields.get("rope_scaling")?;
+    kind(scaling).filter(|kind| *kind == "yarn")?;
+    let factor = scaling.get("factor").and_then(Value::as_f64);
+    let factor = factor.map_or_else(String::new, |factor| format!(" by {factor}"));
+    Some(format!(
+        "`rope_scaling` (yarn{factor}) is left out of the rotary embedding, as MLC LLM leaves it out of \
+         {model_type}: the model answers differently from the checkpoint"
+    ))
+}
+
+fn logit_scale(scale: &Value, model_type: &str) -> Option<String> {
+    let scale = scale.as_f64().filter(|scale| model_type == "cohere" && *scale > 0.0)?;
+    ((scale - 1.0).abs() > f64::EPSILON).then(|| {
+        format!(
+            "`logit_scale` ({scale}) is left out, as MLC LLM leaves it out of Cohere: for the \
+             checkpoint's answers, use a `temperature` that is {} times as high",
+            1.0 / scale
+        )
+    })
+}
+
 /// Layers that the checkpoint has look back so far, and upstream's over the whole context.
-fn window(fields: Fields<'_>, model_type: &str) -> Option<String> {
-    let class = ConfigClass::of(model_type)?;
-    let heeds =
-        class.has("sliding_window_size") || class.has("sliding_window") || class.has("text_config");
-    let window = fields.get("sliding_window")?.as_u64().filter(|_| !heeds)?;
+fn window(fields: Fields<'_>, model_type: &str, context: Option<u64>) -> Option<String> {
+    let window = fields.get("sliding_window")?.as_u64()?;
+    if !WINDOWED.contains(&model_type) {
+        return None;
+    }
     // Qwen's classes have none unless they are told so, and then only in the last layers.
     let is_used = fields.get("use_sliding_window").and_then(Value::as_bool);
     let is_used = is_used.unwrap_or(!model_type.starts_with("qwen"));
     let count = |name: &str| fields.get(name).and_then(Value::as_u64);
     let is_any = count("max_window_layers").zip(count("num_hidden_layers"));
     let is_any = is_any.is_none_or(|(first, layers)| first < layers);
-    let context = count("max_position_embeddings")?;
+    let types = fields.get("layer_types").and_then(Value::as_array);
+    let is_any =
+        is_any && types.is_none_or(|types| types.iter().any(|kind| kind != "full_attention"));
+    let context = context.or(count("max_position_embeddings"))?;
     (is_used && is_any && window < context).then(|| {
         format!(
             "`sliding_window` ({window}) is left out: MLC LLM's {model_type} attends to the whole \
@@ -117,7 +192,7 @@ mod tests {
 
     fn said(fields: Value, model_type: &str) -> String {
         let Value::Object(fields) = fields else { panic!("an object") };
-        left_out(&fields, model_type).join("\n")
+        left_out(&fields, model_type, None).join("\n")
     }
 
     #[test]
@@ -139,7 +214,13 @@ mod tests {
         let parameters = json!({"full_attention": {"rope_theta": 1e6},
             "sliding_attention": {"rope_theta": 1e4}});
         let local = said(json!({"rope_parameters": parameters}), "gemma3_text");
-        assert!(local.contains("`sliding_attention` (10000)"), "{local}");
+        assert!(local.contains("`rope_theta` of `sliding_attention` (10000)"), "{local}");
+        // Transformers' default.
+        let usual = said(json!({"model_type": "gemma3"}), "gemma3");
+        assert!(usual.contains("`rope_local_base_freq` (10000)"), "{usual}");
+        let pattern =
+            said(json!({"rope_local_base_freq": 1e6, "sliding_window_pattern": 2}), "gemma3");
+        assert!(pattern.starts_with("`sliding_window_pattern` is 2"), "{pattern}");
     }
 
     #[test]
@@ -158,7 +239,27 @@ mod tests {
         assert_eq!(said(qwen, "qwen2"), "");
         let mut wide = window;
         wide["sliding_window"] = 4096.into();
-        assert_eq!(said(wide, "phi3"), "");
+        assert_eq!(said(wide.clone(), "phi3"), "");
+        wide["sliding_window"] = 2047.into();
+        wide["layer_types"] = json!(["full_attention"]);
+        assert_eq!(said(wide.clone(), "phi3"), "");
+        wide["layer_types"] = json!(["full_attention", "sliding_attention"]);
+        assert!(!said(wide.clone(), "phi3").is_empty());
+        // What is used is no longer than the window.
+        let Value::Object(fields) = wide else { panic!("an object") };
+        assert!(left_out(&fields, "phi3", Some(2047)).is_empty());
+    }
+
+    #[test]
+    fn what_deepseek_cohere_and_baichuan_lose_is_told() {
+        let yarn = said(json!({"rope_scaling": {"type": "yarn", "factor": 40}}), "deepseek_v2");
+        assert!(
+            yarn.starts_with("`rope_scaling` (yarn by 40) is left out of the rotary"),
+            "{yarn}"
+        );
+        let scale = said(json!({"logit_scale": 0.0625}), "cohere");
+        assert!(scale.contains("(0.0625)") && scale.contains("16 times as high"), "{scale}");
+        assert!(said(json!({"z_loss_weight": 0}), "baichuan").contains("does not normalize"));
     }
 
     #[test]

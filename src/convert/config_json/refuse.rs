@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::{Fields, kind};
-use crate::model::ConfigClass;
+use crate::model::{ConfigClass, Refused};
 
 /// The kinds of RoPE scaling that upstream computes, by architecture. Of Gemma 3, Ministral, Llama 4
 /// and those whose configs have none, nothing is refused here. An older name of a kind stands beside
@@ -66,7 +66,9 @@ pub(in crate::convert) const EXPERTS: [&str; 3] =
 const EMBED: [&str; 3] = ["bert", "bert-bge", "qwen3-embedding"];
 
 /// Ends of the names of classes that classify and do not write.
-const WITHOUT_ANSWERS: [&str; 4] = [
+const WITHOUT_ANSWERS: [&str; 6] = [
+    "ForRewardModel",
+    "ForProcessRewardModel",
     "ForSequenceClassification",
     "ForTokenClassification",
     "ForQuestionAnswering",
@@ -145,6 +147,38 @@ const LEFT_OUT: [(&str, &[&str]); 12] = [
     ("stablelm", &["qk_layernorm"]),
 ];
 
+/// What upstream computes whatever a field says.
+const FIXED: [(&str, &str, Fixed); 10] = [
+    ("stablelm", "use_parallel_residual", Fixed::Flag(false)),
+    ("chatglm", "rope_ratio", Fixed::One),
+    ("chatglm", "apply_residual_connection_post_layernorm", Fixed::Flag(false)),
+    ("gpt_bigcode", "multi_query", Fixed::Flag(true)),
+    ("deepseek", "scoring_func", Fixed::Text("softmax")),
+    ("bert", "position_embedding_type", Fixed::Text("absolute")),
+    ("bert-bge", "position_embedding_type", Fixed::Text("absolute")),
+    ("gemma3", "use_bidirectional_attention", Fixed::Flag(false)),
+    ("gemma3_text", "use_bidirectional_attention", Fixed::Flag(false)),
+    ("internlm", "rotary", Fixed::Base),
+];
+
+/// What a field has to be.
+enum Fixed {
+    Flag(bool),
+    Text(&'static str),
+    /// The number 1.
+    One,
+    /// An object whose `base`, if it has one, is 10000.
+    Base,
+}
+
+/// What upstream's model computes with, and its class does not ask for; and another name for it.
+const NEEDED: [(&str, &str, &str); 4] = [
+    ("gemma2", "sliding_window", ""),
+    ("gemma2", "query_pre_attn_scalar", ""),
+    ("gemma3", "sliding_window", "sliding_window_size"),
+    ("gemma3_text", "sliding_window", "sliding_window_size"),
+];
+
 /// Why a config is not converted, and what to do.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
@@ -156,6 +190,17 @@ pub struct Refusal {
 /// What to do where MLC LLM computes another model than the config says.
 const ANOTHER_MODEL: &str =
     "MLC LLM cannot run this model; if the field is wrong, correct it in config.json";
+
+/// What to do where a field is not there.
+const ADD: &str = "add it to config.json with the value that the model was trained with: \
+                   transformers leaves out what is the default of its own class";
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let help = refused.is_missing().then(|| ADD.to_owned());
+        Self { why: refused.to_string(), help }
+    }
+}
 
 /// What upstream would silently leave out, and values that no model has.
 pub(in crate::convert) fn refuse(
@@ -183,8 +228,8 @@ pub(in crate::convert) fn refuse(
     if !EMBED.contains(&model_type) && WITHOUT_ANSWERS.iter().any(|end| named.ends_with(end)) {
         return refused(
             format!(
-                "`architectures` says {named:.80}: that model classifies, and has no head that \
-                 writes text; converted, it would answer nonsense"
+                "`architectures` says {named:.80}: that model judges texts, and has no head that \
+                 writes any; converted, it would answer nonsense"
             ),
             "name the checkpoint of a model that writes text",
         );
@@ -209,6 +254,7 @@ pub(in crate::convert) fn refuse(
             ANOTHER_MODEL,
         );
     }
+    refuse_fixed(fields, model_type)?;
     for flag in of(&LEFT_OUT, model_type).into_iter().flatten() {
         let is_set =
             |value: &Value| value.as_bool().unwrap_or(value.as_f64().is_some_and(|n| n != 0.0));
@@ -223,6 +269,42 @@ pub(in crate::convert) fn refuse(
                      `{flag}` to false in config.json"
                 ),
             );
+        }
+    }
+    Ok(())
+}
+
+fn refuse_fixed(fields: Fields<'_>, model_type: &str) -> Result<(), Refusal> {
+    let needs = NEEDED.iter().filter(|(name, ..)| *name == model_type);
+    let mut lacking = needs
+        .filter(|(_, field, other)| fields.get(field).is_none() && fields.get(other).is_none());
+    if let Some((_, field, _)) = lacking.next().filter(|_| fields.get("hidden_size").is_some()) {
+        let why = format!("it has no `{field}`, which MLC LLM's {model_type} computes with");
+        return Err(Refusal { why, help: Some(ADD.to_owned()) });
+    }
+    let fixed = FIXED.iter().filter(|(name, ..)| *name == model_type);
+    for (field, value, fixed) in
+        fixed.filter_map(|(_, field, fixed)| Some((field, fields.get(field)?, fixed)))
+    {
+        let (is_right, computes) = match fixed {
+            Fixed::Flag(flag) => (value.as_bool() == Some(*flag), flag.to_string()),
+            Fixed::Text(text) => (value.as_str() == Some(text), (*text).to_owned()),
+            Fixed::One => (value.as_f64() == Some(1.0), "1".to_owned()),
+            Fixed::Base => {
+                let base = value.get("base").and_then(Value::as_f64);
+                (
+                    base.is_none_or(|base| (base - 1e4).abs() < f64::EPSILON),
+                    "a base of 10000".to_owned(),
+                )
+            }
+        };
+        if !is_right {
+            let why = format!(
+                "`{field}` is {:.60}, but MLC LLM's {model_type} always computes {computes}: the model \
+                 would answer nonsense",
+                value.to_string()
+            );
+            return Err(Refusal { why, help: Some(ANOTHER_MODEL.to_owned()) });
         }
     }
     Ok(())
@@ -282,7 +364,7 @@ fn refuse_rope(fields: Fields<'_>, model_type: &str) -> Result<(), Refusal> {
                      {model_type}: it would leave the scaling out, and the model would answer worse \
                      the longer the text"
                 ),
-                Some(without_scaling(fields, scaling)),
+                Some(without_scaling(fields, scaling, found)),
             );
         }
         let is_number = |name: &&&str| scaling.get(**name).is_some_and(Value::is_number);
@@ -313,18 +395,26 @@ fn refuse_rope(fields: Fields<'_>, model_type: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// How a model is used without the scaling that upstream does not compute.
-fn without_scaling(fields: Fields<'_>, scaling: &Value) -> String {
+/// What to do about a scaling that upstream does not compute. Two kinds change nothing up to the
+/// length that the model was trained with: `dynamic`, and YaRN unless the model was trained on with it.
+fn without_scaling(fields: Fields<'_>, scaling: &Value, kind: &str) -> String {
+    let is_finetuned = scaling.get("finetuned").and_then(Value::as_bool) == Some(true);
+    if !(kind == "dynamic" || kind == "yarn" && !is_finetuned) {
+        return ANOTHER_MODEL.to_owned();
+    }
     let count = |value: Option<&Value>| value.and_then(Value::as_u64);
-    let positions = count(scaling.get("original_max_position_embeddings"))
+    let trained = count(scaling.get("original_max_position_embeddings"))
         .or_else(|| count(fields.get("original_max_position_embeddings")));
-    match positions {
-        Some(positions) => format!(
-            "for texts of up to {positions} tokens the model can do without: remove `rope_scaling` \
-             from config.json, and set `max_position_embeddings` to {positions}"
-        ),
-        None => "for texts as long as the model knew before the scaling it can do without: remove \
-                 `rope_scaling` from config.json, and set `max_position_embeddings` to that length"
+    let positions = count(fields.get("max_position_embeddings"));
+    match if kind == "dynamic" { trained.or(positions) } else { trained } {
+        Some(positions) => {
+            format!(
+                "up to {positions} tokens the model does without: remove `rope_scaling` from \
+                 config.json, and set `max_position_embeddings` to {positions} there"
+            )
+        }
+        None => "up to the length that the model was trained with it does without: remove `rope_scaling` \
+              from config.json, and set `max_position_embeddings` to that length there"
             .to_owned(),
     }
 }
@@ -333,7 +423,7 @@ fn without_scaling(fields: Fields<'_>, scaling: &Value) -> String {
 mod tests {
     use serde_json::{Map, Value, json};
 
-    use super::{ACTIVATIONS, LEFT_OUT, SCALINGS, refuse};
+    use super::{ACTIVATIONS, FIXED, LEFT_OUT, NEEDED, SCALINGS, refuse};
     use crate::convert::arch::Architecture;
 
     fn object(value: Value) -> Map<String, Value> {
@@ -373,6 +463,16 @@ mod tests {
             ("llama", json!({"rope_theta": "1e6"}), "rope_theta"),
             ("mistral", json!({"partial_rotary_factor": 0.5}), "partial_rotary_factor"),
             ("llama", json!({"rms_norm_eps": "x"}), "rms_norm_eps"),
+            ("stablelm", json!({"use_parallel_residual": true}), "use_parallel_residual"),
+            ("chatglm", json!({"rope_ratio": 50}), "rope_ratio"),
+            ("gpt_bigcode", json!({"multi_query": false}), "multi_query"),
+            ("bert", json!({"position_embedding_type": "relative_key"}), "position_embedding_type"),
+            ("internlm", json!({"rotary": {"base": 1e6}}), "rotary"),
+            (
+                "gemma3_text",
+                json!({"use_bidirectional_attention": true}),
+                "use_bidirectional_attention",
+            ),
             ("llama", json!({"max_position_embeddings": -1}), "max_position_embeddings"),
             (
                 "qwen2_moe",
@@ -407,15 +507,45 @@ mod tests {
             ("qwen2", json!({"hidden_act": "swish"})),
             ("gpt_bigcode", json!({"activation_function": "gelu_pytorch_tanh"})),
             ("deepseek_v2", json!({"rope_scaling": {"type": "yarn"}, "hidden_act": "silu"})),
-            ("chatglm", json!({"hidden_act": "whatever"})),
+            ("chatglm", json!({"hidden_act": "whatever", "rope_ratio": 1})),
+            ("internlm", json!({"rotary": {"base": 10000, "type": "dynamic"}})),
+            ("stablelm", json!({"use_parallel_residual": null})),
+            ("gemma2", json!({"hidden_size": 8, "sliding_window": 4, "query_pre_attn_scalar": 8})),
         ] {
             refuse(&object(fields), model_type).unwrap();
         }
     }
 
     #[test]
+    fn only_what_can_do_without_a_scaling_is_told_to() {
+        let help = |scaling: Value| {
+            let fields = json!({"max_position_embeddings": 4096, "rope_scaling": scaling});
+            refuse(&object(fields), "qwen2").unwrap_err().help.unwrap()
+        };
+        let dynamic = help(json!({"type": "dynamic", "factor": 2.0}));
+        assert!(dynamic.starts_with("up to 4096 tokens the model does without"), "{dynamic}");
+        let yarn = json!({"rope_type": "yarn", "original_max_position_embeddings": 2048});
+        assert!(help(yarn.clone()).starts_with("up to 2048 tokens"));
+        let mut finetuned = yarn;
+        finetuned["finetuned"] = true.into();
+        for scaling in [finetuned, json!({"type": "linear"}), json!({"type": "longrope"})] {
+            assert!(help(scaling).starts_with("MLC LLM cannot run this model"));
+        }
+    }
+
+    #[test]
+    fn what_a_class_does_not_ask_for_and_the_model_needs_is_asked_for() {
+        let fields = json!({"hidden_size": 8, "query_pre_attn_scalar": 8});
+        let refused = refuse(&object(fields), "gemma2").unwrap_err();
+        assert_eq!(refused.why, "it has no `sliding_window`, which MLC LLM's gemma2 computes with");
+        assert!(refused.help.unwrap().starts_with("add it to config.json"));
+    }
+
+    #[test]
     fn the_tables_are_of_architectures() {
         let named = SCALINGS.iter().chain(&LEFT_OUT).map(|(name, _)| *name);
+        let named = named.chain(FIXED.iter().map(|(name, ..)| *name));
+        let named = named.chain(NEEDED.iter().map(|(name, ..)| *name));
         for name in named.chain(ACTIVATIONS.iter().map(|(name, ..)| *name)) {
             assert!(Architecture::find(name).is_some(), "{name}");
         }

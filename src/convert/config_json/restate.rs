@@ -1,9 +1,20 @@
 //! Fields that are put where upstream's classes look for them.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::{READ_ROPE_PARAMETERS, kind};
+use super::{READ_ROPE_PARAMETERS, kind, kind_of};
 use crate::model::ConfigClass;
+
+const SCALING: &str = "rope_scaling";
+
+/// The length that a model was trained with, before a scaling.
+const TRAINED: &str = "original_max_position_embeddings";
+
+/// The base of the rotary embedding where a config has none.
+const USUAL_BASE: f64 = 1e4;
+
+/// The classes that look for the kind of a scaling by its newer name alone.
+const READ_ROPE_TYPE: [&str; 5] = ["llama", "mixtral", "nemotron", "olmo", "olmo2"];
 
 /// A field that upstream would not have found, with its value and the place that it is from.
 struct Moved {
@@ -23,15 +34,32 @@ pub(in crate::convert) fn restate(
     }
     restate_model(fields, model_type, &mut moved);
     moved.extend(restate_vocabulary(fields, model_type));
-    let [first, ..] = moved.as_slice() else { return None };
-    let one = |moved: &Moved| {
-        format!("`{}` ({:.40}) is taken from `{}`", moved.field, moved.value, moved.from)
+    // A base that upstream would take too is no news, unless it would fail.
+    let class = ConfigClass::of(model_type);
+    let is_usual = |moved: &Moved| {
+        moved.field == "rope_theta"
+            && moved.value.parse() == Ok(USUAL_BASE)
+            && class.is_some_and(|class| !class.requires(moved.field))
     };
-    let would = format!("would use its default of `{}`", first.field);
-    let would = if moved.len() == 1 { would } else { "would use its defaults".to_owned() };
+    moved.retain(|moved| !is_usual(moved));
+    let [first, ..] = moved.as_slice() else { return None };
+    let class = ConfigClass::of(model_type);
+    let fails = moved.iter().any(|moved| class.is_some_and(|class| class.requires(moved.field)));
+    let would = match moved.len() {
+        _ if fails => "would fail",
+        1 => "would use its default",
+        _ => "would use its defaults",
+    };
+    let shown: Vec<_> =
+        moved.iter().map(|moved| format!("`{}` ({:.40})", moved.field, moved.value)).collect();
+    let (verb, shown) = match shown.as_slice() {
+        [one] => ("is", one.clone()),
+        [some @ .., last] => ("are", format!("{} and {last}", some.join(", "))),
+        [] => return None,
+    };
     Some(format!(
-        "{}: MLC LLM's own conversion does not look there, and {would}",
-        moved.iter().map(one).collect::<Vec<_>>().join(", ")
+        "{shown} {verb} taken from `{}`: MLC LLM's own conversion does not look there, and {would}",
+        first.from
     ))
 }
 
@@ -63,9 +91,53 @@ fn restate_model(fields: &mut Map<String, Value>, model_type: &str, moved: &mut 
         restate_rope(fields, model_type, moved);
         complete_llama3(fields);
     }
-    let is_default = fields.get("rope_scaling").and_then(kind) == Some("default");
-    if is_default {
-        fields.insert("rope_scaling".to_owned(), Value::Null);
+    let scaling = fields.get("rope_scaling").unwrap_or(&Value::Null);
+    let is_none = match kind(scaling) {
+        Some("linear") => scaling.get("factor").and_then(Value::as_f64) == Some(1.0),
+        kind => kind == Some("default"),
+    };
+    if is_none {
+        fields.insert(SCALING.to_owned(), Value::Null);
+    }
+    complete_scaling(fields, model_type);
+}
+
+/// What upstream's models look for in a scaling, under the names that they know.
+fn complete_scaling(fields: &mut Map<String, Value>, model_type: &str) {
+    let positions = fields.get("max_position_embeddings").filter(|value| value.is_u64()).cloned();
+    // YaRN by the name `rope_type` is more than DeepSeek's model can build, and none is less.
+    if ["deepseek_v2", "deepseek_v3"].contains(&model_type) && fields.contains_key("hidden_size") {
+        let scaling = fields.entry(SCALING).or_insert(Value::Null);
+        match scaling {
+            Value::Null => *scaling = json!({"factor": 1.0}),
+            Value::Object(scaling) => {
+                if let Some(name) = scaling.shift_remove("rope_type") {
+                    scaling.entry("type").or_insert(name);
+                }
+            }
+            _ => {}
+        }
+    }
+    let Some(Value::Object(scaling)) = fields.get_mut(SCALING) else { return };
+    let name = kind_of(scaling).map(str::to_owned);
+    if READ_ROPE_TYPE.contains(&model_type)
+        && let Some(name) = &name
+    {
+        scaling.entry("rope_type").or_insert(name.as_str().into());
+        if name == "yarn" {
+            // As transformers has them where they are not given.
+            scaling.entry("beta_fast").or_insert(32.into());
+            scaling.entry("beta_slow").or_insert(1.into());
+            if let Some(positions) = positions {
+                scaling.entry(TRAINED).or_insert(positions);
+            }
+        }
+    }
+    if ["phi3", "phi3_v"].contains(&model_type)
+        && let Some(trained) = scaling.get(TRAINED).filter(|value| value.is_u64()).cloned()
+        && fields.get(TRAINED).is_none_or(Value::is_null)
+    {
+        fields.insert(TRAINED.to_owned(), trained);
     }
 }
 
@@ -238,7 +310,42 @@ mod tests {
         assert_eq!(
             said.unwrap(),
             "`rope_theta` (500000.0) is taken from `rope_parameters`: MLC LLM's own conversion does \
-             not look there, and would use its default of `rope_theta`"
+             not look there, and would use its default"
+        );
+        let parameters = json!({"rope_theta": 1e4, "rope_type": "linear", "factor": 2.0});
+        let (_, said) = restated(json!({"rope_parameters": parameters}), "qwen2");
+        let said = said.unwrap();
+        assert!(
+            said.starts_with("`rope_theta` (10000.0) and `rope_scaling` (linear) are taken"),
+            "{said}"
+        );
+        assert!(said.ends_with("and would fail"), "{said}");
+        let usual = json!({"rope_theta": 10000.0, "rope_type": "default"});
+        assert_eq!(restated(json!({"rope_parameters": usual}), "llama").1, None);
+    }
+
+    #[test]
+    fn a_scaling_is_found_under_the_names_that_upstream_knows() {
+        let of = |scaling: Value, model_type: &str| {
+            let fields =
+                json!({"hidden_size": 8, "max_position_embeddings": 64, "rope_scaling": scaling});
+            restated(fields, model_type).0
+        };
+        let old = of(json!({"type": "llama3", "factor": 8.0}), "llama");
+        assert_eq!(old["rope_scaling"]["rope_type"], "llama3");
+        let yarn = of(json!({"type": "yarn", "factor": 8.0}), "olmo2");
+        let wanted = json!({"type": "yarn", "factor": 8.0, "rope_type": "yarn", "beta_fast": 32,
+            "beta_slow": 1, "original_max_position_embeddings": 64});
+        assert_eq!(yarn["rope_scaling"], wanted);
+        // DeepSeek's model cannot be built with the newer name, nor without any.
+        let yarn = of(json!({"rope_type": "yarn", "factor": 40}), "deepseek_v2");
+        assert_eq!(yarn["rope_scaling"], json!({"factor": 40, "type": "yarn"}));
+        assert_eq!(of(Value::Null, "deepseek_v3")["rope_scaling"], json!({"factor": 1.0}));
+        let long = json!({"type": "longrope", "original_max_position_embeddings": 32});
+        assert_eq!(of(long, "phi3")["original_max_position_embeddings"], 32);
+        assert_eq!(
+            of(json!({"type": "linear", "factor": 1.0}), "llama")["rope_scaling"],
+            Value::Null
         );
     }
 

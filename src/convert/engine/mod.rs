@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use camino::Utf8Path;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use self::inputs::{MlcArguments, MlcInputs};
 pub use self::linked_copy::{Listed, awq_source, is_config, make_linked_copy};
@@ -60,6 +60,9 @@ pub enum Why {
     Architecture {
         /// Its `model_type`.
         model_type: String,
+        /// The one that was meant, or that its text model is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        meant: Option<String>,
     },
     /// The quantization scheme is MLC LLM's alone.
     Quantization {
@@ -112,6 +115,9 @@ pub struct Wish<'a> {
     pub presharded: Option<&'a str>,
 }
 
+/// The architectures whose classes look into `text_config` of a model that sees.
+const TEXT_OF_OTHERS: [&str; 1] = ["ministral3"];
+
 /// Chooses the engine. Asked for the native one where it cannot do the work, this is an error
 /// that says why. Only MLC LLM itself, asked for by name, may know a quantization that upstream's
 /// registry did not have when this was written.
@@ -148,7 +154,12 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
         None => chat::model_type(wish.checkpoint)?,
     };
     if !chat::architectures().any(|known| known == model_type) {
-        return Ok(Some(Why::Architecture { model_type }));
+        // A name in a config is no slip of the pen: another architecture is another model.
+        let meant = match &wish.arguments.model_type {
+            Some(asked) => nearest(asked, ConfigClass::names()).map(str::to_owned),
+            None => text_of(&config),
+        };
+        return Ok(Some(Why::Architecture { model_type, meant }));
     }
     let name = wish.quantization;
     if let Some(others) = chat::others_than(&model_type, name) {
@@ -164,6 +175,12 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
     }
     let shards = config.get("tensor_parallel_shards").and_then(Value::as_i64);
     Ok(shards.filter(|shards| *shards > 1).map(|shards| Why::Presharded { shards }))
+}
+
+/// The architecture of the text model inside another, where upstream takes it by that name alone.
+fn text_of(config: &Map<String, Value>) -> Option<String> {
+    let inner = config.get("text_config")?.get("model_type")?.as_str()?;
+    TEXT_OF_OTHERS.contains(&inner).then(|| inner.to_owned())
 }
 
 /// What is asked for by arguments that this program would not heed.
@@ -225,7 +242,7 @@ impl fmt::Display for Why {
         match self {
             Self::EngineOption => f.write_str("--engine says so"),
             Self::AllNative => f.write_str("nothing needs Python"),
-            Self::Architecture { model_type } => match chat::left_to_mlc(model_type) {
+            Self::Architecture { model_type, meant } => match chat::left_to_mlc(model_type) {
                 Some(why) => {
                     write!(
                         f,
@@ -234,8 +251,8 @@ impl fmt::Display for Why {
                 }
                 None => {
                     write!(f, "mlc-package does not know the architecture `{model_type}`")?;
-                    match nearest(model_type, ConfigClass::names()) {
-                        Some(meant) => write!(f, " (did you mean `{meant}`?)"),
+                    match meant {
+                        Some(meant) => write!(f, " (did you mean `--model-type {meant}`?)"),
                         None => Ok(()),
                     }
                 }

@@ -238,7 +238,7 @@ impl<'a> Job<'a> {
             return error.into();
         }
         let (problem, help) = (error.to_string(), error.help());
-        let (checkpoint, why) = (self.model.to_owned(), why.clone());
+        let (checkpoint, why) = (self.model.to_owned(), Box::new(why.clone()));
         ConvertError::NoMlc { checkpoint, why, problem, help }.into()
     }
 

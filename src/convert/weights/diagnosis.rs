@@ -99,6 +99,13 @@ pub enum Diagnosis {
         /// The architecture.
         model_type: &'static str,
     },
+    /// All that is needed is there, and a norm besides that the architecture does not have.
+    OtherNorm {
+        /// It.
+        tensor: String,
+        /// The architecture.
+        model_type: &'static str,
+    },
     /// A layer has no experts, where MLC LLM has some in each.
     Dense {
         /// A tensor of it.
@@ -112,8 +119,8 @@ pub enum Diagnosis {
         tensor: String,
         /// The architecture.
         model_type: &'static str,
-        /// Whether config.json asks for them, by `attention_bias`.
-        by_config: bool,
+        /// The flag of config.json that asks for them.
+        by_config: Option<&'static str>,
     },
     /// The config has more experts than the checkpoint.
     Experts {
@@ -197,9 +204,16 @@ impl Diagnosis {
                     "save it again by transformers, or put `{wanted}` before the names"
                 );
             }
+            Self::Prefix { found, wanted, .. } if found == "transformer." && wanted.is_empty() => {
+                "it was saved with its head: save the model inside \
+                 (`model.transformer.save_pretrained`), or remove the prefix from the names"
+            }
+            Self::Prefix { found, wanted, .. } if found == "bert." && wanted.is_empty() => {
+                "it was saved with a head: save it by AutoModel"
+            }
             Self::Prefix { found, .. } if found.is_empty() => {
-                "it was saved without its head, by AutoModel for instance: save it by \
-                 AutoModelForCausalLM, or rename the tensors"
+                "it was saved without its head (by AutoModel for instance, or because it makes \
+                 embeddings): for a model that writes text, save it by AutoModelForCausalLM"
             }
             Self::Prefix { found, wanted, .. }
                 if found == "model.language_model." && wanted == "language_model.model." =>
@@ -232,10 +246,16 @@ impl Diagnosis {
                 "the checkpoint is of another architecture than config.json (or --model-type) says, \
                  or it was saved by other code than transformers'"
             }
+            Self::OtherNorm { .. } => {
+                "config.json (or --model-type) names another architecture than the checkpoint's: \
+                 converted, it would answer nonsense"
+            }
             Self::Dense { .. } => "MLC LLM cannot run this model",
-            Self::Biases { by_config: true, .. } => {
-                "if the model has none, set `attention_bias` to false in config.json; else a file of \
-                 weights is missing"
+            Self::Biases { by_config: Some(flag), .. } => {
+                return format!(
+                    "if the model has none, set `{flag}` to false in config.json; else a file of \
+                     weights is missing"
+                );
             }
             Self::Biases { .. } => {
                 "the checkpoint is of another architecture than config.json (or --model-type) says"
@@ -302,13 +322,16 @@ impl fmt::Display for Diagnosis {
             Self::Fused { found, wanted, model_type } => {
                 write!(f, "has `{found}`, where the tensors of a {model_type} are as `{wanted}`")
             }
+            Self::OtherNorm { tensor, model_type } => {
+                write!(f, "has `{tensor}`, and MLC LLM's {model_type} has no such tensor")
+            }
             Self::Dense { tensor, model_type } => write!(
                 f,
                 "has a layer without experts (`{tensor}`), and MLC LLM's {model_type} has experts in \
                  every layer"
             ),
-            Self::Biases { tensor, by_config: true, .. } => {
-                write!(f, "has no `{tensor}`, and by config.json `attention_bias` is true")
+            Self::Biases { tensor, by_config: Some(flag), .. } => {
+                write!(f, "has no `{tensor}`, and by config.json `{flag}` is true")
             }
             Self::Biases { tensor, model_type, .. } => {
                 write!(f, "has no `{tensor}`, and MLC LLM's {model_type} always has these biases")
@@ -457,13 +480,38 @@ fn fused(others: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) ->
 
 /// Whether all that is missing are the biases of attention, of which there is none.
 fn biases(names: &HashSet<&str>, mapping: &Mapping, missing: &BTreeSet<&str>) -> Option<Diagnosis> {
-    let is_bias = |name: &str| name.ends_with(".bias") && name.contains("attn");
+    let is_bias = |name: &str| {
+        name.ends_with(".bias") && (name.contains("attn") || name.contains("attention"))
+    };
     let first = missing.iter().find(|_| missing.iter().all(|name| is_bias(name)))?;
     (!names.iter().any(|name| is_bias(name))).then(|| Diagnosis::Biases {
         tensor: (*first).to_owned(),
         model_type: mapping.model_type,
-        by_config: mapping.has_attention_bias,
+        by_config: mapping.attention_bias,
     })
+}
+
+/// Norms that some architectures have in their layers, and that change what others compute.
+const NORMS: [&str; 6] = [
+    ".q_norm.weight",
+    ".k_norm.weight",
+    ".q_layernorm.weight",
+    ".k_layernorm.weight",
+    ".pre_feedforward_layernorm.weight",
+    ".post_feedforward_layernorm.weight",
+];
+
+/// Whether a tensor that no parameter is made of tells that the checkpoint is of another architecture.
+pub(super) fn other_norm(unused: &[String], mapping: &Mapping) -> Option<Diagnosis> {
+    // The layers of an encoder beside the text have norms of their own.
+    let stem = mapping.embedding()?.split("embed").next().unwrap_or_default();
+    let is_other = |name: &&String| {
+        name.starts_with(stem)
+            && NORMS.iter().any(|norm| name.ends_with(norm))
+            && layer(name).is_some_and(|layer| layer < mapping.layers.1)
+    };
+    let tensor = unused.iter().find(is_other)?.clone();
+    Some(Diagnosis::OtherNorm { tensor, model_type: mapping.model_type })
 }
 
 /// The number of a tensor's layer.

@@ -286,7 +286,10 @@ impl StageError for WeightsError {
         let text = match self {
             Self::NoWeights { instead, .. } => return Some(instead.help()),
             Self::Other { diagnosis, .. } => return Some(diagnosis.help()),
-            Self::Config { source: ConfigError::LeftOut(refusal), .. } => {
+            Self::Config {
+                source: ConfigError::Class(refusal) | ConfigError::LeftOut(refusal),
+                ..
+            } => {
                 return refusal.help.clone();
             }
             Self::Missing { asked_for: Some(types), .. }

@@ -53,6 +53,16 @@ use plan::Plan;
 use vanished::Vanished;
 use work::Work;
 
+/// Ends of the names of tensors that follow from the config, or that no model of MLC LLM has a use for:
+/// nothing is lost with them.
+const NEEDLESS: [&str; 5] = [
+    "rotary_emb.inv_freq",
+    "rotary_pos_emb.inv_freq",
+    "embeddings.position_ids",
+    "pooler.dense.weight",
+    "pooler.dense.bias",
+];
+
 /// What is to be converted.
 pub struct Request<'a> {
     /// The checkpoint: a directory with `config.json` and safetensors, or what `torch.save` wrote.
@@ -215,6 +225,7 @@ impl Conversion<'_> {
                 .unused
                 .iter()
                 .filter(|name| head.as_ref().is_none_or(|head| head.tensor != **name))
+                .filter(|name| !NEEDLESS.iter().any(|end| name.ends_with(end)))
                 .cloned()
                 .collect(),
             head_left_out: head.clone().filter(|head| head.differs),

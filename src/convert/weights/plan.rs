@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use safetensors::tensor::Dtype;
 
 use super::checkpoint::{Checkpoint, Tensor};
-use super::diagnosis::Diagnosis;
+use super::diagnosis::{Diagnosis, other_norm};
 use super::error::WeightsError;
 use super::kernel::Arithmetic;
 use super::quantized::{Quantized, is_float};
@@ -176,6 +176,9 @@ impl Plan {
             elements: loaded_elements(checkpoint, mapping, &order, &at),
             source_bytes: 0,
         };
+        if let Some(diagnosis) = other_norm(&plan.unused, mapping) {
+            return Err(WeightsError::Other { path: checkpoint.path.clone(), diagnosis });
+        }
         let mut sharding = Sharding::default();
         for number in order {
             let Some(parameter) = parameters.get(number) else { continue };

@@ -77,6 +77,13 @@ pub struct Completed {
 #[error("{0}")]
 pub struct Refused(String);
 
+impl Refused {
+    /// Whether only a field is missing.
+    pub fn is_missing(&self) -> bool {
+        self.0.starts_with("it has no `")
+    }
+}
+
 impl ConfigClass {
     /// The class of a `model_type`; none of a type that upstream does not know.
     pub fn of(model_type: &str) -> Option<&'static Self> {
@@ -91,6 +98,13 @@ impl ConfigClass {
     /// Whether it has a field of this name.
     pub fn has(&self, field: &str) -> bool {
         self.fields.iter().any(|(name, _)| *name == field)
+    }
+
+    /// Whether a file has to have a field of this name.
+    pub fn requires(&self, field: &str) -> bool {
+        self.fields
+            .iter()
+            .any(|(name, absent)| *name == field && matches!(absent, Absent::Required))
     }
 
     /// The file it was read from, below `python/mlc_llm/model/`.
