@@ -217,6 +217,7 @@ impl PackageRequest {
             macabi_arch: self.macabi_arch,
             offline: self.offline,
             options: self.binding.as_ref(),
+            read_first: false,
         }
     }
 }

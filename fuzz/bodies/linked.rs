@@ -20,7 +20,7 @@ pub(crate) fn run(bytes: &[u8]) -> bool {
     let entry_points = entry_points(&String::from_utf8_lossy(bytes));
     let shared = SharedLibrary {
         path: "libtvm4j_runtime_packed.so",
-        bytes,
+        file: bytes,
         models: &MODELS,
         called: &BTreeSet::new(),
         entry_points: &entry_points,

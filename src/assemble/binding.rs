@@ -5,7 +5,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use crate::assemble::{AssembleError, Assembly};
 use crate::binding::linked::{check_android, check_apple};
 use crate::binding::obtain::Binder;
-use crate::binding::planned::{APP_CONFIG, MLC4J, PackageBinding, Prepared};
+use crate::binding::planned::{self, APP_CONFIG, MLC4J, PackageBinding, Prepared};
 use crate::binding::{BindingError, Builder, Built, Kit, LinkRequest, Linker, SourceTree, link};
 use crate::io::cancel::Cancel;
 use crate::io::files::{self, TreeKind};
@@ -24,7 +24,8 @@ pub(crate) struct Models<'a> {
 /// What the names of a linker's log, and of the directory in which it is written, begin with.
 const LINK: &str = "mlc-package-link-";
 
-/// Has the binding and puts it into the package.
+/// Has the binding and puts it into the package. A kit that turns out to be damaged is looked for, or
+/// built, once more.
 pub(crate) fn bind(
     request: PackageBinding<'_>,
     prepared: &Prepared,
@@ -36,6 +37,26 @@ pub(crate) fn bind(
 ) -> Result<BindingRecord, AssembleError> {
     let Models { linked, archive } = *models;
     let binder = Binder { request, prepared, mode, archive, linked, ui, cancel };
+    let why = match bind_with(&binder, assembly) {
+        Err(AssembleError::Binding(why @ BindingError::ChangedKit(_))) => why,
+        bound => return bound,
+    };
+    let device = prepared.binding.device;
+    let request = PackageBinding { read_first: true, ..request };
+    match planned::prepare(&request, device, true, ui, cancel)? {
+        Some((_, Some(prepared))) => {
+            // What builds it again says so; what reads it again does not.
+            if prepared.kit.is_some() {
+                ui.warn(&format!("{why}; it was read again from where it is from"));
+            }
+            bind_with(&Binder { request, prepared: &prepared, ..binder }, assembly)
+        }
+        _ => Err(why.into()),
+    }
+}
+
+fn bind_with(binder: &Binder<'_>, assembly: &mut Assembly) -> Result<BindingRecord, AssembleError> {
+    let Binder { prepared, archive, ui, .. } = *binder;
     let record = match binder.kit(&assembly.absolute(archive)?)? {
         Built::Kit { kit, new } if prepared.binding.device.is_apple() => {
             binder.copy_libraries(&kit, new, assembly)?
@@ -95,11 +116,6 @@ impl Binder<'_> {
         assembly: &mut Assembly,
     ) -> Result<BindingRecord, AssembleError> {
         let out = Utf8Path::new(MLC4J).join("output");
-        for (path, file) in kit.shipped() {
-            let known = Some((file.digest, file.bytes));
-            assembly.link(&out.join(path), &kit.path(file), self.mode, known)?;
-        }
-        self.copy_sources(&kit.sources(), assembly)?;
         let Some(recipe) = &kit.record.link else {
             let error = std::io::Error::other("a kit for Android has no link command");
             return Err(BindingError::from(error).into());
@@ -128,7 +144,19 @@ impl Binder<'_> {
             Ok::<_, AssembleError>((seconds, files::size(place).map_err(BindingError::from)?))
         };
         let check = |place: &Utf8Path| Ok(check_android(&library, place, &tvm, self.linked)?);
-        let made = assembly.make(&library, make, check);
+        // A kit that was read before is not read again.
+        let is_unread = !new && !self.request.reads_first(kit.record.device);
+        let (made, verified) = std::thread::scope(|scope| {
+            let verifying = scope.spawn(|| if is_unread { kit.verify() } else { Ok(()) });
+            let made = assembly.make(&library, make, check);
+            (made, verifying.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        });
+        if let Err(why) = verified {
+            if made.is_ok() {
+                assembly.discard(&library)?;
+            }
+            return Err(BindingError::ChangedKit(why).into());
+        }
         let (seconds, bytes) = made.map_err(|error| match error {
             AssembleError::Binding(BindingError::Failed(failed)) => {
                 let begin = format!("{LINK}{}-", kit.record.fingerprint.short());
@@ -136,6 +164,11 @@ impl Binder<'_> {
             }
             error => error,
         })?;
+        for (path, file) in kit.shipped() {
+            let known = Some((file.digest, file.bytes));
+            assembly.link(&out.join(path), &kit.path(file), self.mode, known)?;
+        }
+        self.copy_sources(&kit.sources(), assembly)?;
         let name = library.file_name().unwrap_or_default();
         let how = if new { "kit kept" } else { "kit cached" };
         self.ui.status("Linked", &format!("{name} in {seconds:.1} s ({how})"));

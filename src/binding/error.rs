@@ -10,13 +10,16 @@ use crate::exit::Exit;
 use crate::io::dir;
 use crate::model::{Device, LinkerChoice, pinned};
 use crate::stage_error::{Message, StageError};
-use crate::store::{StoreError, help_if_full};
+use crate::store::{StoreError, Unusable, help_if_full};
 use crate::toolchain::ToolchainError;
 
 /// Why there is no platform binding. Exit 14 unless a variant says otherwise; what is the cache's fault
 /// is 1, and [`Interrupted`](Self::Interrupted) 130.
 #[derive(Debug, thiserror::Error)]
 pub enum BindingError {
+    /// A kit of the cache is not what was stored: what was linked with it is thrown away.
+    #[error("the cached kit of the platform binding cannot be used: {0}")]
+    ChangedKit(Unusable),
     /// Nobody named the sources.
     #[error("no sources of MLC LLM are named, from which the platform binding is built")]
     NoSource,

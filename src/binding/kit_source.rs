@@ -34,8 +34,10 @@ pub(super) struct KitRequest<'a> {
     pub(super) given: Surroundings<'a>,
     /// Whether no server is asked.
     pub(super) offline: bool,
-    /// Whether it will be used now: then it is read whole, and nobody removes it meanwhile.
+    /// Whether it will be used now: then nobody removes it meanwhile.
     pub(super) used: bool,
+    /// Whether one that is used is read whole.
+    pub(super) read_first: bool,
     pub(super) ui: &'a Ui,
     pub(super) cancel: &'a Cancel,
 }
@@ -141,7 +143,11 @@ fn known(request: &KitRequest<'_>, sha256: Sha256, store: &KitStore) -> Option<K
 }
 
 fn stored(request: &KitRequest<'_>, fingerprint: Fingerprint, store: &KitStore) -> Option<Kit> {
-    let found = if request.used { store.hold(fingerprint) } else { store.lookup(fingerprint) };
+    let found = match (request.used, request.read_first) {
+        (false, _) => store.lookup(fingerprint),
+        (true, true) => store.hold(fingerprint),
+        (true, false) => store.hold_unread(fingerprint),
+    };
     match found {
         Lookup::Hit(kit) => Some(*kit),
         Lookup::Miss(_) => None,

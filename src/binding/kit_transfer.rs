@@ -73,6 +73,7 @@ pub fn build(
         macabi_arch: request.macabi_arch,
         offline: false,
         options: Some(&options),
+        read_first: true,
     };
     let device = request.device;
     let Some((_, Some(prepared))) = planned::prepare(&binding, device, true, ui, cancel)? else {

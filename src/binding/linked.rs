@@ -1,6 +1,7 @@
 //! What was linked for the platform, read again before it is in a package.
 
 use camino::{Utf8Path, Utf8PathBuf};
+use object::read::ReadCache;
 
 use crate::binding::BindingError;
 use crate::binding::checks::{
@@ -28,10 +29,11 @@ pub(crate) fn check_android(
     let prefixes: Vec<_> = linked.iter().map(|linked| linked.name.system_lib_prefix()).collect();
     let source = files::read_at_most(&tvm.join(JNI_SOURCE), JNI_SOURCE_LIMIT).ok().flatten();
     let source = source.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let bytes = Contents::open(place).map_err(BindingError::Unreadable)?;
+    let file = files::open(place).map_err(BindingError::Unreadable)?;
+    let file = ReadCache::new(file);
     refuse(check_shared_library(&SharedLibrary {
         path: name.as_str(),
-        bytes: &bytes,
+        file: &file,
         models: &models(&prefixes, linked),
         called: &linked.iter().flat_map(|linked| linked.library.undefined()).collect(),
         entry_points: &entry_points(&source.unwrap_or_default()),

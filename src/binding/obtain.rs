@@ -37,7 +37,11 @@ impl Binder<'_> {
             return Ok(Built::Kit { kit: kit.clone(), new: false });
         }
         if !options.rebuild {
-            match store.hold(binding.fingerprint) {
+            let found = match self.request.reads_first(binding.device) {
+                true => store.hold(binding.fingerprint),
+                false => store.hold_unread(binding.fingerprint),
+            };
+            match found {
                 Lookup::Hit(kit) => return Ok(Built::Kit { kit: *kit, new: false }),
                 Lookup::Miss(Miss::Absent) => {}
                 Lookup::Miss(Miss::Damaged(why)) => self.ui.warn(&format!(

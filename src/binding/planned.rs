@@ -51,9 +51,16 @@ pub(crate) struct PackageBinding<'a> {
     pub(crate) offline: bool,
     /// How it is made; none to leave it out.
     pub(crate) options: Option<&'a BindingOptions>,
+    /// Whether a kit that the cache has is read before it is used, not while a linker reads it too.
+    pub(crate) read_first: bool,
 }
 
 impl PackageBinding<'_> {
+    /// Apple's kits are copied, and no linker reads them.
+    pub(crate) fn reads_first(&self, device: Device) -> bool {
+        self.read_first || device.is_apple()
+    }
+
     fn kit_request<'r>(
         &self,
         options: &'r BindingOptions,
@@ -64,7 +71,9 @@ impl PackageBinding<'_> {
         cancel: &'r Cancel,
     ) -> KitRequest<'r> {
         let Self { macabi_arch, offline, .. } = *self;
-        KitRequest { choice: &options.kit, device, macabi_arch, given, offline, used, ui, cancel }
+        let read_first = self.reads_first(device);
+        let choice = &options.kit;
+        KitRequest { choice, device, macabi_arch, given, offline, used, read_first, ui, cancel }
     }
 }
 

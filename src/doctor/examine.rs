@@ -109,6 +109,7 @@ fn kits(
         macabi_arch: request.apple.macabi_arch,
         offline: false,
         options: Some(&request.binding),
+        read_first: true,
     };
     let all = [Device::Android, Device::Iphone, Device::Macabi];
     let mut found = Vec::new();

@@ -1,5 +1,6 @@
 //! Digests of files, in constant memory.
 
+use std::cell::RefCell;
 use std::io;
 
 use blake3::Hasher;
@@ -11,44 +12,93 @@ use crate::model::Digest;
 /// Bytes that one processor reads and hashes at a time: they stay in its cache between the two.
 const PIECE: u64 = 256 << 10;
 
+thread_local! {
+    /// Where a thread reads what nobody keeps: memory that is asked for anew has to be cleared first.
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Reads a file once, on all processors; gives its digest and its size in bytes. A file that
 /// becomes shorter meanwhile is an error.
 pub fn file(path: &Utf8Path) -> io::Result<(Digest, u64)> {
     let file = super::open::to_read(path)?;
     let len = file.metadata()?.len();
-    if len <= PIECE {
-        return Ok((Digest::of(&read(&file, 0, len)?), len));
-    }
-    let (left, right) = halves(&file, 0, len)?;
-    Ok((hazmat::merge_subtrees_root(&left, &right, Mode::Hash).into(), len))
+    Ok((whole(&file, Part { at: 0, len, kept: None })?, len))
 }
 
-/// The two subtrees of BLAKE3's tree over a part of the file.
-fn halves(file: &fs_err::File, at: u64, len: u64) -> io::Result<(ChainingValue, ChainingValue)> {
-    let left = hazmat::left_subtree_len(len);
-    let (left, right) =
-        rayon_core::join(|| subtree(file, at, left), || subtree(file, at + left, len - left));
+/// The same of a file that fills these bytes, which are kept.
+pub(super) fn reading(file: &fs_err::File, bytes: &mut [u8]) -> io::Result<Digest> {
+    whole(file, Part { at: 0, len: bytes.len() as u64, kept: Some(bytes) })
+}
+
+/// A part of a file, and where it is kept, if it is.
+struct Part<'a> {
+    at: u64,
+    len: u64,
+    kept: Option<&'a mut [u8]>,
+}
+
+impl Part<'_> {
+    /// Its two subtrees in BLAKE3's tree.
+    fn halves(self) -> (Self, Self) {
+        let Self { at, len, kept } = self;
+        let left = hazmat::left_subtree_len(len);
+        let (ours, others) = match kept.map(|kept| kept.split_at_mut(left as usize)) {
+            Some((ours, others)) => (Some(ours), Some(others)),
+            None => (None, None),
+        };
+        let right = Self { at: at + left, len: len - left, kept: others };
+        (Self { at, len: left, kept: ours }, right)
+    }
+
+    /// Reads it, and gives it to a hasher.
+    fn hash(self, file: &fs_err::File, mut hasher: Hasher) -> io::Result<Hasher> {
+        let read = |bytes: &mut [u8]| {
+            read_at(file, bytes, self.at).map_err(|error| {
+                let path = file.path().display();
+                io::Error::new(error.kind(), format!("failed to read `{path}`: {error}"))
+            })
+        };
+        if let Some(kept) = self.kept {
+            read(kept)?;
+            hasher.update(kept);
+            return Ok(hasher);
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let len = usize::try_from(self.len).map_err(io::Error::other)?;
+            if scratch.len() < len {
+                scratch.resize(len, 0);
+            }
+            let bytes = scratch.get_mut(..len).unwrap_or_default();
+            read(bytes)?;
+            hasher.update(bytes);
+            Ok(hasher)
+        })
+    }
+}
+
+fn whole(file: &fs_err::File, part: Part<'_>) -> io::Result<Digest> {
+    if part.len <= PIECE {
+        return Ok(part.hash(file, Hasher::new())?.finalize().into());
+    }
+    let (left, right) = both(file, part)?;
+    Ok(hazmat::merge_subtrees_root(&left, &right, Mode::Hash).into())
+}
+
+fn both(file: &fs_err::File, part: Part<'_>) -> io::Result<(ChainingValue, ChainingValue)> {
+    let (left, right) = part.halves();
+    let (left, right) = rayon_core::join(|| subtree(file, left), || subtree(file, right));
     Ok((left?, right?))
 }
 
 /// Hashes a part of the file that is a subtree of BLAKE3's tree.
-fn subtree(file: &fs_err::File, at: u64, len: u64) -> io::Result<ChainingValue> {
-    if len <= PIECE {
-        let bytes = read(file, at, len)?;
-        return Ok(Hasher::new().set_input_offset(at).update(&bytes).finalize_non_root());
+fn subtree(file: &fs_err::File, part: Part<'_>) -> io::Result<ChainingValue> {
+    if part.len <= PIECE {
+        let mut hasher = Hasher::new();
+        hasher.set_input_offset(part.at);
+        return Ok(part.hash(file, hasher)?.finalize_non_root());
     }
-    let (left, right) = halves(file, at, len)?;
+    let (left, right) = both(file, part)?;
     Ok(hazmat::merge_subtrees_non_root(&left, &right, Mode::Hash))
-}
-
-/// Reads a part of the file, at most a [`PIECE`].
-fn read(file: &fs_err::File, at: u64, len: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; usize::try_from(len).map_err(io::Error::other)?];
-    read_at(file, &mut bytes, at).map_err(|error| {
-        let path = file.path().display();
-        io::Error::new(error.kind(), format!("failed to read `{path}`: {error}"))
-    })?;
-    Ok(bytes)
 }
 
 #[cfg(unix)]

@@ -22,6 +22,11 @@ pub fn read_at_most(path: &Utf8Path, limit: u64) -> io::Result<Option<Vec<u8>>> 
     Ok(if bytes.len() as u64 > limit { None } else { Some(bytes) })
 }
 
+/// Opens a file, to read parts of it.
+pub fn open(path: &Utf8Path) -> io::Result<fs_err::File> {
+    super::open::to_read(path)
+}
+
 /// Reads the first bytes of a file, at most `count`.
 pub fn start(path: &Utf8Path, count: u64) -> io::Result<Vec<u8>> {
     use io::Read as _;

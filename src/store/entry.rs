@@ -34,6 +34,19 @@ pub struct Stored<R> {
     pub in_use: InUse,
 }
 
+impl<R: Record> Stored<R> {
+    /// Reads it whole and holds it against its record.
+    ///
+    /// # Errors
+    /// What of it is not what was stored.
+    pub fn verify(&self) -> Result<(), Unusable> {
+        match record::changed(&self.dir, &self.record, u64::MAX)? {
+            Some(file) => Err(Unusable::Changed(self.dir.join(file.path))),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What the store says about a fingerprint.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Lookup<R> {
@@ -83,6 +96,16 @@ impl<R: Record> Store<R> {
     /// The same for somebody who will use the entry: it stays until the result and its clones are
     /// dropped, and this counts as a use. What killed processes left in the store goes.
     pub fn hold(&self, fingerprint: Fingerprint) -> Lookup<R> {
+        self.hold_as(|| self.lookup_whole(fingerprint), fingerprint)
+    }
+
+    /// The same for somebody who [verifies](Stored::verify) it while it is used, and throws away what
+    /// came of it if it is not what was stored.
+    pub fn hold_unread(&self, fingerprint: Fingerprint) -> Lookup<R> {
+        self.hold_as(|| self.lookup(fingerprint), fingerprint)
+    }
+
+    fn hold_as(&self, look: impl Fn() -> Lookup<R>, fingerprint: Fingerprint) -> Lookup<R> {
         // Looking into a store that is not there leaves no trace.
         if !files::exists(&self.home) {
             return Lookup::Miss(Miss::Absent);
@@ -93,7 +116,7 @@ impl<R: Record> Store<R> {
         let Some(in_use) = InUse::hold(&self.use_lock(&fingerprint.dir_name())) else {
             return Lookup::Miss(Miss::Absent);
         };
-        match self.lookup_whole(fingerprint) {
+        match look() {
             Lookup::Hit(stored) => Lookup::Hit(Box::new(Stored { in_use, ..*stored })),
             miss @ Lookup::Miss(_) => miss,
         }

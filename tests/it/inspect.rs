@@ -57,7 +57,7 @@ fn a_dylib_is_looked_into() {
     scene.write("app/one.dylib", bytes);
     let run = scene.call(&["inspect", "one.dylib"]).ok();
     run.says("one.dylib: ").says("for iphone").says("model       linear q0f16");
-    scene.write("app/universal.dylib", b"\xca\xfe\xba\xbe\0\0\0\x02".to_vec());
+    scene.write("app/universal.dylib", b"\xca\xfe\xba\xbe\0\0\0\x02");
     let universal = scene.call(&["inspect", "universal.dylib"]).fails(13);
     universal
         .says("`universal.dylib`: it cannot be used: it is a universal file")

@@ -31,7 +31,13 @@ fn check(bytes: &[u8], models: &[LinkedModel<'_>]) -> Vec<LinkProblem> {
         "TVMMod",
     ]);
     let entry_points = &entry_points;
-    check_shared_library(&SharedLibrary { path, bytes, models, called: &called, entry_points })
+    check_shared_library(&SharedLibrary {
+        path,
+        file: bytes,
+        models,
+        called: &called,
+        entry_points,
+    })
 }
 
 /// The good library with one string in place of another of the same length, everywhere.

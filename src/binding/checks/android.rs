@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use object::elf;
+use object::read::ReadRef;
 
 use super::families::{Caller, is_shipped, remedy};
 use super::shared_object::SharedObject;
@@ -14,11 +15,11 @@ const ALWAYS: &str = "Java_org_apache_tvm_LibInfo_nativeLibInit";
 
 /// `libtvm4j_runtime_packed.so`, and what must be in it.
 #[derive(Clone, Copy, Debug)]
-pub struct SharedLibrary<'a> {
+pub struct SharedLibrary<'a, R> {
     /// Its name, for messages.
     pub path: &'a str,
-    /// Its bytes.
-    pub bytes: &'a [u8],
+    /// It, or its bytes.
+    pub file: R,
     /// The models that were linked into it.
     pub models: &'a [LinkedModel<'a>],
     /// What the model libraries leave to the runtime.
@@ -42,9 +43,13 @@ pub fn entry_points(source: &str) -> Vec<String> {
 }
 
 /// Everything that is wrong with a linked `libtvm4j_runtime_packed.so`.
-pub fn check_shared_library(library: &SharedLibrary<'_>) -> Vec<LinkProblem> {
+pub fn check_shared_library<'a, R: ReadRef<'a>>(
+    library: &SharedLibrary<'_, R>,
+) -> Vec<LinkProblem> {
     let mut found = Found { path: library.path, problems: Vec::new() };
-    let shared = match SharedObject::parse(library.bytes) {
+    let models: Vec<_> = library.models.iter().map(blob_symbol).collect();
+    let names = models.iter().chain(library.entry_points).map(String::as_str);
+    let shared = match SharedObject::parse(library.file, &names.chain([ALWAYS]).collect()) {
         Ok(shared) => shared,
         Err(why) => {
             found.add(
@@ -65,6 +70,11 @@ pub fn check_shared_library(library: &SharedLibrary<'_>) -> Vec<LinkProblem> {
     found.problems
 }
 
+/// The symbol of a model's library.
+fn blob_symbol(model: &LinkedModel<'_>) -> String {
+    format!("{}{BLOB_SUFFIX}", model.prefix)
+}
+
 struct Found<'a> {
     path: &'a str,
     problems: Vec<LinkProblem>,
@@ -76,7 +86,7 @@ impl Found<'_> {
         self.problems.push(LinkProblem { path, code, message, help: help.into() });
     }
 
-    fn check_target(&mut self, shared: &SharedObject<'_>) {
+    fn check_target<R>(&mut self, shared: &SharedObject<'_, R>) {
         let help = "build the binding with the NDK's toolchain file and ANDROID_ABI=arm64-v8a";
         if !shared.is_shared {
             let message = "it is an ELF file, but not a shared object".to_owned();
@@ -93,7 +103,7 @@ impl Found<'_> {
         }
     }
 
-    fn check_pages(&mut self, shared: &SharedObject<'_>) {
+    fn check_pages<R>(&mut self, shared: &SharedObject<'_, R>) {
         // The loader maps whole pages: place in the file and address must agree in them.
         let fits = |align: u64| align >= PAGE && align.is_power_of_two();
         let bad: Vec<_> = shared
@@ -128,9 +138,13 @@ impl Found<'_> {
         }
     }
 
-    fn check_models(&mut self, shared: &SharedObject<'_>, models: &[LinkedModel<'_>]) {
+    fn check_models<'a, R: ReadRef<'a>>(
+        &mut self,
+        shared: &SharedObject<'a, R>,
+        models: &[LinkedModel<'_>],
+    ) {
         for model in models {
-            let symbol = format!("{}{BLOB_SUFFIX}", model.prefix);
+            let symbol = blob_symbol(model);
             let name = model.prefix.strip_suffix('_').unwrap_or(model.prefix);
             let Some(exported) = shared.defined.get(symbol.as_str()) else {
                 let message = format!("the model library `{name}` is not in it (no `{symbol}`)");
@@ -149,7 +163,7 @@ impl Found<'_> {
         }
     }
 
-    fn check_entry_points(&mut self, shared: &SharedObject<'_>, wanted: &[String]) {
+    fn check_entry_points<R>(&mut self, shared: &SharedObject<'_, R>, wanted: &[String]) {
         let wanted = wanted.iter().map(String::as_str).chain([ALWAYS]).collect::<BTreeSet<_>>();
         let missing: Vec<_> =
             wanted.into_iter().filter(|name| !shared.defined.contains_key(name)).collect();
@@ -161,7 +175,7 @@ impl Found<'_> {
         }
     }
 
-    fn check_undefined(&mut self, shared: &SharedObject<'_>, called: &BTreeSet<&str>) {
+    fn check_undefined<R>(&mut self, shared: &SharedObject<'_, R>, called: &BTreeSet<&str>) {
         let undefined = shared.undefined.iter().copied().filter(|name| is_shipped(name));
         let (models, sources): (Vec<_>, Vec<_>) = undefined.partition(|name| called.contains(name));
         for (undefined, caller, who) in [

@@ -70,7 +70,7 @@ impl<'a> Object<'a> {
         let start = usize::try_from(symtab.stroff.get(LE)).unwrap_or(usize::MAX);
         let len = usize::try_from(symtab.strsize.get(LE)).unwrap_or(usize::MAX);
         let strings = start.checked_add(len).and_then(|end| bytes.get(start..end));
-        let mut names = Names::new(strings.ok_or(ObjectError::Names)?, bytes);
+        let mut names = Names::new(strings.ok_or(ObjectError::Names)?, bytes.len() as u64);
         for symbol in table.iter() {
             let flags = symbol.n_type();
             if flags.is_stab() || !flags.contains(macho::N_EXT) {

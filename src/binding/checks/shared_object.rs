@@ -1,28 +1,29 @@
 //! A shared object as Android's loader sees it: its segments and dynamic symbols. The dynamic
 //! symbol table is what `strip` leaves, so a stripped library is read as well as any other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use object::elf;
 use object::endian::LittleEndian as LE;
 use object::read::elf::{
     FileHeader as _, ProgramHeader as _, SectionHeader as _, SectionTable, Sym as _,
 };
-use object::read::{StringTable, SymbolIndex};
+use object::read::{ReadRef, StringTable, SymbolIndex};
 
 use super::names::Names;
 
 type Header = elf::FileHeader64<LE>;
 
-pub(super) struct SharedObject<'a> {
+/// Read piece by piece: of a library of a hundred megabytes few are looked at.
+pub(super) struct SharedObject<'a, R> {
     pub(super) processor: elf::Machine,
     pub(super) is_shared: bool,
     pub(super) loads: Vec<Load>,
-    /// What it exports, by name.
+    /// What it exports of what is looked for, by name.
     pub(super) defined: HashMap<&'a str, Exported>,
     /// What it needs of others, weak references left out: those may stay empty.
     pub(super) undefined: Vec<&'a str>,
-    bytes: &'a [u8],
+    file: R,
 }
 
 /// A segment that is mapped.
@@ -52,14 +53,15 @@ pub(super) enum SharedObjectError {
     Names,
 }
 
-impl<'a> SharedObject<'a> {
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, SharedObjectError> {
+impl<'a, R: ReadRef<'a>> SharedObject<'a, R> {
+    /// Looks for exports of these names: a library may have a hundred thousand others.
+    pub(super) fn parse(file: R, wanted: &HashSet<&str>) -> Result<Self, SharedObjectError> {
         // 64 bits, little endian.
-        if !bytes.starts_with(&[0x7f, b'E', b'L', b'F', 2, 1]) {
+        if file.read_bytes_at(0, 6) != Ok(&[0x7f, b'E', b'L', b'F', 2, 1]) {
             return Err(SharedObjectError::NotElf);
         }
-        let header = Header::parse(bytes)?;
-        let loads = header.program_headers(LE, bytes)?.iter();
+        let header = Header::parse(file)?;
+        let loads = header.program_headers(LE, file)?.iter();
         let loads = loads.filter(|segment| segment.p_type(LE) == elf::PT_LOAD).map(|segment| {
             let (offset, in_file) = segment.file_range(LE);
             Load { offset, in_file, address: segment.p_vaddr(LE), align: segment.p_align(LE) }
@@ -70,32 +72,39 @@ impl<'a> SharedObject<'a> {
             loads: loads.collect(),
             defined: HashMap::new(),
             undefined: Vec::new(),
-            bytes,
+            file,
         };
         // An object file or a program has none, and is refused for what it is.
         if shared.is_shared {
-            shared.read_symbols(header)?;
+            shared.read_symbols(header, wanted)?;
         }
         Ok(shared)
     }
 
-    fn read_symbols(&mut self, header: &Header) -> Result<(), SharedObjectError> {
-        let headers = header.section_headers(LE, self.bytes)?;
-        let sections = SectionTable::<Header>::new(headers, StringTable::default());
-        let table = sections.symbols(LE, self.bytes, elf::SHT_DYNSYM)?;
+    fn read_symbols(
+        &mut self,
+        header: &Header,
+        wanted: &HashSet<&str>,
+    ) -> Result<(), SharedObjectError> {
+        let headers = header.section_headers(LE, self.file)?;
+        let sections = SectionTable::<Header, R>::new(headers, StringTable::default());
+        let table = sections.symbols(LE, self.file, elf::SHT_DYNSYM)?;
         if table.is_empty() {
             return Err(SharedObjectError::NoSymbols);
         }
-        let strings = sections.section(table.string_section())?.data(LE, self.bytes)?;
-        let mut names = Names::new(strings, self.bytes);
+        let strings = sections.section(table.string_section())?.data(LE, self.file)?;
+        let length = self.file.len().unwrap_or_default();
+        let mut names = Names::new(strings, length);
         for (index, symbol) in table.enumerate() {
             if index == SymbolIndex(0) || symbol.is_local() {
                 continue;
             }
             let name = names.get(symbol.st_name(LE)).ok_or(SharedObjectError::Names)?;
             if !symbol.is_undefined(LE) {
-                let exported = Exported { address: symbol.st_value(LE), size: symbol.st_size(LE) };
-                self.defined.insert(name, exported);
+                if wanted.contains(name) {
+                    let (address, size) = (symbol.st_value(LE), symbol.st_size(LE));
+                    self.defined.insert(name, Exported { address, size });
+                }
             } else if !symbol.is_weak() {
                 self.undefined.push(name);
             }
@@ -109,7 +118,6 @@ impl<'a> SharedObject<'a> {
             symbol.address.checked_sub(load.address).is_some_and(|inside| inside < load.in_file)
         })?;
         let start = load.offset.checked_add(symbol.address - load.address)?;
-        let end = start.checked_add(symbol.size)?;
-        self.bytes.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+        self.file.read_bytes_at(start, symbol.size).ok()
     }
 }
