@@ -452,7 +452,10 @@ fn link_and_assemble(
     cancel: &Cancel,
 ) -> Result<Manifest, Error> {
     let plan = &planned.plan;
-    let compiled = |fingerprint| Some(obtained.get(&fingerprint)?.stored.library());
+    let compiled = |fingerprint| {
+        let library = obtained.get(&fingerprint)?;
+        Some((library.stored.library(), library.contents.clone()))
+    };
     let sources = library::sources(plan.libraries.iter(), compiled)?;
     with_libraries(plan, &planned.models.files, &sources, |linked| {
         clock.lap("library");

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use camino::Utf8Path;
@@ -129,7 +129,10 @@ pub(crate) fn compile(
         .map(|(job, library)| {
             let origin =
                 if library.cached { LibraryOrigin::Cached } else { LibraryOrigin::Compiled };
-            (job.fingerprint, ObtainedLibrary { stored: library.stored, origin })
+            (
+                job.fingerprint,
+                ObtainedLibrary { stored: library.stored, origin, contents: library.contents },
+            )
         })
         .collect())
 }
@@ -221,6 +224,8 @@ pub(crate) fn check_stored<'s>(
 pub(crate) struct ObtainedLibrary {
     pub(crate) stored: StoredLibrary,
     pub(crate) origin: LibraryOrigin,
+    /// What it holds, if it was read already.
+    pub(crate) contents: Option<Arc<Contents>>,
 }
 
 /// Who shows what happens.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use camino::{Utf8Path, Utf8PathBuf};
@@ -11,6 +11,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::error::FailedCompilation;
 use super::record::{LOG, NewLibrary};
 use super::{CompileError, CompileErrors, Failure, LibraryStore, StoredLibrary};
+use crate::io::contents::Contents;
 use crate::io::process::Cancel;
 use crate::io::reason;
 use crate::model::{CompileInputs, Fingerprint, JitPolicy, KernelsChecked, LibraryName};
@@ -102,12 +103,26 @@ pub struct CompileRequest<'a> {
 }
 
 /// A library, and how it was had.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct CompiledLibrary {
     /// The library in the store.
     pub stored: StoredLibrary,
     /// Whether it was there before.
     pub cached: bool,
+    /// What it holds, if it was read to verify it.
+    pub contents: Option<Arc<Contents>>,
+}
+
+impl CompiledLibrary {
+    /// One that the store has, read and verified at once.
+    fn cached(store: &LibraryStore, job: &CompileJob) -> Result<Self, Miss> {
+        let stored = match store.hold_unread(job.fingerprint) {
+            Lookup::Hit(stored) => *stored,
+            Lookup::Miss(miss) => return Err(miss),
+        };
+        let contents = stored.read().map_err(Miss::Damaged)?.pop().map(Arc::new);
+        Ok(Self { stored, cached: true, contents })
+    }
 }
 
 /// Gives the libraries of all jobs, in their order, and compiles those that the store lacks.
@@ -129,16 +144,13 @@ pub fn compile_all(
         match request.policy {
             JitPolicy::Off => refused.push(CompileError::PolicyOff { model_lib: model_lib() }),
             JitPolicy::Redo => missing.push(job),
-            JitPolicy::On | JitPolicy::ReadOnly => match store.hold(job.fingerprint) {
-                Lookup::Hit(stored) => {
-                    let library = CompiledLibrary { stored: *stored, cached: true };
-                    had.insert(job.fingerprint, library);
-                }
-                Lookup::Miss(why) if request.policy == JitPolicy::ReadOnly => {
+            JitPolicy::On | JitPolicy::ReadOnly => match CompiledLibrary::cached(store, job) {
+                Ok(library) => drop(had.insert(job.fingerprint, library)),
+                Err(why) if request.policy == JitPolicy::ReadOnly => {
                     let reason = reason_of(&why);
                     refused.push(CompileError::PolicyReadOnly { model_lib: model_lib(), reason });
                 }
-                Lookup::Miss(_) => missing.push(job),
+                Err(_) => missing.push(job),
             },
         }
     }
@@ -221,7 +233,7 @@ fn compile_one(
         }
     };
     (request.events)(CompileEvent::Finished { model_lib, seconds, log: &stored.log() });
-    Ok(CompiledLibrary { stored, cached: seconds.is_none() })
+    Ok(CompiledLibrary { stored, cached: seconds.is_none(), contents: None })
 }
 
 fn reason_of(miss: &Miss) -> String {

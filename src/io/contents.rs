@@ -67,6 +67,13 @@ impl Contents {
     }
 }
 
+/// Only how long it is: nobody reads millions of bytes.
+impl std::fmt::Debug for Contents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
+}
+
 impl std::ops::Deref for Contents {
     type Target = [u8];
 

@@ -1,6 +1,7 @@
 //! The library stage: every library opened and held against the package and the others.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use camino::Utf8PathBuf;
 
@@ -20,18 +21,19 @@ use crate::plan::{Origin, Plan, PlannedLibrary};
 pub(crate) struct LibrarySource<'a> {
     pub(crate) planned: &'a PlannedLibrary,
     path: Utf8PathBuf,
-    pub(crate) bytes: Contents,
+    pub(crate) bytes: Arc<Contents>,
 }
 
-/// Reads libraries, several at a time. `compiled` says where one that was compiled lies.
+/// Reads libraries, several at a time. `compiled` says where one that was compiled lies, and what it
+/// holds if it was read already.
 pub(crate) fn sources<'a>(
     planned: impl Iterator<Item = &'a PlannedLibrary>,
-    compiled: impl Fn(Fingerprint) -> Option<Utf8PathBuf>,
+    compiled: impl Fn(Fingerprint) -> Option<(Utf8PathBuf, Option<Arc<Contents>>)>,
 ) -> Result<Vec<LibrarySource<'a>>, LibrariesError> {
     let placed = |planned: &'a PlannedLibrary| match &planned.origin {
-        Origin::Prepared { path } => Ok((planned, path.clone())),
+        Origin::Prepared { path } => Ok((planned, (path.clone(), None))),
         Origin::Compiled { fingerprint, .. } => match compiled(*fingerprint) {
-            Some(path) => Ok((planned, path)),
+            Some(place) => Ok((planned, place)),
             None => {
                 let message = format!("`{}` was neither cached nor compiled", planned.model_lib);
                 Err(std::io::Error::other(message))
@@ -40,11 +42,15 @@ pub(crate) fn sources<'a>(
     };
     let placed: Vec<_> = planned.map(placed).collect::<Result<_, _>>()?;
     // A file that cannot be asked for its size is told of when it is opened.
-    let size = |(_, path): &(_, Utf8PathBuf)| {
-        usize::try_from(files::size(path).unwrap_or_default()).unwrap_or(usize::MAX)
+    let size = |(_, (path, read)): &(_, (Utf8PathBuf, Option<_>))| match read {
+        Some(_) => 0,
+        None => usize::try_from(files::size(path).unwrap_or_default()).unwrap_or(usize::MAX),
     };
-    let opened = parallel::map(&placed, size, |(_, path)| Contents::open(path));
-    let sources = placed.iter().zip(opened).map(|((planned, path), bytes)| {
+    let opened = parallel::map(&placed, size, |(_, (path, read))| match read {
+        Some(read) => Ok(Arc::clone(read)),
+        None => Contents::open(path).map(Arc::new),
+    });
+    let sources = placed.iter().zip(opened).map(|((planned, (path, _)), bytes)| {
         Ok(LibrarySource { planned, path: path.clone(), bytes: bytes? })
     });
     sources.collect()
@@ -58,7 +64,7 @@ pub(crate) fn with_libraries<T, E: From<LibrariesError>>(
     go_on: impl FnOnce(&[Linked<'_>]) -> Result<T, E>,
 ) -> Result<T, E> {
     let bytes: Vec<_> =
-        sources.iter().map(|source| (source.path.as_path(), &*source.bytes)).collect();
+        sources.iter().map(|source| (source.path.as_path(), &**source.bytes)).collect();
     let files = all(LibraryFile::parse_all(&bytes))?;
     let libraries = all(LibraryFile::open_all(&files))?;
     let expects: Vec<_> = sources.iter().map(|source| expectations(plan, source.planned)).collect();

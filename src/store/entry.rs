@@ -8,6 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::record::{self, Record, Unusable};
 use super::{StoreError, TEMPORARY};
 use crate::io::cancel::Cancel;
+use crate::io::contents::Contents;
 use crate::io::dir;
 use crate::io::in_use::InUse;
 use crate::io::lock::Lock;
@@ -35,6 +36,22 @@ pub struct Stored<R> {
 }
 
 impl<R: Record> Stored<R> {
+    /// Reads its files, in the order of its record, and holds them against that: for somebody who
+    /// goes on with what was read.
+    ///
+    /// # Errors
+    /// What of it is not what was stored.
+    pub fn read(&self) -> Result<Vec<Contents>, Unusable> {
+        let home = record::home::<R>(&self.dir);
+        let files = self.record.files();
+        let read = files.iter().map(|file| {
+            let path = home.join(file.path);
+            let (contents, found) = Contents::open_digested(&path)?;
+            if found == file.digest { Ok(contents) } else { Err(Unusable::Changed(path)) }
+        });
+        read.collect()
+    }
+
     /// Reads it whole and holds it against its record.
     ///
     /// # Errors
