@@ -287,20 +287,20 @@ fn refuse_fixed(fields: Fields<'_>, model_type: &str) -> Result<(), Refusal> {
         fixed.filter_map(|(_, field, fixed)| Some((field, fields.get(field)?, fixed)))
     {
         let (is_right, computes) = match fixed {
-            Fixed::Flag(flag) => (value.as_bool() == Some(*flag), flag.to_string()),
-            Fixed::Text(text) => (value.as_str() == Some(text), (*text).to_owned()),
-            Fixed::One => (value.as_f64() == Some(1.0), "1".to_owned()),
+            Fixed::Flag(flag) => (value.as_bool() == Some(*flag), format!("it were {flag}")),
+            Fixed::Text(text) => (value.as_str() == Some(text), format!("it were `{text}`")),
+            Fixed::One => (value.as_f64() == Some(1.0), "it were 1".to_owned()),
             Fixed::Base => {
                 let base = value.get("base").and_then(Value::as_f64);
                 (
                     base.is_none_or(|base| (base - 1e4).abs() < f64::EPSILON),
-                    "a base of 10000".to_owned(),
+                    "its `base` were 10000".to_owned(),
                 )
             }
         };
         if !is_right {
             let why = format!(
-                "`{field}` is {:.60}, but MLC LLM's {model_type} always computes {computes}: the model \
+                "`{field}` is {:.60}, but MLC LLM's {model_type} computes as if {computes}: the model \
                  would answer nonsense",
                 value.to_string()
             );
