@@ -190,7 +190,7 @@ fn the_list_says_what_there_is() {
         "3 days ago  3 days ago  mlc_llm 0.20, tvm 0.26",
         &format!("  {}  ", &name[..12]),
         "damaged: `lib.tar` has 5 bytes instead of 10",
-        "  and 3 B logs of failed compilations",
+        "  and 3 B of logs of failed compilations",
         "ROOT/cache/huggingface/hub: 1 MLC model, 12 B",
         "  mlc-ai/tiny-MLC  aaaaaaaaaaaa (main)  12 B      3  5 days ago  mlc-package (7 B) and \
          others",

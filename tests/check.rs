@@ -55,7 +55,10 @@ fn a_config_in_a_directory_beside_is_named() {
     let dir = dir_with(&[("android/mlc-package-config.json", GOOD), ("ios/x", "")]).unwrap();
     let run = mlc_package(dir.path()).arg("check").assert().code(10);
     let text = String::from_utf8(run.get_output().stdout.clone()).unwrap();
-    assert!(text.contains("name the config: android/mlc-package-config.json"), "{text}");
+    assert!(
+        text.contains("name the config, for instance android/mlc-package-config.json"),
+        "{text}"
+    );
 }
 
 #[test]

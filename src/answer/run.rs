@@ -481,20 +481,20 @@ impl Session<'_, '_> {
         if record.perplexity > record.max_perplexity {
             let (found, limit) = (record.perplexity, record.max_perplexity);
             let message = format!(
-                "the perplexity of our text is {}, and its limit {limit}: the model was converted \
+                "the perplexity of the built-in text is {}, and the limit is {limit}: the model was converted \
                  wrongly, or the tokenizer is that of another model",
                 shown_perplexity(found)
             );
             verdict.fail(Check::Perplexity, message);
         }
         for expectation in question.expect.iter().filter(|each| !each.is_met_by(&record.text)) {
-            let message = format!("the answer does not have `{expectation}` in it");
+            let message = format!("the answer does not contain `{expectation}`");
             verdict.fail(Check::Expected, message);
         }
         if record.end == AnswerEnd::Length {
             let message = format!(
-                "the answer did not end within {} tokens: no `stop_token_ids` and no `stop_str` of \
-                 the template came",
+                "the answer did not end within {} tokens: neither a `stop_token_ids` nor a `stop_str` of \
+                 the template was generated",
                 record.tokens
             );
             match question.must_stop {

@@ -21,7 +21,7 @@ pub enum BindingError {
     #[error("the cached kit of the platform binding cannot be used: {0}")]
     ChangedKit(Unusable),
     /// Nobody named the sources.
-    #[error("no sources of MLC LLM are named, from which the platform binding is built")]
+    #[error("the sources of MLC LLM, from which the platform binding is built, are not named")]
     NoSource,
     /// A name of nothing.
     #[error("the sources of MLC LLM: there is no directory `{0}`")]
@@ -350,9 +350,9 @@ impl StageError for BindingError {
     fn help(&self) -> Option<String> {
         Some(match self {
             Self::NoSource | Self::SourceMissing(_) | Self::SourceIsFile(_) => {
-                "use a kit with --kit; name a checkout of mlc-llm with all its submodules in \
-                 MLC_LLM_SOURCE_DIR or --mlc-llm-source-dir; or leave the binding out with \
-                 --no-binding"
+                "name a checkout of mlc-llm with all its submodules in MLC_LLM_SOURCE_DIR or \
+                 --mlc-llm-source-dir; a package can also use a kit (--kit), or leave the binding out \
+                 (--no-binding)"
                     .to_owned()
             }
             Self::SourceIsCache(_) => {

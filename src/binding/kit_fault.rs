@@ -121,7 +121,7 @@ impl KitFault {
                 "`mlc-package kit export` did not write this: take a kit from a release, or build \
                  one from sources with `--kit source`"
             }
-            Self::Damaged(_) => "get it again: it was cut or changed on its way",
+            Self::Damaged(_) => "if it is a kit, get it again: it was cut or changed on its way",
             Self::OtherFormat { .. } => {
                 "export it again with this mlc-package, or use the mlc-package that wrote it"
             }

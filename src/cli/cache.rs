@@ -31,7 +31,7 @@ enum CacheVerb {
     List(ListArgs),
     /// Check all contents against their digests; exit code 13 if anything is damaged
     Verify(ListArgs),
-    /// Remove leftovers of killed builds, damaged libraries, logs, and what the options select
+    /// Remove leftovers of killed builds, damaged libraries, old logs, and what the options select
     ///
     /// Of the Hugging Face cache, which other tools share, only what mlc-package itself
     /// downloaded is ever removed. What a running build uses stays.
@@ -191,7 +191,7 @@ fn write_list(out: &mut dyn Write, list: &CacheList, width: Option<usize>) -> io
         write_converted(out, list, &ago, width)?;
         for (bytes, what) in [
             (list.build_dirs, "of directories that bindings are built in"),
-            (list.logs, "logs of failed compilations"),
+            (list.logs, "of logs of failed compilations"),
             (list.leftovers, "left by killed builds"),
         ] {
             if bytes > ByteSize(0) {

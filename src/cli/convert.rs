@@ -162,8 +162,12 @@ fn checkpoint(model: &str) -> Result<Source, Error> {
     }
     let dir = Utf8PathBuf::from(model);
     if !files::is_dir(&dir) {
+        let what = match files::is_file(&dir) {
+            true => format!("`{dir}` is not a directory"),
+            false => format!("there is no directory `{dir}`"),
+        };
         return Err(Error::usage(
-            format!("there is no directory `{dir}`"),
+            what,
             "name a directory with a checkpoint of Hugging Face (config.json and the weights), \
              or HF://user/repo",
         ));
@@ -205,11 +209,15 @@ fn print(converted: &Converted, context: &mut Context<'_>) -> Result<(), Error> 
                 count => format!("{count} tokenizer files"),
             }
         )?,
-        None => writeln!(
+        None => writeln!(context.out, "  weights only: no mlc-chat-config.json and no tokenizer")?,
+    }
+    if chat.as_ref().is_some_and(|chat| chat.tokenizer_files.is_empty()) {
+        writeln!(
             context.out,
-            "  weights only: without --weights-only, convert also writes mlc-chat-config.json and \
-             the tokenizer"
-        )?,
+            "next:  copy tokenizer.json into {output}, and name it in `tokenizer_files` of \
+             mlc-chat-config.json: no app loads the model without it"
+        )?;
+        return Ok(());
     }
     // Without its config no app loads it, and nothing is compiled for it.
     if chat.is_some() {

@@ -72,7 +72,10 @@ pub(super) fn run(args: &InspectArgs, context: &mut Context<'_>) -> Result<Exit,
         (named.to_owned(), Default::default())
     } else {
         return Err(Error::usage(
-            format!("there is no file `{}`", args.path),
+            match files::exists(&args.path) {
+                true => format!("`{}` is not a regular file", args.path),
+                false => format!("there is no file `{}`", args.path),
+            },
             "name a model library, a model directory, or the dist/ that `mlc-package build` wrote",
         ));
     };

@@ -355,6 +355,12 @@ pub enum CompileOneError {
         /// What is wrong with that.
         why: String,
     },
+    /// A checkpoint that is not converted. Exit 11.
+    #[error("`{path}` is a raw checkpoint, not a converted model")]
+    Checkpoint {
+        /// Its directory.
+        path: Utf8PathBuf,
+    },
     /// The model has no config that can be used. Exit 11.
     #[error("`{path}` cannot be used: {why}")]
     ChatConfig {
@@ -381,7 +387,7 @@ impl StageError for CompileOneError {
     fn exit(&self) -> Exit {
         match self {
             Self::Output(_) | Self::Name { .. } => Exit::Usage,
-            Self::ChatConfig { .. } => Exit::Fetch,
+            Self::ChatConfig { .. } | Self::Checkpoint { .. } => Exit::Fetch,
             Self::Toolchain(error) => error.exit(),
             Self::Compile(error) => error.exit(),
             Self::Library(error) => error.exit(),
@@ -391,7 +397,10 @@ impl StageError for CompileOneError {
 
     fn carried(&self) -> Option<&dyn StageError> {
         match self {
-            Self::Output(_) | Self::Name { .. } | Self::ChatConfig { .. } => None,
+            Self::Output(_)
+            | Self::Name { .. }
+            | Self::Checkpoint { .. }
+            | Self::ChatConfig { .. } => None,
             Self::Toolchain(error) => Some(error),
             Self::Compile(error) => Some(error),
             Self::Library(error) => Some(error),
@@ -403,6 +412,11 @@ impl StageError for CompileOneError {
         let help = match self {
             Self::Output(_) => "name a file, `model.tar` for instance",
             Self::Name { .. } => "name it with --system-lib-prefix",
+            Self::Checkpoint { path } => {
+                return Some(format!(
+                    "convert it first: `mlc-package convert {path} --quantization q4f16_1 -o OUTPUT`"
+                ));
+            }
             Self::ChatConfig { .. } => {
                 "name the directory of a model in MLC's format, or its mlc-chat-config.json"
             }

@@ -186,11 +186,15 @@ fn read_chat_config(model: &Utf8Path) -> Result<ChatConfig, CompileOneError> {
     };
     let unusable = |why: String| CompileOneError::ChatConfig { path: path.clone(), why };
     if path.as_str().to_ascii_lowercase().starts_with("hf://") {
-        let why = "models of the Hub are compiled by `build`, out of a package config";
+        let why = "models of the Hub are compiled by `build`, from a package config";
         return Err(unusable(why.to_owned()));
     }
     if !files::is_file(&path) {
-        return Err(unusable("there is no such file".to_owned()));
+        let is_checkpoint = files::is_dir(model) && files::is_file(&model.join("config.json"));
+        return Err(match is_checkpoint {
+            true => CompileOneError::Checkpoint { path: model.to_owned() },
+            false => unusable("there is no such file".to_owned()),
+        });
     }
     let text = files::read_at_most(&path, CHAT_CONFIG_LIMIT)?
         .ok_or_else(|| unusable(format!("it is larger than {}", ByteSize(CHAT_CONFIG_LIMIT))))?;

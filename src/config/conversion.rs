@@ -150,6 +150,6 @@ pub(super) fn held_against(
 pub(super) fn unconverted(text: At<&str>) -> Diagnostic {
     let message = format!("{} is a raw checkpoint, not a converted model", quote(text.value));
     let help = "to have it converted, add `\"quantization\": \"q4f16_1\"`; the `conv_template` that \
-                it was trained with is only needed where its files leave that open";
+                it was trained with is only needed if its files do not say";
     Diagnostic::new(Code::IncompleteModel, text.span, message, help)
 }

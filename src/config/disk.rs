@@ -83,8 +83,9 @@ pub fn check_file_with(path: &Utf8Path, surroundings: &dyn Surroundings) -> Chec
         Ok(None) => Checked::too_large(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let help = match below(path).as_slice() {
-                [] => format!("run it beside a {}, or name the config", super::FILE_NAME),
-                found => format!("name the config: {}", found.join(" or ")),
+                [] if path != super::FILE_NAME => "check the path".to_owned(),
+                [] => "`mlc-package init` writes one; or name the config".to_owned(),
+                found => format!("name the config, for instance {}", found.join(" or ")),
             };
             Checked::unreadable(path, "there is no such file", &help)
         }

@@ -38,7 +38,7 @@ fn below(sink: &mut Sink, node: &Node, path: &str, language: Language) {
 
 fn twice(span: Span, first: Span, name: &str, path: &str, language: Language) -> Diagnostic {
     let (which, help) = match language {
-        Language::Json => (name, "remove one of them; upstream would use the last"),
+        Language::Json => (name, "remove one of them; MLC LLM would use the last"),
         Language::Yaml => (path, "remove one of them"),
     };
     let message = format!("the key {} is there twice", quote(which));

@@ -65,7 +65,8 @@ pub(super) fn read(checker: &mut Checker, fields: &Fields) -> Entry {
     });
     fields.require(sink, "model", "add `\"model\": \"HF://user/repo\"`, or a model's directory");
     fields.require(sink, "model_id", "add a name for the model, unique in the app");
-    let help = "add the memory the model needs, in bytes: the iOS app reads no list without it";
+    let help =
+        "add the memory the model needs, in bytes: the iOS app cannot read the list without it";
     fields.require(sink, "estimated_vram_bytes", help);
 
     let bundle = fields.boolean(sink, "bundle_weight");

@@ -287,7 +287,10 @@ fn in_json(found: &Value, kind: Kind) -> (&'static str, String) {
     };
     let help = match (kind, found) {
         (_, Value::Null) => format!("write {wanted}"),
-        (Kind::Boolean, Value::Text(_)) => "write it without quotes".to_owned(),
+        (Kind::Boolean, Value::Text(text)) if ["true", "false"].contains(&&**text) => {
+            "write it without quotes".to_owned()
+        }
+        (Kind::Text, Value::Boolean(_)) => "write a string, or remove the field".to_owned(),
         (Kind::Text, Value::List(_) | Value::Map(_)) => "write one string".to_owned(),
         (Kind::List, Value::Map(_)) => "put it in brackets: `[{ … }]`".to_owned(),
         _ => general.to_owned(),

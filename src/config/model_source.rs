@@ -159,7 +159,10 @@ fn local(
             let hub = hub_name(text.value).map_or_else(String::new, |repo| {
                 format!("; a model on the Hugging Face Hub is written {repo}")
             });
-            format!("looked for {}{hub}", places.join(" and "))
+            match candidates.as_slice() {
+                [only] if only == text.value => format!("check the path{hub}"),
+                _ => format!("looked for {}{hub}", places.join(" and ")),
+            }
         });
         (format!("{path}: there is no directory {written}"), help)
     };

@@ -320,9 +320,9 @@ impl StageError for ConvertError {
                     _ => format!("likely {}", likely.join(", ")),
                 };
                 Some(format!(
-                    "name the one it was trained with, by `conv_template` in the config or by \
-                     --conv-template: {likely}; LM for a base model, which only continues a text. \
-                     `convert --weights-only` needs none"
+                    "name the template that it was trained with ({likely}), or LM for a base model, \
+                     which only continues a text: `convert --conv-template NAME`, or `conv_template` in a \
+                     package's config. `convert --weights-only` needs none"
                 ))
             }
             Self::Cache(error) => error.help(),

@@ -13,6 +13,9 @@ pub(super) fn new_in(home: &Utf8Path, prefix: &str) -> io::Result<Utf8PathBuf> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     let dir = builder.tempdir_in(home).map_err(|error| {
         let reason = match error.kind() {
+            io::ErrorKind::NotFound if home.exists() => {
+                "the file system takes no directories there".to_owned()
+            }
             io::ErrorKind::NotFound => "it is not there".to_owned(),
             _ => super::atomic::reason(&error),
         };

@@ -94,8 +94,8 @@ impl StageError for LibraryError {
             return Some(help.to_owned());
         }
         Some(
-            "name a .tar, .a or .o that holds a model library; if it does, it is damaged: \
-             get it or compile it again"
+            "name a .tar, .a, .o, .so or .dylib that holds a model library of MLC LLM; if this is one, \
+             it is damaged: get it or compile it again"
                 .to_owned(),
         )
     }

@@ -9,8 +9,11 @@ const KERNELS: usize = 10;
 
 /// What is inside a library file, for people. `all` shows every kernel.
 pub fn write_inspection(out: &mut dyn Write, inspection: &Inspection, all: bool) -> io::Result<()> {
-    let device = inspection.device.map_or("unknown device".to_owned(), |device| device.to_string());
-    writeln!(out, "{} for {device}", ByteSize(inspection.bytes))?;
+    let bytes = ByteSize(inspection.bytes);
+    match inspection.device {
+        Some(device) => writeln!(out, "{bytes} for {device}")?,
+        None => writeln!(out, "{bytes}, not for a phone")?,
+    }
     let names: Vec<_> = inspection.objects.iter().map(|object| printable(&object.name)).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     for (object, name) in inspection.objects.iter().zip(&names) {

@@ -97,7 +97,7 @@ impl Manifest {
         }
         let mut seen = HashSet::new();
         if let Some(twice) = self.models.iter().find(|model| !seen.insert(&model.model_id)) {
-            return Err(format!("the model `{}` is there twice", twice.model_id));
+            return Err(format!("the model `{}` appears twice", twice.model_id));
         }
         match self.every_size().find(|bytes| *bytes > MOST_BYTES) {
             Some(bytes) => Err(format!("a size of {bytes} bytes cannot be")),
@@ -195,7 +195,7 @@ mod tests {
         let mut twice = manifest();
         twice["models"] = json!([model("a"), model("a")]);
         let found = read(&twice.to_string()).unwrap_err().to_string();
-        assert!(found.ends_with("the model `a` is there twice"), "{found}");
+        assert!(found.ends_with("the model `a` appears twice"), "{found}");
         let mut outside = manifest();
         outside["models"][0]["model_id"] = "../a".into();
         read(&outside.to_string()).unwrap_err();

@@ -163,7 +163,7 @@ fn models(path: &Utf8Path, ui: &Ui) -> Result<Vec<(String, ModelSource)>, Error>
                 format!("`{path}` is a raw checkpoint, not a converted model"),
                 format!(
                     "convert it first: `mlc-package convert {path} --quantization q4f16_1 \
-                     -o OUTPUT`, then try OUTPUT"
+                     -o OUTPUT`, then try OUTPUT; convert says if it needs --conv-template"
                 ),
             ));
         }

@@ -132,7 +132,7 @@ pub fn write_table<C: Into<Cell>>(
 /// The lines that say which columns are left out.
 fn listed(titles: &[&str], room: usize) -> Vec<String> {
     let Some((last, before)) = titles.split_last() else { return Vec::new() };
-    let mut lines = vec!["not shown:".to_owned()];
+    let mut lines = vec!["not shown at this width:".to_owned()];
     for word in before.iter().map(|title| format!("{title},")).chain([(*last).to_owned()]) {
         match lines.last_mut() {
             Some(line) if line.len() + 1 + word.len() <= room => *line += &format!(" {word}"),
@@ -220,10 +220,16 @@ mod tests {
         assert_eq!(widest(&whole), 81, "{whole}");
         assert_eq!(table(Some(81)), whole);
         let narrow = table(Some(80));
-        assert!(narrow.contains("  download ") && narrow.ends_with("  not shown: kernels\n"));
+        assert!(
+            narrow.contains("  download ")
+                && narrow.ends_with("  not shown at this width: kernels\n")
+        );
         let narrower = table(Some(60));
         assert!(!narrower.contains("  download ") && narrower.contains("256 -> 512"), "{narrower}");
-        assert!(narrower.ends_with("\n  not shown: download, kernels\n"), "{narrower}");
+        assert!(
+            narrower.ends_with("\n  not shown at this width: download, kernels\n"),
+            "{narrower}"
+        );
         assert_eq!(narrower.lines().count(), 4, "{narrower}");
         let least = table(Some(40));
         assert!(least.lines().count() > 3 && least.contains("Llama-3.2-1B  cached"), "{least}");

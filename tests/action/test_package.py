@@ -305,9 +305,9 @@ class Kit(Scene):
         self.refused("its SHA-256 is", self.new_job(), binding="true", kit=f"kit.tar.zst#sha256={digest}")
 
     def test_without_a_kit_sources_are_named(self):
-        self.refused("no sources of MLC LLM are named", binding="true")
+        self.refused("which the platform binding is built, are not named", binding="true")
         self.release_kit()
-        self.refused("no sources of MLC LLM are named", self.new_job(), binding="true", kit="source")
+        self.refused("which the platform binding is built, are not named", self.new_job(), binding="true", kit="source")
 
     def test_an_iphone_package_is_whole_on_linux(self):
         self.release_kit("iphone")

@@ -91,7 +91,7 @@ fn a_whole_android_package_comes_of_a_kit_and_a_linker() {
     assert_eq!(third.kits().len(), 0);
 
     // A kit that was named once is no choice for later builds; one that was imported is.
-    call(&other, &["build"]).fails(14).says("no sources of MLC LLM are named");
+    call(&other, &["build"]).fails(14).says("which the platform binding is built, are not named");
     call(&other, &["kit", "import", file.as_str()]).ok();
     call(&other, &["build"]).ok().says("kit cached");
     // One that was damaged since is read again from its file, and is an error where there is none.
@@ -107,9 +107,11 @@ fn a_whole_android_package_comes_of_a_kit_and_a_linker() {
         .says("is not what was stored; it was read again from where it is from");
     call(&other, &["build"]).ok().never_says("is not what was stored");
     damage();
-    call(&other, &["build"]).fails(14).says("no sources of MLC LLM are named");
+    call(&other, &["build"]).fails(14).says("which the platform binding is built, are not named");
     call(&other, &["kit", "import", file.as_str()]).ok();
-    call(&other, &["build", "--kit", "source"]).fails(14).says("no sources of MLC LLM are named");
+    call(&other, &["build", "--kit", "source"])
+        .fails(14)
+        .says("which the platform binding is built, are not named");
     call(&other, &["build"])
         .env("MLC_PACKAGE_KIT", format!("{file}#sha256={}", "0".repeat(64)))
         .fails(13)
@@ -157,7 +159,7 @@ fn a_kit_is_built_without_models() {
     }
     let site = elsewhere("android");
     let arguments = ["kit", "build", "--device", "android", "-o", "kit.tar.zst"];
-    call(&site, &arguments).fails(14).says("no sources of MLC LLM are named");
+    call(&site, &arguments).fails(14).says("which the platform binding is built, are not named");
 }
 
 #[test]
@@ -398,7 +400,7 @@ fn a_kit_travels_between_users_and_links_to_the_same_bytes() {
     fs_err::set_permissions(&site.scene.root, readable).unwrap();
 
     let nobody = Other::new();
-    nobody.call(&["build"]).fails(14).says("no sources of MLC LLM are named");
+    nobody.call(&["build"]).fails(14).says("which the platform binding is built, are not named");
     let theirs = site.scene.cache();
     nobody
         .call(&["kit", "import", file.as_str(), "--cache-dir", theirs.as_str()])

@@ -100,7 +100,7 @@ fn a_converted_model_says_what_it_is_and_what_to_do_with_it() {
     let weights = scene.call(&["inspect", "weights"]).ok();
     weights
         .says("weights: 512 B, converted weights without a model's config")
-        .says("missing     mlc-chat-config.json and the tokenizer");
+        .says("missing     mlc-chat-config.json and the tokenizer, which");
     fs_err::remove_file(scene.app().join("models/one/params_shard_0.bin")).unwrap();
     scene.call(&["inspect", "models/one"]).fails(11).says("has no `params_shard_0.bin`");
 }

@@ -142,7 +142,7 @@ fn a_repository_that_does_not_tell_it_is_refused_before_its_weights_are_fetched(
     hub.build(&[])
         .fails(11)
         .says("is not certain: it has no chat template")
-        .says("`conv_template` in the config");
+        .says("`conv_template` in a package");
     let asked = hub.asked();
     assert!(asked.iter().any(|line| line.contains("config.json")), "{asked:?}");
     assert!(!asked.iter().any(|line| line.contains("safetensors")), "{asked:?}");

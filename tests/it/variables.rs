@@ -21,7 +21,7 @@ fn a_variable_that_is_set_to_nothing_is_not_set() {
     call(&["build", "--no-binding"]).ok();
     assert_eq!(crate::tree::names(&scene.app()), ["dist", "mlc-package-config.json", "models"]);
     assert_eq!(call(&["cache", "path"]).ok().stdout, format!("{}\n", scene.cache()));
-    call(&["plan"]).ok().says("no sources of MLC LLM are named");
+    call(&["plan"]).ok().says("which the platform binding is built, are not named");
     call(&["report"]).ok();
     // Python is looked for where it is otherwise.
     let bin = scene.root.join("bin");

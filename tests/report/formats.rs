@@ -180,6 +180,9 @@ fn a_narrow_terminal_gets_a_narrow_table() {
     assert!(widest(&narrow) <= 60, "{narrow}");
     let (heading, _) = narrow.split_once('\n').unwrap();
     assert!(heading.contains("download") && !heading.contains("RAM declared"), "{narrow}");
-    assert!(narrow.ends_with("\n  not shown: change, linked, RAM declared"), "{narrow}");
+    assert!(
+        narrow.ends_with("\n  not shown at this width: change, linked, RAM declared"),
+        "{narrow}"
+    );
     assert!(wide.contains("RAM declared") && widest(&wide) > 60, "{wide}");
 }

@@ -32,7 +32,8 @@ impl Entry {
         let (name, is_raw) = match &repo {
             // On the Hub, converted models end in this by custom.
             Some(repo) => (repo.repo(), !repo.repo().ends_with("-MLC")),
-            None => (path.file_name().unwrap_or_default(), is_checkpoint(path)),
+            // One without weights is told as that when the config is checked.
+            None => (path.file_name().unwrap_or_default(), is_raw(path)),
         };
         let model_id = match is_raw {
             true => format!("{name}-{}-MLC", Scheme::USUAL),
@@ -107,13 +108,16 @@ fn likeliest(checkpoint: &Utf8Path) -> Option<&'static str> {
     }
 }
 
+/// Whether it has the config of a checkpoint, and none of a converted model.
+fn is_raw(path: &Utf8Path) -> bool {
+    files::is_file(&path.join("config.json")) && !files::is_file(&path.join(ChatConfig::FILE_NAME))
+}
+
 fn is_checkpoint(path: &Utf8Path) -> bool {
     let has_weights = ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"]
         .iter()
         .any(|name| files::is_file(&path.join(name)));
-    has_weights
-        && files::is_file(&path.join("config.json"))
-        && !files::is_file(&path.join(ChatConfig::FILE_NAME))
+    has_weights && is_raw(path)
 }
 
 /// `mlc-package-config.json`.

@@ -218,14 +218,14 @@ impl WeightsAlone {
         let tensors = count(self.tensors, "tensor", "tensors");
         let shards = count(self.shards, "shard", "shards");
         line(out, "weights", &format!("{tensors} in {shards}"))?;
+        let missing = match files::is_file(&self.path.join("tokenizer.json")) {
+            true => ChatConfig::FILE_NAME.to_owned(),
+            false => format!("{} and the tokenizer", ChatConfig::FILE_NAME),
+        };
         line(
             out,
             "missing",
-            &format!(
-                "{} and the tokenizer: `mlc-package convert` writes both, unless it is told \
-                 --weights-only",
-                ChatConfig::FILE_NAME
-            ),
+            &format!("{missing}, which `mlc-package convert` writes without --weights-only"),
         )
     }
 }

@@ -18,6 +18,7 @@ use camino::Utf8Path;
 
 use self::facts::Facts;
 use super::ConvertError;
+use super::arch::Architecture;
 use crate::model::ConvTemplate;
 
 /// What stands for a template's name where it is to be derived.
@@ -31,7 +32,9 @@ pub const AUTO: &str = "auto";
 /// reading them gives.
 pub fn derive(checkpoint: &Utf8Path, name: Option<&str>) -> Result<ConvTemplate, ConvertError> {
     let facts = Facts::read(checkpoint, name)?;
-    let judged = judge::judge(&facts);
+    // Nobody talks to a model of embeddings: MLC LLM asks for a template all the same.
+    let embeds = Architecture::find(&facts.model_type).is_some_and(|found| found.embeds.is_some());
+    let judged = if embeds { Ok("LM") } else { judge::judge(&facts) };
     let found = judged.map(|template| template.parse::<ConvTemplate>());
     match found {
         Ok(Ok(template)) => Ok(template),

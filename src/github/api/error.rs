@@ -199,7 +199,7 @@ impl ApiError {
                  step's `env:`; elsewhere, `GH_TOKEN=$(gh auth token)`"
                 .to_owned(),
             Self::Limited { .. } => {
-                "run it again then: what is up already stays, and is not sent again".to_owned()
+                "run it again then: finished uploads and downloads are kept".to_owned()
             }
             Self::Session(error) => return error.help().map(str::to_owned),
             Self::Answer { .. } | Self::Endless { .. } => {
@@ -208,8 +208,8 @@ impl ApiError {
                     .to_owned()
             }
             Self::GaveUp { .. } | Self::Passing(_) => {
-                "run it again: what is up already stays, and is not sent again; \
-                 https://www.githubstatus.com says how GitHub is"
+                "check the network, and run it again: finished uploads and downloads are kept; \
+                 https://www.githubstatus.com shows GitHub's status"
                     .to_owned()
             }
             _ => return None,
