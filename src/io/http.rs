@@ -7,7 +7,6 @@ pub mod resume;
 pub mod send;
 pub mod session;
 
-use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use reqwest::header::{self, HeaderName, HeaderValue};
@@ -242,17 +241,24 @@ fn broken(error: reqwest::Error) -> HttpError {
     }
 }
 
+/// What layers of the client say of every error of their own, before its cause.
+const LAYERS: [&str; 3] =
+    ["error sending request", "client error (Connect)", "client error (SendRequest)"];
+
 /// An error with its causes. Without the URL: it may be a signed one, and who asked names it.
 fn chain(error: reqwest::Error) -> String {
     let error = error.without_url();
-    let mut text = error.to_string();
+    let mut said: Vec<String> = vec![error.to_string()];
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.ends_with(&said) {
-            let _ = write!(text, ": {said}");
-        }
+        said.push(cause.to_string());
         source = cause.source();
     }
-    text
+    if said.iter().any(|text| text == "dns error") {
+        return "the server's name cannot be resolved (no network?)".to_owned();
+    }
+    let last = said.pop().unwrap_or_default();
+    said.retain(|text| !LAYERS.contains(&text.as_str()) && !text.ends_with(&last));
+    said.push(last);
+    said.join(": ")
 }
