@@ -2,7 +2,7 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-use super::collect::{self, NoKit, Parts};
+use super::collect::{self, NoKit, Parts, Unkeepable};
 use super::kit::{Kit, KitRecord};
 use super::preflight;
 use super::script::{self, Step};
@@ -138,7 +138,7 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
         }
         Builder::Apple { .. } => collect::apple(&binding.source, &build, &new.dir())
             .and_then(|parts| Ok(require_libraries(request, parts)?)),
-        Builder::Kit => Err("it came as a kit".to_owned().into()),
+        Builder::Kit => Err(Unkeepable::IsKit.into()),
     };
     match parts {
         Ok(Parts { files, link }) => {
@@ -154,7 +154,8 @@ pub fn build(request: &BuildRequest<'_>) -> Result<Built, BindingError> {
             Ok(Built::Kit { kit: new.commit(record)?, new: true })
         }
         Err(NoKit::Unkeepable(why)) => {
-            Ok(Built::NoKit { why, output: build.join("output"), seconds, lock })
+            let (why, output) = (why.to_string(), build.join("output"));
+            Ok(Built::NoKit { why, output, seconds, lock })
         }
         Err(NoKit::Failed(error)) => Err(of_store(error, request.store)),
     }

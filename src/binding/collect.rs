@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::abi::{C_API_HEADER, MODULE_HEADER, OLD_MODULE_HEADER};
 use super::kit::{KitFile, KitLink, SOURCES, keep};
-use super::link_command::{self, LinkPlaces, ReadCommand};
+use super::link_command::{self, ExpansionFault, LinkFault, LinkPlaces, ReadCommand, ShellFault};
 use super::{Binding, BindingError, Ndk, SourceTree, debug_info, linked_code};
 use crate::io::answer::{self, Question};
 use crate::io::atomic;
@@ -47,14 +48,77 @@ pub(super) struct Parts {
 /// Why there is no kit.
 #[derive(Debug)]
 pub(super) enum NoKit {
-    /// The build went well, and what it made cannot be kept: why.
-    Unkeepable(String),
+    /// The build went well, and what it made cannot be kept.
+    Unkeepable(Unkeepable),
     /// Something failed.
     Failed(BindingError),
 }
 
-impl From<String> for NoKit {
-    fn from(why: String) -> Self {
+/// Why what a build made cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unkeepable {
+    /// It was not built here.
+    #[error("it came as a kit")]
+    IsKit,
+    /// A directory of what was installed, without the library.
+    #[error("`{0}` has no {library}", library = LIBRARY)]
+    NoLibrary(Utf8PathBuf),
+    /// How the library was linked is not known, or of no use elsewhere.
+    #[error("the link command cannot be kept: {0}")]
+    Command(CommandFault),
+    /// A name that no file of a kit has.
+    #[error("a kit cannot hold a file named `{0}`")]
+    Name(String),
+    /// Code that a kit may not hold.
+    #[error("`{path}` {why}")]
+    Code {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Why a link command cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CommandFault {
+    /// CMake has not been here.
+    #[error("there is no CMakeCache.txt")]
+    NoCache,
+    /// A generator whose files are not read.
+    #[error("CMake generated for {0:?}")]
+    Generator(String),
+    /// Ninja does not build the library.
+    #[error("ninja knows no command for {library}", library = LIBRARY)]
+    NoCommand,
+    /// The file with the command is missing.
+    #[error("there is no `{0}`")]
+    Absent(Utf8PathBuf),
+    /// A compiler without its place.
+    #[error("it runs `{0}`, wherever that is")]
+    Program(String),
+    /// What the compiler says instead of the linker's command.
+    #[error("the compiler does not say how it links: {0}")]
+    Compiler(String),
+    /// Ninja or the compiler cannot be run.
+    #[error(transparent)]
+    Run(#[from] io::Error),
+    /// CMake's command is not one.
+    #[error(transparent)]
+    Shell(#[from] ShellFault),
+    /// What the compiler prints is not the linker's command.
+    #[error(transparent)]
+    Expansion(#[from] ExpansionFault),
+    /// The linker's arguments cannot be used elsewhere.
+    #[error(transparent)]
+    Link(#[from] LinkFault),
+    /// They could have a linker do anything but link.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl From<Unkeepable> for NoKit {
+    fn from(why: Unkeepable) -> Self {
         Self::Unkeepable(why)
     }
 }
@@ -65,8 +129,8 @@ impl From<BindingError> for NoKit {
     }
 }
 
-impl From<std::io::Error> for NoKit {
-    fn from(error: std::io::Error) -> Self {
+impl From<io::Error> for NoKit {
+    fn from(error: io::Error) -> Self {
         Self::Failed(error.into())
     }
 }
@@ -87,12 +151,12 @@ pub(super) fn android(
     cancel: &Cancel,
 ) -> Result<Parts, NoKit> {
     let (library, others) = outputs(build)?;
-    let output = library.ok_or_else(|| format!("`{}` has no {LIBRARY}", build.join("output")))?;
-    let of_command = |why: String| format!("the link command cannot be kept: {why}");
-    let words = link_command(build, variables, cancel).map_err(of_command)?;
-    let ReadCommand { command, files: inputs } = read(build, &words).map_err(of_command)?;
+    let output = library.ok_or_else(|| Unkeepable::NoLibrary(build.join("output")))?;
+    let words = link_command(build, variables, cancel).map_err(Unkeepable::Command)?;
+    let ReadCommand { command, files: inputs } =
+        read(build, &words).map_err(Unkeepable::Command)?;
     if let Some(why) = command.refusal() {
-        return Err(of_command(why).into());
+        return Err(Unkeepable::Command(CommandFault::Refused(why)).into());
     }
     let mut keeper = Keeper { kit, files: Vec::new() };
     let code: BTreeSet<_> = command.files().filter(|(_, is_code)| *is_code).collect();
@@ -129,7 +193,7 @@ impl Keeper<'_> {
     fn keep_all(&mut self, wanted: &[(Utf8PathBuf, String)]) -> Result<(), NoKit> {
         for (from, to) in wanted {
             let path = to.parse::<ShardPath>();
-            let path = path.map_err(|_| format!("a kit cannot hold a file named `{to}`"))?;
+            let path = path.map_err(|_| Unkeepable::Name(to.clone()))?;
             self.files.push(keep(from, self.kit, path)?);
         }
         Ok(())
@@ -177,7 +241,7 @@ fn keep_linked(
 ) -> Result<KitFile, NoKit> {
     let bytes = files::read(from)?;
     if let (true, Some(why)) = (is_code, linked_code::refusal(&bytes)) {
-        return Err(format!("`{from}` {why}").into());
+        return Err(Unkeepable::Code { path: from.to_owned(), why }.into());
     }
     if !with_debug_info && let Some(stripped) = debug_info::without(&bytes) {
         let to = kit.join(path.as_path());
@@ -240,11 +304,11 @@ fn link_command(
     build: &Utf8Path,
     variables: &Variables,
     cancel: &Cancel,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, CommandFault> {
     let words = link_command::only_command(&recorded_command(build, variables, cancel)?)?;
-    let (program, args) = words.split_first().ok_or("it runs nothing")?;
+    let (program, args) = words.split_first().ok_or(ShellFault::Nothing)?;
     if !program.starts_with('/') {
-        return Err(format!("it runs `{program}`, wherever that is"));
+        return Err(CommandFault::Program(program.clone()));
     }
     let args: Vec<_> = std::iter::once("-###".to_owned()).chain(args.to_vec()).collect();
     let log = build.join("link-command.log");
@@ -257,14 +321,14 @@ fn link_command(
         log_limit: LogLimit::default(),
         limit: Some(PATIENCE),
     };
-    let ended = process::run(&program, cancel).map_err(|error| error.to_string())?;
+    let ended = process::run(&program, cancel)?;
     let said = files::read_at_most(&log, LIMIT).ok().flatten().unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     if !matches!(ended.how, End::Exit(0)) {
         let why = said.lines().last().unwrap_or("it says nothing").trim().to_owned();
-        return Err(format!("the compiler does not say how it links: {why}"));
+        return Err(CommandFault::Compiler(why));
     }
-    link_command::expanded(&said)
+    Ok(link_command::expanded(&said)?)
 }
 
 /// The command as CMake's generator has it, for a shell.
@@ -272,9 +336,9 @@ fn recorded_command(
     build: &Utf8Path,
     variables: &Variables,
     cancel: &Cancel,
-) -> Result<String, String> {
+) -> Result<String, CommandFault> {
     let cache = files::read_at_most(&build.join("CMakeCache.txt"), LIMIT).ok().flatten();
-    let cache = String::from_utf8_lossy(&cache.ok_or("there is no CMakeCache.txt")?).into_owned();
+    let cache = String::from_utf8_lossy(&cache.ok_or(CommandFault::NoCache)?).into_owned();
     let entry = |name: &str| cache_entry(&cache, name).unwrap_or_default();
     match entry("CMAKE_GENERATOR") {
         "Ninja" => {
@@ -286,17 +350,17 @@ fn recorded_command(
                 limit: LIMIT,
                 patience: PATIENCE,
             };
-            let answer = answer::ask(&question, cancel).map_err(|error| error.to_string())?;
-            let answer = answer.ok_or_else(|| format!("ninja knows no command for {LIBRARY}"))?;
+            let answer = answer::ask(&question, cancel)?;
+            let answer = answer.ok_or(CommandFault::NoCommand)?;
             Ok(String::from_utf8_lossy(&answer).into_owned())
         }
         "Unix Makefiles" => {
             let path = build.join(format!("CMakeFiles/{TARGET}.dir/link.txt"));
             let text = files::read_at_most(&path, LIMIT).ok().flatten();
-            let text = text.ok_or_else(|| format!("there is no `{path}`"))?;
+            let text = text.ok_or(CommandFault::Absent(path))?;
             Ok(String::from_utf8_lossy(&text).into_owned())
         }
-        other => Err(format!("CMake generated for {other:?}")),
+        other => Err(CommandFault::Generator(other.to_owned())),
     }
 }
 
@@ -308,13 +372,13 @@ fn cache_entry<'a>(cache: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-fn read(build: &Utf8Path, words: &[String]) -> Result<ReadCommand, String> {
+fn read(build: &Utf8Path, words: &[String]) -> Result<ReadCommand, CommandFault> {
     let places = LinkPlaces {
         build,
         model: &model_archive(build),
         read: &|path| files::is_file(path).then(|| files::start(path, SCRIPT_LIMIT).ok())?,
     };
-    link_command::read(words, &places)
+    Ok(link_command::read(words, &places)?)
 }
 
 #[cfg(test)]

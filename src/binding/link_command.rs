@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 
-use super::linker_script::{self, Entry};
-use crate::model::ShardPath;
+use super::linker_script::{self, Entry, Kind, ScriptFault};
+use crate::model::{ShardPath, ShardPathError};
 
 /// Google Play wants what it loads to fit pages of 16 KiB.
 const PAGE: u64 = 16 << 10;
@@ -165,30 +165,130 @@ pub(super) struct ReadCommand {
     pub(super) files: BTreeMap<Utf8PathBuf, ShardPath>,
 }
 
+/// Why a shell's text is not one command.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ShellFault {
+    /// A quotation mark alone.
+    #[error("it is not as a shell would read it")]
+    Unreadable,
+    /// More than a list of commands.
+    #[error("it has a `{0}`")]
+    Operator(String),
+    /// No command.
+    #[error("it runs nothing")]
+    Nothing,
+    /// A second command.
+    #[error("it also runs `{0}`")]
+    Another(String),
+}
+
+/// Why what the compiler prints is not the linker's command.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ExpansionFault {
+    /// None, or several.
+    #[error("the compiler would run {0} programs for it")]
+    Programs(usize),
+    /// A quotation mark alone.
+    #[error("the compiler's words for it have no end")]
+    Open,
+    /// Another form than clang's.
+    #[error("the compiler's words for it are not quoted")]
+    Unquoted,
+    /// Another linker.
+    #[error("it is not linked by lld but by `{0}`")]
+    Linker(String),
+}
+
+/// Why arguments of lld cannot be used elsewhere.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkFault {
+    /// The archive of the models is not among them.
+    #[error("it does not link `{0}`")]
+    NoModel(Utf8PathBuf),
+    /// `-l` without a name.
+    #[error("it ends with a `-l`")]
+    NoName,
+    /// An option without its value.
+    #[error("it ends with `{0}`")]
+    NoValue(String),
+    /// An option that no kit may have.
+    #[error("it has the argument `{0:.80}`")]
+    Argument(String),
+    /// An option whose value no kit may have.
+    #[error("it has the argument `{option} {value:.80}`")]
+    Value {
+        /// The option.
+        option: String,
+        /// What it is given.
+        value: String,
+    },
+    /// Arguments in a file.
+    #[error("its arguments are in `{0}`")]
+    ArgumentFile(String),
+    /// A file that is not there.
+    #[error("there is no `{0}`")]
+    Absent(Utf8PathBuf),
+    /// A library that is nowhere.
+    #[error("there is no library `{0}`")]
+    NoLibrary(String),
+    /// A file that a kit cannot keep.
+    #[error("`{path}` is {kind}")]
+    NotCode {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What it is.
+        kind: Kind,
+    },
+    /// Two libraries that would be one file of the kit.
+    #[error("`{path}` and `{other}` have one name")]
+    SameName {
+        /// The second.
+        path: Utf8PathBuf,
+        /// The first.
+        other: Utf8PathBuf,
+    },
+    /// A script that cannot be followed.
+    #[error("`{path}` is a script for the linker: {why}")]
+    Script {
+        /// The script.
+        path: Utf8PathBuf,
+        /// Why.
+        why: ScriptFault,
+    },
+    /// A file that cannot keep its name.
+    #[error("it reads `{path}`, whose name is {why}")]
+    Name {
+        /// The file.
+        path: Utf8PathBuf,
+        /// What is wrong with it.
+        why: ShardPathError,
+    },
+}
+
 /// The one command of a shell's text, which CMake wrote: a program and its arguments.
-pub(super) fn only_command(text: &str) -> Result<Vec<String>, String> {
-    let words = shlex::split(text.trim()).ok_or("it is not as a shell would read it")?;
+pub(super) fn only_command(text: &str) -> Result<Vec<String>, ShellFault> {
+    let words = shlex::split(text.trim()).ok_or(ShellFault::Unreadable)?;
     if let Some(word) =
         words.iter().find(|word| ["|", "||", ";", "&", ">", "<"].contains(&&***word))
     {
-        return Err(format!("it has a `{word}`"));
+        return Err(ShellFault::Operator(word.clone()));
     }
     // `:` does nothing: CMake has it in the place of steps that there are none of.
     let does_nothing = |command: &&[String]| command.iter().all(|word| word == ":");
     let mut commands = words.split(|word| word == "&&").filter(|command| !does_nothing(command));
     match (commands.next(), commands.next()) {
         (Some(command), None) => Ok(command.to_vec()),
-        (None, _) => Err("it runs nothing".to_owned()),
-        (_, Some(second)) => Err(format!("it also runs `{}`", second.join(" "))),
+        (None, _) => Err(ShellFault::Nothing),
+        (_, Some(second)) => Err(ShellFault::Another(second.join(" "))),
     }
 }
 
 /// The linker's arguments out of what clang prints for `-###`: one command a line, each word in
 /// quotation marks.
-pub(super) fn expanded(text: &str) -> Result<Vec<String>, String> {
+pub(super) fn expanded(text: &str) -> Result<Vec<String>, ExpansionFault> {
     let commands: Vec<_> = text.lines().filter_map(|line| line.strip_prefix(" \"")).collect();
     let [command] = commands.as_slice() else {
-        return Err(format!("the compiler would run {} programs for it", commands.len()));
+        return Err(ExpansionFault::Programs(commands.len()));
     };
     let mut words = Vec::new();
     let mut rest = *command;
@@ -200,15 +300,14 @@ pub(super) fn expanded(text: &str) -> Result<Vec<String>, String> {
                 Some((_, '\\')) => word.extend(chars.next().map(|(_, escaped)| escaped)),
                 Some((at, '"')) => break at,
                 Some((_, plain)) => word.push(plain),
-                None => return Err("the compiler's words for it have no end".to_owned()),
+                None => return Err(ExpansionFault::Open),
             }
         };
         words.push(word);
         match rest.get(end + 1..).map(str::trim_start).unwrap_or_default() {
             "" => break,
             more => {
-                rest =
-                    more.strip_prefix('"').ok_or("the compiler's words for it are not quoted")?;
+                rest = more.strip_prefix('"').ok_or(ExpansionFault::Unquoted)?;
             }
         }
     }
@@ -216,13 +315,13 @@ pub(super) fn expanded(text: &str) -> Result<Vec<String>, String> {
     let name = Utf8Path::new(&program).file_name().unwrap_or_default();
     let is_linker = |known: &str| name == known || name.ends_with(&format!("-{known}"));
     if !LINKERS.iter().any(|known| is_linker(known)) {
-        return Err(format!("it is not linked by lld but by `{program}`"));
+        return Err(ExpansionFault::Linker(program));
     }
     Ok(words)
 }
 
 /// Reads the arguments of lld. Says why where they cannot be used elsewhere.
-pub(super) fn read(words: &[String], places: &LinkPlaces<'_>) -> Result<ReadCommand, String> {
+pub(super) fn read(words: &[String], places: &LinkPlaces<'_>) -> Result<ReadCommand, LinkFault> {
     let mut search = Vec::new();
     let mut sysroot = None;
     let mut words = words.iter().map(String::as_str);
@@ -262,7 +361,7 @@ pub(super) fn read(words: &[String], places: &LinkPlaces<'_>) -> Result<ReadComm
         reader.word(word, &mut kept)?;
     }
     if !reader.model {
-        return Err(format!("it does not link `{}`", places.model));
+        return Err(LinkFault::NoModel(places.model.to_owned()));
     }
     let Reader { words, files, .. } = reader;
     Ok(ReadCommand { command: LinkCommand { words }, files })
@@ -283,14 +382,14 @@ impl Reader<'_> {
         &mut self,
         word: &'w str,
         more: &mut impl Iterator<Item = &'w str>,
-    ) -> Result<(), String> {
+    ) -> Result<(), LinkFault> {
         if !word.starts_with('-') {
             return self.input(word, DEPTH);
         }
         let library = word.strip_prefix("--library=").or_else(|| word.strip_prefix("-l"));
         if let (Some(name), false) = (library, is_known(word)) {
             let name = match name {
-                "" => more.next().ok_or("it ends with a `-l`")?,
+                "" => more.next().ok_or(LinkFault::NoName)?,
                 name => name,
             };
             return self.library(name, DEPTH);
@@ -306,23 +405,24 @@ impl Reader<'_> {
         match option(word) {
             Some(Takes::Nothing) => self.words.push(vec![text(word)]),
             Some(Takes::Next(values)) => {
-                let value = more.next().ok_or_else(|| format!("it ends with `{word}`"))?;
+                let value = more.next().ok_or_else(|| LinkFault::NoValue(word.to_owned()))?;
                 if !values.takes(value) {
-                    return Err(format!("it has the argument `{word} {value:.80}`"));
+                    let (option, value) = (word.to_owned(), value.to_owned());
+                    return Err(LinkFault::Value { option, value });
                 }
                 self.words.extend([vec![text(word)], vec![text(value)]]);
             }
             Some(Takes::File(name, value)) => {
                 let value = match value {
                     Some(value) => value,
-                    None => more.next().ok_or_else(|| format!("it ends with `{word}`"))?,
+                    None => more.next().ok_or_else(|| LinkFault::NoValue(word.to_owned()))?,
                 };
                 let path = self.places.build.join(value);
-                (self.places.read)(&path).ok_or_else(|| format!("there is no `{path}`"))?;
+                (self.places.read)(&path).ok_or_else(|| LinkFault::Absent(path.clone()))?;
                 let file = self.file(&path)?;
                 self.words.push(vec![text(&format!("--{name}=")), Piece::Kit(file)]);
             }
-            None => return Err(format!("it has the argument `{word:.80}`")),
+            None => return Err(LinkFault::Argument(word.to_owned())),
         }
         Ok(())
     }
@@ -335,7 +435,7 @@ impl Reader<'_> {
     }
 
     /// A file that is named by its path.
-    fn input(&mut self, name: &str, depth: usize) -> Result<(), String> {
+    fn input(&mut self, name: &str, depth: usize) -> Result<(), LinkFault> {
         let path = self.places.build.join(name);
         if path == self.places.model {
             self.model = true;
@@ -343,22 +443,22 @@ impl Reader<'_> {
             return Ok(());
         }
         if name.starts_with('@') {
-            return Err(format!("its arguments are in `{name}`"));
+            return Err(LinkFault::ArgumentFile(name.to_owned()));
         }
-        let bytes = (self.places.read)(&path).ok_or_else(|| format!("there is no `{path}`"))?;
+        let bytes = (self.places.read)(&path).ok_or_else(|| LinkFault::Absent(path.clone()))?;
         match linker_script::kind(&bytes) {
-            linker_script::Kind::Code => {
+            Kind::Code => {
                 let file = self.file(&path)?;
                 self.words.push(vec![Piece::Kit(file)]);
                 Ok(())
             }
-            linker_script::Kind::Script => self.script(&path, &bytes, depth),
-            other => Err(format!("`{path}` is {other}")),
+            Kind::Script => self.script(&path, &bytes, depth),
+            kind => Err(LinkFault::NotCode { path, kind }),
         }
     }
 
     /// A library that is searched for by its name.
-    fn library(&mut self, name: &str, depth: usize) -> Result<(), String> {
+    fn library(&mut self, name: &str, depth: usize) -> Result<(), LinkFault> {
         let is_static = self.is_static.last().copied().unwrap_or_default();
         let names = match name.strip_prefix(':') {
             Some(file) => vec![file.to_owned()],
@@ -367,28 +467,28 @@ impl Reader<'_> {
         };
         let found = self.search.iter().flat_map(|dir| names.iter().map(|name| dir.join(name)));
         let found = found.into_iter().find_map(|path| Some(((self.places.read)(&path)?, path)));
-        let (bytes, path) = found.ok_or_else(|| format!("there is no library `{name}`"))?;
+        let (bytes, path) = found.ok_or_else(|| LinkFault::NoLibrary(name.to_owned()))?;
         match linker_script::kind(&bytes) {
-            linker_script::Kind::Script => self.script(&path, &bytes, depth),
-            linker_script::Kind::Code => {
+            Kind::Script => self.script(&path, &bytes, depth),
+            Kind::Code => {
                 let file_name = path.file_name().unwrap_or_default();
                 let kept = named(&path, &format!("{LIBRARIES}/{file_name}"))?;
                 let other = self.files.iter().find(|(from, to)| **to == kept && **from != path);
                 if let Some((other, _)) = other {
-                    return Err(format!("`{path}` and `{other}` have one name"));
+                    return Err(LinkFault::SameName { other: other.clone(), path });
                 }
                 self.files.insert(path.clone(), kept);
                 self.words.push(vec![text(&format!("-l:{file_name}"))]);
                 Ok(())
             }
-            other => Err(format!("`{path}` is {other}")),
+            kind => Err(LinkFault::NotCode { path, kind }),
         }
     }
 
     /// What a script in the place of a library names.
-    fn script(&mut self, path: &Utf8Path, bytes: &[u8], depth: usize) -> Result<(), String> {
-        let refused = |why| format!("`{path}` is a script for the linker: {why}");
-        let depth = depth.checked_sub(1).ok_or_else(|| refused("it names itself".to_owned()))?;
+    fn script(&mut self, path: &Utf8Path, bytes: &[u8], depth: usize) -> Result<(), LinkFault> {
+        let refused = |why| LinkFault::Script { path: path.to_owned(), why };
+        let depth = depth.checked_sub(1).ok_or_else(|| refused(ScriptFault::Itself))?;
         for entry in linker_script::entries(bytes).map_err(refused)? {
             match entry {
                 Entry::Option(word) => self.words.push(vec![text(word)]),
@@ -399,7 +499,7 @@ impl Reader<'_> {
                     places.extend(self.search.iter().map(|dir| dir.join(&name)));
                     let found =
                         places.into_iter().find(|place| (self.places.read)(place).is_some());
-                    let found = found.ok_or_else(|| refused(format!("there is no `{name}`")))?;
+                    let found = found.ok_or_else(|| refused(ScriptFault::Absent(name)))?;
                     self.input(found.as_str(), depth)?;
                 }
             }
@@ -408,7 +508,7 @@ impl Reader<'_> {
     }
 
     /// The name that a file gets in the kit.
-    fn file(&mut self, path: &Utf8Path) -> Result<ShardPath, String> {
+    fn file(&mut self, path: &Utf8Path) -> Result<ShardPath, LinkFault> {
         if let Some(known) = self.files.get(path) {
             return Ok(known.clone());
         }
@@ -419,8 +519,8 @@ impl Reader<'_> {
     }
 }
 
-fn named(path: &Utf8Path, name: &str) -> Result<ShardPath, String> {
-    name.parse().map_err(|error| format!("it reads `{path}`, whose name is {error}"))
+fn named(path: &Utf8Path, name: &str) -> Result<ShardPath, LinkFault> {
+    name.parse().map_err(|why| LinkFault::Name { path: path.to_owned(), why })
 }
 
 fn text(text: &str) -> Piece {

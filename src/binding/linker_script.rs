@@ -44,18 +44,47 @@ pub(super) enum Entry {
     File(String),
 }
 
+/// Why a script cannot be followed.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ScriptFault {
+    /// Bytes that are not UTF-8.
+    #[error("it is not a text file")]
+    NotText,
+    /// `/*` alone.
+    #[error("a comment has no end")]
+    OpenComment,
+    /// `(` alone.
+    #[error("a list has no end")]
+    OpenList,
+    /// A word that asks for a list, without one.
+    #[error("`{0}` has no list")]
+    NoList(String),
+    /// A name that is more than that of a file.
+    #[error("it names `{0}`")]
+    Name(String),
+    /// A word that no list of libraries has.
+    #[error("it says `{0:.40}`")]
+    Word(String),
+    /// A file that is nowhere.
+    #[error("there is no `{0}`")]
+    Absent(String),
+    /// Scripts that name one another.
+    #[error("it names itself")]
+    Itself,
+}
+
 /// What a script names, in order. Only lists of libraries are understood.
 ///
 /// # Errors
 /// It says something else.
-pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not a text file")?;
+pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, ScriptFault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| ScriptFault::NotText)?;
     let mut plain = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("/*") {
         plain += before;
         plain.push(' ');
-        rest = after.split_once("*/").ok_or("a comment has no end")?.1;
+        rest = after.split_once("*/").ok_or(ScriptFault::OpenComment)?.1;
     }
     plain += rest;
     let spaced = plain.replace('(', " ( ").replace(')', " ) ").replace([',', ';'], " ");
@@ -75,29 +104,29 @@ pub(super) fn entries(bytes: &[u8]) -> Result<Vec<Entry>, String> {
                 (&["--push-state", "--as-needed"], Some("--pop-state"))
             }
             "OUTPUT_FORMAT" if open.is_empty() => {
-                words.by_ref().find(|word| *word == ")").ok_or("a list has no end")?;
+                words.by_ref().find(|word| *word == ")").ok_or(ScriptFault::OpenList)?;
                 continue;
             }
             name if !open.is_empty() && name != "(" => {
                 let entry = match name.strip_prefix("-l") {
                     Some(library) => Entry::Library(library.to_owned()),
                     None if name.contains(['"', '=', '*', '$']) => {
-                        return Err(format!("it names `{name}`"));
+                        return Err(ScriptFault::Name(name.to_owned()));
                     }
                     None => Entry::File(name.to_owned()),
                 };
                 entries.push(entry);
                 continue;
             }
-            other => return Err(format!("it says `{other:.40}`")),
+            other => return Err(ScriptFault::Word(other.to_owned())),
         };
         if words.next() != Some("(") {
-            return Err(format!("`{word}` has no list"));
+            return Err(ScriptFault::NoList(word.to_owned()));
         }
         entries.extend(begin.iter().copied().map(Entry::Option));
         open.push(end);
     }
-    if open.is_empty() { Ok(entries) } else { Err("a list has no end".to_owned()) }
+    if open.is_empty() { Ok(entries) } else { Err(ScriptFault::OpenList) }
 }
 
 #[cfg(test)]

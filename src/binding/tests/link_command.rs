@@ -6,7 +6,7 @@ use super::{LinkPlaces, NewPlaces, ReadCommand, expanded, only_command, page_siz
 const MODEL: &str = "/b/build/lib/libmodel_android.a";
 
 fn read_at_b(text: &str) -> Result<ReadCommand, String> {
-    read(&shlex::split(text).ok_or("no words")?, &places())
+    read(&shlex::split(text).ok_or("no words")?, &places()).map_err(|error| error.to_string())
 }
 
 fn places() -> LinkPlaces<'static> {
@@ -57,7 +57,7 @@ fn what_clang_prints_is_read() {
         (" \"/ld.lld\" a", "the compiler's words for it are not quoted"),
         (" \"/usr/bin/ld.gold\" \"a\"", "it is not linked by lld but by `/usr/bin/ld.gold`"),
     ] {
-        let error = expanded(text).unwrap_err();
+        let error = expanded(text).unwrap_err().to_string();
         assert!(error.starts_with(why), "{text}: {error}");
     }
 }
@@ -125,7 +125,7 @@ fn what_cannot_be_run_elsewhere_is_refused_with_the_reason() {
         ("/ld -o out.so lib/libmodel_android.a | cat", "it has a `|`"),
         ("/ld 'unfinished", "it is not as a shell would read it"),
     ] {
-        let error = only_command(text).unwrap_err();
+        let error = only_command(text).unwrap_err().to_string();
         assert!(error.starts_with(why), "{text}: {error}");
     }
     for (text, why) in [
