@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::vocabulary::TokenizerJson;
+use super::vocabulary::{TokenizerFault, TokenizerJson};
 
 /// Upstream's `TokenizerInfo`, in the order in which it is written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,7 +34,7 @@ impl Default for TokenizerInfo {
 }
 
 /// Looks at the decoder and the normalizer.
-pub(super) fn detect(json: &TokenizerJson<'_>) -> Result<TokenizerInfo, String> {
+pub(super) fn detect(json: &TokenizerJson<'_>) -> Result<TokenizerInfo, TokenizerFault> {
     let mut info = TokenizerInfo::default();
     let (decoder, normalizer) = (json.decoder()?, json.normalizer()?);
     // The last one that says something wins, as upstream has it.
@@ -69,25 +69,23 @@ fn strips_one_space(decoder: &Map<String, Value>) -> bool {
 /// The steps of a sequence, or the one step there is.
 fn steps<'a>(
     value: &'a Value,
-    what: &str,
-    list: &str,
-) -> Result<Vec<&'a Map<String, Value>>, String> {
+    part: &'static str,
+    list: &'static str,
+) -> Result<Vec<&'a Map<String, Value>>, TokenizerFault> {
     let Value::Object(step) = value else { return Ok(Vec::new()) };
-    if kind(step, what)? != "Sequence" {
+    if kind(step, part)? != "Sequence" {
         return Ok(vec![step]);
     }
     let Some(Value::Array(steps)) = step.get(list) else {
-        return Err(format!("its {what} is a sequence without `{list}`"));
+        return Err(TokenizerFault::NoList { part, list });
     };
     let objects = steps.iter().map(|step| match step {
         Value::Object(step) => Ok(step),
-        _ => Err(format!("its {what} has a step that is not an object")),
+        _ => Err(TokenizerFault::NotAnObject(part)),
     });
     objects.collect()
 }
 
-fn kind<'a>(step: &'a Map<String, Value>, what: &str) -> Result<&'a str, String> {
-    step.get("type")
-        .and_then(Value::as_str)
-        .ok_or_else(|| format!("its {what} has a step without a `type`"))
+fn kind<'a>(step: &'a Map<String, Value>, part: &'static str) -> Result<&'a str, TokenizerFault> {
+    step.get("type").and_then(Value::as_str).ok_or(TokenizerFault::NoType(part))
 }

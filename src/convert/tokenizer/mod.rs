@@ -88,8 +88,8 @@ pub(super) fn read(
     let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
     let json: TokenizerJson<'_> = serde_json::from_slice(&text)
         .map_err(|error| invalid(format!("it is not a tokenizer: {error}")))?;
-    let info = info::detect(&json).map_err(invalid)?;
-    json.refuse_duplicates().map_err(invalid)?;
+    let info = info::detect(&json).map_err(|why| invalid(why.to_string()))?;
+    json.refuse_duplicates().map_err(|why| invalid(why.to_string()))?;
     let tokens = json.count(&special::read(checkpoint, json.is_byte_level())?);
     let beyond = json.ids_from(u64::try_from(vocab_size).unwrap_or_default());
     if let (Some(first), Some(last)) = (beyond.first(), beyond.last()) {
@@ -124,7 +124,8 @@ fn world(checkpoint: &Utf8Path) -> Result<Option<Vec<u8>>, ConvertError> {
         .ok_or_else(|| ConvertError::TooLarge { path: path.clone(), limit: ByteSize(LIMIT) })?;
     let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
     let text = String::from_utf8(text).map_err(|_| invalid("it is not UTF-8".to_owned()))?;
-    world::model(entry.path.as_str(), &text).map(Some).map_err(invalid)
+    let model = world::model(entry.path.as_str(), &text);
+    model.map(Some).map_err(|why| invalid(why.to_string()))
 }
 
 impl Tokenizer {

@@ -59,9 +59,42 @@ struct Model<'a> {
     vocab: Tokens<'a>,
 }
 
+/// Why a `tokenizer.json` is refused.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokenizerFault {
+    /// More than such a part has.
+    #[error("its {0} is larger than {limit}", limit = ByteSize(PART_LIMIT as u64))]
+    TooLarge(&'static str),
+    /// A part that is not JSON.
+    #[error("its {part} is damaged: {why}")]
+    Damaged {
+        /// The part.
+        part: &'static str,
+        /// What is wrong with it.
+        why: serde_json::Error,
+    },
+    /// A sequence without its list.
+    #[error("its {part} is a sequence without `{list}`")]
+    NoList {
+        /// The part.
+        part: &'static str,
+        /// The list.
+        list: &'static str,
+    },
+    /// A step that is something else than an object.
+    #[error("its {0} has a step that is not an object")]
+    NotAnObject(&'static str),
+    /// A step that does not say what it is.
+    #[error("its {0} has a step without a `type`")]
+    NoType(&'static str),
+    /// A token that was added twice.
+    #[error("`added_tokens` has `{0:.40}` more than once: remove one")]
+    Twice(String),
+}
+
 impl TokenizerJson<'_> {
     /// How tokens become text.
-    pub(super) fn decoder(&self) -> Result<Value, String> {
+    pub(super) fn decoder(&self) -> Result<Value, TokenizerFault> {
         part(self.decoder, "decoder")
     }
 
@@ -73,19 +106,16 @@ impl TokenizerJson<'_> {
     }
 
     /// What is done to a text first.
-    pub(super) fn normalizer(&self) -> Result<Value, String> {
+    pub(super) fn normalizer(&self) -> Result<Value, TokenizerFault> {
         part(self.normalizer, "normalizer")
     }
 
     /// A token that was added twice breaks the tokenizer in the app; upstream refuses it too.
-    pub(super) fn refuse_duplicates(&self) -> Result<(), String> {
+    pub(super) fn refuse_duplicates(&self) -> Result<(), TokenizerFault> {
         let mut seen = HashSet::new();
         match self.added_tokens.iter().find(|token| !seen.insert(&token.content)) {
             None => Ok(()),
-            Some(token) => Err(format!(
-                "`added_tokens` has `{:.40}` more than once: remove one",
-                token.content
-            )),
+            Some(token) => Err(TokenizerFault::Twice(token.content.clone().into_owned())),
         }
     }
 
@@ -113,12 +143,12 @@ impl TokenizerJson<'_> {
     }
 }
 
-fn part(text: Option<&RawValue>, name: &str) -> Result<Value, String> {
+fn part(text: Option<&RawValue>, part: &'static str) -> Result<Value, TokenizerFault> {
     let Some(text) = text else { return Ok(Value::Null) };
     if text.get().len() > PART_LIMIT {
-        return Err(format!("its {name} is larger than {}", ByteSize(PART_LIMIT as u64)));
+        return Err(TokenizerFault::TooLarge(part));
     }
-    serde_json::from_str(text.get()).map_err(|error| format!("its {name} is damaged: {error}"))
+    serde_json::from_str(text.get()).map_err(|why| TokenizerFault::Damaged { part, why })
 }
 
 /// The tokens of a vocabulary: the names of an object and their numbers, or of a list of pairs the

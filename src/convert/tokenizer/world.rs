@@ -15,8 +15,32 @@ pub(super) fn is_list(name: &str) -> bool {
     is_date && matches!(ending, "txt" | "json")
 }
 
+/// Why a list of tokens cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ListFault {
+    /// It is not an object in JSON.
+    #[error("it is not a list of tokens: {0}")]
+    NotJson(serde_json::Error),
+    /// A token whose id is none.
+    #[error("the id of the token {0:?} is not a number")]
+    Id(String),
+    /// A line that says something else.
+    #[error("line {0} is not a token: a number, a literal of Python, its length")]
+    Line(usize),
+    /// A literal that has another length than its line says.
+    #[error("line {line}: the token has {found} bytes, not {said}")]
+    Length {
+        /// The line.
+        line: usize,
+        /// How many bytes it has.
+        found: usize,
+        /// What the line says.
+        said: String,
+    },
+}
+
 /// The `tokenizer_model` of a list; `name` says which of the two it is.
-pub(super) fn model(name: &str, text: &str) -> Result<Vec<u8>, String> {
+pub(super) fn model(name: &str, text: &str) -> Result<Vec<u8>, ListFault> {
     let tokens = match name.ends_with(".json") {
         true => of_json(text)?,
         false => of_lines(text)?,
@@ -24,30 +48,30 @@ pub(super) fn model(name: &str, text: &str) -> Result<Vec<u8>, String> {
     Ok(packed(&tokens))
 }
 
-fn of_json(text: &str) -> Result<Vec<(u32, Vec<u8>)>, String> {
-    let tokens: Map<String, Value> = serde_json::from_str(text)
-        .map_err(|error| format!("it is not a list of tokens: {error}"))?;
+fn of_json(text: &str) -> Result<Vec<(u32, Vec<u8>)>, ListFault> {
+    let tokens: Map<String, Value> = serde_json::from_str(text).map_err(ListFault::NotJson)?;
     let token = |(token, number): (String, Value)| {
         let whole = number.as_u64().and_then(|number| u32::try_from(number).ok());
-        let number =
-            whole.ok_or_else(|| format!("the id of the token {token:?} is not a number"))?;
-        Ok((number, token.into_bytes()))
+        match whole {
+            Some(number) => Ok((number, token.into_bytes())),
+            None => Err(ListFault::Id(token)),
+        }
     };
     tokens.into_iter().map(token).collect()
 }
 
 /// Lines of a number, a literal, and its length in bytes.
-fn of_lines(text: &str) -> Result<Vec<(u32, Vec<u8>)>, String> {
+fn of_lines(text: &str) -> Result<Vec<(u32, Vec<u8>)>, ListFault> {
     let mut tokens = Vec::new();
     for (line, at) in text.lines().zip(1..) {
-        let wrong =
-            || format!("line {at} is not a token: a number, a literal of Python, its length");
+        let wrong = || ListFault::Line(at);
         let (number, rest) = line.split_once(' ').ok_or_else(wrong)?;
         let (literal, length) = rest.rsplit_once(' ').ok_or_else(wrong)?;
         let number = number.parse().map_err(|_| wrong())?;
         let token = literal_bytes(literal.trim()).ok_or_else(wrong)?;
         if length.trim().parse() != Ok(token.len()) {
-            return Err(format!("line {at}: the token has {} bytes, not {length}", token.len()));
+            let (found, said) = (token.len(), length.to_owned());
+            return Err(ListFault::Length { line: at, found, said });
         }
         tokens.push((number, token));
     }
@@ -187,9 +211,12 @@ mod tests {
         let packed = model("x.txt", "1 'a' 1\n255 b'\\xff' 1\n300 ' é' 3\n").unwrap();
         assert_eq!(packed, b"\x83\x01\xc4\x01a\xcc\xff\xc4\x01\xff\xcd\x01\x2c\xc4\x03 \xc3\xa9");
         assert_eq!(model("x.json", r#"{"a": 1}"#).unwrap(), b"\x81\x01\xc4\x01a");
-        assert!(model("x.txt", "1 'ab' 1").unwrap_err().contains("2 bytes, not 1"));
+        assert!(model("x.txt", "1 'ab' 1").unwrap_err().to_string().contains("2 bytes, not 1"));
         assert!(
-            model("x.txt", "1 os.system('x') 1").unwrap_err().contains("line 1 is not a token")
+            model("x.txt", "1 os.system('x') 1")
+                .unwrap_err()
+                .to_string()
+                .contains("line 1 is not a token")
         );
     }
 
