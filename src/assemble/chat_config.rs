@@ -1,8 +1,24 @@
+use std::str::Utf8Error;
+
 use jsonc_parser::ast::{Object, Value};
 use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use crate::model::{OverrideValue, Overrides};
+
+/// Why the values of a `mlc-chat-config.json` cannot be replaced.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ChatConfigFault {
+    /// Bytes that are not UTF-8.
+    #[error(transparent)]
+    Encoding(#[from] Utf8Error),
+    /// It is not JSON: what the parser says.
+    #[error("{0}")]
+    NotJson(String),
+    /// JSON of another kind.
+    #[error("it is not a JSON object")]
+    NotAnObject,
+}
 
 /// The text of a `mlc-chat-config.json` with the overrides in place of the values they
 /// override, at the top level and in `model_config`; not another byte is changed. None where
@@ -10,12 +26,15 @@ use crate::model::{OverrideValue, Overrides};
 ///
 /// A field that the model does not have stays absent: the compiler ignores such an override
 /// too.
-pub(super) fn overridden(text: &[u8], overrides: &Overrides) -> Result<Option<Vec<u8>>, String> {
-    let text = str::from_utf8(text).map_err(|error| error.to_string())?;
+pub(super) fn overridden(
+    text: &[u8],
+    overrides: &Overrides,
+) -> Result<Option<Vec<u8>>, ChatConfigFault> {
+    let text = str::from_utf8(text)?;
     let parsed = parse_to_ast(text, &CollectOptions::default(), &ParseOptions::default())
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| ChatConfigFault::NotJson(error.to_string()))?;
     let Some(Value::Object(top)) = &parsed.value else {
-        return Err("it is not a JSON object".into());
+        return Err(ChatConfigFault::NotAnObject);
     };
     let mut edits = Vec::new();
     for (name, value) in overrides.effective() {

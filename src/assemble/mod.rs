@@ -245,8 +245,9 @@ fn overridden(file: &ModelFile, overrides: &Overrides) -> Result<Option<OwnConfi
         return Ok(None);
     }
     let text = files::read(&file.source)?;
-    let overridden = chat_config::overridden(&text, overrides)
-        .map_err(|why| AssembleError::ChatConfig { path: file.source.clone(), why })?;
+    let overridden = chat_config::overridden(&text, overrides).map_err(|why| {
+        AssembleError::ChatConfig { path: file.source.clone(), why: why.to_string() }
+    })?;
     Ok(overridden.map(|overridden| OwnConfig { text, overridden }))
 }
 

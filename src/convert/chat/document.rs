@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::convert::arch::{Architecture, Embeds};
 use crate::convert::templates::Conversation;
 use crate::convert::tokenizer::{Tokenizer, TokenizerInfo};
-use crate::model::Completed;
+use crate::model::{Completed, Refused};
 
 /// The version of the format that upstream writes today.
 const VERSION: &str = "0.1.0";
@@ -57,6 +57,27 @@ impl Fallback {
             _ => None,
         }
     }
+}
+
+/// Why a value cannot stand in the document.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ValueFault {
+    /// A size that is none.
+    #[error(transparent)]
+    Size(#[from] Refused),
+    /// No tokens at all.
+    #[error("`vocab_size` is {0}")]
+    VocabSize(i64),
+    /// A value of another type.
+    #[error("`{name}` is {found:.40}, and {wanted} is needed")]
+    Type {
+        /// Its name.
+        name: &'static str,
+        /// What it is.
+        found: String,
+        /// What it is to be.
+        wanted: &'static str,
+    },
 }
 
 pub(super) struct Document {
@@ -110,14 +131,14 @@ enum Metadata<'a> {
 }
 
 impl Document {
-    pub(super) fn new(config: &Completed, template: Conversation) -> Result<Self, String> {
+    pub(super) fn new(config: &Completed, template: Conversation) -> Result<Self, ValueFault> {
         let size = |name: &str, without: i64| match config.fields.contains_key(name) {
-            true => config.int(name).map_err(|refused| refused.to_string()),
+            true => config.int(name),
             false => Ok(without),
         };
-        let vocab_size = config.int("vocab_size").map_err(|refused| refused.to_string())?;
+        let vocab_size = config.int("vocab_size")?;
         if vocab_size <= 0 {
-            return Err(format!("`vocab_size` is {vocab_size}"));
+            return Err(ValueFault::VocabSize(vocab_size));
         }
         Ok(Self {
             vocab_size,
@@ -134,15 +155,15 @@ impl Document {
     }
 
     /// Takes the values that are not known yet.
-    pub(super) fn take_generation(&mut self, source: &Map<String, Value>) -> Result<(), String> {
+    pub(super) fn take_generation(
+        &mut self,
+        source: &Map<String, Value>,
+    ) -> Result<(), ValueFault> {
         for (name, fallback) in GENERATION {
             let known = self.generation.get(name).is_some_and(|value| !value.is_null());
             if let Some(value) = source.get(name).filter(|_| !known) {
                 if let Some(wanted) = fallback.lacks(value) {
-                    return Err(format!(
-                        "`{name}` is {:.40}, and {wanted} is needed",
-                        value.to_string()
-                    ));
+                    return Err(ValueFault::Type { name, found: value.to_string(), wanted });
                 }
                 self.generation.insert(name.to_owned(), value.clone());
             }

@@ -8,7 +8,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use self::document::Document;
+use self::document::{Document, ValueFault};
 use super::arch::{self, AWQ, Architecture, Support};
 use super::error::ConvertError;
 use super::{config_json, templates, tokenizer};
@@ -135,7 +135,8 @@ fn describe(
     })?;
     let template = templates::find(request.conv_template)?;
     let mut warnings = Vec::new();
-    let invalid = |why| ConvertError::Invalid { path: path.clone(), why };
+    let invalid =
+        |why: ValueFault| ConvertError::Invalid { path: path.clone(), why: why.to_string() };
     let mut restated = source.clone();
     warnings.extend(config_json::restate(&mut restated, &model_type));
     let left_out = |refusal| ConvertError::LeftOut { path: path.clone(), refusal };
@@ -160,8 +161,8 @@ fn describe(
     }
     let generation = request.checkpoint.join("generation_config.json");
     if let Some(values) = read_object_if_there(&generation)? {
-        let odd = |why| ConvertError::Invalid { path: generation.clone(), why };
-        document.take_generation(&values).map_err(odd)?;
+        let taken = document.take_generation(&values);
+        taken.map_err(|why| ConvertError::Invalid { path: generation, why: why.to_string() })?;
     }
     document.take_generation(&source).map_err(invalid)?;
     document.default_generation();

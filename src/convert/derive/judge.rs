@@ -13,18 +13,78 @@ enum Failed {
     Training,
 }
 
+/// Why no template is certain.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Uncertain {
+    /// No rule is for the `model_type`.
+    #[error("for no template it is known how {0} checkpoints tell it")]
+    ModelType(String),
+    /// An architecture that is no language model's.
+    #[error("its architecture {0} does not answer in words")]
+    Architecture(String),
+    /// A word in the name of models that nobody talks to.
+    #[error("its name has the word `{0}`")]
+    Word(&'static str),
+    /// The chat template of a model that judges.
+    #[error("its chat template has conversations judged, not answered")]
+    Judge,
+    /// No chat template.
+    #[error(
+        "it has no chat template (in tokenizer_config.json or chat_template.jinja), as base models \
+         have none"
+    )]
+    NoChatTemplate,
+    /// A chat template that belongs to no rule.
+    #[error(
+        "its chat template, with {marks}, is not one that {model_type} checkpoints are known to have"
+    )]
+    ChatTemplate {
+        /// What is known of it.
+        marks: String,
+        /// The `model_type`.
+        model_type: String,
+    },
+    /// A number that models of the template do not have.
+    #[error("its chat template is that of `{template}`, but {field} is {found}")]
+    Number {
+        /// The template.
+        template: &'static str,
+        /// What is counted.
+        field: &'static str,
+        /// The number.
+        found: u64,
+    },
+    /// A token of the template that is another one, or missing.
+    #[error("its chat template is that of `{template}`, but {found}")]
+    Token {
+        /// The template.
+        template: &'static str,
+        /// What is in its place.
+        found: String,
+    },
+    /// Nothing says that it was trained to answer.
+    #[error("it may be a base model: its chat template is that of `{template}`, but {lacks}")]
+    Base {
+        /// The template.
+        template: &'static str,
+        /// What would say it.
+        lacks: String,
+    },
+    /// Several rules hold.
+    #[error("it may be any of {}", .0.join(", "))]
+    Several(Vec<&'static str>),
+}
+
 /// The template that is certain, or why none is.
-pub(super) fn judge(facts: &Facts) -> Result<&'static str, String> {
+pub(super) fn judge(facts: &Facts) -> Result<&'static str, Uncertain> {
     let rules: Vec<_> =
         RULES.iter().filter(|rule| rule.model_types.contains(&facts.model_type.as_str())).collect();
     if rules.is_empty() {
-        let model_type = quoted(&facts.model_type);
-        return Err(format!("for no template it is known how {model_type} checkpoints tell it"));
+        return Err(Uncertain::ModelType(quoted(&facts.model_type)));
     }
     refuse_others(facts)?;
     let Some(text) = &facts.chat_template else {
-        let places = "tokenizer_config.json or chat_template.jinja";
-        return Err(format!("it has no chat template (in {places}), as base models have none"));
+        return Err(Uncertain::NoChatTemplate);
     };
     let (mut certain, mut nearest) = (Vec::new(), None);
     for rule in rules {
@@ -40,7 +100,7 @@ pub(super) fn judge(facts: &Facts) -> Result<&'static str, String> {
     match (certain.as_slice(), nearest) {
         ([template], _) => Ok(template),
         ([], Some((_, why))) => Err(why),
-        (several, _) => Err(format!("it may be any of {}", several.join(", "))),
+        _ => Err(Uncertain::Several(certain)),
     }
 }
 
@@ -54,7 +114,7 @@ pub(super) fn likely(facts: &Facts) -> Vec<&'static str> {
 }
 
 /// Models that look like one to talk to and are none.
-fn refuse_others(facts: &Facts) -> Result<(), String> {
+fn refuse_others(facts: &Facts) -> Result<(), Uncertain> {
     let generates = |name: &String| {
         ["ForCausalLM", "ForConditionalGeneration", "LMHeadModel"]
             .iter()
@@ -63,27 +123,26 @@ fn refuse_others(facts: &Facts) -> Result<(), String> {
     if let Some(first) = facts.architectures.first()
         && !facts.architectures.iter().any(generates)
     {
-        return Err(format!("its architecture {} does not answer in words", quoted(first)));
+        return Err(Uncertain::Architecture(quoted(first)));
     }
     if let Some(word) = NO_CHAT.iter().find(|word| facts.words.contains(**word)) {
-        return Err(format!("its name has the word `{word}`"));
+        return Err(Uncertain::Word(word));
     }
     let text = facts.chat_template.as_deref().unwrap_or_default();
     if JUDGES.iter().any(|mark| text.contains(mark)) {
-        return Err("its chat template has conversations judged, not answered".to_owned());
+        return Err(Uncertain::Judge);
     }
     Ok(())
 }
 
-fn holds(rule: &Rule, facts: &Facts, text: &str) -> Result<(), (Failed, String)> {
+fn holds(rule: &Rule, facts: &Facts, text: &str) -> Result<(), (Failed, Uncertain)> {
     let has = |mark: &&&str| text.contains(**mark);
     if !rule.has.iter().all(|mark| has(&mark)) || rule.lacks.iter().any(|mark| has(&mark)) {
         return Err((Failed::ChatTemplate, unknown_template(facts, text)));
     }
     for (field, allowed) in rule.numbers {
         if let Some(found) = facts.numbers.get(*field).filter(|found| !allowed.contains(*found)) {
-            let why =
-                format!("its chat template is that of `{}`, but {field} is {found}", rule.template);
+            let why = Uncertain::Number { template: rule.template, field, found: *found };
             return Err((Failed::Config, why));
         }
     }
@@ -93,14 +152,14 @@ fn holds(rule: &Rule, facts: &Facts, text: &str) -> Result<(), (Failed, String)>
             Some(found) => format!("token {id} is {}, not `{token}`", quoted(found)),
             None => format!("token {id}, `{token}`, is not among its special tokens"),
         };
-        let why = format!("its chat template is that of `{}`, but {found}", rule.template);
+        let why = Uncertain::Token { template: rule.template, found };
         return Err((Failed::Tokens, why));
     }
     trained(rule, facts).map_err(|why| (Failed::Training, why))
 }
 
-fn trained(rule: &Rule, facts: &Facts) -> Result<(), String> {
-    let but = match rule.trained {
+fn trained(rule: &Rule, facts: &Facts) -> Result<(), Uncertain> {
+    let lacks = match rule.trained {
         Trained::Always => return Ok(()),
         Trained::EndsWith(id) if facts.stops.contains(&id) => return Ok(()),
         Trained::EndsWith(id) => {
@@ -118,22 +177,16 @@ fn trained(rule: &Rule, facts: &Facts) -> Result<(), String> {
         }
         Trained::Named(words) => format!("its name does not say `{}`", words.join("` or `")),
     };
-    Err(format!(
-        "it may be a base model: its chat template is that of `{}`, but {but}",
-        rule.template
-    ))
+    Err(Uncertain::Base { template: rule.template, lacks })
 }
 
-fn unknown_template(facts: &Facts, text: &str) -> String {
+fn unknown_template(facts: &Facts, text: &str) -> Uncertain {
     let seen: Vec<_> = MARKS.iter().filter(|mark| text.contains(**mark)).copied().collect();
     let marks = match seen.as_slice() {
         [] => "no mark of turns that is known".to_owned(),
         _ => format!("the marks {}", seen.join(" ")),
     };
-    format!(
-        "its chat template, with {marks}, is not one that {} checkpoints are known to have",
-        quoted(&facts.model_type)
-    )
+    Uncertain::ChatTemplate { marks, model_type: quoted(&facts.model_type) }
 }
 
 /// A stranger's word, short and of one line.

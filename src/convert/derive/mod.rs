@@ -39,7 +39,7 @@ pub fn derive(checkpoint: &Utf8Path, name: Option<&str>) -> Result<ConvTemplate,
     match found {
         Ok(Ok(template)) => Ok(template),
         Ok(Err(unknown)) => Err(uncertain(checkpoint, &facts, unknown.to_string())),
-        Err(why) => Err(uncertain(checkpoint, &facts, why)),
+        Err(why) => Err(uncertain(checkpoint, &facts, why.to_string())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `python -m mlc_llm gen_config` and `convert_weight`, with the arguments of upstream.
 
 use std::ffi::OsString;
+use std::io;
 use std::time::Duration;
 
 use camino::Utf8Path;
@@ -10,7 +11,7 @@ use crate::convert::error::{ConvertError, EngineFailure, PythonFailure};
 use crate::io::files;
 use crate::io::process::{Cancel, End, LogLimit, Variables};
 use crate::io::reason;
-use crate::model::{ChatConfig, OverrideValue, TensorCache};
+use crate::model::{ChatConfig, OverrideValue, ShardPath, TensorCache, TensorCacheError};
 use crate::toolchain::{Call, Interpreter, Mounts, NotRun};
 
 /// `gen_config` and `convert_weight` use `transformers`, which may look on the Hub for what a
@@ -118,7 +119,9 @@ impl MlcEngine<'_> {
         let caches = TensorCache::FILE_NAMES.map(|name| request.output.join(name));
         let cache = caches.iter().find(|path| files::is_file(path));
         self.wrote("convert_weight", cache.is_some(), TensorCache::FILE_NAMES[0])?;
-        let bad = |why| self.failed("convert_weight", EngineFailure::BadOutput(why));
+        let bad = |why: HalfFault| {
+            self.failed("convert_weight", EngineFailure::BadOutput(why.to_string()))
+        };
         cache.map_or(Ok(()), |cache| refuse_half(cache)).map_err(bad)
     }
 
@@ -188,19 +191,54 @@ impl Arguments {
     }
 }
 
+/// Why a model that was converted is not whole.
+#[derive(Debug, thiserror::Error)]
+enum HalfFault {
+    /// The file that names the shards cannot be read.
+    #[error("its {name}: {why}")]
+    Unreadable {
+        /// The file.
+        name: String,
+        /// Why.
+        why: io::Error,
+    },
+    /// That file is damaged.
+    #[error("its {name}: {why}")]
+    Damaged {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        why: TensorCacheError,
+    },
+    /// A shard of another size.
+    #[error("{shard} has {found} bytes instead of {wanted}")]
+    Size {
+        /// The shard.
+        shard: ShardPath,
+        /// Its size.
+        found: u64,
+        /// What its size is to be.
+        wanted: u64,
+    },
+    /// A shard that is missing.
+    #[error("there is no {0}")]
+    Absent(ShardPath),
+}
+
 /// What says to be converted has every shard that it names, whole.
-fn refuse_half(cache: &Utf8Path) -> Result<(), String> {
-    let name = cache.file_name().unwrap_or_default();
-    let text = files::read(cache).map_err(|why| format!("its {name}: {why}"))?;
-    let parsed = TensorCache::parse(&text).map_err(|why| format!("its {name}: {why}"))?;
-    for shard in &parsed.shards {
+fn refuse_half(cache: &Utf8Path) -> Result<(), HalfFault> {
+    let name = || cache.file_name().unwrap_or_default().to_owned();
+    let text = files::read(cache).map_err(|why| HalfFault::Unreadable { name: name(), why })?;
+    let parsed =
+        TensorCache::parse(&text).map_err(|why| HalfFault::Damaged { name: name(), why })?;
+    for shard in parsed.shards {
         match files::size(&files::parent(cache).join(shard.path.as_str())) {
-            Ok(bytes) if bytes == shard.nbytes => {}
-            Ok(bytes) => {
-                let wanted = shard.nbytes;
-                return Err(format!("{} has {bytes} bytes instead of {wanted}", shard.path));
+            Ok(found) if found == shard.nbytes => {}
+            Ok(found) => {
+                let (shard, wanted) = (shard.path, shard.nbytes);
+                return Err(HalfFault::Size { shard, found, wanted });
             }
-            Err(_) => return Err(format!("there is no {}", shard.path)),
+            Err(_) => return Err(HalfFault::Absent(shard.path)),
         }
     }
     Ok(())
