@@ -33,14 +33,19 @@ struct ReleasedKit {
 #[serde(try_from = "String")]
 struct FileName(String);
 
-impl TryFrom<String> for FileName {
-    type Error = String;
+/// A text that is no such name.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not the name of a release's file")]
+struct NotAFileName(String);
 
-    fn try_from(name: String) -> Result<Self, String> {
+impl TryFrom<String> for FileName {
+    type Error = NotAFileName;
+
+    fn try_from(name: String) -> Result<Self, NotAFileName> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(&byte);
         match name.bytes().all(is_plain) && !name.starts_with('.') && !name.is_empty() {
             true => Ok(Self(name)),
-            false => Err(format!("{name:?} is not the name of a release's file")),
+            false => Err(NotAFileName(name)),
         }
     }
 }

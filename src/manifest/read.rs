@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Manifest;
 use crate::exit::Exit;
-use crate::model::visible;
+use crate::model::{ModelId, visible};
 use crate::stage_error::StageError;
 
 /// A size above this (1 PiB) is none: of the three sizes of all models together the sum is below
@@ -47,6 +47,23 @@ pub enum ManifestError {
     },
 }
 
+/// What a manifest says that cannot be.
+#[derive(Debug, thiserror::Error)]
+enum ManifestFault {
+    /// More than anybody ships.
+    #[error("it has more than {most} models or libraries", most = MOST_MODELS)]
+    TooMany,
+    /// More than a compiler runs.
+    #[error("its compiler has more than {most} tools", most = MOST_TOOLS)]
+    Tools,
+    /// A model that appears twice.
+    #[error("the model `{0}` appears twice")]
+    Twice(ModelId),
+    /// More than anything has.
+    #[error("a size of {0} bytes cannot be")]
+    Size(u64),
+}
+
 impl StageError for ManifestError {
     fn exit(&self) -> Exit {
         Exit::Validation
@@ -83,24 +100,24 @@ impl Manifest {
         }
         let manifest: Self =
             serde_json::from_slice(bytes).map_err(|why| garbage(why.to_string()))?;
-        manifest.check().map_err(garbage)?;
+        manifest.check().map_err(|why| garbage(why.to_string()))?;
         Ok(manifest)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), ManifestFault> {
         if self.models.len() > MOST_MODELS || self.libraries.len() > MOST_MODELS {
-            return Err(format!("it has more than {MOST_MODELS} models or libraries"));
+            return Err(ManifestFault::TooMany);
         }
         let tools = self.compiler.as_ref().map_or(0, |compiler| compiler.tools.len());
         if tools > MOST_TOOLS {
-            return Err(format!("its compiler has more than {MOST_TOOLS} tools"));
+            return Err(ManifestFault::Tools);
         }
         let mut seen = HashSet::new();
         if let Some(twice) = self.models.iter().find(|model| !seen.insert(&model.model_id)) {
-            return Err(format!("the model `{}` appears twice", twice.model_id));
+            return Err(ManifestFault::Twice(twice.model_id.clone()));
         }
         match self.every_size().find(|bytes| *bytes > MOST_BYTES) {
-            Some(bytes) => Err(format!("a size of {bytes} bytes cannot be")),
+            Some(bytes) => Err(ManifestFault::Size(bytes)),
             None => Ok(()),
         }
     }

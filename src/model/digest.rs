@@ -7,6 +7,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
+/// A text that is no digest.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a digest: {0:?}")]
+pub struct DigestError(String);
+
 impl Digest {
     /// The digest of bytes in memory. Files are digested by `io::digest`.
     pub fn of(bytes: &[u8]) -> Self {
@@ -38,13 +43,13 @@ impl fmt::Debug for Digest {
 }
 
 impl FromStr for Digest {
-    type Err = String;
+    type Err = DigestError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, DigestError> {
         text.strip_prefix("blake3:")
             .and_then(|hex| blake3::Hash::from_hex(hex).ok())
             .map(Self::from)
-            .ok_or_else(|| format!("not a digest: {text:?}"))
+            .ok_or_else(|| DigestError(text.to_owned()))
     }
 }
 

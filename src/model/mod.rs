@@ -60,7 +60,7 @@ pub use conversion::{
     ConvTemplate, Conversion, ResolvedConversion, TemplateOrigin, UnknownConvTemplate,
 };
 pub use device::{Device, MacabiArch, UnknownDevice};
-pub use digest::{Digest, Fingerprint};
+pub use digest::{Digest, DigestError, Fingerprint};
 pub use expectation::{Expectation, ExpectationError};
 pub use image::{CompilerChoice, EngineChoice, ImageChoice, ImageName, ImageNameError};
 pub use kit::KitInputs;
@@ -89,7 +89,7 @@ pub use quantization::{
 };
 pub use revision::{Revision, RevisionError};
 pub use scheme::{Scheme, UnknownScheme};
-pub use sha256::Sha256;
+pub use sha256::{Sha256, Sha256Error};
 pub use shard_path::{ShardPath, ShardPathError};
 pub use target::{LibraryFormat, Target, TargetError};
 pub use tensor_cache::{Shard, TensorCache, TensorCacheError, TensorRecord};

@@ -10,6 +10,11 @@ use super::hex;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sha256([u8; 32]);
 
+/// A text that is no such digest.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not 64 hex digits of a SHA-256")]
+pub struct Sha256Error(String);
+
 impl Sha256 {
     /// The digest of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
@@ -35,11 +40,10 @@ impl fmt::Debug for Sha256 {
 }
 
 impl FromStr for Sha256 {
-    type Err = String;
+    type Err = Sha256Error;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not 64 hex digits of a SHA-256");
-        hex::decode(text).map(Self).ok_or_else(wrong)
+    fn from_str(text: &str) -> Result<Self, Sha256Error> {
+        hex::decode(text).map(Self).ok_or_else(|| Sha256Error(text.to_owned()))
     }
 }
 

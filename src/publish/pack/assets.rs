@@ -102,9 +102,49 @@ pub enum AssetsError {
     /// It is of a later version of the format.
     #[error("it has schema {0}, and this version reads {known}", known = AssetsManifest::SCHEMA)]
     Newer(u32),
-    /// It says what cannot be.
+    /// It is not JSON, or not of the format: what the parser says.
     #[error("{0}")]
-    Wrong(String),
+    Format(String),
+    /// It says what cannot be.
+    #[error(transparent)]
+    Wrong(#[from] AssetsFault),
+}
+
+/// What a list of assets says that cannot be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AssetsFault {
+    /// An archive of no parts, or of more than there are names for.
+    #[error("`{name}` has {parts} parts")]
+    Parts {
+        /// The archive.
+        name: AssetName,
+        /// How many it has.
+        parts: usize,
+    },
+    /// An archive of another size than its parts.
+    #[error("the parts of `{0}` do not have its size together")]
+    PartSizes(AssetName),
+    /// An archive whose files are larger than what it unpacks to.
+    #[error("the files of `{0}` are larger than what it unpacks to")]
+    FileSizes(AssetName),
+    /// An asset that is there twice.
+    #[error("`{0}` is listed twice")]
+    AssetTwice(AssetName),
+    /// An asset of another size than its file.
+    #[error("`{0}` does not have the size of its file")]
+    PlainSize(AssetName),
+    /// A path that is there twice, also where case does not count.
+    #[error("`{0}` is listed twice, or in upper and lower case")]
+    PathTwice(ShardPath),
+    /// A path below a directory that is written in another case elsewhere.
+    #[error("the directory of `{0}` is in upper and lower case")]
+    DirectoryCase(ShardPath),
+    /// A path, folded, that other files are below.
+    #[error("`{0}` is a file and a directory")]
+    FileAndDirectory(String),
+    /// No path is the manifest's.
+    #[error("no archive holds {name}", name = manifest::FILE_NAME)]
+    NoManifest,
 }
 
 impl AssetsManifest {
@@ -142,13 +182,13 @@ impl AssetsManifest {
         struct Version {
             schema: u32,
         }
-        let wrong = |error: serde_json::Error| AssetsError::Wrong(error.to_string());
+        let wrong = |error: serde_json::Error| AssetsError::Format(error.to_string());
         let Version { schema } = serde_json::from_slice(text).map_err(wrong)?;
         if schema != Self::SCHEMA {
             return Err(AssetsError::Newer(schema));
         }
         let parsed: Self = serde_json::from_slice(text).map_err(wrong)?;
-        parsed.check().map_err(AssetsError::Wrong)?;
+        parsed.check()?;
         Ok(parsed)
     }
 
@@ -174,29 +214,29 @@ impl AssetsManifest {
         files.chain(self.plain.iter().map(|plain| &plain.file))
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), AssetsFault> {
         let mut names = BTreeSet::new();
         for archive in &self.archives {
-            let name = &archive.name;
+            let name = || archive.name.clone();
             if archive.parts.is_empty() || archive.parts.len() > PackError::MOST_PARTS {
-                return Err(format!("`{name}` has {} parts", archive.parts.len()));
+                return Err(AssetsFault::Parts { name: name(), parts: archive.parts.len() });
             }
             let sum = archive.parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.bytes));
             if sum != Some(archive.bytes) {
-                return Err(format!("the parts of `{name}` do not have its size together"));
+                return Err(AssetsFault::PartSizes(name()));
             }
             let sum = archive.files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.bytes));
             if sum.is_none_or(|sum| sum > archive.tar_bytes) {
-                return Err(format!("the files of `{name}` are larger than what it unpacks to"));
+                return Err(AssetsFault::FileSizes(name()));
             }
         }
         for part in self.parts() {
             if !names.insert(part.name.as_str().to_ascii_lowercase()) {
-                return Err(format!("`{}` is listed twice", part.name));
+                return Err(AssetsFault::AssetTwice(part.name.clone()));
             }
         }
         if let Some(plain) = self.plain.iter().find(|plain| plain.asset.bytes != plain.file.bytes) {
-            return Err(format!("`{}` does not have the size of its file", plain.asset.name));
+            return Err(AssetsFault::PlainSize(plain.asset.name.clone()));
         }
         check_paths(self.files().map(|file| &file.path))
     }
@@ -204,25 +244,28 @@ impl AssetsManifest {
 
 /// No path is there twice, also where case does not count, none is a file and a directory, and
 /// one is the manifest's.
-pub(super) fn check_paths<'a>(paths: impl Iterator<Item = &'a ShardPath>) -> Result<(), String> {
+pub(super) fn check_paths<'a>(
+    paths: impl Iterator<Item = &'a ShardPath>,
+) -> Result<(), AssetsFault> {
     let mut files = BTreeSet::new();
     let mut dirs: BTreeMap<String, &str> = BTreeMap::new();
-    for path in paths.map(ShardPath::as_str) {
-        if !files.insert(folded(path)) {
-            return Err(format!("`{path}` is listed twice, or in upper and lower case"));
+    for path in paths {
+        let text = path.as_str();
+        if !files.insert(folded(text)) {
+            return Err(AssetsFault::PathTwice(path.clone()));
         }
-        for (end, _) in path.match_indices('/') {
-            let dir = path.get(..end).unwrap_or_default();
+        for (end, _) in text.match_indices('/') {
+            let dir = text.get(..end).unwrap_or_default();
             if *dirs.entry(folded(dir)).or_insert(dir) != dir {
-                return Err(format!("the directory of `{path}` is in upper and lower case"));
+                return Err(AssetsFault::DirectoryCase(path.clone()));
             }
         }
     }
     if let Some(path) = files.iter().find(|path| dirs.contains_key(*path)) {
-        return Err(format!("`{path}` is a file and a directory"));
+        return Err(AssetsFault::FileAndDirectory(path.clone()));
     }
     if !files.contains(manifest::FILE_NAME) {
-        return Err(format!("no archive holds {}", manifest::FILE_NAME));
+        return Err(AssetsFault::NoManifest);
     }
     Ok(())
 }

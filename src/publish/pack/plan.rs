@@ -66,8 +66,10 @@ pub fn plan(dist: &Utf8Path, options: &PackOptions) -> Result<PackPlan, PackErro
         let (bytes, digest) = (output.bytes, output.digest);
         listed.push(FileRecord { path, bytes, digest, executable: false });
     }
-    check_paths(listed.iter().map(|file| &file.path))
-        .map_err(|why| PackError::Manifest { path: dist.join(manifest::FILE_NAME), why })?;
+    check_paths(listed.iter().map(|file| &file.path)).map_err(|why| PackError::Manifest {
+        path: dist.join(manifest::FILE_NAME),
+        why: why.to_string(),
+    })?;
     let records = listed.into_iter().map(|listed| record(dist, &mut kinds, listed));
     let mut records = records.collect::<Result<Vec<_>, _>>()?;
     records.sort_by(|a, b| a.path.cmp(&b.path));
