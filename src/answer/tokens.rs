@@ -44,7 +44,7 @@ impl Tokens {
             return Err(wrong("it is too large".to_owned()));
         }
         let read = without_panic(|| Tokenizer::from_bytes(&text));
-        let mut tokenizer = read.map_err(wrong)?;
+        let mut tokenizer = read.map_err(|why| wrong(why.to_string()))?;
         // Both belong to training, and would cut or fill up a prompt.
         tokenizer.with_padding(None);
         tokenizer
@@ -81,13 +81,13 @@ impl Tokens {
         let encoding = without_panic(|| self.tokenizer.encode_fast(text, special));
         encoding
             .map(|encoding| encoding.get_ids().to_vec())
-            .map_err(|why| AnswerError::Tokenizer { path: self.path.clone(), why })
+            .map_err(|why| self.unusable(why.to_string()))
     }
 
     /// The text of tokens, special ones as they are written.
     pub(super) fn decode(&self, tokens: &[u32]) -> Result<String, AnswerError> {
         without_panic(|| self.tokenizer.decode(tokens, false))
-            .map_err(|why| AnswerError::Tokenizer { path: self.path.clone(), why })
+            .map_err(|why| self.unusable(why.to_string()))
     }
 
     /// How a token is written.
@@ -106,10 +106,21 @@ impl Tokens {
     }
 }
 
+/// Why a tokenizer gives nothing.
+#[derive(Debug, thiserror::Error)]
+enum TokensFault {
+    /// What the crate says.
+    #[error("{0}")]
+    Refused(tokenizers::Error),
+    /// It names what is not there.
+    #[error("it contradicts itself")]
+    Contradiction,
+}
+
 /// The crate panics where a tokenizer names what is not there.
-fn without_panic<T>(act: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+fn without_panic<T>(act: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, TokensFault> {
     match catch_unwind(AssertUnwindSafe(act)) {
-        Ok(done) => done.map_err(|error| error.to_string()),
-        Err(_) => Err("it contradicts itself".to_owned()),
+        Ok(done) => done.map_err(TokensFault::Refused),
+        Err(_) => Err(TokensFault::Contradiction),
     }
 }

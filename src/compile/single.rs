@@ -304,7 +304,8 @@ fn check(
         return check_compiled(target, &job.inputs, path, gate, no_clang);
     }
     let bytes = Contents::open(path).map_err(|error| Failure::BadOutput(error.to_string()))?;
-    library::check_format(&bytes, job.inputs.format).map_err(Failure::BadOutput)?;
+    library::check_format(&bytes, job.inputs.format)
+        .map_err(|error| Failure::BadOutput(error.to_string()))?;
     Ok(None)
 }
 

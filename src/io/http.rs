@@ -121,7 +121,7 @@ impl Client {
                 .connect_timeout(options.stall);
             if options.system_proxy { builder } else { builder.no_proxy() }
         };
-        let named = certificates::named().map_err(HttpError::Setup)?;
+        let named = certificates::named().map_err(|error| HttpError::Setup(error.to_string()))?;
         // A bare container has no certificates, and the client is not made then, even for HTTP.
         let all = || certificates::mozillas().chain(named.clone());
         let inner = builder().tls_certs_merge(named.clone()).build();

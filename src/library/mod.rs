@@ -37,7 +37,7 @@ pub use inspect::{InspectedLibrary, Inspection, inspect, model_lib};
 pub use kernel_bytes::{KernelBytes, SharedKernel};
 pub use object::{ObjectError, ObjectFormat, Platform, Processor};
 pub use render::write_inspection;
-pub use shared::check_format;
+pub use shared::{OtherFormat, check_format};
 pub use validate::{Code, Expectation, Linked, Problem, Target, old_metadata, validate};
 
 use self::blob::{Blob, DeviceKind, DeviceModule, Executable};

@@ -2,8 +2,13 @@
 
 use crate::model::LibraryFormat;
 
+/// A file that is not what the suffix of its name says.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is not a .{} file", .0.suffix())]
+pub struct OtherFormat(pub LibraryFormat);
+
 /// Whether a file is what the suffix of its name says.
-pub fn check_format(bytes: &[u8], format: LibraryFormat) -> Result<(), String> {
+pub fn check_format(bytes: &[u8], format: LibraryFormat) -> Result<(), OtherFormat> {
     let is = match format {
         // A gzip stream is a compressed tar's.
         LibraryFormat::Tar => {
@@ -19,7 +24,7 @@ pub fn check_format(bytes: &[u8], format: LibraryFormat) -> Result<(), String> {
         LibraryFormat::Dll => bytes.starts_with(b"MZ"),
         LibraryFormat::Wasm => bytes.starts_with(b"\0asm"),
     };
-    if is { Ok(()) } else { Err(format!("it is not a .{} file", format.suffix())) }
+    if is { Ok(()) } else { Err(OtherFormat(format)) }
 }
 
 #[cfg(test)]
@@ -45,6 +50,6 @@ mod tests {
             }
         }
         let why = check_format(b"", LibraryFormat::So).unwrap_err();
-        assert_eq!(why, "it is not a .so file");
+        assert_eq!(why.to_string(), "it is not a .so file");
     }
 }

@@ -9,7 +9,9 @@ use ar_archive_writer::{ArchiveKind, NewArchiveMember, write_archive_to_stream};
 use object::read::archive::ArchiveFile;
 
 use super::archive::{READER, plain, platform};
-use super::object::{BLOB_SUFFIX, ObjectInfo, anchor, has_initializers, looks_like_object};
+use super::object::{
+    BLOB_SUFFIX, ObjectError, ObjectInfo, anchor, has_initializers, looks_like_object,
+};
 use crate::model::{Device, Digest, MacabiArch};
 
 /// The end of the name of what TVM's runtime hands to a library.
@@ -37,6 +39,22 @@ pub(crate) struct Merged {
     /// Objects that do something when they are loaded, and define no name of their own to have them
     /// loaded by.
     pub(crate) unnamed: Vec<String>,
+}
+
+/// Why an archive cannot become part of a library.
+#[derive(Debug, thiserror::Error)]
+enum ArchiveFault {
+    /// It is damaged.
+    #[error(transparent)]
+    Read(#[from] object::read::Error),
+    /// An object of it cannot be linked.
+    #[error("its member `{name}`: {why}")]
+    Member {
+        /// The object.
+        name: String,
+        /// What is wrong with it.
+        why: ObjectError,
+    },
 }
 
 /// An object of an archive.
@@ -106,34 +124,34 @@ fn read<'a>(
     parts: &mut Vec<ArchiveObject<'a>>,
     seen: &mut HashSet<Digest>,
     undefined: &mut BTreeSet<String>,
-) -> Result<(), String> {
+) -> Result<(), ArchiveFault> {
     let stem = archive.strip_suffix(".a").unwrap_or(archive);
     let stem = stem.strip_prefix("lib").unwrap_or(stem);
-    let file = ArchiveFile::parse(bytes).map_err(|why| why.to_string())?;
+    let file = ArchiveFile::parse(bytes)?;
     for member in file.members() {
-        let member = member.map_err(|why| why.to_string())?;
+        let member = member?;
         let name = String::from_utf8_lossy(member.name()).into_owned();
-        let object = member.data(bytes).map_err(|why| why.to_string())?;
+        let object = member.data(bytes)?;
         // What Rust and others put beside objects is no linker's business.
         if !looks_like_object(object) && !name.ends_with(".o") {
             continue;
         }
-        let failed = |why: &dyn std::fmt::Display| format!("its member `{}`: {why}", plain(&name));
+        let failed = |why| ArchiveFault::Member { name: plain(&name), why };
         // Upstream's archives have objects of each other.
         if !seen.insert(Digest::of(object)) {
             continue;
         }
-        let info = ObjectInfo::parse(object).map_err(|why| failed(&why))?;
+        let info = ObjectInfo::parse(object).map_err(failed)?;
         undefined.extend(info.undefined.iter().map(ToString::to_string));
         let with_platform = match platform(merging.device) {
-            Some(platform) => platform.write_into(object).map_err(|why| failed(&why))?,
+            Some(platform) => platform.write_into(object).map_err(failed)?,
             None => Cow::Borrowed(object),
         };
         parts.push(ArchiveObject {
             name: format!("{stem}_{}", plain(&name)),
             bytes: with_platform,
             defined: info.defined.iter().map(|symbol| (symbol.name, symbol.weak)).collect(),
-            has_initializers: has_initializers(object).map_err(|why| failed(&why))?,
+            has_initializers: has_initializers(object).map_err(failed)?,
         });
     }
     Ok(())

@@ -163,7 +163,8 @@ fn set(get: &dyn Fn(&str) -> Option<String>, name: &str) -> Option<String> {
 }
 
 fn endpoint(text: &str) -> Result<Url, HubError> {
-    address::server(text).map_err(|why| HubError::Endpoint { url: text.to_owned(), why })
+    address::server(text)
+        .map_err(|why| HubError::Endpoint { url: text.to_owned(), why: why.to_string() })
 }
 
 fn token_in(path: &Utf8Path) -> Result<Option<Secret>, HubError> {

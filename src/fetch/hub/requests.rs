@@ -171,5 +171,5 @@ pub(super) fn below<'s>(
     parts: impl IntoIterator<Item = &'s str>,
 ) -> Result<Url, HubError> {
     address::below(endpoint, parts)
-        .map_err(|why| HubError::Endpoint { url: endpoint.to_string(), why })
+        .map_err(|why| HubError::Endpoint { url: endpoint.to_string(), why: why.to_string() })
 }

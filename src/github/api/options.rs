@@ -92,7 +92,7 @@ fn named(name: &str, text: &str) -> Result<Url, ApiError> {
     address::server(text).map_err(|why| ApiError::Address {
         name: name.to_owned(),
         url: text.to_owned(),
-        why,
+        why: why.to_string(),
     })
 }
 
@@ -115,7 +115,7 @@ pub(super) fn below<'s>(
     address::below(base, parts).map_err(|why| ApiError::Address {
         name: "GITHUB_API_URL".to_owned(),
         url: base.to_string(),
-        why,
+        why: why.to_string(),
     })
 }
 

@@ -1,25 +1,47 @@
 //! Addresses: of servers as people name them, of things below a server, and as they are printed.
 
+use std::str::FromStr;
+
 use super::Url;
 
-/// The address of a server as a person or a variable names it; or what is wrong with it.
-pub fn server(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text.trim_end_matches('/')).map_err(|error| error.to_string())?;
+/// Why an address is not one to be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// A text that is no address.
+    #[error("{0}")]
+    Malformed(<Url as FromStr>::Err),
+    /// More than the address of a server has.
+    #[error("it must not have a query or a fragment")]
+    Query,
+    /// A protocol that is not spoken here.
+    #[error("it must begin with https:// or http://")]
+    Scheme,
+    /// One that nothing is below.
+    #[error("it has no path")]
+    NoPath,
+}
+
+/// The address of a server as a person or a variable names it.
+pub fn server(text: &str) -> Result<Url, AddressError> {
+    let url = Url::parse(text.trim_end_matches('/')).map_err(AddressError::Malformed)?;
     match url.scheme() {
         "http" | "https" if url.query().is_none() && url.fragment().is_none() => Ok(url),
-        "http" | "https" => Err("it must not have a query or a fragment".to_owned()),
-        _ => Err("it must begin with https:// or http://".to_owned()),
+        "http" | "https" => Err(AddressError::Query),
+        _ => Err(AddressError::Scheme),
     }
 }
 
 /// An address below a server's, its parts encoded.
-pub fn below<'s>(server: &Url, parts: impl IntoIterator<Item = &'s str>) -> Result<Url, String> {
+pub fn below<'s>(
+    server: &Url,
+    parts: impl IntoIterator<Item = &'s str>,
+) -> Result<Url, AddressError> {
     let mut url = server.clone();
     match url.path_segments_mut() {
         Ok(mut path) => {
             path.pop_if_empty().extend(parts);
         }
-        Err(()) => return Err("it has no path".to_owned()),
+        Err(()) => return Err(AddressError::NoPath),
     }
     Ok(url)
 }

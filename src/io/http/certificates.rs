@@ -9,25 +9,49 @@ use reqwest::Certificate;
 /// that of Python's requests, which `huggingface_hub` obeys, and curl's.
 pub const VARIABLES: [&str; 3] = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
 
-/// The certificates that this process's variables name; or which file cannot be used, and why.
-pub(super) fn named() -> Result<Vec<Certificate>, String> {
+/// Why the certificates that a variable names cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{variable} names `{}`: {fault}", .path.display())]
+pub(super) struct CertificateError {
+    variable: &'static str,
+    path: PathBuf,
+    fault: CertificateFault,
+}
+
+/// What is wrong with a file of certificates, or a directory of them.
+#[derive(Debug, thiserror::Error)]
+enum CertificateFault {
+    /// It cannot be read.
+    #[error("{}", said(.0))]
+    Unreadable(rustls_native_certs::Error),
+    /// Another file.
+    #[error("there is no certificate in it (expected PEM)")]
+    Empty,
+    /// A certificate that is damaged.
+    #[error("{0}")]
+    Damaged(reqwest::Error),
+}
+
+/// The certificates that this process's variables name.
+pub(super) fn named() -> Result<Vec<Certificate>, CertificateError> {
     let mut found = Vec::new();
-    for name in VARIABLES {
-        let Some(path) = std::env::var_os(name).filter(|path| !path.is_empty()) else { continue };
+    for variable in VARIABLES {
+        let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) else {
+            continue;
+        };
         let path = PathBuf::from(path);
-        let wrong = |why: &str| format!("{name} names `{}`: {why}", path.display());
-        let loaded = match path.is_dir() {
+        let wrong = |fault| CertificateError { variable, path: path.clone(), fault };
+        let mut loaded = match path.is_dir() {
             true => rustls_native_certs::load_certs_from_paths(None, Some(&path)),
             false => rustls_native_certs::load_certs_from_paths(Some(&path), None),
         };
-        match (loaded.certs.is_empty(), loaded.errors.first()) {
-            (true, Some(error)) => return Err(wrong(&said(error))),
-            (true, None) => return Err(wrong("there is no certificate in it (expected PEM)")),
-            (false, _) => {}
+        if loaded.certs.is_empty() {
+            let first = loaded.errors.drain(..).next();
+            return Err(wrong(first.map_or(CertificateFault::Empty, CertificateFault::Unreadable)));
         }
         for certificate in &loaded.certs {
             let certificate = Certificate::from_der(certificate);
-            found.push(certificate.map_err(|error| wrong(&error.to_string()))?);
+            found.push(certificate.map_err(|error| wrong(CertificateFault::Damaged(error)))?);
         }
     }
     Ok(found)

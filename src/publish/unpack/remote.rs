@@ -45,7 +45,11 @@ pub(super) fn list_of(release: &ReleaseName, api: &Api<'_>) -> Result<Url, Unpac
     let list = release.list(&tag, assets.keys())?;
     let repository = &release.repository;
     let parts = [repository.owner(), repository.name(), "releases", "download", &tag, list];
-    below(ours, parts).map_err(|why| UnpackError::Http { url: printable(ours), why, help: None })
+    below(ours, parts).map_err(|why| UnpackError::Http {
+        url: printable(ours),
+        why: why.to_string(),
+        help: None,
+    })
 }
 
 /// Files at addresses that differ in their last part.
