@@ -171,7 +171,7 @@ fn what_only_resembles_a_family_is_not_taken_for_it() {
     assert!(message.contains("with no mark of turns that is known"), "{message}");
     // Families of which no checkpoint tells.
     let (message, help) = other(|family| family.config["model_type"] = json!("gpt_neox"));
-    assert!(message.contains("it is known how `gpt_neox` checkpoints tell it"), "{message}");
+    assert!(message.contains("cannot tell the template of `gpt_neox` checkpoints"), "{message}");
     assert!(help.contains("likely redpajama_chat, dolly, stablelm, oasst), or LM"), "{help}");
     let (_, help) = other(|family| family.config["model_type"] = json!("mamba"));
     assert!(help.contains("`mlc-package schema` lists the names"), "{help}");

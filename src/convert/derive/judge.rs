@@ -17,7 +17,7 @@ enum Failed {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Uncertain {
     /// No rule is for the `model_type`.
-    #[error("for no template it is known how {0} checkpoints tell it")]
+    #[error("mlc-package cannot tell the template of {0} checkpoints")]
     ModelType(String),
     /// An architecture that is no language model's.
     #[error("its architecture {0} does not answer in words")]
