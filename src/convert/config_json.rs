@@ -15,6 +15,10 @@ pub(super) use restate::restate;
 /// The classes that read `rope_parameters` themselves (mlc-ai/mlc-llm 79d603f0).
 const READ_ROPE_PARAMETERS: [&str; 3] = ["ministral3", "qwen3_5", "qwen3_5_text"];
 
+/// The base of Gemma 3's rotary embedding where its config does not say it (79d603f0,
+/// `gemma3_model.py`).
+const GEMMA3_BASE: f64 = 1e6;
+
 /// The fields of a model, and of the text model inside it, whose fields come first.
 #[derive(Clone, Copy)]
 struct Fields<'a> {

@@ -284,8 +284,8 @@ impl StageError for ConvertError {
             ),
             Self::LeftOut { refusal, .. } => refusal.help.clone(),
             Self::NoModelType { .. } => Some(
-                "it is not the config.json of a language model; `model_type` is `llama` for \
-                 instance"
+                "if it is the config.json of a language model, name its architecture: --model-type \
+                 llama, for instance"
                     .to_owned(),
             ),
             Self::UnknownArchitecture { known, .. } => Some(format!(

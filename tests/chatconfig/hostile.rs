@@ -17,7 +17,7 @@ fn a_config_that_cannot_be_used_is_named() {
     scene.write("config.json", r#"{"hidden_size": 64}"#);
     let (message, help) = scene.refused();
     assert_eq!(message, "`/model/config.json` has no `model_type`");
-    assert!(help.contains("`llama` for instance"), "{help}");
+    assert!(help.contains("--model-type llama"), "{help}");
 
     // Deep nesting is refused, not followed to the end of the stack.
     scene.write("config.json", "{\"a\":".repeat(100_000));

@@ -441,10 +441,14 @@ fn norms_that_an_architecture_does_not_have_are_another_architectures() {
     let says = format!("has `{name}`, and MLC LLM's llama has no such tensor");
     refused(scene.write(), &[&says, "another architecture"]);
     // What lies beside the text's layers has its own.
-    scene.tensor("q_norm").name = "vision.layers.0.self_attn.q_norm.weight".to_owned();
-    let run = scene.write().convert("q4f16_1", &[]);
+    scene.tensor("q_norm").name = "model.vision.layers.0.self_attn.q_norm.weight".to_owned();
+    // An architecture that is named by hand need not be in the config.
+    scene.config.as_object_mut().unwrap().shift_remove("model_type");
+    let help = "name its architecture: --model-type llama";
+    assert!(scene.write().refuses("q4f16_1", 11).contains(help));
+    let run = scene.convert("q4f16_1", &["--model-type", "llama"]);
     assert_eq!(run.exit, Some(0), "{run:?}");
-    assert!(run.err.contains("llama has no use for tensor `vision."), "{run:?}");
+    assert!(run.err.contains("llama has no use for tensor `model.vision."), "{run:?}");
 }
 
 /// The vectors of tokens become that of a text in more than one way.

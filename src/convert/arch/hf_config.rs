@@ -52,12 +52,15 @@ impl HfConfig {
     /// A config is small; a longer file is none.
     pub const LIMIT: u64 = 16 << 20;
 
-    /// Reads the text of a `config.json`.
-    pub fn parse(text: &[u8]) -> Result<Self, ConfigError> {
+    /// Reads the text of a `config.json`. One that does not name its architecture is of that which was
+    /// `asked` for.
+    pub fn parse(text: &[u8], asked: Option<&str>) -> Result<Self, ConfigError> {
         let mut fields: Map<String, Value> = serde_json::from_slice(text)?;
         let model_type = match fields.remove("model_type") {
             Some(Value::String(name)) => name,
-            None | Some(Value::Null) => return Err(ConfigError::Missing { field: "model_type" }),
+            None | Some(Value::Null) => {
+                asked.ok_or(ConfigError::Missing { field: "model_type" })?.to_owned()
+            }
             Some(other) => return Err(wrong("model_type", &other, "a name")),
         };
         config_json::restate(&mut fields, &model_type);

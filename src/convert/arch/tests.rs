@@ -67,7 +67,7 @@ fn config(model_type: &str) -> HfConfig {
         // The last of two fields of one name counts.
         _ => format!(r#"{{"model_type": "{model_type}", {sizes}{others}}}"#),
     };
-    HfConfig::parse(text.as_bytes()).unwrap()
+    HfConfig::parse(text.as_bytes(), None).unwrap()
 }
 
 /// A name twice, or a layer's tensor in every layer's parameter, is a mistake in a table. A few

@@ -3,12 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::{Fields, READ_ROPE_PARAMETERS, kind};
+use super::{Fields, GEMMA3_BASE, READ_ROPE_PARAMETERS, kind};
 
-/// What Gemma 3 has where its config does not say so (79d603f0, `gemma3_model.py`).
-const GEMMA3_BASE: f64 = 1e6;
-
-/// The same of its layers with a window.
+/// The base of Gemma 3's layers with a window where its config does not say so.
 const GEMMA3_LOCAL_BASE: f64 = 1e4;
 
 /// Every such layer is followed by one without a window, and upstream counts to this.
@@ -50,6 +47,13 @@ pub(in crate::convert) fn left_out(
         lines.push(
             "MLC LLM's baichuan does not normalize the weights of the last layer, as Baichuan 2 does: \
              the model answers differently from the checkpoint"
+                .to_owned(),
+        );
+    }
+    if fields.get("dual_chunk_attention_config").is_some() {
+        lines.push(
+            "`dual_chunk_attention_config` is left out, which MLC LLM does not compute: set \
+             `context_window_size` to the length that the model was trained with"
                 .to_owned(),
         );
     }

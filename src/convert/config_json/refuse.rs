@@ -379,6 +379,20 @@ fn refuse_rope(fields: Fields<'_>, model_type: &str) -> Result<(), Refusal> {
             );
         }
     }
+    const TRAINED: &str = "original_max_position_embeddings";
+    let scaling = fields.get("rope_scaling").and_then(kind);
+    if ["phi3", "phi3_v"].contains(&model_type)
+        && scaling.is_some()
+        && fields.get("hidden_size").is_some()
+        && fields.get(TRAINED).is_none()
+    {
+        return refused(
+            format!(
+                "it has no `{TRAINED}`, which its `rope_scaling` needs: MLC LLM's compiler would fail"
+            ),
+            Some(ADD.to_owned()),
+        );
+    }
     let share = fields.get("partial_rotary_factor").and_then(Value::as_f64);
     if let Some(share) = share.filter(|share| (share - 1.0).abs() > f64::EPSILON)
         && ConfigClass::of(model_type).is_some_and(|class| !class.has("partial_rotary_factor"))

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{READ_ROPE_PARAMETERS, kind, kind_of};
+use super::{GEMMA3_BASE, READ_ROPE_PARAMETERS, kind, kind_of};
 use crate::model::ConfigClass;
 
 const SCALING: &str = "rope_scaling";
@@ -10,7 +10,7 @@ const SCALING: &str = "rope_scaling";
 /// The length that a model was trained with, before a scaling.
 const TRAINED: &str = "original_max_position_embeddings";
 
-/// The base of the rotary embedding where a config has none.
+/// The base of the rotary embedding where a config has none; Gemma 3's is another.
 const USUAL_BASE: f64 = 1e4;
 
 /// The classes that look for the kind of a scaling by its newer name alone.
@@ -34,32 +34,37 @@ pub(in crate::convert) fn restate(
     }
     restate_model(fields, model_type, &mut moved);
     moved.extend(restate_vocabulary(fields, model_type));
-    // A base that upstream would take too is no news, unless it would fail.
     let class = ConfigClass::of(model_type);
+    let is_gemma3 = ["gemma3", "gemma3_text"].contains(&model_type);
+    // What upstream would take too is no news, unless it would fail.
+    let usual = |field: &str| match field {
+        "rope_theta" if is_gemma3 => Some(GEMMA3_BASE),
+        "rope_theta" => Some(USUAL_BASE),
+        field => class?.default_number(field),
+    };
     let is_usual = |moved: &Moved| {
-        moved.field == "rope_theta"
-            && moved.value.parse() == Ok(USUAL_BASE)
+        usual(moved.field).is_some_and(|usual| moved.value.parse() == Ok(usual))
             && class.is_some_and(|class| !class.requires(moved.field))
     };
-    moved.retain(|moved| !is_usual(moved));
-    let [first, ..] = moved.as_slice() else { return None };
-    let class = ConfigClass::of(model_type);
+    // That Gemma 3's scaling is left out is told apart.
+    moved.retain(|moved| !(is_usual(moved) || is_gemma3 && moved.field == SCALING));
     let fails = moved.iter().any(|moved| class.is_some_and(|class| class.requires(moved.field)));
     let would = match moved.len() {
         _ if fails => "would fail",
         1 => "would use its default",
         _ => "would use its defaults",
     };
-    let shown: Vec<_> =
-        moved.iter().map(|moved| format!("`{}` ({:.40})", moved.field, moved.value)).collect();
+    let shown = moved
+        .iter()
+        .map(|moved| format!("`{}` ({:.40}) from `{}`", moved.field, moved.value, moved.from));
+    let shown: Vec<_> = shown.collect();
     let (verb, shown) = match shown.as_slice() {
         [one] => ("is", one.clone()),
         [some @ .., last] => ("are", format!("{} and {last}", some.join(", "))),
         [] => return None,
     };
     Some(format!(
-        "{shown} {verb} taken from `{}`: MLC LLM's own conversion does not look there, and {would}",
-        first.from
+        "{shown} {verb} taken over: MLC LLM's own conversion does not look there, and {would}"
     ))
 }
 
@@ -93,7 +98,7 @@ fn restate_model(fields: &mut Map<String, Value>, model_type: &str, moved: &mut 
     }
     let scaling = fields.get("rope_scaling").unwrap_or(&Value::Null);
     let is_none = match kind(scaling) {
-        Some("linear") => scaling.get("factor").and_then(Value::as_f64) == Some(1.0),
+        Some("linear" | "dynamic") => scaling.get("factor").and_then(Value::as_f64) == Some(1.0),
         kind => kind == Some("default"),
     };
     if is_none {
@@ -132,6 +137,13 @@ fn complete_scaling(fields: &mut Map<String, Value>, model_type: &str) {
                 scaling.entry(TRAINED).or_insert(positions);
             }
         }
+    }
+    // Phi-3's class looks for the kind by its older name alone.
+    if ["phi3", "phi3_v"].contains(&model_type)
+        && let Some(name) = &name
+        && scaling.get("type").is_none_or(Value::is_null)
+    {
+        scaling.insert("type".to_owned(), name.as_str().into());
     }
     if ["phi3", "phi3_v"].contains(&model_type)
         && let Some(trained) = scaling.get(TRAINED).filter(|value| value.is_u64()).cloned()
@@ -309,14 +321,16 @@ mod tests {
         let (_, said) = restated(json!({"rope_parameters": parameters}), "llama");
         assert_eq!(
             said.unwrap(),
-            "`rope_theta` (500000.0) is taken from `rope_parameters`: MLC LLM's own conversion does \
-             not look there, and would use its default"
+            "`rope_theta` (500000.0) from `rope_parameters` is taken over: MLC LLM's own conversion \
+             does not look there, and would use its default"
         );
         let parameters = json!({"rope_theta": 1e4, "rope_type": "linear", "factor": 2.0});
         let (_, said) = restated(json!({"rope_parameters": parameters}), "qwen2");
         let said = said.unwrap();
         assert!(
-            said.starts_with("`rope_theta` (10000.0) and `rope_scaling` (linear) are taken"),
+            said.starts_with(
+                "`rope_theta` (10000.0) from `rope_parameters` and `rope_scaling` (linear) from"
+            ),
             "{said}"
         );
         assert!(said.ends_with("and would fail"), "{said}");
@@ -343,6 +357,8 @@ mod tests {
         assert_eq!(of(Value::Null, "deepseek_v3")["rope_scaling"], json!({"factor": 1.0}));
         let long = json!({"type": "longrope", "original_max_position_embeddings": 32});
         assert_eq!(of(long, "phi3")["original_max_position_embeddings"], 32);
+        let newer = of(json!({"rope_type": "longrope", "type": null}), "phi3");
+        assert_eq!(newer["rope_scaling"]["type"], "longrope");
         assert_eq!(
             of(json!({"type": "linear", "factor": 1.0}), "llama")["rope_scaling"],
             Value::Null
@@ -353,7 +369,7 @@ mod tests {
     fn the_vocabulary_of_a_text_model_inside_is_that_of_the_model() {
         let (fields, said) = restated(json!({"text_config": {"vocab_size": 512}}), "gemma3");
         assert_eq!(fields["vocab_size"], 512);
-        assert!(said.unwrap().contains("`vocab_size` (512) is taken from `text_config`"));
+        assert!(said.unwrap().contains("`vocab_size` (512) from `text_config` is taken over"));
         let both = json!({"vocab_size": 8, "text_config": {"vocab_size": 512}});
         assert_eq!(restated(both.clone(), "gemma3"), (both, None));
         // Merged by upstream itself.

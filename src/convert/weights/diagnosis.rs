@@ -504,9 +504,10 @@ const NORMS: [&str; 6] = [
 /// Whether a tensor that no parameter is made of tells that the checkpoint is of another architecture.
 pub(super) fn other_norm(unused: &[String], mapping: &Mapping) -> Option<Diagnosis> {
     // The layers of an encoder beside the text have norms of their own.
-    let stem = mapping.embedding()?.split("embed").next().unwrap_or_default();
+    let (stem, _) = mapping.embedding()?.split_once("embed")?;
+    let layers = format!("{stem}layers.");
     let is_other = |name: &&String| {
-        name.starts_with(stem)
+        name.starts_with(&layers)
             && NORMS.iter().any(|norm| name.ends_with(norm))
             && layer(name).is_some_and(|layer| layer < mapping.layers.1)
     };

@@ -55,12 +55,16 @@ use work::Work;
 
 /// Ends of the names of tensors that follow from the config, or that no model of MLC LLM has a use for:
 /// nothing is lost with them.
-const NEEDLESS: [&str; 5] = [
+const NEEDLESS: [&str; 9] = [
     "rotary_emb.inv_freq",
     "rotary_pos_emb.inv_freq",
     "embeddings.position_ids",
     "pooler.dense.weight",
     "pooler.dense.bias",
+    ".attn.bias",
+    ".attn.masked_bias",
+    "rotary_emb.cos_cached",
+    "rotary_emb.sin_cached",
 ];
 
 /// What is to be converted.
@@ -142,20 +146,23 @@ pub fn absent(checkpoint: &Utf8Path) -> Option<Instead> {
     (!may_be_read).then_some(instead)
 }
 
-/// The config of a checkpoint.
-pub fn read_config(checkpoint: &Utf8Path) -> Result<HfConfig, WeightsError> {
+/// The config of a checkpoint, whose architecture may be told beside it.
+pub fn read_config(
+    checkpoint: &Utf8Path,
+    model_type: Option<&str>,
+) -> Result<HfConfig, WeightsError> {
     let path = checkpoint.join("config.json");
     let text = files::read_at_most(&path, HfConfig::LIMIT).map_err(WeightsError::Read)?;
     let text = text.unwrap_or_default();
     if git_lfs::is_pointer(&text) {
         return Err(WeightsError::NotPulled { path });
     }
-    HfConfig::parse(&text).map_err(|source| WeightsError::Config { path, source })
+    HfConfig::parse(&text, model_type).map_err(|source| WeightsError::Config { path, source })
 }
 
 /// Reads what says how a checkpoint is to be converted: all but the weights.
 pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Conversion<'a>, WeightsError> {
-    let config = read_config(request.checkpoint)?;
+    let config = read_config(request.checkpoint, request.model_type)?;
     let path = request.checkpoint.join("config.json");
     let model_type = request.model_type.unwrap_or(config.model_type()).to_owned();
     let Some(architecture) = Architecture::find(&model_type) else {

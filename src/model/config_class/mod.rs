@@ -107,6 +107,16 @@ impl ConfigClass {
             .any(|(name, absent)| *name == field && matches!(absent, Absent::Required))
     }
 
+    /// The number that a field is where a file does not have it, if it is one.
+    pub fn default_number(&self, field: &str) -> Option<f64> {
+        let (_, absent) = self.fields.iter().find(|(name, _)| *name == field)?;
+        match absent {
+            Absent::Int(int) => Some(*int as f64),
+            Absent::Float(float) => Some(*float),
+            _ => None,
+        }
+    }
+
     /// The file it was read from, below `python/mlc_llm/model/`.
     pub fn file(&self) -> &'static str {
         self.file
