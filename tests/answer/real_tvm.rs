@@ -205,7 +205,7 @@ fn broken_weights_are_found() {
     }
     let told = model.bad(21, &["--max-perplexity", LIMIT]);
     assert!(told.contains("the perplexity of the built-in text is "), "{told}");
-    assert!(told.contains(", and its limit 2: the model was converted wrongly"), "{told}");
+    assert!(told.contains(", and the limit is 2: the model was converted wrongly"), "{told}");
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn the_tiny_llama_says_what_numpy_says() {
     assert_eq!(tried["answer"]["tokens"], 12);
     // Its weights are random: it knows no language, and that is found.
     let told = model.bad(21, &["--tokens", "1"]);
-    assert!(told.contains(", and its limit 384: "), "{told}");
+    assert!(told.contains(", and the limit is 384: "), "{told}");
 }
 
 /// A package for android with the model, and what its `mlc-package.yml` asks for.
