@@ -4,6 +4,7 @@ workflows."""
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -121,13 +122,7 @@ class Init(unittest.TestCase):
 
     def test_models_and_the_app_are_found(self):
         for place in ("models/tiny", "dist/bundle/not-this"):
-            model = self.root / place
-            model.mkdir(parents=True)
-            chat_config = {"model_type": "llama", "quantization": "q0f16", "model_config": {},
-                           "tokenizer_files": ["tokenizer.json"]}
-            (model / "mlc-chat-config.json").write_text(json.dumps(chat_config))
-            (model / "tensor-cache.json").write_text("{}")
-            (model / "tokenizer.json").write_text("{}")
+            shutil.copytree(ROOT / "examples/tiny/models/tiny-llama-q4f16_1", self.root / place)
         (self.root / "App.xcodeproj").mkdir()
         shown, code = self.typed("", "", "no")
         self.assertEqual(code, 0, shown)
