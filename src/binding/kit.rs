@@ -18,7 +18,7 @@ use super::link_command::LinkCommand;
 use crate::io::link::{self, Linked};
 use crate::io::{atomic, digest, files};
 use crate::model::{Device, Digest, Fingerprint, KitInputs, LinkMode, ShardPath};
-use crate::store::{Bucket, Record, RecordedFile, Store, Stored};
+use crate::store::{Bucket, Lookup, Record, RecordedFile, Store, Stored};
 
 /// The directory with parts of the sources.
 pub(super) const SOURCES: &str = "sources";
@@ -30,6 +30,19 @@ const IMPORTED: &str = "imported";
 pub type KitStore = Store<KitRecord>;
 /// A kit in the store.
 pub type Kit = Stored<KitRecord>;
+
+/// A kit of the store that will be used: read whole first, or [verified](Stored::verify) while a linker
+/// reads it.
+pub(super) fn hold(
+    store: &KitStore,
+    fingerprint: Fingerprint,
+    read_first: bool,
+) -> Lookup<KitRecord> {
+    match read_first {
+        true => store.hold(fingerprint),
+        false => store.hold_unread(fingerprint),
+    }
+}
 
 /// What a kit is, and what it was made from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

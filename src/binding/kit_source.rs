@@ -143,10 +143,9 @@ fn known(request: &KitRequest<'_>, sha256: Sha256, store: &KitStore) -> Option<K
 }
 
 fn stored(request: &KitRequest<'_>, fingerprint: Fingerprint, store: &KitStore) -> Option<Kit> {
-    let found = match (request.used, request.read_first) {
-        (false, _) => store.lookup(fingerprint),
-        (true, true) => store.hold(fingerprint),
-        (true, false) => store.hold_unread(fingerprint),
+    let found = match request.used {
+        true => kit::hold(store, fingerprint, request.read_first),
+        false => store.lookup(fingerprint),
     };
     match found {
         Lookup::Hit(kit) => Some(*kit),

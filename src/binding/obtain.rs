@@ -2,6 +2,7 @@
 
 use camino::Utf8Path;
 
+use super::kit;
 use super::planned::{PackageBinding, Prepared, binding_request, python};
 use crate::binding::{
     BindingError, BuildEvent, BuildRequest, Built, Surroundings, build, preflight,
@@ -37,11 +38,8 @@ impl Binder<'_> {
             return Ok(Built::Kit { kit: kit.clone(), new: false });
         }
         if !options.rebuild {
-            let found = match self.request.reads_first(binding.device) {
-                true => store.hold(binding.fingerprint),
-                false => store.hold_unread(binding.fingerprint),
-            };
-            match found {
+            let read_first = self.request.reads_first(binding.device);
+            match kit::hold(store, binding.fingerprint, read_first) {
                 Lookup::Hit(kit) => return Ok(Built::Kit { kit: *kit, new: false }),
                 Lookup::Miss(Miss::Absent) => {}
                 Lookup::Miss(Miss::Damaged(why)) => self.ui.warn(&format!(

@@ -33,7 +33,7 @@ struct ReleasedKit {
 #[serde(try_from = "String")]
 struct FileName(String);
 
-/// A text that is no such name.
+/// Why a text is not a [`FileName`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is not the name of a release's file")]
 struct NotAFileName(String);

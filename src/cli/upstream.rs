@@ -113,8 +113,7 @@ pub(super) fn answer(error: &clap::Error, arguments: &[String]) -> Option<String
     }
 }
 
-/// Gives an error the usage of its verb where clap's own names what variables have set as if it were
-/// required.
+/// Replaces the usage line of an error: clap's own lists options that variables have set as required.
 pub(super) fn say_usage(error: &mut clap::Error, arguments: &[String]) {
     if error.kind() != ErrorKind::MissingRequiredArgument {
         return;

@@ -13,7 +13,7 @@ use crate::model::Digest;
 const PIECE: u64 = 256 << 10;
 
 thread_local! {
-    /// Where a thread reads what nobody keeps: memory that is asked for anew has to be cleared first.
+    /// A buffer for bytes that are hashed and not kept: a new one for each piece would be zeroed first.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 

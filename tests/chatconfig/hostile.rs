@@ -121,7 +121,7 @@ fn fields_that_do_not_go_together_are_named() {
             "gemma3_text/it",
             "sliding_window",
             json!(null),
-            "it has no `sliding_window`, which MLC LLM's gemma3_text computes with",
+            "it has no `sliding_window`, which MLC LLM's gemma3_text needs",
         ),
         (
             "phi3/mini-128k",

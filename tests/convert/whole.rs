@@ -393,7 +393,10 @@ fn with_experts(count: u64) -> Scene {
 fn experts_that_are_not_there_are_told_by_their_number_and_layers_without_any_by_a_tensor() {
     let run = with_experts(2).write().convert("q4f16_1", &[]);
     assert_eq!(run.exit, Some(0), "{run:?}");
-    refused(with_experts(4).write(), &["has tensors of 2 experts a layer", "`num_experts` is 4"]);
+    refused(
+        with_experts(4).write(),
+        &["has tensors of 2 experts in each layer", "`num_experts` is 4"],
+    );
     let mut dense = with_experts(2);
     dense.tensors.retain(|tensor| !tensor.name.contains(".mlp."));
     let names = ["gate", "up", "down"].map(|it| format!("model.layers.0.mlp.{it}_proj.weight"));
@@ -411,7 +414,10 @@ fn tensors_that_are_fused_or_not_and_biases_that_are_not_there_are_told() {
     });
     let fused = format!("{layer}qkv_proj.weight");
     scene.tensors.push(Tensor::of_f32(fused.clone(), vec![128, 64]));
-    let parts = [&format!("has `{fused}`"), "of a llama are as `model.layers.0.self_attn.k_proj"];
+    let parts = [
+        &format!("has `{fused}`"),
+        "but a llama has tensors such as `model.layers.0.self_attn.k_proj",
+    ];
     refused(scene.write(), &parts);
     // The reverse: Phi-3 has these in one.
     let mut scene = Scene::new();

@@ -63,7 +63,7 @@ impl HfConfig {
             }
             Some(other) => return Err(wrong("model_type", &other, "a name")),
         };
-        config_json::restate(&mut fields, &model_type);
+        config_json::restate(&mut fields, asked.unwrap_or(&model_type));
         Ok(Self { model_type, fields })
     }
 

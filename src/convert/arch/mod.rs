@@ -131,7 +131,7 @@ pub(super) struct Embeds {
 }
 
 impl Embeds {
-    /// What a person is told if the config of sentence-transformers names another token's vector.
+    /// The warning about a config of sentence-transformers that names another pooling.
     pub(super) fn other_pooling(&self, config: &Utf8Path) -> Option<String> {
         let text = files::read(config).ok()?;
         let config: Map<String, Value> = serde_json::from_slice(&text).ok()?;

@@ -8,10 +8,10 @@ use super::{Fields, GEMMA3_BASE, READ_ROPE_PARAMETERS, kind};
 /// The base of Gemma 3's layers with a window where its config does not say so.
 const GEMMA3_LOCAL_BASE: f64 = 1e4;
 
-/// Every such layer is followed by one without a window, and upstream counts to this.
+/// Of upstream's layers, every one with a number that this divides has no window.
 const GEMMA3_PATTERN: u64 = 6;
 
-/// Those whose models in transformers have windows.
+/// Architectures whose models in transformers have sliding windows, and upstream's have none.
 const WINDOWED: [&str; 9] = [
     "mixtral",
     "phi3",
@@ -24,8 +24,8 @@ const WINDOWED: [&str; 9] = [
     "starcoder2",
 ];
 
-/// A line for each field that upstream does not heed (mlc-ai/mlc-llm 79d603f0).
-/// The model may be used for a shorter `context` than its config says.
+/// A warning for each field that upstream ignores (mlc-ai/mlc-llm 79d603f0). `context` is the context
+/// window in tokens, if it is not to be that of the config.
 pub(in crate::convert) fn left_out(
     fields: &Map<String, Value>,
     model_type: &str,
@@ -52,7 +52,7 @@ pub(in crate::convert) fn left_out(
     }
     if fields.get("dual_chunk_attention_config").is_some() {
         lines.push(
-            "`dual_chunk_attention_config` is left out, which MLC LLM does not compute: set \
+            "`dual_chunk_attention_config` is left out, because MLC LLM does not compute it: set \
              `context_window_size` to the length that the model was trained with"
                 .to_owned(),
         );
@@ -97,14 +97,14 @@ fn gemma3_pattern(fields: Fields<'_>) -> Option<String> {
     let pattern = fields.get("sliding_window_pattern")?.as_u64()?;
     (pattern != GEMMA3_PATTERN).then(|| {
         format!(
-            "`sliding_window_pattern` is {pattern}, but MLC LLM's Gemma 3 always counts to \
-             {GEMMA3_PATTERN}: the model answers differently from the checkpoint"
+            "`sliding_window_pattern` is {pattern}, but in MLC LLM's Gemma 3 every {GEMMA3_PATTERN}th layer \
+             has no window: the model answers differently from the checkpoint"
         )
     })
 }
 
-/// Upstream's model looks for the kind by another name than checkpoints have it; of that name it could
-/// not be built.
+/// Checkpoints say `type: yarn`, and upstream's model looks for `rope_type`; with `rope_type: yarn` it
+/// cannot be built.
 fn deepseek_scaling(fields: Fields<'_>, model_type: &str) -> Option<String> {
     let scaling = fields.get("rope_scaling")?;
     kind(scaling).filter(|kind| *kind == "yarn")?;
@@ -127,7 +127,7 @@ fn logit_scale(scale: &Value, model_type: &str) -> Option<String> {
     })
 }
 
-/// Layers that the checkpoint has look back so far, and upstream's over the whole context.
+/// A sliding window that the checkpoint uses, and that is shorter than the context.
 fn window(fields: Fields<'_>, model_type: &str, context: Option<u64>) -> Option<String> {
     let window = fields.get("sliding_window")?.as_u64()?;
     if !WINDOWED.contains(&model_type) {
@@ -151,7 +151,7 @@ fn window(fields: Fields<'_>, model_type: &str, context: Option<u64>) -> Option<
     })
 }
 
-/// Newer and older versions of transformers read different ones.
+/// A base that stands in two places: older versions of transformers read one, newer ones the other.
 fn two_bases(fields: Fields<'_>, model_type: &str) -> Option<String> {
     let parameters =
         fields.get("rope_parameters").filter(|_| !READ_ROPE_PARAMETERS.contains(&model_type))?;
@@ -182,7 +182,7 @@ fn factors(fields: Fields<'_>) -> Option<String> {
         (count != pairs).then(|| {
             format!(
                 "`{name}` of `rope_scaling` has {count} numbers, and the model needs {pairs}, one for \
-                 each pair of weights of a head that is rotated: it may answer nonsense"
+                 each pair of weights in the rotated part of a head: it may answer nonsense"
             )
         })
     })

@@ -65,7 +65,7 @@ pub(in crate::convert) const EXPERTS: [&str; 3] =
 /// Models of embeddings, which have no head to write with.
 const EMBED: [&str; 3] = ["bert", "bert-bge", "qwen3-embedding"];
 
-/// Ends of the names of classes that classify and do not write.
+/// Ends of the names of classes that judge or classify texts, and do not write any.
 const WITHOUT_ANSWERS: [&str; 6] = [
     "ForRewardModel",
     "ForProcessRewardModel",
@@ -171,7 +171,7 @@ enum Fixed {
     Base,
 }
 
-/// What upstream's model computes with, and its class does not ask for; and another name for it.
+/// Fields that upstream's model needs and its class does not require, and another name of each.
 const NEEDED: [(&str, &str, &str); 4] = [
     ("gemma2", "sliding_window", ""),
     ("gemma2", "query_pre_attn_scalar", ""),
@@ -193,7 +193,7 @@ const ANOTHER_MODEL: &str =
 
 /// What to do where a field is not there.
 const ADD: &str = "add it to config.json with the value that the model was trained with: \
-                   transformers leaves out what is the default of its own class";
+                   transformers omits values that equal its own defaults";
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
@@ -279,7 +279,7 @@ fn refuse_fixed(fields: Fields<'_>, model_type: &str) -> Result<(), Refusal> {
     let mut lacking = needs
         .filter(|(_, field, other)| fields.get(field).is_none() && fields.get(other).is_none());
     if let Some((_, field, _)) = lacking.next().filter(|_| fields.get("hidden_size").is_some()) {
-        let why = format!("it has no `{field}`, which MLC LLM's {model_type} computes with");
+        let why = format!("it has no `{field}`, which MLC LLM's {model_type} needs");
         return Err(Refusal { why, help: Some(ADD.to_owned()) });
     }
     let fixed = FIXED.iter().filter(|(name, ..)| *name == model_type);
@@ -423,11 +423,11 @@ fn without_scaling(fields: Fields<'_>, scaling: &Value, kind: &str) -> String {
     match if kind == "dynamic" { trained.or(positions) } else { trained } {
         Some(positions) => {
             format!(
-                "up to {positions} tokens the model does without: remove `rope_scaling` from \
+                "the model does not need it for up to {positions} tokens: remove `rope_scaling` from \
                  config.json, and set `max_position_embeddings` to {positions} there"
             )
         }
-        None => "up to the length that the model was trained with it does without: remove `rope_scaling` \
+        None => "the model does not need it up to the length that it was trained with: remove `rope_scaling` \
               from config.json, and set `max_position_embeddings` to that length there"
             .to_owned(),
     }
@@ -537,9 +537,15 @@ mod tests {
             refuse(&object(fields), "qwen2").unwrap_err().help.unwrap()
         };
         let dynamic = help(json!({"type": "dynamic", "factor": 2.0}));
-        assert!(dynamic.starts_with("up to 4096 tokens the model does without"), "{dynamic}");
+        assert!(
+            dynamic.starts_with("the model does not need it for up to 4096 tokens: remove"),
+            "{dynamic}"
+        );
         let yarn = json!({"rope_type": "yarn", "original_max_position_embeddings": 2048});
-        assert!(help(yarn.clone()).starts_with("up to 2048 tokens"));
+        assert!(
+            help(yarn.clone())
+                .starts_with("the model does not need it for up to 2048 tokens: remove")
+        );
         let mut finetuned = yarn;
         finetuned["finetuned"] = true.into();
         for scaling in [finetuned, json!({"type": "linear"}), json!({"type": "longrope"})] {
@@ -551,7 +557,7 @@ mod tests {
     fn what_a_class_does_not_ask_for_and_the_model_needs_is_asked_for() {
         let fields = json!({"hidden_size": 8, "query_pre_attn_scalar": 8});
         let refused = refuse(&object(fields), "gemma2").unwrap_err();
-        assert_eq!(refused.why, "it has no `sliding_window`, which MLC LLM's gemma2 computes with");
+        assert_eq!(refused.why, "it has no `sliding_window`, which MLC LLM's gemma2 needs");
         assert!(refused.help.unwrap().starts_with("add it to config.json"));
     }
 

@@ -10,7 +10,7 @@ const SCALING: &str = "rope_scaling";
 /// The length that a model was trained with, before a scaling.
 const TRAINED: &str = "original_max_position_embeddings";
 
-/// The base of the rotary embedding where a config has none; Gemma 3's is another.
+/// The base of the rotary embedding where a config has none, but for Gemma 3.
 const USUAL_BASE: f64 = 1e4;
 
 /// The classes that look for the kind of a scaling by its newer name alone.
@@ -23,7 +23,7 @@ struct Moved {
     from: &'static str,
 }
 
-/// Puts fields where upstream looks for them; what a person is told of it.
+/// Puts fields where upstream looks for them; gives the warning about those that it moved.
 pub(in crate::convert) fn restate(
     fields: &mut Map<String, Value>,
     model_type: &str,
@@ -36,7 +36,7 @@ pub(in crate::convert) fn restate(
     moved.extend(restate_vocabulary(fields, model_type));
     let class = ConfigClass::of(model_type);
     let is_gemma3 = ["gemma3", "gemma3_text"].contains(&model_type);
-    // What upstream would take too is no news, unless it would fail.
+    // A value that upstream would use anyway is not worth a warning, unless upstream would fail.
     let usual = |field: &str| match field {
         "rope_theta" if is_gemma3 => Some(GEMMA3_BASE),
         "rope_theta" => Some(USUAL_BASE),
@@ -46,7 +46,7 @@ pub(in crate::convert) fn restate(
         usual(moved.field).is_some_and(|usual| moved.value.parse() == Ok(usual))
             && class.is_some_and(|class| !class.requires(moved.field))
     };
-    // That Gemma 3's scaling is left out is told apart.
+    // Another warning says that Gemma 3's scaling is left out.
     moved.retain(|moved| !(is_usual(moved) || is_gemma3 && moved.field == SCALING));
     let fails = moved.iter().any(|moved| class.is_some_and(|class| class.requires(moved.field)));
     let would = match moved.len() {
@@ -63,9 +63,7 @@ pub(in crate::convert) fn restate(
         [some @ .., last] => ("are", format!("{} and {last}", some.join(", "))),
         [] => return None,
     };
-    Some(format!(
-        "{shown} {verb} taken over: MLC LLM's own conversion does not look there, and {would}"
-    ))
+    Some(format!("{shown} {verb} used: MLC LLM's own conversion does not look there, and {would}"))
 }
 
 /// The number of tokens, where only the text model inside says it.
@@ -110,7 +108,7 @@ fn restate_model(fields: &mut Map<String, Value>, model_type: &str, moved: &mut 
 /// What upstream's models look for in a scaling, under the names that they know.
 fn complete_scaling(fields: &mut Map<String, Value>, model_type: &str) {
     let positions = fields.get("max_position_embeddings").filter(|value| value.is_u64()).cloned();
-    // YaRN by the name `rope_type` is more than DeepSeek's model can build, and none is less.
+    // DeepSeek's model cannot be built with a `rope_type`, nor without a scaling.
     if ["deepseek_v2", "deepseek_v3"].contains(&model_type) && fields.contains_key("hidden_size") {
         let scaling = fields.entry(SCALING).or_insert(Value::Null);
         match scaling {
@@ -321,7 +319,7 @@ mod tests {
         let (_, said) = restated(json!({"rope_parameters": parameters}), "llama");
         assert_eq!(
             said.unwrap(),
-            "`rope_theta` (500000.0) from `rope_parameters` is taken over: MLC LLM's own conversion \
+            "`rope_theta` (500000.0) from `rope_parameters` is used: MLC LLM's own conversion \
              does not look there, and would use its default"
         );
         let parameters = json!({"rope_theta": 1e4, "rope_type": "linear", "factor": 2.0});
@@ -369,7 +367,7 @@ mod tests {
     fn the_vocabulary_of_a_text_model_inside_is_that_of_the_model() {
         let (fields, said) = restated(json!({"text_config": {"vocab_size": 512}}), "gemma3");
         assert_eq!(fields["vocab_size"], 512);
-        assert!(said.unwrap().contains("`vocab_size` (512) from `text_config` is taken over"));
+        assert!(said.unwrap().contains("`vocab_size` (512) from `text_config` is used"));
         let both = json!({"vocab_size": 8, "text_config": {"vocab_size": 512}});
         assert_eq!(restated(both.clone(), "gemma3"), (both, None));
         // Merged by upstream itself.

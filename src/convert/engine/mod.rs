@@ -154,7 +154,7 @@ fn beyond_native(wish: &Wish<'_>) -> Result<Option<Why>, ConvertError> {
         None => chat::model_type(wish.checkpoint)?,
     };
     if !chat::architectures().any(|known| known == model_type) {
-        // A name in a config is no slip of the pen: another architecture is another model.
+        // A config's name is not misspelt: a similar one would be another model.
         let meant = match &wish.arguments.model_type {
             Some(asked) => nearest(asked, ConfigClass::names()).map(str::to_owned),
             None => text_of(&config),

@@ -99,7 +99,7 @@ pub enum Diagnosis {
         /// The architecture.
         model_type: &'static str,
     },
-    /// All that is needed is there, and a norm besides that the architecture does not have.
+    /// Nothing is missing, and there is a norm that the architecture does not have.
     OtherNorm {
         /// It.
         tensor: String,
@@ -244,7 +244,7 @@ impl Diagnosis {
             }
             Self::Fused { .. } => {
                 "the checkpoint is of another architecture than config.json (or --model-type) says, \
-                 or it was saved by other code than transformers'"
+                 or it was not saved by transformers"
             }
             Self::OtherNorm { .. } => {
                 "config.json (or --model-type) names another architecture than the checkpoint's: \
@@ -320,7 +320,10 @@ impl fmt::Display for Diagnosis {
                 }
             }
             Self::Fused { found, wanted, model_type } => {
-                write!(f, "has `{found}`, where the tensors of a {model_type} are as `{wanted}`")
+                write!(
+                    f,
+                    "has `{found}`, but a {model_type} has tensors such as `{wanted}` instead"
+                )
             }
             Self::OtherNorm { tensor, model_type } => {
                 write!(f, "has `{tensor}`, and MLC LLM's {model_type} has no such tensor")
@@ -338,7 +341,7 @@ impl fmt::Display for Diagnosis {
             }
             Self::Experts { field, wanted, found } => {
                 let experts = if *found == 1 { "expert" } else { "experts" };
-                write!(f, "has tensors of {found} {experts} a layer, and by config.json ")?;
+                write!(f, "has tensors of {found} {experts} in each layer, and by config.json ")?;
                 match field {
                     Some(field) => write!(f, "`{field}` is {wanted}"),
                     None => write!(f, "there are {wanted}"),
