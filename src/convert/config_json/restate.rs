@@ -54,10 +54,16 @@ pub(in crate::convert) fn restate(
         1 => "would use its default",
         _ => "would use its defaults",
     };
-    let shown = moved
+    // A place is named once for all that follow one another from there.
+    let shown: Vec<_> = moved
         .iter()
-        .map(|moved| format!("`{}` ({:.40}) from `{}`", moved.field, moved.value, moved.from));
-    let shown: Vec<_> = shown.collect();
+        .enumerate()
+        .map(|(n, Moved { field, value, from })| {
+            let ends = moved.get(n + 1).is_none_or(|next| next.from != *from);
+            let from = if ends { format!(" from `{from}`") } else { String::new() };
+            format!("`{field}` ({value:.40}){from}")
+        })
+        .collect();
     let (verb, shown) = match shown.as_slice() {
         [one] => ("is", one.clone()),
         [some @ .., last] => ("are", format!("{} and {last}", some.join(", "))),
@@ -327,7 +333,7 @@ mod tests {
         let said = said.unwrap();
         assert!(
             said.starts_with(
-                "`rope_theta` (10000.0) from `rope_parameters` and `rope_scaling` (linear) from"
+                "`rope_theta` (10000.0) and `rope_scaling` (linear) from `rope_parameters` are used"
             ),
             "{said}"
         );
