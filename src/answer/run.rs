@@ -493,8 +493,8 @@ impl Session<'_, '_> {
         }
         if record.end == AnswerEnd::Length {
             let message = format!(
-                "the answer did not end within {} tokens: neither a `stop_token_ids` nor a `stop_str` of \
-                 the template was generated",
+                "the answer did not end within {} tokens: none of the template's `stop_token_ids` and \
+                 `stop_str` was generated",
                 record.tokens
             );
             match question.must_stop {
